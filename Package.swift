@@ -1,0 +1,56 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .treatAllWarnings(as: .error),
+]
+
+func library(
+  _ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil
+) -> Target {
+  .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+}
+
+func suite(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let package = Package(
+  name: "rollout",
+  products: [
+    .executable(name: "rollout-server", targets: ["RolloutServer"]),
+    .executable(name: "rollout", targets: ["RolloutCLI"]),
+  ],
+  targets: [
+    // C libraries of the distribution, one Swift importer each.
+    .systemLibrary(name: "CPlatform"),
+    .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+    .systemLibrary(
+      name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+
+    library("DocumentKit", ["CYAML"]),
+    library("RolloutCore", ["DocumentKit"]),
+    library("HTTPKit", ["CPlatform", "CCurl"]),
+    library(
+      "RolloutStore", ["RolloutCore", "DocumentKit", "CSQLite", "CCrypto"],
+      resources: [.embedInCode("Migrations")]),
+    library("RolloutGateway", ["RolloutCore", "DocumentKit", "HTTPKit"]),
+    library("RolloutAPI", ["RolloutCore", "DocumentKit"]),
+    .executableTarget(
+      name: "RolloutServer",
+      dependencies: [
+        "RolloutCore", "DocumentKit", "HTTPKit", "RolloutStore", "RolloutGateway", "RolloutAPI",
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "RolloutCLI", dependencies: ["RolloutAPI", "RolloutCore", "DocumentKit", "HTTPKit"],
+      swiftSettings: strict),
+  ]
+)

@@ -1,0 +1,28 @@
+// What Swift's Glibc module lacks. No logic here.
+#ifndef ROLLOUT_CPLATFORM_SHIM_H
+#define ROLLOUT_CPLATFORM_SHIM_H
+#include <pthread.h>
+#include <stddef.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+// These need _GNU_SOURCE, which Swift's Glibc module is built without; defining it here would give
+// the two modules different ideas of the same structs.
+extern int accept4(int, struct sockaddr *, socklen_t *, int);
+extern void *memmem(const void *, size_t, const void *, size_t);
+extern int pthread_setname_np(pthread_t, const char *);
+
+// The epoll and eventfd flags are C enums, which Swift imports as distinct types.
+static inline int cp_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
+static inline int cp_eventfd_create(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
+static inline int cp_accept(int fd, struct sockaddr *address, socklen_t *length) {
+  return accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+static const unsigned int cp_epoll_in = EPOLLIN;
+static const unsigned int cp_epoll_out = EPOLLOUT;
+static const unsigned int cp_epoll_err = EPOLLERR;
+static const unsigned int cp_epoll_hup = EPOLLHUP;
+static const unsigned int cp_epoll_rdhup = EPOLLRDHUP;
+#endif

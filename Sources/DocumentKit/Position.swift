@@ -1,0 +1,35 @@
+/// A place in a source text. Lines and columns count from 1; columns count Unicode scalars.
+package struct Position: Sendable, Equatable, CustomStringConvertible {
+  package var line: Int
+  package var column: Int
+
+  package init(line: Int, column: Int) {
+    self.line = line
+    self.column = column
+  }
+
+  /// For values made by the program, which stand in no text.
+  package static let unknown = Position(line: 0, column: 0)
+
+  package var description: String { "\(line):\(column)" }
+}
+
+/// A text that could not be read: where, and what to do about it.
+package struct DocumentError: Error, Sendable, Equatable, CustomStringConvertible {
+  package var message: String
+  package var position: Position
+  /// Where in the structure, such as `stages[1].percent`; empty for the whole document.
+  package var path: String
+
+  package init(_ message: String, at position: Position, path: String = "") {
+    self.message = message
+    self.position = position
+    self.path = path
+  }
+
+  /// `3:14: stages[1].percent: …`; the place is left out where it is unknown.
+  package var description: String {
+    let place = position == .unknown ? "" : "\(position): "
+    return place + (path.isEmpty ? message : "\(path): \(message)")
+  }
+}

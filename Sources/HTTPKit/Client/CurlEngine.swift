@@ -1,0 +1,324 @@
+internal import CCurl
+internal import CPlatform
+import Glibc
+import Synchronization
+
+/// libcurl's multi interface on one thread, driven by epoll; commands come through a queue.
+///
+/// `@unchecked Sendable`: the fields below `// loop` are touched by the engine's thread only;
+/// `queue` is a mutex and the descriptors are immutable.
+final class CurlEngine: @unchecked Sendable {
+  enum Command {
+    case start(Transfer)
+    case cancel(Transfer)
+    case resume(Transfer)
+    case stop
+  }
+
+  /// Milliseconds between looks at first-byte and idle deadlines.
+  private static let sweepInterval = 50
+  private static let pooledHandlesMax = 512
+
+  private static let initialized: Bool = cc_global_init() == CURLE_OK
+
+  private let queue = Mutex<[Command]>([])
+  private let wakeup: Int32
+  private let epoll: Int32
+  private let caFile: String
+
+  // loop
+  private let multi: UnsafeMutableRawPointer
+  private var pool: [UnsafeMutableRawPointer] = []
+  private var live: [UnsafeMutableRawPointer: Transfer] = [:]
+  private var timerAt = Int.max
+  private var nextSweep = 0
+  private var running = true
+
+  init(caFile: String) throws {
+    guard Self.initialized, let multi = curl_multi_init() else {
+      throw HTTPFailure.unreachable("libcurl could not be initialised")
+    }
+    self.multi = multi
+    self.caFile = caFile
+    epoll = cp_epoll_create()
+    wakeup = cp_eventfd_create()
+    guard epoll >= 0, wakeup >= 0 else { throw SystemError("epoll_create1") }
+    var event = epoll_event()
+    event.events = cp_epoll_in
+    event.data.fd = wakeup
+    epoll_ctl(epoll, EPOLL_CTL_ADD, wakeup, &event)
+    // Idle connections kept; fewer than calls in flight would close one at each end of a call.
+    _ = cc_multi_long(multi, CURLMOPT_MAXCONNECTS, 4096)
+    _ = cc_multi_long(multi, CURLMOPT_PIPELINING, Int(CURLPIPE_NOTHING))
+    let me = Unmanaged.passUnretained(self).toOpaque()
+    _ = cc_multi_pointer(multi, CURLMOPT_SOCKETDATA, me)
+    _ = cc_multi_pointer(multi, CURLMOPT_TIMERDATA, me)
+    _ = cc_multi_socket(multi, onSocket)
+    _ = cc_multi_timer(multi, onTimer)
+    // The thread keeps the engine alive until `stop`.
+    let engine = Unmanaged.passRetained(self)
+    startThread(named: "curl") { engine.takeRetainedValue().run() }
+  }
+
+  func stop() { post(.stop) }
+
+  func post(_ command: Command) {
+    let wasEmpty = queue.withLock { queue in
+      queue.append(command)
+      return queue.count == 1
+    }
+    guard wasEmpty else { return }
+    var one: UInt64 = 1
+    _ = write(wakeup, &one, 8)
+  }
+
+  // MARK: The loop
+
+  private func run() {
+    var events = [epoll_event](repeating: epoll_event(), count: 256)
+    while running {
+      drainQueue()
+      let count = epoll_wait(epoll, &events, Int32(events.count), timeout())
+      for index in 0..<max(0, Int(count)) { act(on: events[index]) }
+      var handles: Int32 = 0
+      if monotonicMilliseconds() >= timerAt {
+        timerAt = Int.max
+        curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &handles)
+      }
+      reap()
+      sweep()
+    }
+    for (handle, transfer) in live { remove(transfer, handle, .cancelled) }
+    for handle in pool { curl_easy_cleanup(handle) }
+    curl_multi_cleanup(multi)
+    close(epoll)
+    close(wakeup)
+  }
+
+  private func timeout() -> Int32 {
+    var next = timerAt
+    if !live.isEmpty { next = min(next, nextSweep) }
+    guard next < Int.max else { return -1 }
+    return Int32(clamping: max(0, next - monotonicMilliseconds()))
+  }
+
+  private func act(on event: epoll_event) {
+    let descriptor = event.data.fd
+    if descriptor == wakeup {
+      var count: UInt64 = 0
+      _ = read(wakeup, &count, 8)
+      return
+    }
+    var mask: Int32 = 0
+    if event.events & cp_epoll_in != 0 { mask |= CURL_CSELECT_IN }
+    if event.events & cp_epoll_out != 0 { mask |= CURL_CSELECT_OUT }
+    if event.events & (cp_epoll_err | cp_epoll_hup) != 0 { mask |= CURL_CSELECT_ERR }
+    var handles: Int32 = 0
+    curl_multi_socket_action(multi, descriptor, mask, &handles)
+  }
+
+  private func drainQueue() {
+    let commands = queue.withLock { queue in
+      defer { queue = [] }
+      return queue
+    }
+    for command in commands {
+      switch command {
+      case .start(let transfer): start(transfer)
+      case .cancel(let transfer):
+        if let handle = transfer.loopHandle {
+          remove(transfer, handle, .cancelled)
+        } else if !transfer.loopIsDone {
+          transfer.loopFinish(.cancelled)
+        }
+      case .resume(let transfer):
+        guard let handle = transfer.loopHandle, transfer.loopPaused else { break }
+        transfer.loopPaused = false
+        transfer.loopDeadline =
+          monotonicMilliseconds() + Int(transfer.call.timeouts.idle * 1000)
+        curl_easy_pause(handle, CURLPAUSE_CONT)
+      case .stop: running = false
+      }
+    }
+  }
+
+  fileprivate func watch(_ descriptor: curl_socket_t, _ what: Int32) {
+    guard what != CURL_POLL_REMOVE else {
+      epoll_ctl(epoll, EPOLL_CTL_DEL, descriptor, nil)
+      return
+    }
+    var event = epoll_event()
+    event.data.fd = descriptor
+    if what & CURL_POLL_IN != 0 { event.events |= cp_epoll_in }
+    if what & CURL_POLL_OUT != 0 { event.events |= cp_epoll_out }
+    if epoll_ctl(epoll, EPOLL_CTL_MOD, descriptor, &event) != 0 {
+      epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event)
+    }
+  }
+
+  fileprivate func setTimer(_ milliseconds: Int) {
+    timerAt = milliseconds < 0 ? Int.max : monotonicMilliseconds() + milliseconds
+  }
+
+  /// Calls whose first byte or next piece is overdue; paused ones wait for their reader.
+  private func sweep() {
+    let now = monotonicMilliseconds()
+    guard now >= nextSweep else { return }
+    nextSweep = now + Self.sweepInterval
+    let overdue = live.filter { !$0.value.loopPaused && $0.value.loopDeadline < now }
+    for (handle, transfer) in overdue {
+      remove(transfer, handle, .timeout(transfer.loopGotByte ? .idle : .firstByte))
+    }
+  }
+
+  private func reap() {
+    var left: Int32 = 0
+    while let message = curl_multi_info_read(multi, &left) {
+      guard message.pointee.msg == CURLMSG_DONE, let handle = message.pointee.easy_handle,
+        let transfer = live[handle]
+      else { continue }
+      remove(transfer, handle, failure(transfer, handle, cc_message_result(message)))
+    }
+  }
+
+  private func failure(
+    _ transfer: Transfer, _ handle: UnsafeMutableRawPointer, _ code: CURLcode
+  ) -> HTTPFailure? {
+    if transfer.loopOverflow { return .tooLarge }
+    let text = String(cString: curl_easy_strerror(code))
+    switch code {
+    case CURLE_OK: return nil
+    case CURLE_OPERATION_TIMEDOUT:
+      var connected: curl_off_t = 0
+      _ = cc_get_offset(handle, CURLINFO_PRETRANSFER_TIME_T, &connected)
+      return .timeout(connected == 0 ? .connect : .total)
+    case CURLE_COULDNT_CONNECT, CURLE_COULDNT_RESOLVE_HOST, CURLE_SSL_CONNECT_ERROR,
+      CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE:
+      return .unreachable(text)
+    case CURLE_URL_MALFORMAT: return .invalidRequest(text)
+    default: return .broken(text)
+    }
+  }
+
+  private func remove(
+    _ transfer: Transfer, _ handle: UnsafeMutableRawPointer, _ failure: HTTPFailure?
+  ) {
+    curl_multi_remove_handle(multi, handle)
+    live[handle] = nil
+    transfer.loopHeaders.map { curl_slist_free_all($0) }
+    transfer.loopHeaders = nil
+    transfer.loopHandle = nil
+    if pool.count < Self.pooledHandlesMax {
+      curl_easy_reset(handle)
+      pool.append(handle)
+    } else {
+      curl_easy_cleanup(handle)
+    }
+    transfer.loopFinish(failure)
+  }
+
+  private func start(_ transfer: Transfer) {
+    // Cancelled before it began.
+    guard !transfer.loopIsDone else { return }
+    guard let handle = pool.popLast() ?? curl_easy_init() else {
+      transfer.loopFinish(.unreachable("libcurl ran out of memory"))
+      return
+    }
+    transfer.loopHandle = handle
+    transfer.loopDeadline =
+      monotonicMilliseconds() + Int(transfer.call.timeouts.firstByte * 1000)
+    configure(handle, transfer)
+    // `live` holds the transfer for as long as libcurl may call back with its address.
+    live[handle] = transfer
+    if curl_multi_add_handle(multi, handle) != CURLM_OK {
+      remove(transfer, handle, .unreachable("libcurl refused the call"))
+    }
+  }
+
+  private func configure(_ handle: UnsafeMutableRawPointer, _ transfer: Transfer) {
+    let call = transfer.call
+    _ = cc_set_string(handle, CURLOPT_URL, call.url)
+    _ = cc_set_long(handle, CURLOPT_NOSIGNAL, 1)
+    _ = cc_set_string(handle, CURLOPT_PROTOCOLS_STR, "http,https")
+    _ = cc_set_long(handle, CURLOPT_FOLLOWLOCATION, 0)
+    // Empty: no proxy from the environment may see credentials.
+    _ = cc_set_string(handle, CURLOPT_PROXY, "")
+    // Not HTTP/2: libcurl 7.88 does not send the cancel of a stream until other traffic moves.
+    _ = cc_set_long(handle, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
+    _ = cc_set_long(handle, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(call.timeouts.connect))
+    _ = cc_set_long(handle, CURLOPT_TIMEOUT_MS, milliseconds(call.timeouts.total))
+    _ = cc_set_long(handle, CURLOPT_TCP_NODELAY, 1)
+    _ = cc_set_long(handle, CURLOPT_TCP_KEEPALIVE, 1)
+    _ = cc_set_long(handle, CURLOPT_BUFFERSIZE, 16_384)
+    _ = cc_set_string(handle, CURLOPT_CAINFO, caFile)
+    // With a CA path set, libcurl re-reads every certificate on each handshake (25 ms).
+    _ = cc_set_string(handle, CURLOPT_CAPATH, nil)
+    _ = cc_set_long(handle, CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
+    // Removing a call that is looking up a name must not wait for the resolver's thread.
+    _ = cc_set_long(handle, CURLOPT_QUICK_EXIT, 1)
+    if call.method == "HEAD" {
+      _ = cc_set_long(handle, CURLOPT_NOBODY, 1)
+    } else if call.method != "GET" || !call.body.isEmpty {
+      call.body.withUnsafeBytes { bytes in
+        _ = cc_set_offset(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(bytes.count))
+        let base = bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
+        _ = bytes.isEmpty
+          ? cc_set_string(handle, CURLOPT_COPYPOSTFIELDS, "")
+          : cc_set_string(handle, CURLOPT_COPYPOSTFIELDS, base)
+      }
+      if call.method != "POST" { _ = cc_set_string(handle, CURLOPT_CUSTOMREQUEST, call.method) }
+    }
+    // No wait for 100-continue before bodies over 1 MiB.
+    var list = curl_slist_append(nil, "Expect:")
+    for header in call.headers {
+      list = curl_slist_append(list, "\(header.name): \(header.value)")
+    }
+    transfer.loopHeaders = list
+    _ = cc_set_list(handle, CURLOPT_HTTPHEADER, list)
+    let me = Unmanaged.passUnretained(transfer).toOpaque()
+    _ = cc_set_pointer(handle, CURLOPT_HEADERDATA, me)
+    _ = cc_set_pointer(handle, CURLOPT_WRITEDATA, me)
+    _ = cc_set_callback(handle, CURLOPT_HEADERFUNCTION, onHeader)
+    _ = cc_set_callback(handle, CURLOPT_WRITEFUNCTION, onBody)
+  }
+
+  private func milliseconds(_ seconds: Double) -> Int { max(1, Int(min(seconds, 86_400) * 1000)) }
+}
+
+// Free functions: libcurl calls them on the engine's thread, outside any actor.
+
+private func onSocket(
+  _ handle: UnsafeMutableRawPointer?, _ descriptor: curl_socket_t, _ what: Int32,
+  _ engine: UnsafeMutableRawPointer?, _ socket: UnsafeMutableRawPointer?
+) -> Int32 {
+  guard let engine else { return -1 }
+  Unmanaged<CurlEngine>.fromOpaque(engine).takeUnretainedValue().watch(descriptor, what)
+  return 0
+}
+
+private func onTimer(
+  _ multi: UnsafeMutableRawPointer?, _ milliseconds: Int, _ engine: UnsafeMutableRawPointer?
+) -> Int32 {
+  guard let engine else { return -1 }
+  Unmanaged<CurlEngine>.fromOpaque(engine).takeUnretainedValue().setTimer(milliseconds)
+  return 0
+}
+
+private func onHeader(
+  _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int,
+  _ transfer: UnsafeMutableRawPointer?
+) -> Int {
+  guard let transfer else { return 0 }
+  Unmanaged<Transfer>.fromOpaque(transfer).takeUnretainedValue()
+    .loopReceive(field: UnsafeRawBufferPointer(start: bytes, count: size * count))
+  return size * count
+}
+
+private func onBody(
+  _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int,
+  _ transfer: UnsafeMutableRawPointer?
+) -> Int {
+  guard let transfer else { return 0 }
+  return Unmanaged<Transfer>.fromOpaque(transfer).takeUnretainedValue()
+    .loopReceive(body: UnsafeRawBufferPointer(start: bytes, count: size * count))
+}

@@ -1,0 +1,251 @@
+internal import CPlatform
+import Glibc
+
+/// Reading, parsing, answering.
+extension EventLoop {
+  func read(_ connection: Connection, hangup: Bool) {
+    if connection.exchange != nil {
+      // While an answer is being made only its reader's departure is of interest.
+      if hangup { drop(connection) }
+      return
+    }
+    let count = scratch.withUnsafeMutableBytes {
+      recv(connection.descriptor, $0.baseAddress, $0.count, 0)
+    }
+    guard count > 0 else {
+      if count == 0 || (errno != EAGAIN && errno != EINTR) { drop(connection) }
+      return
+    }
+    if connection.isLingering { return }
+    if connection.input.isEmpty {
+      let used = scratch.withUnsafeBufferPointer { buffer in
+        process(connection, ByteView(UnsafeBufferPointer(rebasing: buffer[..<count])))
+      }
+      if used < count, connections[connection.slot] === connection, !connection.isLingering {
+        keep(connection, scratch[used..<count])
+      }
+    } else {
+      keep(connection, scratch[..<count])
+      processInput(connection)
+    }
+    settle(connection)
+  }
+
+  private func keep(_ connection: Connection, _ bytes: ArraySlice<UInt8>) {
+    connection.input.append(contentsOf: bytes)
+  }
+
+  /// Serves what has been buffered, and keeps the rest.
+  func processInput(_ connection: Connection) {
+    guard !connection.input.isEmpty, !connection.isLingering else { return }
+    let input = connection.input
+    let used = input.withUnsafeBufferPointer { process(connection, ByteView($0)) }
+    guard used > 0, connections[connection.slot] === connection, !connection.isLingering else {
+      return
+    }
+    // Freed when empty: an idle connection owns no buffer.
+    connection.input = used == input.count ? [] : Array(input[used...])
+  }
+
+  /// Takes as many complete requests as there are; returns the bytes consumed.
+  private func process(_ connection: Connection, _ bytes: ByteView) -> Int {
+    var used = 0
+    while used < bytes.count, connection.exchange == nil, !connection.isLingering,
+      !connection.closeAfterOutput,
+      connection.outputPending + replyBuffer.count <= limits.pipelinedOutputMax
+    {
+      let rest = bytes[used..<bytes.count]
+      do throws(ParseFailure) {
+        guard let count = try advance(connection, rest) else { break }
+        used += count
+      } catch {
+        flush(connection)
+        fail(connection, status: error.status, detail: error.detail)
+        return bytes.count
+      }
+    }
+    flush(connection)
+    return used
+  }
+
+  /// One step of the connection's phase; nil when more bytes are needed.
+  private func advance(_ connection: Connection, _ bytes: ByteView) throws(ParseFailure) -> Int? {
+    switch connection.phase {
+    case .idle:
+      connection.phase = .head
+      setDeadline(connection, in: limits.headTimeout)
+      return try advance(connection, bytes)
+    case .head:
+      guard let head = try RequestParser.parse(bytes, limits) else { return nil }
+      return try admit(connection, head, bytes)
+    case .body(let head):
+      guard case .length(let length) = head.framing, bytes.count >= head.length + length else {
+        return nil
+      }
+      let end = head.length + length
+      serve(connection, head, bytes, body: bytes[head.length..<end])
+      return end
+    case .chunked(let head, let headBytes, var decoder):
+      // The decoder must be held once only while it grows, or every append would copy the body.
+      connection.phase = .idle
+      let count = try decoder.consume(bytes)
+      guard decoder.isDone else {
+        connection.phase = .chunked(head, head: headBytes, decoder)
+        return count
+      }
+      headBytes.withUnsafeBufferPointer { headBuffer in
+        decoder.body.withUnsafeBufferPointer { body in
+          serve(connection, head, ByteView(headBuffer), body: ByteView(body))
+        }
+      }
+      return count
+    case .suspended, .lingering: return nil
+    }
+  }
+
+  private func admit(
+    _ connection: Connection, _ head: RequestHead, _ bytes: ByteView
+  ) throws(ParseFailure) -> Int? {
+    let view = RequestView(head, in: bytes, body: .empty)
+    switch service.admit(view) {
+    case .refuse(let response):
+      let bodiless = head.framing == .length(0)
+      respond(connection, head, response, close: !bodiless)
+      return bodiless ? head.length : bytes.count
+    case .accept(let bodySizeMax):
+      if case .length(let length) = head.framing {
+        guard length <= bodySizeMax else { throw .bodyTooLarge }
+        connection.phase = .body(head)
+        if bytes.count - head.length >= length { return try advance(connection, bytes) }
+      } else {
+        let decoder = ChunkedDecoder(bodyMax: bodySizeMax, overheadMax: limits.chunkOverheadMax)
+        connection.phase = .chunked(head, head: bytes[0..<head.length].array, decoder)
+      }
+      setDeadline(connection, in: limits.bodyTimeout)
+      if head.expectsContinue, bytes.count == head.length {
+        replyBuffer.append("HTTP/1.1 100 Continue\r\n\r\n")
+      }
+      return head.framing == .chunked ? head.length : nil
+    }
+  }
+
+  private func context(_ head: RequestHead, keepAlive: Bool) -> HeadContext {
+    HeadContext(
+      date: date, keepAlive: keepAlive, minorVersion: head.minorVersion,
+      isHead: head.method == .head)
+  }
+
+  private func respond(
+    _ connection: Connection, _ head: RequestHead, _ response: HTTPResponse, close: Bool
+  ) {
+    let keepAlive = head.keepAlive && !close && !draining
+    replyBuffer.append(response, context(head, keepAlive: keepAlive))
+    finishRequest(connection, keepAlive: keepAlive)
+  }
+
+  private func finishRequest(_ connection: Connection, keepAlive: Bool) {
+    connection.phase = .idle
+    connection.closeAfterOutput = !keepAlive
+    setDeadline(connection, in: limits.idleTimeout)
+  }
+
+  private func serve(
+    _ connection: Connection, _ head: RequestHead, _ bytes: ByteView, body: ByteView
+  ) {
+    let keepAlive = head.keepAlive && !draining
+    let context = context(head, keepAlive: keepAlive)
+    let buffer = replyBuffer
+    replyBuffer = OutputBuffer()
+    var reply = Reply(output: buffer, context: context) { [mailbox] in
+      Exchange(
+        slot: connection.slot, generation: connection.generation, mailbox: mailbox)
+    }
+    service.handle(RequestView(head, in: bytes, body: body), &reply)
+    replyBuffer = reply.output
+    switch reply.outcome {
+    case .sent: finishRequest(connection, keepAlive: keepAlive)
+    case .suspended(let exchange):
+      connection.phase = .suspended(exchange)
+      connection.stream = context
+      connection.deadline = Int.max
+    case .none:
+      // A service that answers nothing is our bug; the client must not hang for it.
+      let response = HTTPResponse.problem(
+        status: 500, code: "internal", detail: "The server did not answer; please report this.")
+      respond(connection, head, response, close: true)
+    }
+  }
+
+  // MARK: Answers from elsewhere
+
+  func deliver(_ kind: Mailbox.Message.Kind, to connection: Connection) {
+    guard let exchange = connection.exchange, var context = connection.stream else { return }
+    if draining { context.keepAlive = false }
+    switch kind {
+    case .response(let response):
+      replyBuffer.append(response, context)
+      complete(connection, exchange, keepAlive: context.keepAlive)
+    case .begin(let head):
+      // HTTP/1.0 knows no chunks: the end of the connection is the end of the stream.
+      if context.minorVersion == 0 { context.keepAlive = false }
+      connection.stream = context
+      replyBuffer.begin(head.status, context)
+      replyBuffer.append("\r\nContent-Type: ")
+      replyBuffer.append(head.contentType)
+      if context.minorVersion > 0 { replyBuffer.append("\r\nTransfer-Encoding: chunked") }
+      replyBuffer.appendFields(head.headers)
+      replyBuffer.append("\r\n\r\n")
+    case .chunk(let bytes):
+      if !context.isHead { appendChunk(bytes, context) }
+    case .finish:
+      if context.minorVersion > 0, !context.isHead { replyBuffer.append("0\r\n\r\n") }
+      complete(connection, exchange, keepAlive: context.keepAlive)
+    case .abort:
+      flush(connection)
+      drop(connection)
+      return
+    case .drain, .stop: return
+    }
+    flush(connection)
+    if connections[connection.slot] === connection, connection.exchange == nil {
+      processInput(connection)
+    }
+    settle(connection)
+  }
+
+  private func appendChunk(_ bytes: [UInt8], _ context: HeadContext) {
+    guard context.minorVersion > 0 else {
+      replyBuffer.append(bytes)
+      return
+    }
+    replyBuffer.append(String(bytes.count, radix: 16))
+    replyBuffer.append("\r\n")
+    replyBuffer.append(bytes)
+    replyBuffer.append("\r\n")
+  }
+
+  private func complete(_ connection: Connection, _ exchange: Exchange, keepAlive: Bool) {
+    exchange.complete()
+    connection.stream = nil
+    finishRequest(connection, keepAlive: keepAlive)
+  }
+
+  /// Answers an error that ends the connection, and lingers so that the client can read it.
+  func fail(_ connection: Connection, status: Int, detail: String) {
+    guard connections[connection.slot] === connection, !connection.isLingering else { return }
+    let codes = [
+      408: "request_timeout", 413: "body_too_large", 414: "uri_too_long", 417: "expectation_failed",
+      431: "head_too_large", 501: "not_implemented", 503: "overloaded",
+      505: "version_not_supported",
+    ]
+    let response = HTTPResponse.problem(
+      status: status, code: codes[status] ?? "bad_request", detail: detail)
+    replyBuffer.append(
+      response, HeadContext(date: date, keepAlive: false, minorVersion: 1, isHead: false))
+    connection.closeAfterOutput = true
+    connection.phase = .idle
+    forget(connection)
+    flush(connection)
+    settle(connection)
+  }
+}

@@ -1,0 +1,278 @@
+internal import CPlatform
+import Glibc
+
+/// One thread's share of the server: a listener of its own (SO_REUSEPORT), its connections, and
+/// the service that answers them. Only `mailbox` is touched from elsewhere.
+final class EventLoop {
+  private static let listenerTag: UInt64 = .max
+  private static let mailboxTag: UInt64 = .max - 1
+
+  let limits: HTTPLimits
+  let service: any HTTPService
+  let mailbox: Mailbox
+  private var listener: Int32
+  private let epoll: Int32
+  private var events: [epoll_event]
+  var connections: [Connection?] = []
+  private var freeSlots: [Int] = []
+  private var nextGeneration: UInt32 = 1
+  var liveCount = 0
+  /// Bytes held by unfinished requests.
+  var buffered = 0
+  var now = monotonicMilliseconds()
+  private var dateSeconds: time_t = 0
+  private(set) var date: [UInt8] = []
+  /// No deadline lies before this; a cheap bound, not the exact minimum.
+  private var nextSweep = Int.max
+  private var acceptAgainAt = Int.max
+  private(set) var draining = false
+  private var stopped = false
+  private var graceEnds = Int.max
+  var scratch: [UInt8]
+  var replyBuffer = OutputBuffer()
+
+  init(listener: Int32, limits: HTTPLimits, mailbox: Mailbox, service: any HTTPService) throws {
+    self.listener = listener
+    self.limits = limits
+    self.mailbox = mailbox
+    self.service = service
+    epoll = cp_epoll_create()
+    guard epoll >= 0 else { throw SystemError("epoll_create1") }
+    events = Array(repeating: epoll_event(), count: 256)
+    scratch = Array(repeating: 0, count: 64 * 1024)
+    try watch(listener, Self.listenerTag)
+    try watch(mailbox.descriptor, Self.mailboxTag)
+  }
+
+  deinit {
+    close(epoll)
+    if listener >= 0 { close(listener) }
+  }
+
+  private func watch(_ descriptor: Int32, _ tag: UInt64) throws {
+    var event = epoll_event()
+    event.events = cp_epoll_in
+    event.data.u64 = tag
+    guard epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0 else {
+      throw SystemError("epoll_ctl")
+    }
+  }
+
+  /// Runs until stopped. The calling thread becomes the loop's.
+  func run() {
+    while !stopped {
+      let count = epoll_wait(epoll, &events, Int32(events.count), timeout())
+      refreshClock()
+      for index in 0..<max(0, Int(count)) { dispatch(events[index]) }
+      if now >= acceptAgainAt { resumeAccepting() }
+      if now >= nextSweep { sweep() }
+      if draining, liveCount == 0 || now >= graceEnds { stopped = true }
+    }
+    for connection in connections { connection.map(drop) }
+  }
+
+  private func timeout() -> Int32 {
+    let next = min(nextSweep, acceptAgainAt, graceEnds)
+    guard next < Int.max else { return -1 }
+    return Int32(clamping: max(0, next - now))
+  }
+
+  private func refreshClock() {
+    now = monotonicMilliseconds()
+    let seconds = time(nil)
+    if seconds != dateSeconds {
+      dateSeconds = seconds
+      date = httpDate(seconds)
+    }
+  }
+
+  private func dispatch(_ event: epoll_event) {
+    switch event.data.u64 {
+    case Self.listenerTag: acceptAll()
+    case Self.mailboxTag: readMail()
+    case let tag:
+      let slot = Int(tag & 0xFFFF_FFFF)
+      guard let connection = connection(slot, UInt32(tag >> 32)) else { return }
+      if event.events & cp_epoll_out != 0 { resumeWriting(connection) }
+      let readable = cp_epoll_in | cp_epoll_rdhup | cp_epoll_err | cp_epoll_hup
+      if event.events & readable != 0, connections[slot] === connection {
+        read(connection, hangup: event.events & (cp_epoll_rdhup | cp_epoll_hup | cp_epoll_err) != 0)
+      }
+    }
+  }
+
+  private func connection(_ slot: Int, _ generation: UInt32) -> Connection? {
+    guard slot < connections.count, let connection = connections[slot],
+      connection.generation == generation
+    else { return nil }
+    return connection
+  }
+
+  // MARK: Accepting
+
+  private func acceptAll() {
+    while listener >= 0 {
+      let descriptor = cp_accept(listener, nil, nil)
+      guard descriptor >= 0 else {
+        if errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM {
+          pauseAccepting()
+        }
+        if errno == EINTR || errno == ECONNABORTED { continue }
+        return
+      }
+      guard liveCount < limits.connectionsMax else {
+        refuse(descriptor)
+        continue
+      }
+      adopt(descriptor)
+    }
+  }
+
+  private func adopt(_ descriptor: Int32) {
+    var one: Int32 = 1
+    setsockopt(
+      descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
+    let slot = freeSlots.popLast() ?? connections.count
+    if slot == connections.count { connections.append(nil) }
+    let connection = Connection(
+      descriptor: descriptor, slot: slot, generation: nextGeneration,
+      deadline: now + limits.headTimeout)
+    nextGeneration = nextGeneration == .max - 1 ? 1 : nextGeneration + 1
+    connections[slot] = connection
+    liveCount += 1
+    noteDeadline(connection.deadline)
+    connection.interest = cp_epoll_in | cp_epoll_rdhup
+    var event = epoll_event()
+    event.events = connection.interest
+    event.data.u64 = UInt64(slot) | UInt64(connection.generation) << 32
+    if epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) != 0 { drop(connection) }
+  }
+
+  /// Over the cap: a word and a close, without a slot.
+  private func refuse(_ descriptor: Int32) {
+    let answer = Array(
+      """
+      HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\
+      Connection: close\r\n\r\n
+      """.utf8)
+    _ = send(descriptor, answer, answer.count, Int32(MSG_NOSIGNAL))
+    close(descriptor)
+  }
+
+  /// Out of descriptors: the listener stays readable, so it is left alone for a moment.
+  private func pauseAccepting() {
+    epoll_ctl(epoll, EPOLL_CTL_DEL, listener, nil)
+    acceptAgainAt = now + 100
+  }
+
+  private func resumeAccepting() {
+    acceptAgainAt = Int.max
+    guard listener >= 0 else { return }
+    do { try watch(listener, Self.listenerTag) } catch { acceptAgainAt = now + 100 }
+  }
+
+  // MARK: Interest, deadlines, closing
+
+  /// Watches for what the connection can use now.
+  func updateInterest(_ connection: Connection) {
+    var wanted = cp_epoll_rdhup
+    let blocked = connection.outputPending > limits.pipelinedOutputMax
+    if connection.exchange == nil, !blocked { wanted |= cp_epoll_in }
+    if connection.outputPending > 0 { wanted |= cp_epoll_out }
+    guard wanted != connection.interest else { return }
+    connection.interest = wanted
+    var event = epoll_event()
+    event.events = wanted
+    event.data.u64 = UInt64(connection.slot) | UInt64(connection.generation) << 32
+    epoll_ctl(epoll, EPOLL_CTL_MOD, connection.descriptor, &event)
+  }
+
+  func setDeadline(_ connection: Connection, in milliseconds: Int) {
+    connection.deadline = now + milliseconds
+    noteDeadline(connection.deadline)
+  }
+
+  func noteDeadline(_ deadline: Int) { nextSweep = min(nextSweep, deadline) }
+
+  private func sweep() {
+    nextSweep = Int.max
+    for connection in connections {
+      guard let connection else { continue }
+      if min(connection.deadline, connection.writeDeadline) <= now {
+        expire(connection)
+      } else {
+        noteDeadline(min(connection.deadline, connection.writeDeadline))
+      }
+    }
+    // At most twenty sweeps a second, however the deadlines fall.
+    if nextSweep < Int.max { nextSweep = max(nextSweep, now + 50) }
+  }
+
+  private func expire(_ connection: Connection) {
+    switch connection.phase {
+    case .head where !connection.input.isEmpty && connection.outputPending == 0,
+      .body where connection.outputPending == 0, .chunked where connection.outputPending == 0:
+      fail(connection, status: 408, detail: "The request did not arrive in time; send it at once.")
+    default: drop(connection)
+    }
+  }
+
+  func drop(_ connection: Connection) {
+    guard connections[connection.slot] === connection else { return }
+    close(connection.descriptor)
+    connections[connection.slot] = nil
+    freeSlots.append(connection.slot)
+    liveCount -= 1
+    forget(connection)
+    connection.exchange?.disconnect()
+  }
+
+  func forget(_ connection: Connection) {
+    connection.input = []
+    buffered -= connection.held
+    connection.held = 0
+  }
+
+  /// Counts what an unfinished request holds; too much over all connections ends this one.
+  func account(_ connection: Connection) {
+    var held = connection.input.count
+    if case .chunked(_, let head, let decoder) = connection.phase {
+      held += head.count + decoder.body.count
+    }
+    buffered += held - connection.held
+    connection.held = held
+    if held > 0, buffered > limits.bufferedMax {
+      fail(connection, status: 503, detail: "Too many requests are arriving; try again shortly.")
+    }
+  }
+
+  // MARK: Mail
+
+  private func readMail() {
+    for message in mailbox.take() {
+      switch message.kind {
+      case .drain: drain()
+      case .stop: stopped = true
+      default:
+        if let connection = connection(message.slot, message.generation) {
+          deliver(message.kind, to: connection)
+        }
+      }
+    }
+  }
+
+  private func drain() {
+    guard !draining else { return }
+    acceptAll()
+    draining = true
+    graceEnds = now + limits.graceTimeout
+    if listener >= 0 {
+      close(listener)
+      listener = -1
+    }
+    for connection in connections {
+      guard let connection else { continue }
+      if connection.isIdle { drop(connection) }
+    }
+  }
+}

@@ -1,0 +1,27 @@
+/// What one client may cost. Times are absolute: later bytes never extend them.
+package struct HTTPLimits: Sendable {
+  /// Bytes of request line and fields together.
+  package var headSizeMax = 16 * 1024
+  package var targetSizeMax = 8 * 1024
+  package var fieldCountMax = 100
+  /// Bytes of chunk extensions and trailers of one request.
+  package var chunkOverheadMax = 16 * 1024
+  /// Bytes of a body where the service names no other limit.
+  package var bodySizeMax = 1 << 20
+  /// Bytes that all unfinished requests of one loop may hold.
+  package var bufferedMax = 128 << 20
+  /// Bytes of answers to pipelined requests before no further request is read.
+  package var pipelinedOutputMax = 256 * 1024
+  package var connectionsMax = 20_000
+  /// Milliseconds from the first byte (or the accept) to a complete head.
+  package var headTimeout = 10_000
+  /// Milliseconds from the complete head to a complete body.
+  package var bodyTimeout = 30_000
+  package var idleTimeout = 60_000
+  /// Milliseconds a blocked answer may take to leave.
+  package var writeTimeout = 30_000
+  /// Milliseconds that requests in flight get at shutdown.
+  package var graceTimeout = 30_000
+
+  package init() {}
+}

@@ -1,0 +1,66 @@
+internal import CPlatform
+import Glibc
+import Synchronization
+
+/// What other threads have to say to a loop. One wake-up per batch.
+final class Mailbox: Sendable {
+  struct Message: Sendable {
+    enum Kind: Sendable {
+      case response(HTTPResponse)
+      case begin(HTTPResponse)
+      case chunk([UInt8])
+      case finish
+      case abort
+      /// Stop accepting; finish what is in flight.
+      case drain
+      /// Close everything now.
+      case stop
+    }
+    var slot = 0
+    var generation: UInt32 = 0
+    var kind: Kind
+  }
+
+  let descriptor: Int32
+  private let queue = Mutex<[Message]>([])
+
+  init() throws {
+    descriptor = cp_eventfd_create()
+    guard descriptor >= 0 else { throw SystemError("eventfd") }
+  }
+
+  deinit { close(descriptor) }
+
+  func post(_ message: Message) {
+    let wasEmpty = queue.withLock { queue in
+      queue.append(message)
+      return queue.count == 1
+    }
+    guard wasEmpty else { return }
+    var one: UInt64 = 1
+    // A full counter means a wake-up is already pending.
+    _ = write(descriptor, &one, 8)
+  }
+
+  func take() -> [Message] {
+    var count: UInt64 = 0
+    _ = read(descriptor, &count, 8)
+    return queue.withLock { queue in
+      defer { queue = [] }
+      return queue
+    }
+  }
+}
+
+/// A system call that failed, with its name and reason.
+package struct SystemError: Error, CustomStringConvertible {
+  package let call: String
+  package let code: Int32
+
+  init(_ call: String) {
+    self.call = call
+    code = errno
+  }
+
+  package var description: String { "\(call): \(String(cString: strerror(code)))" }
+}

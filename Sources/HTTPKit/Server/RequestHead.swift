@@ -1,0 +1,71 @@
+/// A request's method. Unknown ones never reach a service.
+package enum HTTPMethod: String, Sendable, CaseIterable {
+  case get = "GET"
+  case head = "HEAD"
+  case post = "POST"
+  case put = "PUT"
+  case delete = "DELETE"
+  case patch = "PATCH"
+  case options = "OPTIONS"
+  case trace = "TRACE"
+  case connect = "CONNECT"
+}
+
+/// Where the parts of a parsed head stand, as offsets from its first byte, so that it survives the
+/// buffer being moved while the body arrives.
+struct RequestHead {
+  enum Framing: Equatable {
+    case length(Int)
+    case chunked
+  }
+
+  var method: HTTPMethod
+  var path: Range<Int>
+  /// Without the question mark; empty when there is none.
+  var query: Range<Int>
+  /// The field lines, each ending in CRLF.
+  var fields: Range<Int>
+  var authorization: Range<Int>?
+  var apiKey: Range<Int>?
+  var framing: Framing
+  var keepAlive: Bool
+  var minorVersion: Int
+  var expectsContinue: Bool
+  /// Bytes, the empty line included.
+  var length: Int
+}
+
+/// A request as a service sees it: borrowed from the connection's buffer during the call.
+package struct RequestView {
+  package let method: HTTPMethod
+  /// As sent, percent-encoded; starts with `/`, or is `*` for OPTIONS.
+  package let path: ByteView
+  package let query: ByteView
+  package let body: ByteView
+  package let authorization: ByteView?
+  package let apiKey: ByteView?
+  private let fields: ByteView
+
+  init(_ head: RequestHead, in bytes: ByteView, body: ByteView) {
+    method = head.method
+    path = bytes[head.path]
+    query = bytes[head.query]
+    fields = bytes[head.fields]
+    authorization = head.authorization.map { bytes[$0] }
+    apiKey = head.apiKey.map { bytes[$0] }
+    self.body = body
+  }
+
+  /// The first field of this name (lower case), trimmed. O(fields).
+  package func field(_ name: StaticString) -> ByteView? {
+    var index = 0
+    while index < fields.count {
+      guard let colon = fields.firstIndex(of: UInt8(ascii: ":"), from: index),
+        let end = fields.firstIndex(of: 0x0D, from: colon)
+      else { return nil }
+      if fields[index..<colon].equalsIgnoringCase(name) { return fields[(colon + 1)..<end].trimmed }
+      index = end + 2
+    }
+    return nil
+  }
+}

@@ -1,0 +1,173 @@
+internal import CPlatform
+
+/// Why a request cannot be served; the connection closes after the answer.
+enum ParseFailure: Error, Equatable {
+  case bad(StaticString)
+  case uriTooLong
+  case headTooLarge
+  case bodyTooLarge
+  case expectationFailed
+  case notImplemented(StaticString)
+  case versionNotSupported
+
+  var status: Int {
+    switch self {
+    case .bad: 400
+    case .uriTooLong: 414
+    case .headTooLarge: 431
+    case .bodyTooLarge: 413
+    case .expectationFailed: 417
+    case .notImplemented: 501
+    case .versionNotSupported: 505
+    }
+  }
+
+  var detail: String {
+    switch self {
+    case .bad(let text), .notImplemented(let text): "\(text)"
+    case .uriTooLong: "The request target is too long."
+    case .headTooLarge: "The request's fields are too large or too many."
+    case .bodyTooLarge: "The request body is too large."
+    case .expectationFailed: "Only Expect: 100-continue is understood."
+    case .versionNotSupported: "Only HTTP/1.1 and HTTP/1.0 are spoken here."
+    }
+  }
+
+  static func == (a: ParseFailure, b: ParseFailure) -> Bool {
+    a.status == b.status && a.detail == b.detail
+  }
+}
+
+/// Parses one request head, strictly by RFC 9110 and RFC 9112: whatever two readers could frame
+/// differently is refused.
+enum RequestParser {
+  /// nil when the head is not complete yet.
+  static func parse(
+    _ bytes: ByteView, _ limits: HTTPLimits
+  ) throws(ParseFailure) -> RequestHead? {
+    // RFC 9112 §2.2: one empty line before the request line is ignored.
+    let start = bytes.count >= 2 && bytes[0] == 0x0D && bytes[1] == 0x0A ? 2 : 0
+    guard let end = endOfHead(bytes, from: start) else {
+      try refuseEarly(bytes, from: start, limits)
+      return nil
+    }
+    guard end <= limits.headSizeMax else { throw .headTooLarge }
+    var cursor = HeadCursor(bytes: bytes[0..<end], index: start)
+    var head = try cursor.requestLine(limits)
+    let fieldsStart = cursor.index
+    var fields = FramingFields()
+    try cursor.fields(limits, into: &fields)
+    head.fields = fieldsStart..<(end - 2)
+    head.length = end
+    try fields.apply(to: &head, bytes)
+    return head
+  }
+
+  /// The index after the empty line that ends the head.
+  private static func endOfHead(_ bytes: ByteView, from start: Int) -> Int? {
+    guard start < bytes.count else { return nil }
+    let rest = bytes[start..<bytes.count].buffer
+    guard let base = rest.baseAddress,
+      let found = memmem(base, rest.count, "\r\n\r\n", 4)
+    else { return nil }
+    return start + (UnsafeRawPointer(found) - UnsafeRawPointer(base)) + 4
+  }
+
+  /// What can be told from an incomplete head, so that nobody waits for a deadline to learn it.
+  private static func refuseEarly(
+    _ bytes: ByteView, from start: Int, _ limits: HTTPLimits
+  ) throws(ParseFailure) {
+    if bytes.count - start >= limits.headSizeMax { throw .headTooLarge }
+    guard start < bytes.count else { return }
+    guard isToken(bytes[start]) else { throw .bad("The request line is malformed.") }
+    // A line feed without its carriage return will never end a line here.
+    var from = start
+    while let feed = bytes.firstIndex(of: 0x0A, from: from) {
+      if feed == start || bytes[feed - 1] != 0x0D {
+        throw .bad("Lines must end in CRLF; a bare LF is refused.")
+      }
+      from = feed + 1
+    }
+  }
+}
+
+extension RequestParser {
+  /// RFC 9110 §5.6.2 tchar.
+  @inline(__always) static func isToken(_ byte: UInt8) -> Bool {
+    switch byte {
+    case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+    case 0x21, 0x23, 0x24, 0x25, 0x26, 0x27, 0x2A, 0x2B, 0x2D, 0x2E, 0x5E, 0x5F, 0x60, 0x7C,
+      0x7E:
+      true
+    default: false
+    }
+  }
+
+  /// RFC 3986 pchar, `/` and `?`; percent signs are checked by the caller.
+  @inline(__always) static func isTarget(_ byte: UInt8) -> Bool {
+    switch byte {
+    case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+    case 0x21, 0x24, 0x25, 0x26, 0x27, 0x28, 0x29, 0x2A, 0x2B, 0x2C, 0x2D, 0x2E, 0x2F, 0x3A, 0x3B,
+      0x3D, 0x3F, 0x40, 0x5F, 0x7E:
+      true
+    default: false
+    }
+  }
+
+  @inline(__always) static func isHex(_ byte: UInt8) -> Bool {
+    switch byte {
+    case 0x30...0x39, 0x41...0x46, 0x61...0x66: true
+    default: false
+    }
+  }
+
+  /// RFC 9110 §5.5 field-vchar, SP, HTAB and obs-text.
+  @inline(__always) static func isFieldValue(_ byte: UInt8) -> Bool {
+    byte >= 0x20 && byte != 0x7F || byte == 0x09
+  }
+}
+
+/// The fields that say how a request is framed, gathered before any is believed.
+struct FramingFields {
+  var hosts = 0
+  var contentLength: Int?
+  var lengthTooLarge = false
+  var transferEncodings = 0
+  var transferEncoding: Range<Int>?
+  var close = false
+  var keepAlive = false
+  var expect: Range<Int>?
+  var authorization: Range<Int>?
+  var apiKey: Range<Int>?
+
+  func apply(to head: inout RequestHead, _ bytes: ByteView) throws(ParseFailure) {
+    guard hosts <= 1, hosts == 1 || head.minorVersion == 0 else {
+      throw .bad("Exactly one Host field is required.")
+    }
+    head.authorization = authorization
+    head.apiKey = apiKey
+    head.keepAlive = head.minorVersion == 0 ? keepAlive && !close : !close
+    if let coding = transferEncoding {
+      guard head.minorVersion >= 1 else {
+        throw .bad("Transfer-Encoding is not allowed in HTTP/1.0.")
+      }
+      guard contentLength == nil, !lengthTooLarge else {
+        throw .bad("Content-Length and Transfer-Encoding must not stand together.")
+      }
+      guard transferEncodings == 1 else {
+        throw .bad("Transfer-Encoding must stand once.")
+      }
+      guard bytes[coding].equalsIgnoringCase("chunked") else {
+        throw .notImplemented("Only Transfer-Encoding: chunked is implemented.")
+      }
+      head.framing = .chunked
+    } else {
+      if lengthTooLarge { throw .bodyTooLarge }
+      head.framing = .length(contentLength ?? 0)
+    }
+    if let expect, head.minorVersion >= 1 {
+      guard bytes[expect].equalsIgnoringCase("100-continue") else { throw .expectationFailed }
+      head.expectsContinue = true
+    }
+  }
+}

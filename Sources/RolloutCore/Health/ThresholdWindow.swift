@@ -1,0 +1,48 @@
+/// The last requests of a stage: how many were bad, and by how many users.
+package struct ThresholdWindow: Sendable, Equatable {
+  private struct Entry: Sendable, Equatable {
+    var bad: Bool
+    var user: UInt64?
+  }
+
+  /// A ring; `next` is where the oldest entry stands once it is full.
+  private var entries: [Entry] = []
+  private var next = 0
+  private let size: Int
+  package private(set) var bad = 0
+
+  package init(size: Int) { self.size = size }
+
+  package var count: Int { entries.count }
+  package var rate: Double { count == 0 ? 0 : Double(bad) / Double(count) }
+
+  package mutating func record(bad isBad: Bool, user: UInt64?) {
+    let entry = Entry(bad: isBad, user: user)
+    if isBad { bad += 1 }
+    if entries.count < size {
+      entries.append(entry)
+      return
+    }
+    if entries[next].bad { bad -= 1 }
+    entries[next] = entry
+    next = (next + 1) % size
+  }
+
+  /// Distinct users with a bad request; those without an id count as one each. O(window).
+  package var affectedUsers: Int {
+    var users: Set<UInt64> = []
+    var nameless = 0
+    for entry in entries where entry.bad {
+      if let user = entry.user { users.insert(user) } else { nameless += 1 }
+    }
+    return users.count + nameless
+  }
+
+  /// The number of bad requests at which the trigger fires:
+  /// above n·max + margin·√(n·max·(1 − max)).
+  package static func firesAt(count: Int, limit: Double, margin: Double) -> Int {
+    let mean = Double(count) * limit
+    // The tiny addend keeps 25 of 500 at exactly 5 % from firing by rounding.
+    return Int((mean + margin * (mean * (1 - limit)).squareRoot() + 1e-9).rounded(.down)) + 1
+  }
+}

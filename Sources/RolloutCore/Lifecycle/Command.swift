@@ -1,0 +1,71 @@
+package import DocumentKit
+
+/// A wish to change a plan.
+package enum Command: Sendable, Equatable {
+  case apply(PlanDefinition)
+  case start
+  /// `to` states which stage is expected to be next.
+  case advance(to: String?)
+  /// `to` is an earlier stage or `off`; nil is the one before.
+  case rollback(to: String?)
+  case pause
+  case resume
+  case acknowledge
+  case approve
+  case kill
+  case complete
+  case archive
+  case hold(Plan.Hold.Cause)
+  case release
+
+  /// The word of the API path and the CLI; nil for what only the controller does.
+  package static func named(_ name: String, to stage: String?) -> Command? {
+    switch name {
+    case "start": .start
+    case "advance": .advance(to: stage)
+    case "rollback": .rollback(to: stage)
+    case "pause": .pause
+    case "resume": .resume
+    case "acknowledge": .acknowledge
+    case "approve": .approve
+    case "kill": .kill
+    case "complete": .complete
+    case "archive": .archive
+    default: nil
+    }
+  }
+
+  /// Every word `named` knows.
+  package static let names = [
+    "start", "advance", "rollback", "pause", "resume", "acknowledge", "approve", "kill",
+    "complete", "archive",
+  ]
+}
+
+/// Who asks, when and why, and what the world says about it.
+package struct CommandContext: Sendable {
+  package var actor: Actor
+  package var reason: String
+  package var now: Instant
+  /// Skips gates; neither holds nor approvals. Needs a reason.
+  package var force = false
+  /// Sentences of guards that are firing; they close the gate.
+  package var firingGuards: [String] = []
+  package var evidence: Document?
+
+  package init(actor: Actor, reason: String, now: Instant) {
+    self.actor = actor
+    self.reason = reason
+    self.now = now
+  }
+}
+
+/// Why a command was not carried out. Each says what to do next.
+package enum Refusal: Error, Sendable, Equatable {
+  case invalidTransition(String)
+  case gateClosed(waitingOn: [String])
+  case held(Plan.Hold, waitingOn: [String])
+  case approvalNeededFromAnother(String)
+  case unexpectedStage(next: String)
+  case reasonRequired(String)
+}

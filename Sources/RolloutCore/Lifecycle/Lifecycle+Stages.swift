@@ -1,0 +1,129 @@
+extension Lifecycle {
+  /// One stage further: refused by a hold, then by gates (unless forced), then by approvals.
+  static func advance(
+    _ plan: inout Plan, to expected: String?, _ context: CommandContext
+  ) throws(Refusal) {
+    if plan.status == .paused {
+      throw .invalidTransition("\(plan.feature) is paused; resume it first.")
+    }
+    try require(plan, in: [.active], "Only an active plan can advance; \(hint(plan)).")
+    guard let stage = plan.nextStage else {
+      throw .invalidTransition("\(plan.feature) is at its last stage; complete it instead.")
+    }
+    if let expected, expected != stage.name { throw .unexpectedStage(next: stage.name) }
+    if let hold = plan.hold, hold.cause != .manual || !context.actor.isPerson {
+      throw .held(hold, waitingOn: holdSentences(plan, context.now))
+    }
+    if !context.force {
+      let closed = gates(plan, context)
+      guard closed.isEmpty else {
+        throw .gateClosed(waitingOn: closed + [approvalGate(plan)].compactMap { $0 })
+      }
+    }
+    try checkApprovals(plan, stage, context)
+    enter(plan.stageIndex + 1, &plan, context.now)
+    plan.hold = nil
+  }
+
+  private static func checkApprovals(
+    _ plan: Plan, _ stage: Stage, _ context: CommandContext
+  ) throws(Refusal) {
+    if let gate = approvalGate(plan) { throw .gateClosed(waitingOn: [gate]) }
+    guard stage.approvals > 0 else { return }
+    let others = plan.approvals.filter { .token($0) != context.actor }
+    guard others.count >= stage.approvals else {
+      throw .approvalNeededFromAnother(
+        "Who approves may not be who advances: another person must approve or advance "
+          + "\(plan.feature).")
+    }
+  }
+
+  /// Down to an earlier stage or off. Automation and alerts leave a hold that a person must
+  /// acknowledge; a person's rollback leaves a `manual` one, which their advance clears.
+  static func rollBack(
+    _ plan: inout Plan, to target: String?, _ context: CommandContext
+  ) throws(Refusal) {
+    try require(
+      plan, in: [.active, .paused, .completed],
+      "Only a plan that serves can be rolled back; \(hint(plan)).")
+    let index = try rollbackIndex(plan, target)
+    enter(index, &plan, context.now)
+    if plan.status == .completed { plan.status = .active }
+    switch context.actor {
+    case .monitor:
+      plan.hold = .init(cause: .rollback, reason: context.reason, since: context.now)
+      plan.recentRollbacks =
+        plan.recentRollbacks.filter { context.now.since($0) < .hours(24) } + [context.now]
+      if plan.recentRollbacks.count >= 2 { plan.automaticAdvanceOff = true }
+    case .alert:
+      plan.hold = .init(cause: .alert, reason: context.reason, since: context.now)
+    case .token, .anonymous:
+      // A person's rollback never weakens a hold that waits for acknowledgement.
+      if plan.hold?.needsAcknowledgement != true {
+        plan.hold = .init(cause: .manual, reason: context.reason, since: context.now)
+      }
+    }
+  }
+
+  private static func rollbackIndex(_ plan: Plan, _ target: String?) throws(Refusal) -> Int {
+    guard plan.stageIndex >= 0 else {
+      throw .invalidTransition("\(plan.feature) is already off.")
+    }
+    guard let target else { return plan.stageIndex - 1 }
+    if target == "off" { return -1 }
+    let earlier = plan.definition.stages.prefix(plan.stageIndex).map(\.name)
+    guard let index = earlier.firstIndex(of: target) else {
+      throw .invalidTransition(
+        "\(quotedName(target)) is not before stage \(plan.stageName); roll back to one of "
+          + "\((["off"] + earlier).joined(separator: ", ")).")
+    }
+    return index
+  }
+
+  private static func quotedName(_ text: String) -> String { isName(text) ? text : "That stage" }
+
+  /// What a person's advance waits for, hold and approvals apart.
+  static func gates(_ plan: Plan, _ context: CommandContext) -> [String] {
+    var closed: [String] = []
+    if let soak = soakGate(plan, context.now) { closed.append(soak) }
+    closed += context.firingGuards
+    return closed
+  }
+
+  static func soakGate(_ plan: Plan, _ now: Instant) -> String? {
+    guard plan.definition.stages.indices.contains(plan.stageIndex),
+      let entered = plan.stageEnteredAt
+    else { return nil }
+    let ends = entered + plan.definition.stages[plan.stageIndex].soak
+    return now < ends ? "soak: \(ends.since(now).words) left" : nil
+  }
+
+  static func approvalGate(_ plan: Plan) -> String? {
+    guard let stage = plan.nextStage, plan.approvals.count < stage.approvals else { return nil }
+    let missing = stage.approvals - plan.approvals.count
+    return "approval: \(missing) more \(missing == 1 ? "person" : "people") must approve"
+  }
+
+  static func holdSentences(_ plan: Plan, _ now: Instant) -> [String] {
+    guard let hold = plan.hold else { return [] }
+    guard hold.needsAcknowledgement else {
+      return hold.cause == .manual
+        ? ["hold: a person rolled back (\(hold.reason))"]
+        : ["hold: \(hold.cause.rawValue) (\(hold.reason)); it ends with its condition"]
+    }
+    var sentences = ["hold: \(hold.cause.rawValue) must be acknowledged (\(hold.reason))"]
+    if let ends = plan.cooldownEnds, now < ends {
+      sentences.append("cooldown: \(ends.since(now).words) left")
+    }
+    return sentences
+  }
+
+  /// Everything the next advance waits for, for people to read.
+  package static func waitingOn(_ plan: Plan, _ context: CommandContext) -> [String] {
+    guard plan.status == .active, plan.nextStage != nil else { return [] }
+    var sentences = plan.hold?.cause == .manual ? [] : holdSentences(plan, context.now)
+    sentences += gates(plan, context)
+    if let gate = approvalGate(plan) { sentences.append(gate) }
+    return sentences
+  }
+}

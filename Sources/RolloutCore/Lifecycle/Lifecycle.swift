@@ -1,0 +1,199 @@
+/// The plan's state machine: command + plan + context → the next plan and its event, or a refusal.
+/// Pure: no clock, no store, no network.
+package enum Lifecycle {
+  package struct Change: Sendable, Equatable {
+    package var plan: Plan
+    package var event: PlanEvent
+  }
+
+  /// The first version of a new plan.
+  package static func create(_ definition: PlanDefinition, _ context: CommandContext) -> Change {
+    let plan = Plan(definition, at: context.now)
+    let event = PlanEvent(
+      feature: plan.feature, version: 1, at: context.now, kind: .applied, actor: context.actor,
+      reason: context.reason, from: nil, to: .init(plan), evidence: nil)
+    return Change(plan: plan, event: event)
+  }
+
+  /// nil when the command would change nothing: applying an identical plan makes no version.
+  package static func perform(
+    _ command: Command, on plan: Plan, _ context: CommandContext
+  ) throws(Refusal) -> Change? {
+    if context.force, context.reason.allSatisfy(\.isWhitespace) {
+      throw .reasonRequired("A forced command needs a reason; it is recorded. Say why.")
+    }
+    var next = plan
+    let kind: PlanEvent.Kind
+    switch command {
+    case .apply(let definition):
+      guard definition != plan.definition else { return nil }
+      try apply(definition, to: &next)
+      kind = .applied
+    case .start:
+      try require(plan, in: [.draft], "Only a draft can be started; \(hint(plan)).")
+      enter(0, &next, context.now)
+      next.status = .active
+      kind = .started
+    case .advance(let expected):
+      try advance(&next, to: expected, context)
+      kind = .advanced
+    case .rollback(let target):
+      try rollBack(&next, to: target, context)
+      kind = .rolledBack
+    case .pause:
+      try require(plan, in: [.active], "Only an active plan can be paused; \(hint(plan)).")
+      next.status = .paused
+      kind = .paused
+    case .resume:
+      try resume(&next, context)
+      kind = .resumed
+    case .acknowledge:
+      try acknowledge(&next, context)
+      kind = .acknowledged
+    case .approve:
+      try approve(&next, context)
+      kind = .approved
+    case .kill:
+      try require(
+        plan, in: [.active, .paused, .completed],
+        "Only a plan that serves can be killed; \(hint(plan)).")
+      next.status = .killed
+      kind = .killed
+    case .complete:
+      try complete(&next, context)
+      kind = .completed
+    case .archive:
+      try require(
+        plan, in: [.draft, .completed, .killed],
+        "An archived plan serves nobody, so complete or kill this one first; \(hint(plan)).")
+      next.status = .archived
+      kind = .archived
+    case .hold(let cause):
+      guard plan.hold == nil, plan.status == .active || plan.status == .paused else { return nil }
+      next.hold = .init(cause: cause, reason: context.reason, since: context.now)
+      kind = .held
+    case .release:
+      guard let hold = plan.hold, !hold.needsAcknowledgement, hold.cause != .manual else {
+        return nil
+      }
+      next.hold = nil
+      kind = .released
+    }
+    next.version = plan.version + 1
+    next.updatedAt = context.now
+    let event = PlanEvent(
+      feature: plan.feature, version: next.version, at: context.now, kind: kind,
+      actor: context.actor, reason: context.reason, from: .init(plan), to: .init(next),
+      evidence: context.evidence)
+    return Change(plan: next, event: event)
+  }
+
+  static func require(
+    _ plan: Plan, in allowed: [Plan.Status], _ message: String
+  ) throws(Refusal) {
+    guard allowed.contains(plan.status) else { throw .invalidTransition(message) }
+  }
+
+  static func hint(_ plan: Plan) -> String {
+    "\(plan.feature) is \(plan.status.rawValue)"
+      + (plan.status == .draft ? "" : " at stage \(plan.stageName)")
+  }
+
+  static func enter(_ index: Int, _ plan: inout Plan, _ now: Instant) {
+    plan.stageIndex = index
+    plan.stageEnteredAt = now
+    plan.approvals = []
+  }
+
+  private static func apply(
+    _ definition: PlanDefinition, to plan: inout Plan
+  ) throws(Refusal) {
+    guard definition.feature == plan.feature else {
+      throw .invalidTransition("The file is for \(definition.feature), not \(plan.feature).")
+    }
+    try require(
+      plan, in: [.draft, .active, .paused, .completed, .killed],
+      "An archived plan cannot change; make a new feature.")
+    if plan.status != .draft {
+      guard definition.salt == plan.definition.salt else {
+        throw .invalidTransition(
+          "The salt is fixed once a plan has started, or every user would be drawn anew; "
+            + "keep salt: \(plan.definition.salt).")
+      }
+      if plan.stageIndex >= 0 {
+        guard let index = definition.stages.firstIndex(where: { $0.name == plan.stageName }) else {
+          throw .invalidTransition(
+            "Stage \(plan.stageName) is being served and must stay in the plan.")
+        }
+        plan.stageIndex = index
+      }
+    }
+    plan.definition = definition
+    plan.approvals = []
+  }
+
+  private static func resume(
+    _ plan: inout Plan, _ context: CommandContext
+  ) throws(Refusal) {
+    try require(
+      plan, in: [.paused, .killed], "Only a paused or killed plan can be resumed; \(hint(plan)).")
+    if plan.status == .killed {
+      guard !context.reason.allSatisfy(\.isWhitespace) else {
+        throw .reasonRequired("Resuming a killed plan needs a reason: say why it is safe now.")
+      }
+      plan.stageEnteredAt = context.now
+    }
+    plan.status = .active
+  }
+
+  private static func acknowledge(
+    _ plan: inout Plan, _ context: CommandContext
+  ) throws(Refusal) {
+    guard let hold = plan.hold, hold.needsAcknowledgement else {
+      throw .invalidTransition(
+        plan.hold.map { "A hold of cause \($0.cause.rawValue) ends by itself." }
+          ?? "\(plan.feature) is not held; there is nothing to acknowledge.")
+    }
+    if let ends = plan.cooldownEnds, context.now < ends, !context.force {
+      throw .gateClosed(waitingOn: [
+        "cooldown: \(ends.since(context.now).words) left (force with a reason to end it now)"
+      ])
+    }
+    plan.hold = nil
+    plan.automaticAdvanceOff = false
+    plan.recentRollbacks = []
+  }
+
+  private static func approve(
+    _ plan: inout Plan, _ context: CommandContext
+  ) throws(Refusal) {
+    try require(
+      plan, in: [.active, .paused], "Only a running plan can be approved; \(hint(plan)).")
+    guard let stage = plan.nextStage else {
+      throw .invalidTransition("\(plan.feature) is at its last stage; there is nothing to approve.")
+    }
+    guard case .token(let name) = context.actor else {
+      throw .approvalNeededFromAnother("An approval must come from a person with a token.")
+    }
+    guard !plan.approvals.contains(name) else {
+      throw .invalidTransition("\(name) has already approved entering \(stage.name).")
+    }
+    plan.approvals.append(name)
+  }
+
+  private static func complete(
+    _ plan: inout Plan, _ context: CommandContext
+  ) throws(Refusal) {
+    try require(plan, in: [.active], "Only an active plan can be completed; \(hint(plan)).")
+    guard plan.nextStage == nil else {
+      throw .invalidTransition(
+        "\(plan.feature) is at stage \(plan.stageName); advance to "
+          + "\(plan.definition.stages.last?.name ?? "the last stage") first.")
+    }
+    if let hold = plan.hold, hold.cause != .manual {
+      throw .held(hold, waitingOn: holdSentences(plan, context.now))
+    }
+    plan.hold = nil
+    plan.status = .completed
+  }
+}

@@ -1,0 +1,53 @@
+package import DocumentKit
+
+extension Plan {
+  /// Everything needed to go on after a restart; the store keeps it as one JSON text per version.
+  package var document: Document {
+    .object([
+      "definition": definition.document,
+      "version": .int(version),
+      "status": .string(status.rawValue),
+      "stage_index": .int(stageIndex),
+      "stage_entered_at": stageEnteredAt.map { .int($0.milliseconds) },
+      "hold": hold.map {
+        .object([
+          "cause": .string($0.cause.rawValue), "reason": .string($0.reason),
+          "since": .int($0.since.milliseconds),
+        ])
+      },
+      "approvals": .array(approvals.map { .string($0) }),
+      "recent_rollbacks": .array(recentRollbacks.map { .int($0.milliseconds) }),
+      "automatic_advance_off": .bool(automaticAdvanceOff),
+      "created_at": .int(createdAt.milliseconds),
+      "updated_at": .int(updatedAt.milliseconds),
+    ])
+  }
+
+  /// Reads what `document` wrote. Throws when it is anything else.
+  package init(_ document: Document) throws(DocumentError) {
+    var reader = try ObjectReader(document)
+    let definition = try PlanDefinition(try reader.required("definition"))
+    self.init(definition, at: try reader.instant("created_at") ?? Instant(milliseconds: 0))
+    version = try reader.int("version", in: 1...Int.max) ?? 1
+    status = try reader.choice("status") ?? .draft
+    stageIndex = try reader.int("stage_index", in: -1...(definition.stages.count - 1)) ?? 0
+    stageEnteredAt = try reader.instant("stage_entered_at")
+    if var hold = try reader.object("hold") {
+      self.hold = Hold(
+        cause: try hold.choice("cause") ?? .manual, reason: try hold.string("reason") ?? "",
+        since: try hold.instant("since") ?? createdAt)
+    }
+    approvals = try reader.texts("approvals") ?? []
+    recentRollbacks = (reader.optional("recent_rollbacks")?.array ?? []).compactMap(\.int).map {
+      Instant(milliseconds: Int64($0))
+    }
+    automaticAdvanceOff = try reader.bool("automatic_advance_off") ?? false
+    updatedAt = try reader.instant("updated_at") ?? createdAt
+  }
+}
+
+extension ObjectReader {
+  fileprivate mutating func instant(_ key: String) throws(DocumentError) -> Instant? {
+    try int(key, in: Int.min...Int.max).map { Instant(milliseconds: Int64($0)) }
+  }
+}

@@ -1,0 +1,85 @@
+/// A rollout as it stands: its definition, where it is, and what keeps it there. A value; every
+/// change makes the next version through `Lifecycle`.
+package struct Plan: Sendable, Equatable {
+  package enum Status: String, Sendable, CaseIterable {
+    case draft, active, paused, completed, killed, archived
+  }
+
+  /// Why a plan may not advance although it serves.
+  package struct Hold: Sendable, Equatable {
+    package enum Cause: String, Sendable, CaseIterable {
+      case rollback, alert, outage, investigate
+      case noTraffic = "no_traffic"
+      case manual
+    }
+    package var cause: Cause
+    package var reason: String
+    package var since: Instant
+
+    package init(cause: Cause, reason: String, since: Instant) {
+      self.cause = cause
+      self.reason = reason
+      self.since = since
+    }
+
+    /// Whether only a person ends it (after the cooldown); the others end with their condition.
+    package var needsAcknowledgement: Bool { cause == .rollback || cause == .alert }
+  }
+
+  package var definition: PlanDefinition
+  /// 1, 2, 3, … without gaps.
+  package var version: Int
+  package var status: Status
+  /// Index of the stage being served; -1 is `off`: rolled back to nobody.
+  package var stageIndex: Int
+  /// When the stage was entered; nil before the start.
+  package var stageEnteredAt: Instant?
+  package var hold: Hold?
+  /// Token names that approved entering the next stage.
+  package var approvals: [String]
+  /// Automatic rollbacks of the last 24 hours; two of them turn automatic advance off.
+  package var recentRollbacks: [Instant]
+  package var automaticAdvanceOff: Bool
+  package var createdAt: Instant
+  package var updatedAt: Instant
+
+  package var feature: String { definition.feature }
+
+  /// `off`, or the name of the stage being served.
+  package var stageName: String {
+    definition.stages.indices.contains(stageIndex) ? definition.stages[stageIndex].name : "off"
+  }
+
+  package var nextStage: Stage? {
+    definition.stages.indices.contains(stageIndex + 1) ? definition.stages[stageIndex + 1] : nil
+  }
+
+  /// Whether anyone can have the feature.
+  package var isServing: Bool {
+    switch status {
+    case .active, .paused, .completed: stageIndex >= 0
+    case .draft, .killed, .archived: false
+    }
+  }
+
+  /// The first version of a plan: a draft that serves nobody.
+  package init(_ definition: PlanDefinition, at now: Instant) {
+    self.definition = definition
+    version = 1
+    status = .draft
+    stageIndex = 0
+    stageEnteredAt = nil
+    hold = nil
+    approvals = []
+    recentRollbacks = []
+    automaticAdvanceOff = false
+    createdAt = now
+    updatedAt = now
+  }
+
+  /// When the cooldown of a rollback or alert hold ends; nil without such a hold.
+  package var cooldownEnds: Instant? {
+    guard let hold, hold.needsAcknowledgement else { return nil }
+    return hold.since + definition.cooldown
+  }
+}

@@ -1,0 +1,91 @@
+package import DocumentKit
+
+/// One line of a plan's history. Append-only: written in the same transaction as its version.
+package struct PlanEvent: Sendable, Equatable {
+  package enum Kind: String, Sendable, CaseIterable {
+    case applied, started, advanced
+    case rolledBack = "rolled_back"
+    case paused, resumed, held, released, acknowledged, approved, killed, completed, archived
+  }
+
+  package struct Place: Sendable, Equatable {
+    package var stage: String
+    package var status: Plan.Status
+
+    package init(stage: String, status: Plan.Status) {
+      self.stage = stage
+      self.status = status
+    }
+
+    package init(_ plan: Plan) {
+      stage = plan.stageName
+      status = plan.status
+    }
+  }
+
+  package var feature: String
+  /// The version this event made.
+  package var version: Int
+  package var at: Instant
+  package var kind: Kind
+  package var actor: Actor
+  package var reason: String
+  /// nil for the first version.
+  package var from: Place?
+  package var to: Place
+  /// The numbers behind an automatic change; nil for a person's.
+  package var evidence: Document?
+
+  package init(
+    feature: String, version: Int, at: Instant, kind: Kind, actor: Actor, reason: String,
+    from: Place?, to: Place, evidence: Document?
+  ) {
+    self.feature = feature
+    self.version = version
+    self.at = at
+    self.kind = kind
+    self.actor = actor
+    self.reason = reason
+    self.from = from
+    self.to = to
+    self.evidence = evidence
+  }
+}
+
+/// Who changes a plan.
+package enum Actor: Sendable, Equatable {
+  case token(String)
+  case monitor
+  case alert(String)
+  case anonymous
+
+  /// `token:anna`, `monitor`, `alert:HighErrorRate`, `anonymous`.
+  package var text: String {
+    switch self {
+    case .token(let name): "token:\(name)"
+    case .monitor: "monitor"
+    case .alert(let name): "alert:\(name)"
+    case .anonymous: "anonymous"
+    }
+  }
+
+  package init(text: String) {
+    if text == "monitor" {
+      self = .monitor
+    } else if text.hasPrefix("token:") {
+      self = .token(String(text.dropFirst(6)))
+    } else if text.hasPrefix("alert:") {
+      self = .alert(String(text.dropFirst(6)))
+    } else {
+      self = .anonymous
+    }
+  }
+
+  /// Automation and alerts may only reduce exposure.
+  package var isPerson: Bool {
+    switch self {
+    case .token, .anonymous: true
+    case .monitor, .alert: false
+    }
+  }
+}

@@ -1,0 +1,103 @@
+import DocumentKit
+
+func decodeGuard(
+  _ item: (element: Document, path: String)
+) throws(DocumentError) -> Guard {
+  var reader = try ObjectReader(item.element, path: item.path)
+  let query = try reader.string("prometheus")
+  let metric: Guard.Metric
+  if query != nil {
+    metric = .prometheus
+    guard reader.optional("metric") == nil else {
+      throw reader.error("metric", "A prometheus guard has a query instead of a metric.")
+    }
+  } else {
+    guard let chosen: Guard.Metric = try reader.choice("metric"), chosen != .prometheus else {
+      let names = Guard.Metric.allCases.dropLast().map(\.rawValue).joined(separator: ", ")
+      throw DocumentError(
+        "A guard needs a metric (\(names)) or prometheus: <query>.",
+        at: item.element.position, path: item.path)
+    }
+    metric = chosen
+  }
+  var new = Guard(metric, max: try limit(&reader, metric))
+  new.query = query ?? ""
+  new.action = try reader.choice("action") ?? .rollback
+  new.investigate = try share(&reader, "investigate")
+  if new.investigate != nil {
+    guard case .share(let limit) = new.limit, let low = new.investigate,
+      (Share(thousandths: 1)..<limit).contains(low)
+    else {
+      throw reader.error("investigate", "Must be a share above 0 and below max.")
+    }
+  }
+  new.window = try reader.int("window", in: 10...10_000) ?? 500
+  new.minRequests = try reader.int("min_requests", in: 1...10_000) ?? min(100, new.window)
+  guard new.minRequests <= new.window else {
+    throw reader.error("min_requests", "Must not be above window (\(new.window)).")
+  }
+  new.margin = try reader.double("margin", in: 0...10) ?? 2
+  new.sustain = try time(&reader, "sustain")
+  new.minAffectedUsers = try reader.int("min_affected_users", in: 1...1000)
+  new.evidence = try reader.double("evidence", in: 100...1e12)
+  if let counts = try reader.texts("counts") { new.counts = try decodeCounts(counts, reader) }
+  new.dryRun = try reader.bool("dry_run") ?? false
+  try reader.finish()
+  return new
+}
+
+private func decodeCounts(
+  _ names: [String], _ reader: ObjectReader
+) throws(DocumentError) -> Set<Outcome.Result> {
+  let allowed: [Outcome.Result] = [.failed, .degradedFallback, .degradedCache, .degradedModel]
+  var counts: Set<Outcome.Result> = []
+  for name in names {
+    guard let result = allowed.first(where: { $0.rawValue == name }) else {
+      let names = allowed.map(\.rawValue).joined(separator: ", ")
+      throw reader.error("counts", "Expected any of \(names), found \(quoted(name)).")
+    }
+    counts.insert(result)
+  }
+  guard !counts.isEmpty else { throw reader.error("counts", "Name at least one result.") }
+  return counts
+}
+
+private func limit(
+  _ reader: inout ObjectReader, _ metric: Guard.Metric
+) throws(DocumentError) -> Guard.Limit {
+  let text = try reader.requiredText("max")
+  switch metric {
+  case .errorRate, .degradedRate, .thumbsDownRate, .regenerateRate, .abandonRate:
+    guard let share = Share(text), share > .none, share < .all else {
+      throw reader.error("max", "Expected a share between 0 and 100 %, such as 5%.")
+    }
+    return .share(share)
+  case .latencyMean, .latencyP50, .latencyP95, .latencyP99:
+    guard let span = TimeSpan(text), span > .zero else {
+      throw reader.error("max", "Expected a duration such as 5s or 800ms.")
+    }
+    return .time(span)
+  case .costPerRequest:
+    if let multiple = multiple(text) { return .multiple(multiple) }
+    guard let money = Money(text), money > .zero else {
+      throw reader.error("max", "Expected an amount such as $0.02, or a multiple such as 2x.")
+    }
+    return .money(money)
+  case .tokensPerRequest, .prometheus:
+    if metric == .tokensPerRequest, let multiple = multiple(text) { return .multiple(multiple) }
+    if metric == .prometheus, text.hasSuffix("%"), let share = Share(text) {
+      return .number(share.fraction)
+    }
+    guard let number = Double(text), number.isFinite, number > 0 else {
+      throw reader.error("max", "Expected a number above 0.")
+    }
+    return .number(number)
+  }
+}
+
+/// `2x`, from 1.1x to 100x.
+private func multiple(_ text: String) -> Double? {
+  guard text.hasSuffix("x"), let value = Double(text.dropLast()), (1.1...100).contains(value)
+  else { return nil }
+  return value
+}

@@ -1,0 +1,87 @@
+/// What a plan watches, and what happens when it goes over its limit.
+package struct Guard: Sendable, Equatable {
+  package enum Metric: String, Sendable, CaseIterable {
+    case errorRate = "error_rate"
+    case degradedRate = "degraded_rate"
+    case latencyMean = "latency_mean"
+    case latencyP50 = "latency_p50"
+    case latencyP95 = "latency_p95"
+    case latencyP99 = "latency_p99"
+    case costPerRequest = "cost_per_request"
+    case tokensPerRequest = "tokens_per_request"
+    case thumbsDownRate = "thumbs_down_rate"
+    case regenerateRate = "regenerate_rate"
+    case abandonRate = "abandon_rate"
+    case prometheus
+  }
+
+  package enum Action: String, Sendable, CaseIterable {
+    case rollback, pause, notify
+  }
+
+  package enum Limit: Sendable, Equatable {
+    case share(Share)
+    case time(TimeSpan)
+    case money(Money)
+    case number(Double)
+    /// A multiple of the previous stage's mean, written `2x`.
+    case multiple(Double)
+  }
+
+  package var metric: Metric
+  package var limit: Limit
+  package var action: Action
+  /// The query of a `prometheus` guard, empty for the others.
+  package var query = ""
+  /// A lower limit at which the plan is held and people are told; never rolled back.
+  package var investigate: Share?
+  /// Requests of this stage that the threshold trigger looks back on.
+  package var window = 500
+  package var minRequests = 100
+  /// Standard errors above the limit before the threshold trigger fires; 0 is word for word.
+  package var margin = 2.0
+  /// The next three override the preset.
+  package var sustain: TimeSpan?
+  package var minAffectedUsers: Int?
+  package var evidence: Double?
+  /// Which results count as bad, for rates over outcomes.
+  package var counts: Set<Outcome.Result> = [.failed, .degradedFallback]
+  package var dryRun = false
+
+  package init(_ metric: Metric, max limit: Limit, action: Action = .rollback) {
+    self.metric = metric
+    self.limit = limit
+    self.action = action
+  }
+
+  /// What a plan without `guards` gets: 5 % errors, 5 s mean latency.
+  package static let defaults: [Guard] = {
+    var errors = Guard(.errorRate, max: .share(.percent(5)))
+    errors.investigate = .percent(1)
+    return [errors, Guard(.latencyMean, max: .time(.seconds(5)))]
+  }()
+}
+
+/// An amount of US dollars in whole nano-dollars: no rounding, ever.
+package struct Money: Sendable, Hashable, Comparable {
+  package var nanodollars: Int
+
+  package init(nanodollars: Int) { self.nanodollars = nanodollars }
+
+  package static let zero = Money(nanodollars: 0)
+
+  /// Reads `$0.02` or `0.02`, up to nine decimals; nil for anything else.
+  package init?(_ text: String) {
+    let digits = text.hasPrefix("$") ? text.dropFirst() : Substring(text)
+    guard digits.first != "-", let value = parseFixed(digits, decimals: 9), value <= 1 << 60 else {
+      return nil
+    }
+    nanodollars = value
+  }
+
+  /// `$0.02`
+  package var text: String { "$" + formatFixed(nanodollars, decimals: 9) }
+  package var dollars: Double { Double(nanodollars) / 1e9 }
+
+  package static func < (a: Money, b: Money) -> Bool { a.nanodollars < b.nanodollars }
+}

@@ -1,0 +1,281 @@
+package import DocumentKit
+
+extension PlanDefinition {
+  package static let stageCountMax = 30
+  package static let listCountMax = 10_000
+  package static let nameLengthMax = 128
+
+  /// Reads a plan file. Errors carry line, column and path, and say what to write instead.
+  package init(_ document: Document) throws(DocumentError) {
+    var file = try ObjectReader(document)
+    let feature = try file.requiredText("feature")
+    guard isName(feature) else {
+      throw file.error("feature", "A feature key is 1–128 of a–z A–Z 0–9 . _ - (no leading dot).")
+    }
+    self.init(feature: feature)
+    description = try file.text("description") ?? ""
+    if let salt = try file.text("salt") {
+      guard !salt.isEmpty, salt.utf8.count <= 256 else {
+        throw file.error("salt", "A salt is 1–256 bytes; leave it out to use the feature key.")
+      }
+      self.salt = salt
+    }
+    eligible = try rules(&file, "eligible")
+    forceOn = try users(&file, "force_on")
+    forceOff = try users(&file, "force_off")
+    if let both = Set(forceOn).intersection(forceOff).min() {
+      throw file.error("force_off", "\(quoted(both)) is also in force_on; keep one.")
+    }
+    holdout = try share(&file, "holdout") ?? .none
+    if let stages = try file.list("stages") { self.stages = try decodeStages(stages, file) }
+    advance = try file.choice("advance") ?? .manual
+    if let guards = try file.list("guards") { self.guards = try guards.map(decodeGuard) }
+    if var rollback = try file.object("rollback") {
+      rollbackTarget = try rollback.choice("to") ?? .previous
+      cooldown = try time(&rollback, "cooldown") ?? cooldown
+      try rollback.finish()
+    }
+    preset = try file.choice("preset")
+    attribution = try onOff(&file, "attribution") ?? true
+    requireEvidence = try file.bool("require_evidence") ?? false
+    dryRun = try file.bool("dry_run") ?? false
+    route = try file.text("route")
+    if var fallback = try file.object("fallback") {
+      fallbackContent = try fallback.requiredText("content")
+      try fallback.finish()
+    }
+    values = try decodeValues(&file)
+    try file.finish()
+  }
+}
+
+/// Feature keys, stage names and cohort names: safe in URLs, labels and file names as they are.
+package func isName(_ text: String) -> Bool {
+  guard let first = text.utf8.first, first != UInt8(ascii: "."), first != UInt8(ascii: "-"),
+    text.utf8.count <= PlanDefinition.nameLengthMax
+  else { return false }
+  return text.utf8.allSatisfy { byte in
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"),
+      UInt8(ascii: "-"):
+      true
+    default: false
+    }
+  }
+}
+
+func share(_ reader: inout ObjectReader, _ key: String) throws(DocumentError) -> Share? {
+  guard let text = try reader.text(key) else { return nil }
+  guard let share = Share(text) else {
+    throw reader.error(key, "Expected a share of 0–100 % with up to three decimals, such as 5%.")
+  }
+  return share
+}
+
+func time(_ reader: inout ObjectReader, _ key: String) throws(DocumentError) -> TimeSpan? {
+  guard let text = try reader.text(key) else { return nil }
+  guard let span = TimeSpan(text) else {
+    throw reader.error(key, "Expected a duration such as 30s, 10m, 2h or 7d.")
+  }
+  return span
+}
+
+private func onOff(_ reader: inout ObjectReader, _ key: String) throws(DocumentError) -> Bool? {
+  guard let text = try reader.text(key) else { return nil }
+  switch text {
+  case "on", "true": return true
+  case "off", "false": return false
+  default: throw reader.error(key, "Expected on or off.")
+  }
+}
+
+private func users(_ reader: inout ObjectReader, _ key: String) throws(DocumentError) -> [String] {
+  let users = try reader.texts(key) ?? []
+  guard users.count <= PlanDefinition.listCountMax else {
+    throw reader.error(key, "At most \(PlanDefinition.listCountMax) users; use a cohort for more.")
+  }
+  guard users.allSatisfy({ !$0.isEmpty && $0.utf8.count <= UserID.lengthMax }) else {
+    throw reader.error(key, "A user id is 1–\(UserID.lengthMax) bytes.")
+  }
+  return users
+}
+
+private func rules(_ reader: inout ObjectReader, _ key: String) throws(DocumentError) -> [Rule]? {
+  guard let list = try reader.list(key) else { return nil }
+  guard !list.isEmpty else {
+    throw reader.error(
+      key, "An empty list would match nobody; name a rule, or leave \(key) out.")
+  }
+  guard list.count <= 100 else { throw reader.error(key, "At most 100 rules.") }
+  var rules: [Rule] = []
+  for (element, path) in list { rules.append(try decodeRule(element, path, depth: 0)) }
+  return rules
+}
+
+private func decodeRule(
+  _ document: Document, _ path: String, depth: Int
+) throws(DocumentError) -> Rule {
+  var reader = try ObjectReader(document, path: path)
+  if let all = try reader.list("all") {
+    try reader.finish()
+    guard !all.isEmpty, all.count <= 100, depth < 4 else {
+      throw reader.error("all", "Expected 1–100 rules, nested at most 4 deep.")
+    }
+    var rules: [Rule] = []
+    for (element, path) in all { rules.append(try decodeRule(element, path, depth: depth + 1)) }
+    return .all(rules)
+  }
+  let attribute = try reader.requiredText("attribute")
+  var found: [Rule.Condition] = []
+  for (key, decode) in conditions {
+    if let condition = try decode(&reader, key) { found.append(condition) }
+  }
+  try reader.finish()
+  guard found.count == 1, let condition = found.first else {
+    let names = conditions.map(\.key).joined(separator: ", ")
+    throw DocumentError(
+      "A rule needs exactly one of \(names).", at: document.position, path: path)
+  }
+  return .attribute(attribute, condition)
+}
+
+private typealias ConditionDecoder =
+  @Sendable (inout ObjectReader, String) throws(DocumentError) -> Rule.Condition?
+
+private let conditions: [(key: String, decode: ConditionDecoder)] = [
+  ("in", { r, k throws(DocumentError) in try literals(&r, k).map { .isIn($0) } }),
+  ("not_in", { r, k throws(DocumentError) in try literals(&r, k).map { .isNotIn($0) } }),
+  ("equals", { r, k throws(DocumentError) in try literal(&r, k).map { .isIn([$0]) } }),
+  ("not_equals", { r, k throws(DocumentError) in try literal(&r, k).map { .isNotIn([$0]) } }),
+  ("starts_with", { r, k throws(DocumentError) in try parts(&r, k).map { .startsWith($0) } }),
+  ("ends_with", { r, k throws(DocumentError) in try parts(&r, k).map { .endsWith($0) } }),
+  ("contains", { r, k throws(DocumentError) in try parts(&r, k).map { .contains($0) } }),
+  ("greater_than", { r, k throws(DocumentError) in try number(&r, k).map { .greaterThan($0) } }),
+  ("at_least", { r, k throws(DocumentError) in try number(&r, k).map { .atLeast($0) } }),
+  ("less_than", { r, k throws(DocumentError) in try number(&r, k).map { .lessThan($0) } }),
+  ("at_most", { r, k throws(DocumentError) in try number(&r, k).map { .atMost($0) } }),
+  ("exists", { r, k throws(DocumentError) in try r.bool(k).map { .exists($0) } }),
+]
+
+private func number(_ reader: inout ObjectReader, _ key: String) throws(DocumentError) -> Double? {
+  try reader.double(key, in: -1e15...1e15)
+}
+
+private func literal(
+  _ reader: inout ObjectReader, _ key: String
+) throws(DocumentError) -> AttributeValue? {
+  guard let value = reader.optional(key) else { return nil }
+  guard let literal = AttributeValue(value) else {
+    throw reader.error(key, "Expected text, a number or a boolean.")
+  }
+  return literal
+}
+
+private func literals(
+  _ reader: inout ObjectReader, _ key: String
+) throws(DocumentError) -> [AttributeValue]? {
+  guard let list = try reader.list(key) else { return nil }
+  guard !list.isEmpty, list.count <= 1000 else {
+    throw reader.error(key, "Expected 1–1000 values; an empty list would match nobody.")
+  }
+  var literals: [AttributeValue] = []
+  for (element, path) in list {
+    guard let literal = AttributeValue(element) else {
+      throw DocumentError(
+        "Expected text, a number or a boolean.", at: element.position, path: path)
+    }
+    literals.append(literal)
+  }
+  return literals
+}
+
+/// One text or a list of texts, none of them empty: an empty part would match everybody.
+private func parts(
+  _ reader: inout ObjectReader, _ key: String
+) throws(DocumentError) -> [String]? {
+  guard let value = reader.optional(key) else { return nil }
+  let texts: [String]
+  if let text = value.scalarText { texts = [text] } else { texts = try reader.texts(key) ?? [] }
+  guard !texts.isEmpty, texts.count <= 1000, texts.allSatisfy({ !$0.isEmpty }) else {
+    throw reader.error(key, "Expected text that is not empty, or a list of such.")
+  }
+  return texts
+}
+
+extension AttributeValue {
+  /// nil for null, lists and objects.
+  package init?(_ document: Document) {
+    switch document.value {
+    case .string(let text): self = .text(text)
+    case .number: self = document.double.map { .number($0) } ?? .text("")
+    case .bool(let flag): self = .bool(flag)
+    case .null, .array, .object: return nil
+    }
+  }
+}
+
+private func decodeStages(
+  _ list: [(element: Document, path: String)], _ file: ObjectReader
+) throws(DocumentError) -> [Stage] {
+  guard !list.isEmpty, list.count <= PlanDefinition.stageCountMax else {
+    throw file.error("stages", "Expected 1–\(PlanDefinition.stageCountMax) stages.")
+  }
+  var stages: [Stage] = []
+  for (element, path) in list {
+    let (stage, reader) = try decodeStage(element, path)
+    if stages.contains(where: { $0.name == stage.name }) {
+      throw reader.error("name", "Two stages are named \(quoted(stage.name)).")
+    }
+    if let percent = stage.percent, let before = stages.compactMap(\.percent).last,
+      percent < before
+    {
+      throw reader.error(
+        "percent",
+        "Percentages never decrease: \(percent.text) after \(before.text). "
+          + "Widening must not take the feature from anyone.")
+    }
+    stages.append(stage)
+  }
+  return stages
+}
+
+private func decodeStage(
+  _ document: Document, _ path: String
+) throws(DocumentError) -> (Stage, ObjectReader) {
+  var reader = try ObjectReader(document, path: path)
+  var stage = Stage(name: try reader.requiredText("name"))
+  guard isName(stage.name), stage.name != "off", stage.name != "none" else {
+    throw reader.error(
+      "name", "A stage name is 1–128 of a–z A–Z 0–9 . _ - and not off or none.")
+  }
+  stage.rules = try rules(&reader, "rules") ?? []
+  stage.cohort = try reader.text("cohort")
+  if let cohort = stage.cohort, !isName(cohort) {
+    throw reader.error("cohort", "A cohort name is 1–128 of a–z A–Z 0–9 . _ -")
+  }
+  stage.percent = try share(&reader, "percent")
+  stage.soak = try time(&reader, "soak") ?? .zero
+  stage.approvals = try reader.int("approvals", in: 0...10) ?? 0
+  stage.preset = try reader.choice("preset")
+  try reader.finish()
+  guard !stage.rules.isEmpty || stage.cohort != nil || stage.percent != nil else {
+    throw DocumentError(
+      "Stage \(quoted(stage.name)) has no audience and would match nobody; "
+        + "give it rules, a cohort or a percent.", at: document.position, path: path)
+  }
+  return (stage, reader)
+}
+
+private func decodeValues(
+  _ file: inout ObjectReader
+) throws(DocumentError) -> PlanDefinition.Values? {
+  guard var reader = try file.object("values") else { return nil }
+  let values = PlanDefinition.Values(
+    on: try reader.required("on"), off: try reader.required("off"))
+  try reader.finish()
+  guard values.on.kind == values.off.kind, values.on.array == nil else {
+    throw file.error("values", "on and off must both be text, numbers, booleans or objects.")
+  }
+  return values
+}

@@ -1,0 +1,124 @@
+package import DocumentKit
+
+extension PlanDefinition {
+  /// The canonical plan file: reading it back gives an equal definition. Defaults are left out
+  /// where the reader would put the same back.
+  package var document: Document {
+    .object([
+      "feature": .string(feature),
+      "description": description.isEmpty ? nil : .string(description),
+      "salt": .string(salt),
+      "eligible": eligible.map { .array($0.map(\.document)) },
+      "force_on": forceOn.isEmpty ? nil : .array(forceOn.map { .string($0) }),
+      "force_off": forceOff.isEmpty ? nil : .array(forceOff.map { .string($0) }),
+      "holdout": holdout == .none ? nil : .string(holdout.compact),
+      "stages": .array(stages.map(\.document)),
+      "advance": .string(advance.rawValue),
+      "guards": .array(guards.map(\.document)),
+      "rollback": .object([
+        "to": .string(rollbackTarget.rawValue), "cooldown": .string(cooldown.text),
+      ]),
+      "preset": preset.map { .string($0.rawValue) },
+      "attribution": attribution ? nil : .string("off"),
+      "require_evidence": requireEvidence ? .bool(true) : nil,
+      "dry_run": dryRun ? .bool(true) : nil,
+      "route": route.map { .string($0) },
+      "fallback": fallbackContent.map { .object(["content": .string($0)]) },
+      "values": values.map { .object(["on": $0.on, "off": $0.off]) },
+    ])
+  }
+}
+
+extension Share {
+  /// `5%`, as plan files write it.
+  package var compact: String { formatFixed(thousandths, decimals: 3) + "%" }
+}
+
+extension Stage {
+  fileprivate var document: Document {
+    .object([
+      "name": .string(name),
+      "rules": rules.isEmpty ? nil : .array(rules.map(\.document)),
+      "cohort": cohort.map { .string($0) },
+      "percent": percent.map { Document(.number(formatFixed($0.thousandths, decimals: 3))) },
+      "soak": soak == .zero ? nil : .string(soak.text),
+      "approvals": approvals == 0 ? nil : .int(approvals),
+      "preset": preset.map { .string($0.rawValue) },
+    ])
+  }
+}
+
+extension Rule {
+  fileprivate var document: Document {
+    switch self {
+    case .all(let rules): .object(["all": .array(rules.map(\.document))])
+    case .attribute(let name, let condition):
+      Document(
+        .object([
+          .init(key: "attribute", value: .string(name)),
+          .init(key: condition.member.0, value: condition.member.1),
+        ]))
+    }
+  }
+}
+
+extension Rule.Condition {
+  fileprivate var member: (String, Document) {
+    switch self {
+    case .isIn(let values): ("in", .array(values.map(\.document)))
+    case .isNotIn(let values): ("not_in", .array(values.map(\.document)))
+    case .startsWith(let parts): ("starts_with", .array(parts.map { .string($0) }))
+    case .endsWith(let parts): ("ends_with", .array(parts.map { .string($0) }))
+    case .contains(let parts): ("contains", .array(parts.map { .string($0) }))
+    case .greaterThan(let limit): ("greater_than", .double(limit))
+    case .atLeast(let limit): ("at_least", .double(limit))
+    case .lessThan(let limit): ("less_than", .double(limit))
+    case .atMost(let limit): ("at_most", .double(limit))
+    case .exists(let wanted): ("exists", .bool(wanted))
+    }
+  }
+}
+
+extension AttributeValue {
+  fileprivate var document: Document {
+    switch self {
+    case .text(let text): .string(text)
+    case .number(let number): .double(number)
+    case .bool(let flag): .bool(flag)
+    }
+  }
+}
+
+extension Guard.Limit {
+  /// As plan files write it: `5%`, `5s`, `$0.02`, `2x`.
+  package var text: String {
+    switch self {
+    case .share(let share): share.compact
+    case .time(let span): span.text
+    case .money(let money): money.text
+    case .number(let number): shortestText(of: number)
+    case .multiple(let factor): shortestText(of: factor) + "x"
+    }
+  }
+}
+
+extension Guard {
+  fileprivate var document: Document {
+    .object([
+      "metric": metric == .prometheus ? nil : .string(metric.rawValue),
+      "prometheus": metric == .prometheus ? .string(query) : nil,
+      "max": .string(limit.text),
+      "investigate": investigate.map { .string($0.compact) },
+      "action": .string(action.rawValue),
+      "window": window == 500 ? nil : .int(window),
+      "min_requests": minRequests == min(100, window) ? nil : .int(minRequests),
+      "margin": margin == 2 ? nil : .double(margin),
+      "sustain": sustain.map { .string($0.text) },
+      "min_affected_users": minAffectedUsers.map { .int($0) },
+      "evidence": evidence.map { .double($0) },
+      "counts": counts == [.failed, .degradedFallback]
+        ? nil : .array(counts.map(\.rawValue).sorted().map { .string($0) }),
+      "dry_run": dryRun ? .bool(true) : nil,
+    ])
+  }
+}

@@ -1,0 +1,58 @@
+package import DocumentKit
+
+/// What a plan file says: everything about a rollout except where it stands.
+package struct PlanDefinition: Sendable, Equatable {
+  package enum Advance: String, Sendable, CaseIterable {
+    case manual, automatic
+  }
+
+  /// Where an automatic rollback goes.
+  package enum RollbackTarget: String, Sendable, CaseIterable {
+    case previous, start, off
+  }
+
+  /// Flag values for OpenFeature clients; both of one JSON type.
+  package struct Values: Sendable, Equatable {
+    package var on: Document
+    package var off: Document
+  }
+
+  package var feature: String
+  package var description = ""
+  /// Fixed once started: it decides who is in which cohort.
+  package var salt: String
+  /// nil means everyone is eligible; otherwise a user must match one of the rules.
+  package var eligible: [Rule]?
+  package var forceOn: [String] = []
+  package var forceOff: [String] = []
+  /// Users that never get the feature before completion.
+  package var holdout = Share.none
+  /// At least one; names unique, percentages never decreasing.
+  package var stages = Stage.defaults
+  package var advance = Advance.manual
+  package var guards = Guard.defaults
+  package var rollbackTarget = RollbackTarget.previous
+  package var cooldown = TimeSpan.minutes(30)
+  package var preset: Preset?
+  /// Whether a shared outage (control arm sick too) holds instead of rolling back.
+  package var attribution = true
+  package var requireEvidence = false
+  package var dryRun = false
+  /// The AI route of the server's configuration; nil when the feature does not use the gateway.
+  package var route: String?
+  /// What users get instead of an AI answer; nil for none.
+  package var fallbackContent: String?
+  package var values: Values?
+
+  package init(feature: String) {
+    self.feature = feature
+    salt = feature
+  }
+
+  /// By position: stages below 25 % are `sensitive`, from 25 % `normal`.
+  package func preset(atStage index: Int) -> Preset {
+    guard stages.indices.contains(index) else { return preset ?? .normal }
+    if let chosen = stages[index].preset ?? preset { return chosen }
+    return (stages[index].percent ?? .none) < .percent(25) ? .sensitive : .normal
+  }
+}

@@ -1,0 +1,126 @@
+/// A value of a user's attribute, as a request states it.
+package enum AttributeValue: Sendable, Equatable {
+  case text(String)
+  case number(Double)
+  case bool(Bool)
+
+  /// The number it is or spells: attributes of a query string are all text.
+  var asNumber: Double? {
+    switch self {
+    case .number(let number): number
+    case .text(let text): Double(text)
+    case .bool: nil
+    }
+  }
+}
+
+/// A condition on one attribute, or several that must all hold.
+///
+/// An absent attribute matches nothing but `exists: false`: a rule fails closed, `not_in` too.
+package indirect enum Rule: Sendable, Equatable {
+  case all([Rule])
+  case attribute(String, Condition)
+
+  package enum Condition: Sendable, Equatable {
+    case isIn([AttributeValue])
+    case isNotIn([AttributeValue])
+    case startsWith([String])
+    case endsWith([String])
+    case contains([String])
+    case greaterThan(Double)
+    case atLeast(Double)
+    case lessThan(Double)
+    case atMost(Double)
+    case exists(Bool)
+  }
+
+  package func matches(_ attributes: Attributes) -> Bool {
+    switch self {
+    case .all(let rules):
+      // No rules is an empty audience: nobody.
+      return !rules.isEmpty && rules.allSatisfy { $0.matches(attributes) }
+    case .attribute(let name, let condition):
+      return condition.matches(attributes[name])
+    }
+  }
+}
+
+extension Rule.Condition {
+  func matches(_ value: AttributeValue?) -> Bool {
+    if case .exists(let wanted) = self { return (value != nil) == wanted }
+    guard let value else { return false }
+    switch self {
+    case .isIn(let options): return options.contains { equal($0, value) }
+    case .isNotIn(let options): return !options.contains { equal($0, value) }
+    case .startsWith(let parts): return matchesText(value, parts) { $0.starts(with: $1) }
+    case .endsWith(let parts): return matchesText(value, parts) { $0.ends(with: $1) }
+    case .contains(let parts): return matchesText(value, parts) { $0.holds($1) }
+    case .greaterThan(let limit): return value.asNumber.map { $0 > limit } ?? false
+    case .atLeast(let limit): return value.asNumber.map { $0 >= limit } ?? false
+    case .lessThan(let limit): return value.asNumber.map { $0 < limit } ?? false
+    case .atMost(let limit): return value.asNumber.map { $0 <= limit } ?? false
+    case .exists(let wanted): return wanted
+    }
+  }
+
+  /// Same kind, or a text that spells the rule's number or boolean.
+  private func equal(_ option: AttributeValue, _ value: AttributeValue) -> Bool {
+    switch (option, value) {
+    case (.text(let a), .text(let b)): a.utf8.elementsEqual(b.utf8)
+    case (.number(let a), _): value.asNumber == a
+    case (.bool(let a), .bool(let b)): a == b
+    case (.bool(let a), .text(let b)): b == (a ? "true" : "false")
+    case (.text(let a), .number(let b)): Double(a) == b
+    case (.text(let a), .bool(let b)): a == (b ? "true" : "false")
+    default: false
+    }
+  }
+
+  private func matchesText(
+    _ value: AttributeValue, _ parts: [String],
+    _ test: (String.UTF8View, String.UTF8View) -> Bool
+  ) -> Bool {
+    guard case .text(let text) = value else { return false }
+    return parts.contains { test(text.utf8, $0.utf8) }
+  }
+}
+
+extension String.UTF8View {
+  fileprivate func ends(with part: Self) -> Bool {
+    count >= part.count && suffix(part.count).elementsEqual(part)
+  }
+
+  fileprivate func holds(_ part: Self) -> Bool {
+    var rest = self[...]
+    while rest.count >= part.count {
+      if rest.starts(with: part) { return true }
+      rest = rest.dropFirst()
+    }
+    return false
+  }
+}
+
+/// A user's attributes; names are unique, the first of a name counts.
+package struct Attributes: Sendable, ExpressibleByDictionaryLiteral {
+  /// Attributes of one request; more are refused at the door.
+  package static let countMax = 100
+
+  private var entries: [(name: String, value: AttributeValue)] = []
+
+  package init() {}
+
+  package init(dictionaryLiteral elements: (String, AttributeValue)...) {
+    entries = elements.map { ($0.0, $0.1) }
+  }
+
+  package var count: Int { entries.count }
+
+  package mutating func append(_ name: String, _ value: AttributeValue) {
+    entries.append((name, value))
+  }
+
+  package subscript(_ name: String) -> AttributeValue? {
+    for entry in entries where entry.name.utf8.elementsEqual(name.utf8) { return entry.value }
+    return nil
+  }
+}

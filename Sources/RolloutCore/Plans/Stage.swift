@@ -1,0 +1,65 @@
+/// One step of a plan: who joins here, and what must be true before the plan may enter or leave.
+///
+/// A user is included when any of the audiences has them. Stages only ever add people.
+package struct Stage: Sendable, Equatable {
+  /// Unique in the plan; also the name of the cohort that joins here.
+  package var name: String
+  package var rules: [Rule] = []
+  /// A member list kept by the server; who opted in.
+  package var cohort: String?
+  /// Share of all users by bucket; nil when the stage has no percentage.
+  package var percent: Share?
+  /// Least time in this stage before a person may leave it upwards; zero for none.
+  package var soak = TimeSpan.zero
+  /// Distinct tokens, other than the advancing one, that must approve entering this stage.
+  package var approvals = 0
+  package var preset: Preset?
+
+  package init(name: String, cohort: String? = nil, percent: Share? = nil) {
+    self.name = name
+    self.cohort = cohort
+    self.percent = percent
+  }
+
+  /// The plan of those who name none: internal → beta → 25 → 50 → 100.
+  package static let defaults = [
+    Stage(name: "internal", cohort: "internal"),
+    Stage(name: "beta", cohort: "beta", percent: .percent(5)),
+    Stage(name: "25", percent: .percent(25)),
+    Stage(name: "50", percent: .percent(50)),
+    Stage(name: "100", percent: .percent(100)),
+  ]
+}
+
+/// How quickly guards act: a bundle of detector settings (see `docs/ROLLBACK.md`).
+package enum Preset: String, Sendable, CaseIterable {
+  case sensitive
+  case normal
+  case calm
+
+  /// Score at which the evidence trigger fires; at most n/A false alarms in n requests.
+  package var evidence: Double {
+    switch self {
+    case .sensitive: 1e4
+    case .normal: 1e6
+    case .calm: 1e8
+    }
+  }
+
+  /// How long the recent rate must stay above the limit after a trigger.
+  package var sustain: TimeSpan {
+    switch self {
+    case .sensitive: .zero
+    case .normal: .seconds(10)
+    case .calm: .seconds(20)
+    }
+  }
+
+  package var minAffectedUsers: Int {
+    switch self {
+    case .sensitive: 2
+    case .normal: 3
+    case .calm: 5
+    }
+  }
+}

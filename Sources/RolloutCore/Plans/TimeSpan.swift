@@ -1,0 +1,70 @@
+/// A length of time in whole milliseconds, `0...` about 292 million years.
+package struct TimeSpan: Sendable, Hashable, Comparable {
+  package let milliseconds: Int64
+
+  package init(milliseconds: Int64) { self.milliseconds = max(milliseconds, 0) }
+
+  package static let zero = TimeSpan(milliseconds: 0)
+  package static func seconds(_ count: Int64) -> TimeSpan { .init(milliseconds: count * 1000) }
+  package static func minutes(_ count: Int64) -> TimeSpan { .seconds(count * 60) }
+  package static func hours(_ count: Int64) -> TimeSpan { .minutes(count * 60) }
+  package static func days(_ count: Int64) -> TimeSpan { .hours(count * 24) }
+
+  package static func < (a: TimeSpan, b: TimeSpan) -> Bool { a.milliseconds < b.milliseconds }
+
+  private static let units: [(suffix: String, milliseconds: Int64)] = [
+    ("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000),
+    ("w", 604_800_000),
+  ]
+
+  /// Reads `250ms`, `30s`, `1.5m`, `2h`, `7d`, `2w`; nil for anything else.
+  package init?(_ text: String) {
+    let digits = text.prefix { $0.isNumber || $0 == "." }
+    let suffix = text.dropFirst(digits.count)
+    guard let unit = Self.units.first(where: { $0.suffix == suffix }),
+      let thousandths = parseFixed(digits, decimals: 3), thousandths <= 10_000_000_000
+    else { return nil }
+    self.init(milliseconds: Int64(thousandths) * unit.milliseconds / 1000)
+  }
+
+  /// The shortest exact form: `7d`, `90m`, `1500ms`.
+  package var text: String {
+    if milliseconds == 0 { return "0s" }
+    let unit = Self.units.dropLast().last { milliseconds % $0.milliseconds == 0 }
+    return unit.map { "\(milliseconds / $0.milliseconds)\($0.suffix)" } ?? "\(milliseconds)ms"
+  }
+
+  /// For sentences, rounded up to two units: `3 h 12 m`, `45 s`.
+  package var words: String {
+    let seconds = (milliseconds + 999) / 1000
+    switch seconds {
+    case ..<60: return "\(seconds) s"
+    case ..<3600: return pair(seconds, 60, "m", 1, "s")
+    case ..<86_400: return pair(seconds, 3600, "h", 60, "m")
+    default: return pair(seconds, 86_400, "d", 3600, "h")
+    }
+  }
+
+  private func pair(_ s: Int64, _ big: Int64, _ b: String, _ small: Int64, _ c: String) -> String {
+    let rest = s % big / small
+    return rest == 0 ? "\(s / big) \(b)" : "\(s / big) \(b) \(rest) \(c)"
+  }
+}
+
+/// A moment: milliseconds since 1970-01-01 UTC.
+package struct Instant: Sendable, Hashable, Comparable {
+  package let milliseconds: Int64
+
+  package init(milliseconds: Int64) { self.milliseconds = milliseconds }
+
+  package static func < (a: Instant, b: Instant) -> Bool { a.milliseconds < b.milliseconds }
+
+  package static func + (a: Instant, b: TimeSpan) -> Instant {
+    Instant(milliseconds: a.milliseconds &+ b.milliseconds)
+  }
+
+  /// Zero when `earlier` is later: a clock that jumped back never shortens a wait.
+  package func since(_ earlier: Instant) -> TimeSpan {
+    TimeSpan(milliseconds: milliseconds &- earlier.milliseconds)
+  }
+}

@@ -1,0 +1,193 @@
+internal import CSQLite
+import RolloutCore
+
+/// A value SQLite stores.
+enum SQLValue: Sendable, Equatable {
+  case null
+  case int(Int64)
+  case text(String)
+  case blob([UInt8])
+
+  init(_ value: Int?) { self = value.map { .int(Int64($0)) } ?? .null }
+  init(_ value: String?) { self = value.map { .text($0) } ?? .null }
+  init(_ value: Instant?) { self = value.map { .int($0.milliseconds) } ?? .null }
+}
+
+/// A failed SQLite call.
+struct SQLiteError: Error, CustomStringConvertible {
+  var code: Int32
+  var message: String
+  var description: String { "\(message) (SQLite \(code))" }
+
+  /// The primary code, without its extension.
+  var primary: Int32 { code & 0xFF }
+
+  /// As callers outside the store see it.
+  var storeError: StoreError {
+    switch primary {
+    case SQLITE_CORRUPT, SQLITE_NOTADB: .corrupt(description)
+    default: .unavailable(description)
+    }
+  }
+}
+
+/// The one connection to a database file. Not thread-safe: owned by the database's thread.
+final class Connection {
+  enum Durability: String {
+    /// Every commit survives power loss.
+    case full = "FULL"
+    /// A power loss may take the last commits; the file stays consistent.
+    case normal = "NORMAL"
+  }
+
+  private let handle: OpaquePointer
+  private var statements: [String: OpaquePointer] = [:]
+
+  /// Opens or creates. Throws `SQLiteError`, also when the file is damaged.
+  init(path: String, durability: Durability) throws {
+    var opened: OpaquePointer?
+    let flags =
+      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
+    let code = sqlite3_open_v2(path, &opened, flags, nil)
+    guard code == SQLITE_OK, let opened else {
+      let message = opened.map { String(cString: sqlite3_errmsg($0)) } ?? "out of memory"
+      sqlite3_close_v2(opened)
+      throw SQLiteError(code: code, message: "\(path): \(message)")
+    }
+    handle = opened
+    _ = cs_defensive(handle)
+    try execute(
+      """
+      PRAGMA busy_timeout = 5000;
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = \(durability.rawValue);
+      PRAGMA foreign_keys = ON;
+      PRAGMA trusted_schema = OFF;
+      PRAGMA cell_size_check = ON;
+      PRAGMA mmap_size = 0;
+      PRAGMA temp_store = MEMORY;
+      PRAGMA journal_size_limit = 67108864;
+      PRAGMA wal_autocheckpoint = 1000;
+      """)
+    let verdict = try query("PRAGMA quick_check(1)") { $0.text(0) }.first
+    guard verdict == "ok" else {
+      throw SQLiteError(code: SQLITE_CORRUPT, message: "\(path): \(verdict ?? "no verdict")")
+    }
+  }
+
+  deinit {
+    for statement in statements.values { sqlite3_finalize(statement) }
+    sqlite3_close_v2(handle)
+  }
+
+  /// Runs several statements without parameters.
+  func execute(_ sql: String) throws {
+    guard sqlite3_exec(handle, sql, nil, nil, nil) == SQLITE_OK else { throw error() }
+  }
+
+  /// Runs one statement; returns how many rows it changed. Names are without the colon.
+  @discardableResult
+  func run(_ sql: String, _ values: KeyValuePairs<String, SQLValue> = [:]) throws -> Int {
+    let statement = try prepare(sql, values)
+    defer { sqlite3_reset(statement) }
+    var code = sqlite3_step(statement)
+    while code == SQLITE_ROW { code = sqlite3_step(statement) }
+    guard code == SQLITE_DONE else { throw error() }
+    return Int(sqlite3_changes(handle))
+  }
+
+  /// Reads all rows of one statement.
+  func query<T>(
+    _ sql: String, _ values: KeyValuePairs<String, SQLValue> = [:], _ row: (Row) throws -> T
+  ) throws -> [T] {
+    let statement = try prepare(sql, values)
+    defer { sqlite3_reset(statement) }
+    var rows: [T] = []
+    while true {
+      switch sqlite3_step(statement) {
+      case SQLITE_ROW: rows.append(try row(Row(statement: statement)))
+      case SQLITE_DONE: return rows
+      default: throw error()
+      }
+    }
+  }
+
+  var lastInsertedID: Int { Int(sqlite3_last_insert_rowid(handle)) }
+
+  private func prepare(
+    _ sql: String, _ values: KeyValuePairs<String, SQLValue>
+  ) throws -> OpaquePointer {
+    let statement = try statements[sql] ?? compile(sql)
+    statements[sql] = statement
+    sqlite3_reset(statement)
+    sqlite3_clear_bindings(statement)
+    for (name, value) in values {
+      let index = sqlite3_bind_parameter_index(statement, ":" + name)
+      precondition(index > 0, "no parameter :\(name) in \(sql)")
+      try bind(statement, index, value)
+    }
+    return statement
+  }
+
+  private func compile(_ sql: String) throws -> OpaquePointer {
+    var statement: OpaquePointer?
+    let flags = UInt32(SQLITE_PREPARE_PERSISTENT)
+    guard sqlite3_prepare_v3(handle, sql, -1, flags, &statement, nil) == SQLITE_OK,
+      let statement
+    else { throw error() }
+    return statement
+  }
+
+  private func bind(_ statement: OpaquePointer, _ index: Int32, _ value: SQLValue) throws {
+    let code: Int32
+    switch value {
+    case .null: code = sqlite3_bind_null(statement, index)
+    case .int(let number): code = sqlite3_bind_int64(statement, index, number)
+    case .text(var text):
+      code = text.withUTF8 { bytes in
+        bytes.withMemoryRebound(to: CChar.self) {
+          $0.baseAddress.map { cs_bind_text(statement, index, $0, UInt64(bytes.count)) }
+            ?? cs_bind_text(statement, index, "", 0)
+        }
+      }
+    case .blob(let bytes):
+      code = bytes.withUnsafeBytes {
+        cs_bind_blob(statement, index, $0.baseAddress, UInt64($0.count))
+      }
+    }
+    guard code == SQLITE_OK else { throw error() }
+  }
+
+  private func error() -> SQLiteError {
+    SQLiteError(
+      code: sqlite3_extended_errcode(handle), message: String(cString: sqlite3_errmsg(handle)))
+  }
+}
+
+/// The row a query stands on; columns count from 0.
+struct Row {
+  fileprivate let statement: OpaquePointer
+
+  func int(_ column: Int32) -> Int { Int(sqlite3_column_int64(statement, column)) }
+
+  func text(_ column: Int32) -> String {
+    guard let bytes = sqlite3_column_text(statement, column) else { return "" }
+    let count = Int(sqlite3_column_bytes(statement, column))
+    return String(decoding: UnsafeBufferPointer(start: bytes, count: count), as: UTF8.self)
+  }
+
+  func blob(_ column: Int32) -> [UInt8] {
+    guard let bytes = sqlite3_column_blob(statement, column) else { return [] }
+    let count = Int(sqlite3_column_bytes(statement, column))
+    return Array(UnsafeRawBufferPointer(start: bytes, count: count))
+  }
+
+  func isNull(_ column: Int32) -> Bool {
+    sqlite3_column_type(statement, column) == SQLITE_NULL
+  }
+
+  func optionalInt(_ column: Int32) -> Int? { isNull(column) ? nil : int(column) }
+  func optionalText(_ column: Int32) -> String? { isNull(column) ? nil : text(column) }
+  func instant(_ column: Int32) -> Instant { Instant(milliseconds: Int64(int(column))) }
+  func optionalInstant(_ column: Int32) -> Instant? { isNull(column) ? nil : instant(column) }
+}

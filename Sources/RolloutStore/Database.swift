@@ -1,0 +1,136 @@
+internal import CSQLite
+import Glibc
+import RolloutCore
+
+/// A database file behind one thread. Writes that wait together are committed together, so that
+/// one fsync acknowledges them all; each still succeeds or fails by itself.
+final class Database: Sendable {
+  private let queue: WorkQueue<Job>
+
+  /// One piece of work. `perform` runs on the database's thread and returns what to do once the
+  /// batch is on disk; `fail` is called instead when it is not.
+  private struct Job: Sendable {
+    var writes: Bool
+    var perform: @Sendable (Connection) -> @Sendable () -> Void
+    var fail: @Sendable (StoreError) -> Void
+  }
+
+  /// Opens the file and brings its schema up to date before returning. Throws `StoreError`.
+  init(
+    path: String, durability: Connection.Durability, migrations: [Migration], now: Instant
+  ) throws {
+    let queue = WorkQueue<Job>()
+    self.queue = queue
+    let connection: Connection
+    do {
+      connection = try Connection(path: path, durability: durability)
+      try Migrator.migrate(connection, migrations, now: now)
+    } catch let error as SQLiteError { throw error.storeError }
+    // The connection moves to the thread and is never touched here again.
+    nonisolated(unsafe) let moved = connection
+    startDatabaseThread {
+      var worker = Worker(
+        connection: moved, reopen: { try Connection(path: path, durability: durability) })
+      while let jobs = queue.takeAll() { worker.run(jobs) }
+    }
+  }
+
+  deinit { queue.close() }
+
+  /// Runs `body` in a transaction; returns once it is durable. Throws `StoreError`.
+  func write<T: Sendable>(
+    _ body: @escaping @Sendable (Connection) throws -> T
+  ) async throws -> T {
+    try await submit(writes: true, body)
+  }
+
+  /// Runs `body` between transactions. Throws `StoreError`.
+  func read<T: Sendable>(
+    _ body: @escaping @Sendable (Connection) throws -> T
+  ) async throws -> T {
+    try await submit(writes: false, body)
+  }
+
+  private func submit<T: Sendable>(
+    writes: Bool, _ body: @escaping @Sendable (Connection) throws -> T
+  ) async throws -> T {
+    try await withCheckedThrowingContinuation { continuation in
+      let job = Job(writes: writes) { connection in
+        do {
+          let value = try body(connection)
+          return { continuation.resume(returning: value) }
+        } catch {
+          if writes { try? connection.execute("ROLLBACK TO job") }
+          let seen = (error as? SQLiteError)?.storeError ?? error
+          return { continuation.resume(throwing: seen) }
+        }
+      } fail: { error in
+        continuation.resume(throwing: error)
+      }
+      if !queue.append(job) { job.fail(.unavailable("the server is shutting down")) }
+    }
+  }
+
+  /// Waits until everything submitted so far is done, then ends the thread.
+  func close() async {
+    _ = try? await read { _ in }
+    queue.close()
+  }
+
+  /// The thread's side: the connection, and a new one after a failed commit.
+  private struct Worker {
+    var connection: Connection?
+    let reopen: () throws -> Connection
+
+    mutating func run(_ jobs: [Job]) {
+      do {
+        let connection = try self.connection ?? reopen()
+        self.connection = connection
+        for job in jobs where !job.writes { job.perform(connection)() }
+        try commit(jobs.filter(\.writes), connection)
+      } catch {
+        let seen = (error as? SQLiteError)?.storeError ?? .unavailable("\(error)")
+        if connection == nil { for job in jobs where !job.writes { job.fail(seen) } }
+        for job in jobs where job.writes { job.fail(seen) }
+        // After a failed fsync nobody knows what the file holds: read it anew before going on.
+        connection = nil
+      }
+    }
+
+    private func commit(_ jobs: [Job], _ connection: Connection) throws {
+      guard !jobs.isEmpty else { return }
+      try connection.execute("BEGIN IMMEDIATE")
+      var acknowledge: [@Sendable () -> Void] = []
+      do {
+        for job in jobs {
+          try connection.execute("SAVEPOINT job")
+          acknowledge.append(job.perform(connection))
+          try connection.execute("RELEASE job")
+        }
+        try connection.execute("COMMIT")
+      } catch {
+        try? connection.execute("ROLLBACK")
+        throw error
+      }
+      for answer in acknowledge { answer() }
+    }
+  }
+}
+
+private func startDatabaseThread(_ body: @escaping @Sendable () -> Void) {
+  let box = Unmanaged.passRetained(DatabaseThread(body)).toOpaque()
+  var thread = pthread_t()
+  let result = pthread_create(&thread, nil, databaseThreadMain, box)
+  precondition(result == 0, "out of threads at start-up")
+  pthread_detach(thread)
+}
+
+private final class DatabaseThread: Sendable {
+  let run: @Sendable () -> Void
+  init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+}
+
+private func databaseThreadMain(_ raw: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+  if let raw { Unmanaged<DatabaseThread>.fromOpaque(raw).takeRetainedValue().run() }
+  return nil
+}

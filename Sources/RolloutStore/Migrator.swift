@@ -1,0 +1,82 @@
+import RolloutCore
+
+/// One schema change: plain SQL, forward only.
+package struct Migration: Sendable, Equatable {
+  package var number: Int
+  package var name: String
+  package var sql: String
+
+  package init(number: Int, name: String, sql: String) {
+    self.number = number
+    self.name = name
+    self.sql = sql
+  }
+
+  /// The migrations compiled into the program from `migrations/`.
+  package static let embedded: [Migration] = [
+    Migration(
+      number: 1, name: "0001-initial.sql",
+      sql: String(decoding: PackageResources._001_initial_sql, as: UTF8.self))
+  ]
+}
+
+/// Brings a database to the newest schema: each migration in a transaction of its own, recorded
+/// with the checksum of its text.
+enum Migrator {
+  /// `rout` in ASCII: tells our files from others'.
+  static let applicationID = 0x726F_7574
+
+  /// Throws `StoreError.corrupt` for a foreign or newer database, and for a migration whose text
+  /// is not the one that was applied.
+  static func migrate(_ connection: Connection, _ migrations: [Migration], now: Instant) throws {
+    let application = try connection.query("PRAGMA application_id") { $0.int(0) }.first ?? 0
+    let tables = try connection.query("SELECT count(*) FROM sqlite_schema") { $0.int(0) }.first ?? 0
+    guard application == applicationID || tables == 0 else {
+      throw StoreError.corrupt("this is not a Rollout database; name another data directory")
+    }
+    try connection.execute(
+      """
+      PRAGMA application_id = \(applicationID);
+      CREATE TABLE IF NOT EXISTS schema_migration (
+        number INTEGER NOT NULL PRIMARY KEY,
+        name TEXT NOT NULL,
+        sha256 BLOB NOT NULL,
+        applied_at_ms INTEGER NOT NULL
+      ) STRICT
+      """)
+    let applied = try connection.query(
+      "SELECT number, name, sha256 FROM schema_migration ORDER BY number"
+    ) { ($0.int(0), $0.text(1), $0.blob(2)) }
+    for (number, name, checksum) in applied {
+      guard let known = migrations.first(where: { $0.number == number }) else {
+        throw StoreError.corrupt(
+          "migration \(name) is not known here: a newer version wrote this database")
+      }
+      guard Digest.sha256(Array(known.sql.utf8)) == checksum else {
+        throw StoreError.corrupt("migration \(name) was changed after it had been applied")
+      }
+    }
+    for migration in migrations where !applied.contains(where: { $0.0 == migration.number }) {
+      try apply(migration, connection, now)
+    }
+  }
+
+  private static func apply(
+    _ migration: Migration, _ connection: Connection, _ now: Instant
+  ) throws {
+    try connection.execute("BEGIN IMMEDIATE")
+    do {
+      try connection.execute(migration.sql)
+      try connection.run(
+        "INSERT INTO schema_migration VALUES (:number, :name, :sha256, :at)",
+        [
+          "number": .int(Int64(migration.number)), "name": .text(migration.name),
+          "sha256": .blob(Digest.sha256(Array(migration.sql.utf8))), "at": SQLValue(now),
+        ])
+      try connection.execute("PRAGMA user_version = \(migration.number); COMMIT")
+    } catch {
+      try? connection.execute("ROLLBACK")
+      throw error
+    }
+  }
+}

@@ -1,0 +1,173 @@
+import DocumentKit
+package import RolloutCore
+
+extension Store: PlanStore {
+  package func loadPlans() async throws -> [Plan] {
+    try await database.read { connection in
+      try connection.query(
+        """
+        SELECT v.body_json
+        FROM plan AS p
+        JOIN plan_version AS v ON v.feature = p.feature AND v.version = p.version
+        """
+      ) { row in
+        do {
+          return try Plan(JSONReader.read(Array(row.text(0).utf8)))
+        } catch { throw StoreError.corrupt("a stored plan cannot be read: \(error)") }
+      }
+    }
+  }
+
+  package func commit(
+    _ change: Lifecycle.Change, answer: StoredAnswer?
+  ) async throws -> StoredEvent {
+    let plan = change.plan
+    let body = plan.document.jsonText
+    return try await database.write { connection in
+      try Self.swapVersion(plan, connection)
+      try connection.run(
+        """
+        INSERT INTO plan_version (feature, version, status, stage, body_json, created_at_ms)
+        VALUES (:feature, :version, :status, :stage, :body, :at)
+        """,
+        [
+          "feature": .text(plan.feature), "version": SQLValue(plan.version),
+          "status": .text(plan.status.rawValue), "stage": .text(plan.stageName),
+          "body": .text(body), "at": SQLValue(plan.updatedAt),
+        ])
+      let id = try Self.append(change.event, connection)
+      if let answer { try Self.keep(answer, now: plan.updatedAt, connection) }
+      return StoredEvent(id: id, event: change.event)
+    }
+  }
+
+  /// Compare-and-set: version 1 must be new, any other must follow the stored one.
+  private static func swapVersion(_ plan: Plan, _ connection: Connection) throws {
+    let sql =
+      plan.version == 1
+      ? "INSERT INTO plan (feature, version) VALUES (:feature, :version) ON CONFLICT DO NOTHING"
+      : "UPDATE plan SET version = :version WHERE feature = :feature AND version = :version - 1"
+    let changed = try connection.run(
+      sql, ["feature": .text(plan.feature), "version": SQLValue(plan.version)])
+    guard changed == 1 else { throw StoreError.stale }
+  }
+
+  private static func append(_ event: PlanEvent, _ connection: Connection) throws -> Int {
+    let previous = try connection.query(
+      "SELECT hash FROM plan_event ORDER BY id DESC LIMIT 1") { $0.blob(0) }
+    let hash = Digest.sha256((previous.first ?? []) + event.canonicalBytes)
+    try connection.run(
+      """
+      INSERT INTO plan_event (
+        feature, version, at_ms, type, actor, reason, from_stage, from_status, to_stage,
+        to_status, evidence_json, hash
+      ) VALUES (
+        :feature, :version, :at, :type, :actor, :reason, :from_stage, :from_status, :to_stage,
+        :to_status, :evidence, :hash
+      )
+      """,
+      [
+        "feature": .text(event.feature), "version": SQLValue(event.version),
+        "at": SQLValue(event.at), "type": .text(event.kind.rawValue),
+        "actor": .text(event.actor.text), "reason": .text(event.reason),
+        "from_stage": SQLValue(event.from?.stage),
+        "from_status": SQLValue(event.from?.status.rawValue),
+        "to_stage": .text(event.to.stage), "to_status": .text(event.to.status.rawValue),
+        "evidence": SQLValue(event.evidence?.jsonText), "hash": .blob(hash),
+      ])
+    return connection.lastInsertedID
+  }
+
+  private static func keep(
+    _ answer: StoredAnswer, now: Instant, _ connection: Connection
+  ) throws {
+    try connection.run("DELETE FROM idempotency WHERE expires_at_ms <= :now", ["now": SQLValue(now)])
+    try connection.run(
+      """
+      INSERT INTO idempotency (scope, key, request_hash, answer_json, expires_at_ms)
+      VALUES (:scope, :key, :hash, :answer, :expires)
+      """,
+      [
+        "scope": .text(answer.scope), "key": .text(answer.key), "hash": .blob(answer.requestHash),
+        "answer": .text(answer.answer), "expires": SQLValue(answer.expiresAt),
+      ])
+  }
+
+  package func answer(scope: String, key: String, now: Instant) async throws -> StoredAnswer? {
+    try await database.read { connection in
+      try connection.query(
+        """
+        SELECT request_hash, answer_json, expires_at_ms
+        FROM idempotency
+        WHERE scope = :scope AND key = :key AND expires_at_ms > :now
+        """,
+        ["scope": .text(scope), "key": .text(key), "now": SQLValue(now)]
+      ) { row in
+        StoredAnswer(
+          scope: scope, key: key, requestHash: row.blob(0), answer: row.text(1),
+          expiresAt: row.instant(2))
+      }.first
+    }
+  }
+
+  package func events(
+    feature: String, before: Int?, limit: Int
+  ) async throws -> [StoredEvent] {
+    try await database.read { connection in
+      try connection.query(
+        """
+        \(Self.selectEvents)
+        WHERE feature = :feature AND id < :before
+        ORDER BY id DESC
+        LIMIT :limit
+        """,
+        [
+          "feature": .text(feature), "before": SQLValue(before ?? Int.max),
+          "limit": SQLValue(limit),
+        ], Self.event)
+    }
+  }
+
+  package func events(after id: Int, limit: Int) async throws -> [StoredEvent] {
+    try await database.read { connection in
+      try connection.query(
+        "\(Self.selectEvents) WHERE id > :id ORDER BY id LIMIT :limit",
+        ["id": SQLValue(id), "limit": SQLValue(limit)], Self.event)
+    }
+  }
+
+  private static let selectEvents = """
+    SELECT id, feature, version, at_ms, type, actor, reason, from_stage, from_status, to_stage,
+      to_status, evidence_json
+    FROM plan_event
+    """
+
+  private static func event(_ row: Row) throws -> StoredEvent {
+    guard let kind = PlanEvent.Kind(rawValue: row.text(4)),
+      let status = Plan.Status(rawValue: row.text(10))
+    else { throw StoreError.corrupt("event \(row.int(0)) is of an unknown type") }
+    let from = row.optionalText(7).flatMap { stage in
+      Plan.Status(rawValue: row.text(8)).map { PlanEvent.Place(stage: stage, status: $0) }
+    }
+    let evidence = row.optionalText(11).flatMap { try? JSONReader.read(Array($0.utf8)) }
+    return StoredEvent(
+      id: row.int(0),
+      event: PlanEvent(
+        feature: row.text(1), version: row.int(2), at: row.instant(3), kind: kind,
+        actor: Actor(text: row.text(5)), reason: row.text(6), from: from,
+        to: .init(stage: row.text(9), status: status), evidence: evidence))
+  }
+}
+
+extension PlanEvent {
+  /// What the hash chain covers: every field, each with its length, so that none can be shifted
+  /// into its neighbour.
+  fileprivate var canonicalBytes: [UInt8] {
+    let fields = [
+      feature, String(version), String(at.milliseconds), kind.rawValue, actor.text, reason,
+      from?.stage ?? "", from?.status.rawValue ?? "", to.stage, to.status.rawValue,
+      evidence?.jsonText ?? "",
+    ]
+    return fields.flatMap { Array("\($0.utf8.count):\($0)".utf8) }
+  }
+}

@@ -1,0 +1,52 @@
+import Glibc
+
+/// A queue that one thread sleeps on. The rest of the program appends and never waits.
+///
+/// `@unchecked Sendable`: every field is read and written between lock and unlock of `mutex` only.
+final class WorkQueue<Element: Sendable>: @unchecked Sendable {
+  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  private var elements: [Element] = []
+  private var closed = false
+
+  init() {
+    pthread_mutex_init(mutex, nil)
+    pthread_cond_init(condition, nil)
+  }
+
+  deinit {
+    pthread_cond_destroy(condition)
+    pthread_mutex_destroy(mutex)
+    condition.deallocate()
+    mutex.deallocate()
+  }
+
+  /// False once the queue is closed.
+  func append(_ element: Element) -> Bool {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    guard !closed else { return false }
+    elements.append(element)
+    pthread_cond_signal(condition)
+    return true
+  }
+
+  /// Everything queued, waiting for at least one; nil once closed and empty.
+  func takeAll() -> [Element]? {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    while elements.isEmpty {
+      if closed { return nil }
+      pthread_cond_wait(condition, mutex)
+    }
+    defer { elements = [] }
+    return elements
+  }
+
+  func close() {
+    pthread_mutex_lock(mutex)
+    closed = true
+    pthread_cond_signal(condition)
+    pthread_mutex_unlock(mutex)
+  }
+}
