@@ -48,6 +48,7 @@ let package = Package(
       dependencies: [
         "RolloutCore", "DocumentKit", "HTTPKit", "RolloutStore", "RolloutGateway", "RolloutAPI",
       ],
+      resources: [.embedInCode("Resources")],
       swiftSettings: strict),
     .executableTarget(
       name: "RolloutCLI", dependencies: ["RolloutAPI", "RolloutCore", "DocumentKit", "HTTPKit"],

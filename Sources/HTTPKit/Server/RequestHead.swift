@@ -31,6 +31,8 @@ struct RequestHead {
   var keepAlive: Bool
   var minorVersion: Int
   var expectsContinue: Bool
+  /// What the service's `admit` wants back in `handle`.
+  var ticket = 0
   /// Bytes, the empty line included.
   var length: Int
 }
@@ -44,7 +46,7 @@ package struct RequestView {
   package let body: ByteView
   package let authorization: ByteView?
   package let apiKey: ByteView?
-  private let fields: ByteView
+  fileprivate let fields: ByteView
 
   init(_ head: RequestHead, in bytes: ByteView, body: ByteView) {
     method = head.method
@@ -67,5 +69,21 @@ package struct RequestView {
       index = end + 2
     }
     return nil
+  }
+}
+
+extension RequestView {
+  /// Every field in order, names in lower case, values trimmed and decoded as UTF-8.
+  package var allFields: [(name: String, value: String)] {
+    var all: [(name: String, value: String)] = []
+    var index = 0
+    while index < fields.count {
+      guard let colon = fields.firstIndex(of: UInt8(ascii: ":"), from: index),
+        let end = fields.firstIndex(of: 0x0D, from: colon)
+      else { return all }
+      all.append((fields[index..<colon].string.lowercased(), fields[(colon + 1)..<end].trimmed.string))
+      index = end + 2
+    }
+    return all
   }
 }

@@ -25,6 +25,18 @@ package struct ByteSet: Sendable {
     place(Int32(count), hash: Murmur3.hash(bytes.span))
   }
 
+  /// Rebuilds the set without `text`. O(n).
+  package mutating func remove(_ text: String) {
+    let bytes = Array(text.utf8)
+    guard contains(bytes.span) else { return }
+    var rest = ByteSet()
+    for entry in 0..<count {
+      let member = storage[Int(starts[entry])..<Int(starts[entry + 1])]
+      if !member.elementsEqual(bytes) { rest.insert(String(decoding: member, as: UTF8.self)) }
+    }
+    self = rest
+  }
+
   private mutating func place(_ entry: Int32, hash: UInt32) {
     let mask = table.count - 1
     var slot = Int(hash) & mask

@@ -25,3 +25,17 @@ package struct EvidenceScore: Sendable, Equatable {
 
   package mutating func reset() { scores = [0, 0, 0, 0] }
 }
+
+extension EvidenceScore {
+  func write(to writer: inout StateWriter) {
+    for score in scores { writer.word(score.bitPattern) }
+  }
+
+  mutating func read(from reader: inout StateReader) throws(StateReader.Truncated) {
+    for index in scores.indices {
+      let value = Double(bitPattern: try reader.word())
+      // A damaged file must not raise an alarm that no traffic earned.
+      scores[index] = value.isFinite && value >= 0 ? min(value, 1e24) : 0
+    }
+  }
+}

@@ -32,15 +32,15 @@ package struct RateGuard: Sendable, Equatable {
   package let sustain: TimeSpan
   package let minAffectedUsers: Int
 
-  private var window: ThresholdWindow
-  private var score: EvidenceScore
-  private var recent = RecentRate()
+  var window: ThresholdWindow
+  var score: EvidenceScore
+  var recent = RecentRate()
   /// The user whose error was the stream's last outcome, and when.
-  private var lastError: (user: UInt64, at: Instant)?
-  private var latchedAt: Instant?
-  private var calmSince: Instant?
-  package private(set) var requests = 0
-  package private(set) var errors = 0
+  var lastError: (user: UInt64, at: Instant)?
+  var latchedAt: Instant?
+  var calmSince: Instant?
+  package internal(set) var requests = 0
+  package internal(set) var errors = 0
 
   /// nil for guards whose limit is not a share.
   package init?(_ rule: Guard, preset: Preset) {

@@ -39,3 +39,20 @@ package struct RecentRate: Sendable, Equatable {
     }
   }
 }
+
+extension RecentRate {
+  func write(to writer: inout StateWriter) {
+    writer.int(count)
+    for entry in entries[start...] {
+      writer.flag(entry.bad)
+      writer.instant(entry.at)
+    }
+  }
+
+  mutating func read(from reader: inout StateReader) throws(StateReader.Truncated) {
+    for _ in 0..<(try reader.count()) {
+      let isBad = try reader.flag()
+      record(bad: isBad, at: try reader.instant())
+    }
+  }
+}

@@ -46,3 +46,22 @@ package struct ThresholdWindow: Sendable, Equatable {
     return Int((mean + margin * (mean * (1 - limit)).squareRoot() + 1e-9).rounded(.down)) + 1
   }
 }
+
+extension ThresholdWindow {
+  func write(to writer: inout StateWriter) {
+    writer.int(entries.count)
+    // Oldest first, so that reading is recording.
+    for offset in entries.indices {
+      let entry = entries[(next + offset) % entries.count]
+      writer.flag(entry.bad)
+      writer.optional(entry.user) { $0.word($1) }
+    }
+  }
+
+  mutating func read(from reader: inout StateReader) throws(StateReader.Truncated) {
+    for _ in 0..<(try reader.count()) {
+      let isBad = try reader.flag()
+      record(bad: isBad, user: try reader.optional { (r) throws(StateReader.Truncated) in try r.word() })
+    }
+  }
+}

@@ -61,27 +61,3 @@ package struct Guard: Sendable, Equatable {
     return [errors, Guard(.latencyMean, max: .time(.seconds(5)))]
   }()
 }
-
-/// An amount of US dollars in whole nano-dollars: no rounding, ever.
-package struct Money: Sendable, Hashable, Comparable {
-  package var nanodollars: Int
-
-  package init(nanodollars: Int) { self.nanodollars = nanodollars }
-
-  package static let zero = Money(nanodollars: 0)
-
-  /// Reads `$0.02` or `0.02`, up to nine decimals; nil for anything else.
-  package init?(_ text: String) {
-    let digits = text.hasPrefix("$") ? text.dropFirst() : Substring(text)
-    guard digits.first != "-", let value = parseFixed(digits, decimals: 9), value <= 1 << 60 else {
-      return nil
-    }
-    nanodollars = value
-  }
-
-  /// `$0.02`
-  package var text: String { "$" + formatFixed(nanodollars, decimals: 9) }
-  package var dollars: Double { Double(nanodollars) / 1e9 }
-
-  package static func < (a: Money, b: Money) -> Bool { a.nanodollars < b.nanodollars }
-}

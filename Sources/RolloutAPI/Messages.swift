@@ -1,0 +1,377 @@
+package import DocumentKit
+
+/// The body of a plan command.
+package struct CommandBody: Codable, Sendable {
+  package var reason: String?
+  package var to: String?
+  package var force: Bool?
+
+  package init(reason: String?, to: String? = nil, force: Bool? = nil) {
+    self.reason = reason
+    self.to = to
+    self.force = force
+  }
+}
+
+/// A list with the cursor of its continuation.
+package struct PlanList: Codable, Sendable {
+  package var plans: [PlanView]
+  package var next: Nullable<String>
+
+  package init(plans: [PlanView], next: String?) {
+    self.plans = plans
+    self.next = Nullable(next)
+  }
+}
+
+package struct EventList: Codable, Sendable {
+  package var events: [EventView]
+  package var next: Nullable<String>
+
+  package init(events: [EventView], next: String?) {
+    self.events = events
+    self.next = Nullable(next)
+  }
+}
+
+package struct MemberList: Codable, Sendable {
+  package var members: [String]
+  package var next: Nullable<String>
+
+  package init(members: [String], next: String?) {
+    self.members = members
+    self.next = Nullable(next)
+  }
+}
+
+package struct CohortList: Codable, Sendable {
+  package struct Entry: Codable, Sendable {
+    package var name: String
+    package var members: Int
+
+    package init(name: String, members: Int) {
+      self.name = name
+      self.members = members
+    }
+  }
+  package var cohorts: [Entry]
+  package var next = Nullable<String>(nil)
+
+  package init(cohorts: [Entry]) { self.cohorts = cohorts }
+}
+
+/// What applying a plan file would do.
+package struct PlanDiff: Codable, Sendable {
+  package struct Change: Codable, Sendable, Equatable {
+    package var path: String
+    package var from: Nullable<Document>
+    package var to: Nullable<Document>
+
+    package init(path: String, from: Document?, to: Document?) {
+      self.path = path
+      self.from = Nullable(from)
+      self.to = Nullable(to)
+    }
+  }
+
+  package var changes: [Change]
+  package var joinsPer100000: Int
+  package var leavesPer100000: Int
+
+  package init(changes: [Change], joins: Int, leaves: Int) {
+    self.changes = changes
+    joinsPer100000 = joins
+    leavesPer100000 = leaves
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case changes
+    case joinsPer100000 = "joins_per_100000"
+    case leavesPer100000 = "leaves_per_100000"
+  }
+}
+
+/// Who would have the feature at a stage.
+package struct PreviewView: Codable, Sendable {
+  package var feature: String
+  package var stage: String
+  package var servedPer100000: Int
+  package var joinsPer100000: Int
+  package var leavesPer100000: Int
+  package var members: Int
+
+  package init(
+    feature: String, stage: String, served: Int, joins: Int, leaves: Int, members: Int
+  ) {
+    self.feature = feature
+    self.stage = stage
+    servedPer100000 = served
+    joinsPer100000 = joins
+    leavesPer100000 = leaves
+    self.members = members
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case feature, stage, members
+    case servedPer100000 = "served_per_100000"
+    case joinsPer100000 = "joins_per_100000"
+    case leavesPer100000 = "leaves_per_100000"
+  }
+}
+
+/// Whether one user has a feature.
+package struct DecisionView: Codable, Sendable, Equatable {
+  package var feature: String
+  package var user: String?
+  package var enabled: Bool
+  package var variant: String
+  package var cohort: String
+  package var stage: String
+  package var bucket: Int?
+  package var reason: String
+  package var planVersion: Int
+  package var because: String?
+
+  package init(
+    feature: String, user: String?, enabled: Bool, variant: String, cohort: String, stage: String,
+    bucket: Int?, reason: String, planVersion: Int, because: String?
+  ) {
+    self.feature = feature
+    self.user = user
+    self.enabled = enabled
+    self.variant = variant
+    self.cohort = cohort
+    self.stage = stage
+    self.bucket = bucket
+    self.reason = reason
+    self.planVersion = planVersion
+    self.because = because
+  }
+}
+
+/// How a feature is doing.
+package struct HealthView: Codable, Sendable {
+  package struct GuardView: Codable, Sendable {
+    package var metric: String
+    package var limit: String
+    package var action: String
+    package var rate: Double?
+    /// A 95 % interval of the rate (Wilson), for people; the triggers do not use it.
+    package var low: Double?
+    package var high: Double?
+    package var requests: Int
+    package var errors: Int
+    package var affectedUsers: Int
+    package var score: Double
+    package var threshold: Double
+    package var state: String
+    package var sentence: String
+
+    package init(
+      metric: String, limit: String, action: String, rate: Double?, low: Double?, high: Double?,
+      requests: Int, errors: Int, affectedUsers: Int, score: Double, threshold: Double,
+      state: String, sentence: String
+    ) {
+      self.metric = metric
+      self.limit = limit
+      self.action = action
+      self.rate = rate
+      self.low = low
+      self.high = high
+      self.requests = requests
+      self.errors = errors
+      self.affectedUsers = affectedUsers
+      self.score = score
+      self.threshold = threshold
+      self.state = state
+      self.sentence = sentence
+    }
+  }
+
+  package struct ArmView: Codable, Sendable {
+    package var requests: Int
+    package var failed: Int
+
+    package init(requests: Int, failed: Int) {
+      self.requests = requests
+      self.failed = failed
+    }
+  }
+
+  package struct Arms: Codable, Sendable {
+    package var treatment: ArmView
+    package var control: ArmView
+
+    package init(treatment: ArmView, control: ArmView) {
+      self.treatment = treatment
+      self.control = control
+    }
+  }
+
+  package var feature: String
+  package var stage: String
+  package var verdict: String
+  package var sentence: String
+  package var guards: [GuardView]
+  package var arms: Arms
+
+  package init(
+    feature: String, stage: String, verdict: String, sentence: String, guards: [GuardView],
+    arms: Arms
+  ) {
+    self.feature = feature
+    self.stage = stage
+    self.verdict = verdict
+    self.sentence = sentence
+    self.guards = guards
+    self.arms = arms
+  }
+}
+
+/// An access token; `token` is there only in the answer that made it.
+package struct TokenView: Codable, Sendable {
+  package var id: String
+  package var name: String
+  package var scopes: [String]
+  package var features: [String]?
+  package var token: String?
+  package var createdAt: String
+  package var expiresAt: Nullable<String>
+  package var revokedAt: String?
+
+  package init(
+    id: String, name: String, scopes: [String], features: [String]?, token: String?,
+    createdAt: String, expiresAt: String?, revokedAt: String?
+  ) {
+    self.id = id
+    self.name = name
+    self.scopes = scopes
+    self.features = features
+    self.token = token
+    self.createdAt = createdAt
+    self.expiresAt = Nullable(expiresAt)
+    self.revokedAt = revokedAt
+  }
+}
+
+package struct TokenList: Codable, Sendable {
+  package var tokens: [TokenView]
+  package var next = Nullable<String>(nil)
+
+  package init(tokens: [TokenView]) { self.tokens = tokens }
+}
+
+package struct TokenRequest: Codable, Sendable {
+  package var name: String
+  package var scopes: [String]
+  package var expiresIn: String?
+  package var features: [String]?
+
+  package init(name: String, scopes: [String], expiresIn: String?, features: [String]?) {
+    self.name = name
+    self.scopes = scopes
+    self.expiresIn = expiresIn
+    self.features = features
+  }
+}
+
+/// An AI provider as the gateway sees it.
+package struct ProviderList: Codable, Sendable {
+  package struct Entry: Codable, Sendable {
+    package var name: String
+    package var kind: String
+    package var inFlight: Int
+    package var requests: Int
+    package var failures: Int
+
+    package init(name: String, kind: String, inFlight: Int, requests: Int, failures: Int) {
+      self.name = name
+      self.kind = kind
+      self.inFlight = inFlight
+      self.requests = requests
+      self.failures = failures
+    }
+  }
+  package var providers: [Entry]
+
+  package init(providers: [Entry]) { self.providers = providers }
+}
+
+/// What became of one alert.
+package struct AlertResult: Codable, Sendable, Equatable {
+  package var id: String
+  package var feature: String
+  package var action: String
+  package var acted: Bool
+  package var why: String?
+
+  package init(id: String, feature: String, action: String, acted: Bool, why: String?) {
+    self.id = id
+    self.feature = feature
+    self.action = action
+    self.acted = acted
+    self.why = why
+  }
+}
+
+package struct AlertResults: Codable, Sendable {
+  package var results: [AlertResult]
+
+  package init(results: [AlertResult]) { self.results = results }
+}
+
+package struct AlertList: Codable, Sendable {
+  package struct Entry: Codable, Sendable {
+    package var id: Int
+    package var name: String
+    package var feature: String
+    package var action: String
+    package var reason: String
+    package var startsAt: String
+    package var receivedAt: String
+    package var acted: Bool?
+    package var why: String?
+
+    package init(
+      id: Int, name: String, feature: String, action: String, reason: String, startsAt: String,
+      receivedAt: String, acted: Bool?, why: String?
+    ) {
+      self.id = id
+      self.name = name
+      self.feature = feature
+      self.action = action
+      self.reason = reason
+      self.startsAt = startsAt
+      self.receivedAt = receivedAt
+      self.acted = acted
+      self.why = why
+    }
+  }
+  package var alerts: [Entry]
+  package var next: Nullable<String>
+
+  package init(alerts: [Entry], next: String?) {
+    self.alerts = alerts
+    self.next = Nullable(next)
+  }
+}
+
+/// `accepted` outcomes, and which were not and why.
+package struct OutcomeAnswer: Codable, Sendable {
+  package struct Rejection: Codable, Sendable {
+    package var index: Int
+    package var error: String
+
+    package init(index: Int, error: String) {
+      self.index = index
+      self.error = error
+    }
+  }
+  package var accepted: Int
+  package var rejected: [Rejection]
+
+  package init(accepted: Int, rejected: [Rejection]) {
+    self.accepted = accepted
+    self.rejected = rejected
+  }
+}

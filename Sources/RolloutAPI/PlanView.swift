@@ -1,0 +1,109 @@
+package import DocumentKit
+package import RolloutCore
+
+/// A plan as the API shows it. Serving (`status`, `stage`) and advancing (`hold`, `next`) apart.
+package struct PlanView: Codable, Sendable, Equatable {
+  package var feature: String
+  package var description: String
+  package var status: String
+  package var stage: String
+  /// -1 when rolled back to `off`.
+  package var stageIndex: Int
+  package var stageEnteredAt: String?
+  package var hold: Nullable<HoldView>
+  package var next: Nullable<NextView>
+  package var approvals: [String]
+  package var version: Int
+  package var stages: [StageView]
+  package var createdAt: String
+  package var updatedAt: String
+  /// The plan file in its canonical form.
+  package var definition: Document
+}
+
+/// Why a plan may not advance.
+package struct HoldView: Codable, Sendable, Equatable {
+  package var cause: String
+  package var reason: String
+  package var since: String
+}
+
+/// What comes next, and what it waits for.
+package struct NextView: Codable, Sendable, Equatable {
+  package var action: String
+  package var to: String?
+  package var ready: Bool
+  package var waitingOn: [String]
+}
+
+/// One stage in short.
+package struct StageView: Codable, Sendable, Equatable {
+  package var name: String
+  /// Percent of all users, nil when the stage is a list.
+  package var percent: Double?
+  package var cohort: String?
+  package var rules: Int
+  package var approvals: Int
+  package var soak: String
+}
+
+extension HoldView {
+  package init(_ hold: Plan.Hold) {
+    cause = hold.cause.rawValue
+    reason = hold.reason
+    since = hold.since.rfc3339
+  }
+}
+
+extension PlanView {
+  /// `context` carries now and the guards that fire.
+  package init(_ plan: Plan, _ context: CommandContext) {
+    feature = plan.feature
+    description = plan.definition.description
+    status = plan.status.rawValue
+    stage = plan.status == .draft ? plan.definition.stages[0].name : plan.stageName
+    stageIndex = plan.stageIndex
+    stageEnteredAt = plan.stageEnteredAt?.rfc3339
+    hold = Nullable(plan.hold.map(HoldView.init))
+    next = Nullable(NextView(plan, context))
+    approvals = plan.approvals
+    version = plan.version
+    stages = plan.definition.stages.map { stage in
+      StageView(
+        name: stage.name, percent: stage.percent.map { Double($0.thousandths) / 1000 },
+        cohort: stage.cohort, rules: stage.rules.count, approvals: stage.approvals,
+        soak: stage.soak.text)
+    }
+    createdAt = plan.createdAt.rfc3339
+    updatedAt = plan.updatedAt.rfc3339
+    definition = plan.definition.document
+  }
+}
+
+extension NextView {
+  fileprivate init?(_ plan: Plan, _ context: CommandContext) {
+    waitingOn = []
+    ready = true
+    switch plan.status {
+    case .draft:
+      action = "start"
+      to = plan.definition.stages[0].name
+    case .active:
+      waitingOn = Lifecycle.waitingOn(plan, context)
+      ready = waitingOn.isEmpty
+      action = plan.nextStage == nil ? "complete" : "advance"
+      to = plan.nextStage?.name
+    case .paused:
+      action = "resume"
+      to = plan.stageName
+    case .killed:
+      action = "resume"
+      to = plan.stageName
+      waitingOn = ["a reason: why it is safe to serve again"]
+    case .completed:
+      action = "archive"
+      to = nil
+    case .archived: return nil
+    }
+  }
+}

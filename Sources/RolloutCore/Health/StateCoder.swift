@@ -1,0 +1,60 @@
+/// Writes and reads detector state as little-endian words: small, exact, and cheap each second.
+struct StateWriter {
+  private(set) var bytes: [UInt8] = []
+
+  mutating func word(_ value: UInt64) {
+    withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+  }
+
+  mutating func int(_ value: Int) { word(UInt64(bitPattern: Int64(value))) }
+  mutating func instant(_ value: Instant) { word(UInt64(bitPattern: value.milliseconds)) }
+  mutating func flag(_ value: Bool) { bytes.append(value ? 1 : 0) }
+
+  mutating func optional<T>(_ value: T?, _ write: (inout StateWriter, T) -> Void) {
+    flag(value != nil)
+    if let value { write(&self, value) }
+  }
+}
+
+/// Reads what `StateWriter` wrote; throws at a byte too few.
+struct StateReader {
+  struct Truncated: Error {}
+
+  private var rest: ArraySlice<UInt8>
+
+  init(_ bytes: [UInt8]) { rest = bytes[...] }
+
+  var isAtEnd: Bool { rest.isEmpty }
+
+  mutating func word() throws(Truncated) -> UInt64 {
+    guard rest.count >= 8 else { throw Truncated() }
+    var value: UInt64 = 0
+    for (shift, byte) in rest.prefix(8).enumerated() { value |= UInt64(byte) << (shift * 8) }
+    rest = rest.dropFirst(8)
+    return value
+  }
+
+  mutating func int() throws(Truncated) -> Int { Int(Int64(bitPattern: try word())) }
+
+  /// A count of things that take at least a byte each, so that a forged one cannot exhaust memory.
+  mutating func count() throws(Truncated) -> Int {
+    let value = try int()
+    guard value >= 0, value <= rest.count else { throw Truncated() }
+    return value
+  }
+
+  mutating func instant() throws(Truncated) -> Instant {
+    Instant(milliseconds: Int64(bitPattern: try word()))
+  }
+
+  mutating func flag() throws(Truncated) -> Bool {
+    guard let byte = rest.popFirst() else { throw Truncated() }
+    return byte == 1
+  }
+
+  mutating func optional<T>(
+    _ read: (inout StateReader) throws(Truncated) -> T
+  ) throws(Truncated) -> T? {
+    try flag() ? try read(&self) : nil
+  }
+}

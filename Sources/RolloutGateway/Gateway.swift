@@ -1,0 +1,221 @@
+package import DocumentKit
+package import HTTPKit
+package import RolloutCore
+import Synchronization
+
+/// Sends an eligible request along its route until a target answers or the deadline ends it.
+package final class Gateway: Sendable {
+  /// Tries per request over all targets.
+  package static let triesMax = 3
+  /// A provider that wants a longer pause is not waited for.
+  private static let waitMax = 8.0
+
+  /// Who answered, and how many tries it took.
+  package struct Trail: Sendable, Equatable {
+    package var provider: String
+    package var model: String
+    package var attempts: Int
+    /// Whether a target after the first answered.
+    package var isFallbackModel: Bool
+  }
+
+  package struct Completion: Sendable {
+    /// An OpenAI chat completion object.
+    package var body: Document
+    package var usage: Usage?
+    package var cost: Money
+    package var trail: Trail
+  }
+
+  /// A streamed answer whose first content is there.
+  package struct Streaming: Sendable {
+    package var trail: Trail
+    let stream: any ProviderStream
+
+    /// The next chat completion chunk; nil at the proper end. Throws `ProviderFailure`.
+    package func next() async throws -> Document? { try await stream.next() }
+  }
+
+  /// No target answered.
+  package struct Exhausted: Error, Sendable, Equatable {
+    package var last: ProviderFailure
+    package var attempts: Int
+    package var deadlinePassed: Bool
+  }
+
+  private struct Counters: Sendable {
+    var inFlight = 0
+    var requests = 0
+    var failures = 0
+  }
+
+  package let configuration: GatewayConfiguration
+  private let providers: [String: any Provider]
+  private let counters = Mutex<[String: Counters]>([:])
+  private let jitter: @Sendable () -> Double
+
+  /// `jitter` gives numbers in 0..<1 for the pause before a retry.
+  package init(
+    _ configuration: GatewayConfiguration, client: HTTPClient,
+    jitter: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) }
+  ) {
+    self.configuration = configuration
+    self.jitter = jitter
+    providers = configuration.providers.mapValues { settings -> any Provider in
+      switch settings.kind {
+      case .openai: OpenAIProvider(settings: settings, client: client)
+      case .echo: EchoProvider(settings)
+      }
+    }
+  }
+
+  /// Completes a chat. Throws `Exhausted`.
+  package func complete(_ body: Document, route: GatewayConfiguration.Route) async throws
+    -> Completion
+  {
+    let (answer, trail) = try await chain(body, route) { provider, attempt in
+      try await provider.complete(attempt)
+    }
+    var named = trail
+    named.model = answer.model
+    return Completion(
+      body: answer.body, usage: answer.usage,
+      cost: cost(of: answer.usage, model: trail.model), trail: named)
+  }
+
+  /// Starts a streamed chat; returns with the first content. Throws `Exhausted`.
+  package func stream(_ body: Document, route: GatewayConfiguration.Route) async throws
+    -> Streaming
+  {
+    let (stream, trail) = try await chain(body, route) { provider, attempt in
+      let limit = attempt.target.firstContent.map { min($0.seconds, attempt.seconds) }
+      return try await withTimeLimit(limit ?? attempt.seconds) {
+        try await provider.stream(attempt)
+      }
+    }
+    var named = trail
+    named.model = stream.model
+    return Streaming(trail: named, stream: stream)
+  }
+
+  /// Nano-dollars for what was used, by the model asked for; zero without a price.
+  package func cost(of usage: Usage?, model: String) -> Money {
+    guard let usage, let price = configuration.prices[model] else { return .zero }
+    return Money.of(tokens: usage.inputTokens, perMillion: price.input)
+      .adding(Money.of(tokens: usage.outputTokens, perMillion: price.output))
+  }
+
+  /// Calls under way and so far, by provider.
+  package func statistics() -> [(name: String, kind: String, inFlight: Int, requests: Int, failures: Int)] {
+    let counters = counters.withLock { $0 }
+    return configuration.providers.values.sorted { $0.name < $1.name }.map { settings in
+      let counter = counters[settings.name] ?? Counters()
+      return (
+        settings.name, settings.kind.rawValue, counter.inFlight, counter.requests,
+        counter.failures
+      )
+    }
+  }
+
+  // MARK: The chain
+
+  private func chain<Answer: Sendable>(
+    _ body: Document, _ route: GatewayConfiguration.Route,
+    _ call: @Sendable (any Provider, Attempt) async throws -> Answer
+  ) async throws -> (Answer, Trail) {
+    let started = monotonicMilliseconds()
+    let deadline = started + Int(route.deadline.milliseconds)
+    var attempts = 0
+    var last = ProviderFailure.timeout
+    targets: for (index, target) in route.targets.enumerated() {
+      guard let provider = providers[target.provider] else { continue }
+      for isRetry in [false, true] {
+        let left = Double(deadline - monotonicMilliseconds()) / 1000
+        guard left > 0, attempts < Self.triesMax else { break targets }
+        if isRetry {
+          // A retry must leave room for the targets that have not been asked yet.
+          let untried = route.targets.count - index - 1
+          guard Self.triesMax - attempts > untried, await pause(after: last, left) else { break }
+        }
+        attempts += 1
+        let attempt = Attempt(
+          body: body, target: target, seconds: min(left, target.timeout?.seconds ?? left))
+        do {
+          let answer = try await counted(provider) { try await call(provider, attempt) }
+          let trail = Trail(
+            provider: provider.name, model: target.model, attempts: attempts,
+            isFallbackModel: index > 0)
+          return (answer, trail)
+        } catch {
+          last = error as? ProviderFailure ?? .cancelled
+          if Task.isCancelled { last = .cancelled }
+          guard last.allowsFallback else {
+            throw Exhausted(last: last, attempts: attempts, deadlinePassed: false)
+          }
+          guard last.isTransient else { continue targets }
+        }
+      }
+    }
+    throw Exhausted(
+      last: last, attempts: attempts, deadlinePassed: monotonicMilliseconds() >= deadline)
+  }
+
+  /// Waits full jitter (or what the provider asked for); false when there is no time for it.
+  private func pause(after failure: ProviderFailure, _ left: Double) async -> Bool {
+    var seconds = jitter() * 0.25
+    if case .throttled(let retryAfter) = failure {
+      guard let retryAfter else { return false }
+      seconds = max(seconds, retryAfter)
+    }
+    guard seconds <= Self.waitMax, seconds < left / 2 else { return false }
+    do { try await Task.sleep(for: .seconds(seconds)) } catch { return false }
+    return true
+  }
+
+  private func counted<Answer: Sendable>(
+    _ provider: any Provider, _ call: () async throws -> Answer
+  ) async throws -> Answer {
+    let limit = configuration.providers[provider.name]?.maxInFlight ?? Int.max
+    let admitted = counters.withLock { counters in
+      var counter = counters[provider.name] ?? Counters()
+      guard counter.inFlight < limit else { return false }
+      counter.inFlight += 1
+      counter.requests += 1
+      counters[provider.name] = counter
+      return true
+    }
+    guard admitted else { throw ProviderFailure.overloaded }
+    do {
+      let answer = try await call()
+      release(provider, failed: false)
+      return answer
+    } catch {
+      let failure = error as? ProviderFailure
+      release(provider, failed: failure != .cancelled)
+      throw error
+    }
+  }
+
+  private func release(_ provider: any Provider, failed: Bool) {
+    counters.withLock { counters in
+      counters[provider.name]?.inFlight -= 1
+      if failed { counters[provider.name]?.failures += 1 }
+    }
+  }
+}
+
+/// Runs `body`, cancelling it with `ProviderFailure.timeout` after so many seconds.
+private func withTimeLimit<T: Sendable>(
+  _ seconds: Double, _ body: @escaping @Sendable () async throws -> T
+) async throws -> T {
+  try await withThrowingTaskGroup(of: T.self) { group in
+    group.addTask { try await body() }
+    group.addTask {
+      try await Task.sleep(for: .seconds(seconds))
+      throw ProviderFailure.timeout
+    }
+    defer { group.cancelAll() }
+    guard let first = try await group.next() else { throw ProviderFailure.cancelled }
+    return first
+  }
+}

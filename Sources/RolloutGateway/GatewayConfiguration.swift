@@ -1,0 +1,161 @@
+package import DocumentKit
+package import RolloutCore
+
+/// Providers, prices and routes, as `rollout.yaml` states them.
+package struct GatewayConfiguration: Sendable {
+  package enum ProviderKind: String, Sendable, CaseIterable {
+    case openai, echo
+  }
+
+  package struct ProviderSettings: Sendable {
+    package var name: String
+    package var kind: ProviderKind
+    package var baseURL = ""
+    package var apiKey: String?
+    /// Calls at once; more are answered as overload of this provider.
+    package var maxInFlight = 500
+    /// For `echo`: how long it thinks, and which share of calls fails on purpose.
+    package var latency = TimeSpan.zero
+    package var failing = Share.none
+  }
+
+  package struct Target: Sendable {
+    package var provider: String
+    package var model: String
+    /// The whole attempt; nil leaves it to the route's deadline.
+    package var timeout: TimeSpan?
+    package var connect = TimeSpan.seconds(5)
+    /// For streams: from the start to the first piece of content.
+    package var firstContent: TimeSpan?
+    /// Between two pieces of an answer.
+    package var idle = TimeSpan.seconds(15)
+    /// Members put into the request body, over what the caller sent.
+    package var params: [Document.Member] = []
+  }
+
+  package struct Route: Sendable {
+    package var name: String
+    package var deadline = TimeSpan.seconds(30)
+    package var targets: [Target]
+  }
+
+  /// Per million tokens.
+  package struct Price: Sendable {
+    package var input: Money
+    package var output: Money
+  }
+
+  package var providers: [String: ProviderSettings] = [:]
+  package var prices: [String: Price] = [:]
+  package var routes: [String: Route] = [:]
+
+  package init() {}
+
+  /// Reads the gateway's part of the configuration. `environment` looks up secrets by name.
+  package init(
+    _ file: inout ObjectReader, environment: (String) -> String?
+  ) throws(DocumentError) {
+    if var list = try file.object("providers") {
+      for member in list.all() {
+        providers[member.key] = try decodeProvider(member, list.path(to: member.key), environment)
+      }
+    }
+    if var list = try file.object("prices") {
+      for member in list.all() {
+        var price = try ObjectReader(member.value, path: list.path(to: member.key))
+        prices[member.key] = Price(
+          input: try perMillion(&price, "input"), output: try perMillion(&price, "output"))
+        try price.finish()
+      }
+    }
+    if var list = try file.object("routes") {
+      for member in list.all() {
+        routes[member.key] = try decodeRoute(member, list.path(to: member.key), Set(providers.keys))
+      }
+    }
+  }
+}
+
+private func perMillion(
+  _ reader: inout ObjectReader, _ key: String
+) throws(DocumentError) -> Money {
+  let text = try reader.requiredText(key)
+  guard let money = Money(text) else {
+    throw reader.error(key, "Expected US dollars per million tokens, such as 2.50.")
+  }
+  return money
+}
+
+private func decodeProvider(
+  _ member: Document.Member, _ path: String, _ environment: (String) -> String?
+) throws(DocumentError) -> GatewayConfiguration.ProviderSettings {
+  var reader = try ObjectReader(member.value, path: path)
+  guard let kind: GatewayConfiguration.ProviderKind = try reader.choice("kind") else {
+    throw DocumentError("A provider needs a kind: openai or echo.", at: reader.position, path: path)
+  }
+  var settings = GatewayConfiguration.ProviderSettings(name: member.key, kind: kind)
+  settings.maxInFlight = try reader.int("max_in_flight", in: 1...100_000) ?? 500
+  switch kind {
+  case .openai:
+    settings.baseURL = try reader.requiredText("base_url")
+    while settings.baseURL.hasSuffix("/") { settings.baseURL.removeLast() }
+    guard settings.baseURL.hasPrefix("http://") || settings.baseURL.hasPrefix("https://") else {
+      throw reader.error("base_url", "Expected an http or https URL.")
+    }
+    if let name = try reader.text("api_key_env") {
+      guard let key = environment(name), !key.isEmpty else {
+        throw reader.error("api_key_env", "The environment variable \(quoted(name)) is not set.")
+      }
+      settings.apiKey = key
+    }
+  case .echo:
+    settings.latency = try span(&reader, "latency") ?? .zero
+    if let text = try reader.text("failing") {
+      guard let share = Share(text) else {
+        throw reader.error("failing", "Expected a share such as 30%.")
+      }
+      settings.failing = share
+    }
+  }
+  try reader.finish()
+  return settings
+}
+
+private func decodeRoute(
+  _ member: Document.Member, _ path: String, _ providers: Set<String>
+) throws(DocumentError) -> GatewayConfiguration.Route {
+  var reader = try ObjectReader(member.value, path: path)
+  let deadline = try span(&reader, "deadline") ?? .seconds(30)
+  guard let list = try reader.list("targets"), !list.isEmpty, list.count <= 10 else {
+    throw reader.error("targets", "A route needs 1–10 targets.")
+  }
+  try reader.finish()
+  var targets: [GatewayConfiguration.Target] = []
+  for (element, path) in list {
+    var target = try ObjectReader(element, path: path)
+    let provider = try target.requiredText("provider")
+    guard providers.contains(provider) else {
+      throw target.error(
+        "provider",
+        "There is no provider \(quoted(provider)); known: \(providers.sorted().joined(separator: ", ")).")
+    }
+    var new = GatewayConfiguration.Target(
+      provider: provider, model: try target.requiredText("model"))
+    new.timeout = try span(&target, "timeout")
+    new.connect = try span(&target, "connect") ?? new.connect
+    new.firstContent = try span(&target, "first_content")
+    new.idle = try span(&target, "idle") ?? new.idle
+    if var params = try target.object("params") { new.params = params.all() }
+    try target.finish()
+    targets.append(new)
+  }
+  return .init(name: member.key, deadline: deadline, targets: targets)
+}
+
+private func span(_ reader: inout ObjectReader, _ key: String) throws(DocumentError) -> TimeSpan? {
+  guard let text = try reader.text(key) else { return nil }
+  guard let span = TimeSpan(text), span > .zero else {
+    throw reader.error(key, "Expected a duration above zero, such as 200ms, 10s or 1m.")
+  }
+  return span
+}

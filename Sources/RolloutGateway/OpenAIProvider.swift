@@ -1,0 +1,121 @@
+import DocumentKit
+import HTTPKit
+import RolloutCore
+
+/// Any server that speaks OpenAI's chat completions.
+struct OpenAIProvider: Provider {
+  let settings: GatewayConfiguration.ProviderSettings
+  let client: HTTPClient
+  var name: String { settings.name }
+
+  func complete(_ attempt: Attempt) async throws -> ProviderAnswer {
+    let (head, body): (HTTPAnswerHead, [UInt8])
+    do { (head, body) = try await client.execute(call(attempt, streams: false)) } catch {
+      throw failure(error)
+    }
+    guard head.status == 200 else { throw classify(head, body) }
+    guard let answer = try? JSONReader.read(body) else {
+      throw ProviderFailure.malformed("the answer is not JSON")
+    }
+    if let error = answer["error"], !error.isNull { throw classify(head, body) }
+    guard let choices = answer["choices"]?.array, !choices.isEmpty else {
+      throw ProviderFailure.malformed("the answer has no choices")
+    }
+    return ProviderAnswer(
+      body: answer, usage: Usage(answer["usage"]),
+      model: answer["model"]?.string ?? attempt.target.model)
+  }
+
+  func stream(_ attempt: Attempt) async throws -> any ProviderStream {
+    let answer: HTTPStream
+    do { answer = try await client.stream(call(attempt, streams: true)) } catch {
+      throw failure(error)
+    }
+    guard answer.head.status == 200 else {
+      throw classify(answer.head, await errorBody(answer))
+    }
+    let stream = OpenAIStream(answer, model: attempt.target.model)
+    try await stream.awaitContent()
+    return stream
+  }
+
+  private func call(_ attempt: Attempt, streams: Bool) -> HTTPCall {
+    var body = attempt.body
+    for param in attempt.target.params { body.set(param.key, param.value) }
+    body.set("model", .string(attempt.target.model))
+    if streams {
+      body.set("stream", .bool(true))
+      body.set("stream_options", .object(["include_usage": .bool(true)]))
+    } else {
+      body.remove("stream")
+      body.remove("stream_options")
+    }
+    var headers: [(name: String, value: String)] = [
+      ("content-type", "application/json"),
+      ("accept", streams ? "text/event-stream" : "application/json"),
+    ]
+    if let key = settings.apiKey { headers.append(("authorization", "Bearer \(key)")) }
+    var call = HTTPCall(
+      "POST", "\(settings.baseURL)/chat/completions", headers: headers, body: body.json)
+    call.timeouts.connect = min(attempt.target.connect.seconds, attempt.seconds)
+    let first = attempt.target.firstContent?.seconds ?? attempt.seconds
+    call.timeouts.firstByte = streams ? min(first, attempt.seconds) : attempt.seconds
+    call.timeouts.idle = min(attempt.target.idle.seconds, attempt.seconds)
+    call.timeouts.total = attempt.seconds
+    return call
+  }
+
+  /// At most 64 KiB of an error's body; nothing when it does not come.
+  private func errorBody(_ stream: HTTPStream) async -> [UInt8] {
+    var body: [UInt8] = []
+    while body.count < 65_536, let more = try? await stream.next() { body += more }
+    return body
+  }
+
+  private func failure(_ error: any Error) -> ProviderFailure { ProviderFailure(transport: error) }
+
+  /// The same status means different things: the body decides.
+  private func classify(_ head: HTTPAnswerHead, _ body: [UInt8]) -> ProviderFailure {
+    let error = (try? JSONReader.read(body))?["error"]
+    let code = error?["code"]?.string ?? error?["type"]?.string ?? ""
+    let message = error?["message"]?.string ?? ""
+    switch head.status {
+    case 429 where code == "insufficient_quota" || code == "credit_balance_exhausted":
+      return .outOfMoney
+    case 429: return .throttled(retryAfter: retryAfter(head))
+    case 402: return .outOfMoney
+    case 401, 403: return .credentialRefused
+    case 400, 404, 413, 422:
+      return .callerError(status: head.status, message: message.isEmpty ? code : message)
+    case 503 where code.contains("overloaded"), 529: return .overloaded
+    case 200: return .serverError(status: 502)
+    default: return .serverError(status: head.status)
+    }
+  }
+
+  private func retryAfter(_ head: HTTPAnswerHead) -> Double? {
+    if let milliseconds = head.header("retry-after-ms").flatMap(Double.init) {
+      return milliseconds / 1000
+    }
+    return head.header("retry-after").flatMap(Double.init)
+  }
+}
+
+extension ProviderFailure {
+  /// What went wrong below HTTP.
+  init(transport error: any Error) {
+    switch error as? HTTPFailure {
+    case .unreachable(let why): self = .unreachable(why)
+    case .timeout(.connect): self = .unreachable("connect timeout")
+    case .timeout: self = .timeout
+    case .broken(let why): self = .unreachable(why)
+    case .tooLarge: self = .malformed("the answer is too large")
+    case .invalidRequest(let why): self = .malformed(why)
+    case .cancelled, nil: self = .cancelled
+    }
+  }
+}
+
+extension TimeSpan {
+  var seconds: Double { Double(milliseconds) / 1000 }
+}

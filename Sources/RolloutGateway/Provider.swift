@@ -1,0 +1,107 @@
+package import DocumentKit
+import RolloutCore
+
+/// One attempt at one target: the caller's request with the target's model and clocks.
+struct Attempt: Sendable {
+  /// An OpenAI chat completion request; `model`, `stream` and `stream_options` are the attempt's.
+  var body: Document
+  var target: GatewayConfiguration.Target
+  /// Seconds left of the request's deadline, or of the target's own timeout when that is less.
+  var seconds: Double
+}
+
+/// What a provider used, as it says itself.
+package struct Usage: Sendable, Equatable {
+  package var inputTokens: Int
+  package var outputTokens: Int
+
+  /// From an OpenAI `usage` object; nil when there is none.
+  package init?(_ usage: Document?) {
+    guard let usage, usage.members != nil else { return nil }
+    inputTokens = max(0, usage["prompt_tokens"]?.int ?? 0)
+    outputTokens = max(0, usage["completion_tokens"]?.int ?? 0)
+  }
+}
+
+/// Why an attempt failed; decides whether to wait, to move on, or to give up.
+package enum ProviderFailure: Error, Sendable, Equatable {
+  case unreachable(String)
+  case timeout
+  /// 429: `retryAfter` in seconds where the provider says.
+  case throttled(retryAfter: Double?)
+  /// The account has no money; waiting does not help.
+  case outOfMoney
+  case overloaded
+  /// Our key was refused. Never passed on as the caller's.
+  case credentialRefused
+  /// 5xx and the like.
+  case serverError(status: Int)
+  /// The caller's request was refused; the provider's own words.
+  case callerError(status: Int, message: String)
+  /// What came was not an answer.
+  case malformed(String)
+  /// A stream that broke off after content had been sent.
+  case interrupted(String)
+  case cancelled
+
+  /// Whether the same target may be tried once more.
+  var isTransient: Bool {
+    switch self {
+    case .unreachable, .overloaded, .serverError, .throttled: true
+    default: false
+    }
+  }
+
+  /// Whether another target may do better.
+  var allowsFallback: Bool {
+    switch self {
+    case .callerError(let status, let message):
+      // A model that does not exist there, or a prompt too long for it, may fit the next one.
+      status == 404 || message.contains("context length") || message.contains("context_length")
+    case .cancelled, .interrupted: false
+    default: true
+    }
+  }
+
+  /// One word for headers and metrics.
+  package var word: String {
+    switch self {
+    case .unreachable: "unreachable"
+    case .timeout: "timeout"
+    case .throttled: "throttled"
+    case .outOfMoney: "out_of_money"
+    case .overloaded: "overloaded"
+    case .credentialRefused: "credential_refused"
+    case .serverError: "server_error"
+    case .callerError: "caller_error"
+    case .malformed: "malformed"
+    case .interrupted: "interrupted"
+    case .cancelled: "client_cancelled"
+    }
+  }
+}
+
+/// A complete answer, as an OpenAI chat completion object.
+struct ProviderAnswer: Sendable {
+  var body: Document
+  var usage: Usage?
+  var model: String
+}
+
+/// A streamed answer whose first content has arrived.
+protocol ProviderStream: Sendable {
+  /// The model that answers, as the provider says.
+  var model: String { get }
+  /// The next chat completion chunk; nil at the proper end. Throws `ProviderFailure`.
+  func next() async throws -> Document?
+}
+
+/// Somebody who completes chats. Neither call retries; both end when the task is cancelled.
+protocol Provider: Sendable {
+  var name: String { get }
+  /// Throws `ProviderFailure`.
+  func complete(_ attempt: Attempt) async throws -> ProviderAnswer
+  /// Returns once the first content is there, so that until then any other target may take over.
+  /// Throws `ProviderFailure`.
+  func stream(_ attempt: Attempt) async throws -> any ProviderStream
+}

@@ -1,0 +1,85 @@
+import DocumentKit
+import HTTPKit
+import RolloutAPI
+import RolloutCore
+import RolloutGateway
+import RolloutStore
+
+/// One AI request: who asks for what, and what the evaluator says.
+struct ChatCall: Sendable {
+  /// Who answered, for the headers.
+  enum Served {
+    case provider(Gateway.Trail, Money?)
+    case fallback(String, Int)
+    case refused(String)
+  }
+
+  let plan: CompiledPlan
+  /// An OpenAI chat completion request.
+  let body: Document
+  let user: String?
+  /// nil when a percentage would have to decide and there is no user: outside.
+  let decision: Decision?
+  let requestID: String
+  /// Milliseconds of the monotonic clock.
+  let started = monotonicMilliseconds()
+
+  init(_ endpoint: ChatEndpoint, _ request: APIRequest, _ body: Document) throws(Problem) {
+    plan = try endpoint.plan(request)
+    self.body = body
+    let user =
+      request.field("x-rollout-user") ?? body["user"]?.string
+      ?? body["safety_identifier"]?.string ?? body["metadata"]?["user_id"]?.string
+    var context = EvaluationContext(user: user)
+    if let text = request.field("x-rollout-attributes") {
+      context.attributes = try Self.attributes(text)
+    }
+    try context.check()
+    self.user = context.user
+    decision = try? plan.decide(context)
+    requestID =
+      "req_" + Digest.random(12).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+  }
+
+  /// `X-Rollout-Attributes: {"email":"a@acme.com"}`, for rules of a plan's stages.
+  private static func attributes(_ text: String) throws(Problem) -> Attributes {
+    guard let members = try? JSONReader.read(Array(text.utf8)).members else {
+      throw Problem(.badRequest, "X-Rollout-Attributes must be a JSON object.")
+    }
+    var attributes = Attributes()
+    for member in members {
+      guard let value = AttributeValue(member.value) else {
+        throw Problem(.badRequest, "An attribute is text, a number or a boolean.")
+      }
+      attributes.append(member.key, value)
+    }
+    return attributes
+  }
+
+  func route(_ configuration: GatewayConfiguration) -> GatewayConfiguration.Route? {
+    plan.plan.definition.route.flatMap { configuration.routes[$0] }
+  }
+
+  func headers(_ served: Served) -> [(name: String, value: String)] {
+    var headers = [
+      (name: "x-request-id", value: requestID),
+      (name: "x-rollout-feature", value: plan.plan.feature),
+      (name: "x-rollout-enabled", value: decision?.enabled == true ? "true" : "false"),
+    ]
+    switch served {
+    case .provider(let trail, let cost):
+      headers += [
+        ("x-rollout-served-by", "provider"), ("x-rollout-provider", trail.provider),
+        ("x-rollout-model", trail.model), ("x-rollout-attempts", String(trail.attempts)),
+      ]
+      if let cost { headers.append(("x-rollout-cost-usd", String(cost.text.dropFirst()))) }
+    case .fallback(let reason, let attempts):
+      headers += [
+        ("x-rollout-served-by", "fallback"), ("x-rollout-reason", reason),
+        ("x-rollout-attempts", String(attempts)), ("x-rollout-cost-usd", "0"),
+      ]
+    case .refused(let reason): headers.append(("x-rollout-reason", reason))
+    }
+    return headers
+  }
+}

@@ -1,0 +1,87 @@
+import DocumentKit
+import HTTPKit
+import RolloutAPI
+import RolloutCore
+import RolloutGateway
+
+/// The native form: a prompt in, a flat answer out, whoever served it.
+extension ChatEndpoint {
+  func native(_ request: APIRequest, _ exchange: Exchange) async {
+    do throws(Problem) {
+      let body = try chatBody(try request.json())
+      let call = try ChatCall(self, request, body)
+      exchange.respond(response(call, await answer(call)))
+    } catch {
+      exchange.respond(Dialect.native.error(error))
+    }
+  }
+
+  /// `{"user","prompt"|"messages","max_tokens"}` as a chat completion request.
+  private func chatBody(_ document: Document) throws(Problem) -> Document {
+    do throws(DocumentError) {
+      var reader = try ObjectReader(document)
+      let prompt = try reader.string("prompt")
+      let messages = reader.optional("messages")
+      let user = try reader.text("user")
+      let maxTokens = try reader.int("max_tokens", in: 1...10_000_000)
+      try reader.finish()
+      guard (prompt == nil) != (messages == nil), messages.map({ $0.array?.isEmpty == false }) ?? true
+      else {
+        throw reader.error("prompt", "Send either prompt, or messages that are not empty.")
+      }
+      return .object([
+        "messages": messages
+          ?? .array([.object(["role": .string("user"), "content": .string(prompt ?? "")])]),
+        "user": user.map { .string($0) },
+        "max_tokens": maxTokens.map { .int($0) },
+      ])
+    } catch { throw Problem(.badRequest, "\(error)") }
+  }
+
+  private func response(_ call: ChatCall, _ answer: Answer) -> HTTPResponse {
+    switch answer {
+    case .provider(let completion):
+      let choice = completion.body["choices"]?.array?.first
+      return .json(
+        .object([
+          "enabled": .bool(true),
+          "served_by": .string("provider"),
+          "reason": .string(completion.trail.isFallbackModel ? "fallback_target" : "ok"),
+          "content": choice?["message"]?["content"] ?? .null,
+          "provider": .string(completion.trail.provider),
+          "model": .string(completion.trail.model),
+          "attempts": .int(completion.trail.attempts),
+          "usage": completion.usage.map {
+            .object(["input_tokens": .int($0.inputTokens), "output_tokens": .int($0.outputTokens)])
+          } ?? .null,
+          "cost_usd": .double(completion.cost.dollars),
+          "request_id": .string(call.requestID),
+        ]), headers: call.headers(.provider(completion.trail, completion.cost)))
+    case .fallback(let text, let reason, let attempts):
+      return .json(
+        .object([
+          "enabled": .bool(call.decision?.enabled == true),
+          "served_by": .string("fallback"),
+          "reason": .string(reason),
+          "content": .string(text),
+          "provider": .null,
+          "model": .null,
+          "attempts": .int(attempts),
+          "usage": .null,
+          "cost_usd": .int(0),
+          "request_id": .string(call.requestID),
+        ]), headers: call.headers(.fallback(reason, attempts)))
+    case .error(let response): return nativeError(response)
+    }
+  }
+
+  /// The same error as a problem.
+  private func nativeError(_ response: HTTPResponse) -> HTTPResponse {
+    let error = (try? JSONReader.read(response.body))?["error"]
+    var problem = HTTPResponse.problem(
+      status: response.status, code: error?["code"]?.string ?? "failed",
+      detail: error?["message"]?.string ?? "The request failed; try again.")
+    problem.headers = response.headers
+    return problem
+  }
+}

@@ -1,0 +1,173 @@
+import DocumentKit
+import HTTPKit
+import RolloutAPI
+import RolloutCore
+import RolloutGateway
+import RolloutStore
+
+/// The AI path: OpenAI chat completions for users who have the feature, the plan's fallback for
+/// those who have not, and an outcome for the monitor either way.
+struct ChatEndpoint: Sendable {
+  /// Bytes of a chat request: long prompts and pictures.
+  static let bodySizeMax = 32 << 20
+
+  let gateway: Gateway
+  let box: SnapshotBox
+  let ledger: OutcomeLedger
+  let clock: any WallClock
+
+  var routes: [Route] {
+    [
+      Route(
+        .post, "/features/{feature}/v1/chat/completions", .scopes([.evaluate]),
+        bodySizeMax: Self.bodySizeMax, .exchange(chat)),
+      Route(.get, "/features/{feature}/v1/models", .scopes([.evaluate]), .task(models)),
+      Route(
+        .post, "/v1/features/{feature}/complete", .scopes([.evaluate]),
+        bodySizeMax: Self.bodySizeMax, .exchange(native)),
+      Route(.get, "/v1/providers", .scopes([.operate]), .task(providers)),
+    ]
+  }
+
+  // MARK: Small reads
+
+  private func models(_ request: APIRequest) async throws -> HTTPResponse {
+    let plan = try plan(request)
+    let route = plan.plan.definition.route.flatMap { gateway.configuration.routes[$0] }
+    var names = [plan.plan.feature]
+    for target in route?.targets ?? [] where !names.contains(target.model) {
+      names.append(target.model)
+    }
+    let created = plan.plan.createdAt.milliseconds / 1000
+    return .json(
+      .object([
+        "object": .string("list"),
+        "data": .array(
+          names.map { name in
+            .object([
+              "id": .string(name), "object": .string("model"), "created": .int(created),
+              "owned_by": .string("rollout"),
+            ])
+          }),
+      ]))
+  }
+
+  private func providers(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.allowQuery()
+    let entries = gateway.statistics().map {
+      ProviderList.Entry(
+        name: $0.name, kind: $0.kind, inFlight: $0.inFlight, requests: $0.requests,
+        failures: $0.failures)
+    }
+    return try .json(ProviderList(providers: entries))
+  }
+
+  func plan(_ request: APIRequest) throws(Problem) -> CompiledPlan {
+    let feature = request.parameters[0]
+    guard request.principal.may(use: feature) else {
+      throw Problem(.forbidden, "The token is limited to other features.")
+    }
+    guard let plan = box.snapshot.plan(feature) else {
+      throw Problem(.notFound, "There is no feature \(quoted(feature)).")
+    }
+    return plan
+  }
+
+  // MARK: Chat completions
+
+  private func chat(_ request: APIRequest, _ exchange: Exchange) async {
+    do throws(Problem) {
+      let body = try request.json()
+      guard body["messages"]?.array?.isEmpty == false else {
+        throw Problem(.badRequest, "messages must be a list that is not empty.")
+      }
+      let call = try ChatCall(self, request, body)
+      if body["stream"]?.bool == true {
+        await stream(call, exchange)
+      } else {
+        exchange.respond(await complete(call))
+      }
+    } catch {
+      exchange.respond(ChatDialect.error(error, []))
+    }
+  }
+
+  private func complete(_ call: ChatCall) async -> HTTPResponse {
+    switch await answer(call) {
+    case .provider(let completion):
+      return .json(
+        completion.body, headers: call.headers(.provider(completion.trail, completion.cost)))
+    case .fallback(let text, let reason, let attempts):
+      return .json(
+        ChatDialect.completion(call, text), headers: call.headers(.fallback(reason, attempts)))
+    case .error(let response): return response
+    }
+  }
+
+  /// How a call that is not streamed ends.
+  enum Answer {
+    case provider(Gateway.Completion)
+    case fallback(text: String, reason: String, attempts: Int)
+    case error(HTTPResponse)
+  }
+
+  func answer(_ call: ChatCall) async -> Answer {
+    guard call.decision?.enabled == true else { return notInRollout(call) }
+    guard let route = call.route(gateway.configuration) else { return noRoute(call) }
+    do {
+      let completion = try await gateway.complete(call.body, route: route)
+      record(
+        call, completion.trail.isFallbackModel ? .degradedModel : .ok, completion.usage,
+        completion.cost)
+      return .provider(completion)
+    } catch {
+      return exhausted(call, error)
+    }
+  }
+
+  private func notInRollout(_ call: ChatCall) -> Answer {
+    if let text = call.plan.plan.definition.fallbackContent {
+      return .fallback(text: text, reason: "not_in_rollout", attempts: 0)
+    }
+    let problem = Problem(
+      .forbidden, "This user does not have \(call.plan.plan.feature), and its plan has no fallback.")
+    return .error(ChatDialect.error(problem, call.headers(.refused("not_in_rollout"))))
+  }
+
+  private func noRoute(_ call: ChatCall) -> Answer {
+    let problem = Problem(
+      .invalidTransition,
+      "\(call.plan.plan.feature) has no usable AI route; name one of the server's routes in its plan.")
+    return .error(ChatDialect.error(problem, call.headers(.refused("no_route"))))
+  }
+
+  /// No target answered: the plan's fallback, or the dialect's own error.
+  func exhausted(_ call: ChatCall, _ error: any Error) -> Answer {
+    guard let exhausted = error as? Gateway.Exhausted, exhausted.last != .cancelled else {
+      record(call, .excluded)
+      return .error(HTTPResponse(status: 502))
+    }
+    if case .callerError(_, let message) = exhausted.last {
+      record(call, .excluded)
+      let problem = Problem(.badRequest, message)
+      return .error(ChatDialect.error(problem, call.headers(.refused("caller_error"))))
+    }
+    guard let text = call.plan.plan.definition.fallbackContent else {
+      record(call, .failed)
+      return .error(ChatDialect.failure(exhausted, call))
+    }
+    record(call, .degradedFallback)
+    return .fallback(
+      text: text, reason: "all_targets_failed", attempts: exhausted.attempts)
+  }
+
+  func record(
+    _ call: ChatCall, _ result: Outcome.Result, _ usage: Usage? = nil, _ cost: Money = .zero
+  ) {
+    let outcome = Outcome(
+      result: result, arm: .treatment, user: call.user.map { Outcome.hash(user: $0) },
+      at: clock.now, latency: Double(monotonicMilliseconds() - call.started),
+      inputTokens: usage?.inputTokens ?? 0, outputTokens: usage?.outputTokens ?? 0, cost: cost)
+    ledger.record([(call.plan.plan.feature, outcome, nil)])
+  }
+}

@@ -1,0 +1,124 @@
+import DocumentKit
+import Glibc
+import HTTPKit
+import RolloutAPI
+import RolloutCore
+import RolloutGateway
+import RolloutStore
+
+/// The whole server, put together. Tests start one on port 0.
+final class Application: Sendable {
+  /// Everything impure, in one value.
+  struct Environment: Sendable {
+    var clock: any WallClock = SystemClock()
+    var migrations = Migration.embedded
+    var limits = HTTPLimits()
+    var loops = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+  }
+
+  let port: Int
+  let routes: [Route]
+  private let server: HTTPServer
+  private let store: Store
+  private let telemetry: TelemetryStore
+  private let hub: EventHub
+  private let readiness: Readiness
+  private let background: [Task<Void, Never>]
+  private let ledger: OutcomeLedger
+  /// Released last: it holds the lock.
+  private let directory: DataDirectory
+
+  /// Opens the data, starts listening and watching. Throws `StoreError`, `SystemError`,
+  /// `AddressError` or `ConfigurationError`.
+  init(
+    _ options: ServerOptions, _ configuration: ServerConfiguration,
+    _ environment: Environment = Environment()
+  ) async throws {
+    guard configuration.authenticates || options.isLoopback else {
+      throw ConfigurationError(
+        description: "auth: off is for loopback addresses only; listen on 127.0.0.1 or turn it on")
+    }
+    let clock = environment.clock
+    let log = Log(clock: clock)
+    directory = try DataDirectory(options.data)
+    store = try Store(directory, migrations: environment.migrations, now: clock.now)
+    telemetry = try TelemetryStore(directory, now: clock.now)
+    let box = SnapshotBox()
+    ledger = OutcomeLedger()
+    hub = EventHub()
+    let controller = try await PlanController(
+      planStore: store, cohortStore: store, box: box, clock: clock, ledger: ledger, hub: hub)
+    try await TelemetryKeeper(store: telemetry).restore(into: ledger)
+    let tokens = try await TokenDirectory(store: store, clock: clock)
+    if tokens.isEmpty { try await Self.makeAdminToken(tokens, directory, log) }
+    let gateway = Gateway(configuration.gateway, client: try HTTPClient())
+    readiness = Readiness(hasTokens: configuration.authenticates)
+    routes = Self.routes(
+      Parts(
+        controller: controller, store: store, box: box, ledger: ledger, hub: hub, tokens: tokens,
+        gateway: gateway, readiness: readiness, clock: clock))
+    let table = RouteTable(routes: routes)
+    let checked = configuration.authenticates ? tokens : nil
+    server = try HTTPServer(
+      host: options.host, port: options.port, loops: environment.loops, limits: environment.limits
+    ) { _ in LoopService(table: table, box: box, tokens: checked, clock: clock) }
+    port = server.port
+    let monitor = Monitor(controller: controller, ledger: ledger, clock: clock, log: log)
+    background = [
+      Task { await monitor.run() },
+      Task { [hub] in await hub.beat() },
+      Task { [telemetry, ledger] in await TelemetryKeeper(store: telemetry).run(ledger, log) },
+    ]
+    log.notice("listening", ["address": "\(options.host):\(port)", "data": options.data])
+  }
+
+  /// Finishes what is in flight, writes what was measured, and closes the files.
+  func shutDown() async {
+    readiness.startDraining()
+    hub.close()
+    await server.drain()
+    for task in background { task.cancel() }
+    try? await TelemetryKeeper(store: telemetry).save(ledger)
+    await telemetry.close()
+    await store.close()
+  }
+
+  private struct Parts: Sendable {
+    var controller: PlanController
+    var store: Store
+    var box: SnapshotBox
+    var ledger: OutcomeLedger
+    var hub: EventHub
+    var tokens: TokenDirectory
+    var gateway: Gateway
+    var readiness: Readiness
+    var clock: any WallClock
+  }
+
+  private static func routes(_ parts: Parts) -> [Route] {
+    DecisionEndpoint.routes + OFREP.routes
+      + ChatEndpoint(
+        gateway: parts.gateway, box: parts.box, ledger: parts.ledger, clock: parts.clock
+      ).routes
+      + OutcomeEndpoint(ledger: parts.ledger, box: parts.box, clock: parts.clock).routes
+      + PlanEndpoint(
+        controller: parts.controller, store: parts.store, ledger: parts.ledger,
+        clock: parts.clock, routeNames: Set(parts.gateway.configuration.routes.keys)
+      ).routes
+      + CohortEndpoint(controller: parts.controller, store: parts.store).routes
+      + TokenEndpoint(directory: parts.tokens, clock: parts.clock).routes
+      + AlertEndpoint(controller: parts.controller, store: parts.store, clock: parts.clock).routes
+      + EventEndpoint(hub: parts.hub, store: parts.store, clock: parts.clock).routes
+      + OperationsEndpoint(readiness: parts.readiness).routes
+  }
+
+  /// The first start: a token for the administrator, in a file only they can read.
+  private static func makeAdminToken(
+    _ tokens: TokenDirectory, _ directory: DataDirectory, _ log: Log
+  ) async throws {
+    let made = try await tokens.create(
+      name: "admin", scopes: [.admin], features: nil, expiresAt: nil)
+    try directory.writeSecret(made.text + "\n", to: "admin.token")
+    log.notice("made the admin token", ["file": "\(directory.path)/admin.token"])
+  }
+}

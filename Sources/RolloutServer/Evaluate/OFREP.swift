@@ -1,0 +1,155 @@
+import DocumentKit
+import HTTPKit
+import RolloutAPI
+import RolloutCore
+import RolloutStore
+
+/// OpenFeature Remote Evaluation Protocol 0.3.0.
+enum OFREP {
+  static let eventsPath = "/ofrep/v1/events"
+
+  static let routes = [
+    Route(.post, "/ofrep/v1/evaluate/flags/{key}", .scopes([.evaluate]), .inline(single)),
+    Route(.post, "/ofrep/v1/evaluate/flags", .scopes([.evaluate]), .inline(bulk)),
+  ]
+
+  /// An error outside an evaluation: token, path, method, size.
+  static func error(
+    _ problem: Problem, _ headers: [(name: String, value: String)]
+  ) -> HTTPResponse {
+    failure(
+      status: problem.status, key: nil, code: problem.status == 404 ? "FLAG_NOT_FOUND" : "GENERAL",
+      details: problem.detail, headers: headers)
+  }
+
+  private static func failure(
+    status: Int, key: String?, code: String, details: String,
+    headers: [(name: String, value: String)] = []
+  ) -> HTTPResponse {
+    .json(item(key: key, code: code, details: details), status: status, headers: headers)
+  }
+
+  private static func item(key: String?, code: String, details: String) -> Document {
+    .object([
+      "key": key.map { .string($0) }, "errorCode": .string(code), "errorDetails": .string(details),
+    ])
+  }
+
+  private struct ContextError: Error {
+    var code: String
+    var details: String
+  }
+
+  /// The evaluation context of a request body.
+  private static func context(_ body: ByteView) throws(ContextError) -> EvaluationContext {
+    let document: Document
+    do throws(DocumentError) { document = try JSONReader.read(body.array) } catch {
+      throw ContextError(code: "PARSE_ERROR", details: "The body is not usable JSON: \(error)")
+    }
+    guard document.members != nil, let context = document["context"] else {
+      throw ContextError(
+        code: "INVALID_CONTEXT", details: "Send {\"context\":{\"targetingKey\":\"…\"}}.")
+    }
+    guard let members = context.members else {
+      throw ContextError(code: "INVALID_CONTEXT", details: "context must be an object.")
+    }
+    do throws(Problem) { return try EvaluationContext(openFeature: members) } catch {
+      throw ContextError(code: "INVALID_CONTEXT", details: error.detail)
+    }
+  }
+
+  private static func single(_ request: InlineRequest, _ reply: inout Reply) {
+    guard let key = percentDecoded(request.parameters[0]) else {
+      reply.send(
+        failure(
+          status: 400, key: "", code: "PARSE_ERROR", details: "The key is not percent-encoded UTF-8."))
+      return
+    }
+    guard request.principal.may(use: key) else {
+      reply.send(
+        failure(
+          status: 403, key: key, code: "GENERAL", details: "The token is limited to other features."))
+      return
+    }
+    guard let plan = request.snapshot.plan(key) else {
+      reply.send(
+        failure(
+          status: 404, key: key, code: "FLAG_NOT_FOUND", details: "There is no feature \(quoted(key))."))
+      return
+    }
+    do throws(ContextError) {
+      let context = try context(request.view.body)
+      do throws(UserRequired) {
+        reply.send(.json(success(plan, try plan.decide(context))))
+      } catch { throw keyMissing }
+    } catch {
+      reply.send(failure(status: 400, key: key, code: error.code, details: error.details))
+    }
+  }
+
+  private static let keyMissing = ContextError(
+    code: "TARGETING_KEY_MISSING",
+    details: "The feature is decided by percentage: send a targetingKey.")
+
+  private static func success(_ plan: CompiledPlan, _ decision: Decision) -> Document {
+    let values = plan.plan.definition.values
+    let value =
+      decision.enabled ? values?.on ?? .bool(true) : values?.off ?? .bool(false)
+    return .object([
+      "key": .string(plan.plan.feature),
+      "value": value,
+      "variant": .string(decision.enabled ? "on" : "off"),
+      "reason": .string(decision.reason.rawValue),
+      "metadata": .object([
+        "stage": .string(plan.stageName), "cohort": .string(plan.cohortName(decision)),
+        "bucket": decision.bucket.map { .int($0) }, "planVersion": .int(plan.plan.version),
+      ]),
+    ])
+  }
+
+  private static func bulk(_ request: InlineRequest, _ reply: inout Reply) {
+    let context: EvaluationContext
+    do throws(ContextError) { context = try self.context(request.view.body) } catch {
+      reply.send(failure(status: 400, key: nil, code: error.code, details: error.details))
+      return
+    }
+    var flags: [Document] = []
+    for plan in request.snapshot.plans where request.principal.may(use: plan.plan.feature) {
+      do throws(UserRequired) { flags.append(success(plan, try plan.decide(context))) } catch {
+        flags.append(
+          item(key: plan.plan.feature, code: keyMissing.code, details: keyMissing.details))
+      }
+    }
+    let body = Document.object([
+      "flags": .array(flags),
+      "eventStreams": .array([
+        .object([
+          "type": .string("sse"), "endpoint": .object(["requestUri": .string(eventsPath)]),
+          "inactivityDelaySec": .int(120),
+        ])
+      ]),
+    ]).json
+    // Over the whole answer, so that it covers the configuration and the context alike.
+    let tag = entityTag(body)
+    let headers = [("ETag", tag), ("Cache-Control", "no-cache")]
+    if let known = request.view.field("if-none-match"), matches(known.string, tag) {
+      reply.send(HTTPResponse(status: 304, headers: headers))
+    } else {
+      reply.send(HTTPResponse(status: 200, headers: headers, body: body))
+    }
+  }
+
+  private static func matches(_ field: String, _ tag: String) -> Bool {
+    field.split(separator: ",").contains { candidate in
+      var text = candidate
+      while text.first == " " { text.removeFirst() }
+      while text.last == " " { text.removeLast() }
+      return text == tag || text == "W/" + tag || text == "*"
+    }
+  }
+
+  private static func entityTag(_ body: [UInt8]) -> String {
+    let digest = Digest.sha256(body).prefix(12)
+    return "\"" + digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() + "\""
+  }
+}

@@ -1,0 +1,54 @@
+import DocumentKit
+import HTTPKit
+import RolloutAPI
+
+/// Whose error shapes a path speaks.
+enum Dialect: Sendable {
+  case native, ofrep, openai
+
+  init(path: ByteView) {
+    if path.hasPrefix("/ofrep/") {
+      self = .ofrep
+    } else if path.hasPrefix("/features/") {
+      self = .openai
+    } else {
+      self = .native
+    }
+  }
+
+  /// An error in this dialect.
+  func error(
+    _ problem: Problem, headers: [(name: String, value: String)] = []
+  ) -> HTTPResponse {
+    switch self {
+    case .native: Self.native(problem, headers)
+    case .ofrep: OFREP.error(problem, headers)
+    case .openai: ChatDialect.error(problem, headers)
+    }
+  }
+
+  private static func native(
+    _ problem: Problem, _ headers: [(name: String, value: String)]
+  ) -> HTTPResponse {
+    HTTPResponse(
+      status: problem.status, contentType: "application/problem+json", headers: headers,
+      body: (try? WireEncoder.json(problem)) ?? [])
+  }
+}
+
+extension HTTPResponse {
+  /// A JSON answer from a wire model.
+  static func json(
+    _ value: some Encodable, status: Int = 200, headers: [(name: String, value: String)] = []
+  ) throws -> HTTPResponse {
+    HTTPResponse(status: status, headers: headers, body: try WireEncoder.json(value))
+  }
+
+  static func json(
+    _ document: Document, status: Int = 200, headers: [(name: String, value: String)] = []
+  ) -> HTTPResponse {
+    HTTPResponse(status: status, headers: headers, body: document.json)
+  }
+
+  static let noContent = HTTPResponse(status: 204)
+}

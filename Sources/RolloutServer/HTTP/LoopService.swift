@@ -1,0 +1,148 @@
+import DocumentKit
+import HTTPKit
+import RolloutAPI
+import RolloutCore
+
+/// What an inline handler gets: the borrowed request and the loop's view of the plans.
+struct InlineRequest {
+  let view: RequestView
+  let parameters: [ByteView]
+  let snapshot: Snapshot
+  let principal: Principal
+}
+
+/// Answers the requests of one event loop: finds the route, checks the token, calls the handler.
+final class LoopService: HTTPService {
+  private let table: RouteTable
+  private let box: SnapshotBox
+  private let tokens: TokenDirectory?
+  private let clock: any WallClock
+  private var snapshot: Snapshot
+  private var verified = VerifiedTokens()
+
+  /// `tokens` is nil with `auth: off`.
+  init(
+    table: RouteTable, box: SnapshotBox, tokens: TokenDirectory?, clock: any WallClock
+  ) {
+    self.table = table
+    self.box = box
+    self.tokens = tokens
+    self.clock = clock
+    snapshot = box.snapshot
+  }
+
+  func admit(_ request: RequestView) -> Admission {
+    let match = table.match(request.method, request.path)
+    let principal = self.principal(request)
+    if case .route(let index) = match, case .open = table.routes[index].access {
+      return .accept(bodySizeMax: table.routes[index].bodySizeMax, ticket: index)
+    }
+    guard let principal else { return .refuse(unauthorized(request)) }
+    switch match {
+    case .unknown:
+      return refuse(
+        request, .notFound, "There is no such path; GET /openapi.json lists what there is.")
+    case .methodNotAllowed(let allow):
+      return refuse(
+        request, .methodNotAllowed, "Allowed here: \(allow).", headers: [("Allow", allow)])
+    case .route(let index):
+      let route = table.routes[index]
+      guard case .scopes(let scopes) = route.access, scopes.contains(where: principal.may) else {
+        return refuse(request, .forbidden, "The token lacks the scope for this; ask an admin.")
+      }
+      return .accept(bodySizeMax: route.bodySizeMax, ticket: index)
+    }
+  }
+
+  private func refuse(
+    _ request: RequestView, _ code: ProblemCode, _ detail: String,
+    headers: [(name: String, value: String)] = []
+  ) -> Admission {
+    .refuse(Dialect(path: request.path).error(Problem(code, detail), headers: headers))
+  }
+
+  private func unauthorized(_ request: RequestView) -> HTTPResponse {
+    let problem = Problem(
+      .unauthorized, "Send a valid token as Authorization: Bearer … or X-API-Key.")
+    return Dialect(path: request.path).error(
+      problem, headers: [("WWW-Authenticate", "Bearer")])
+  }
+
+  /// nil when a token is needed and none of ours was sent.
+  private func principal(_ request: RequestView) -> Principal? {
+    guard let tokens else { return .anonymous }
+    let presented: ByteView
+    if let field = request.authorization, field.count > 7,
+      field[0..<7].equalsIgnoringCase("bearer ")
+    {
+      presented = field[7..<field.count].trimmed
+    } else if let key = request.apiKey {
+      presented = key
+    } else {
+      return nil
+    }
+    return verified.principal(presented, tokens, now: clock.now)
+  }
+
+  func handle(_ request: RequestView, ticket: Int, _ reply: inout Reply) {
+    let route = table.routes[ticket]
+    if box.revision != snapshot.revision { snapshot = box.snapshot }
+    let principal = self.principal(request) ?? .anonymousReader
+    switch route.action {
+    case .inline(let handler):
+      let parameters = table.parameters(route, request.path)
+      handler(
+        InlineRequest(
+          view: request, parameters: parameters, snapshot: snapshot, principal: principal),
+        &reply)
+    case .task(let handler):
+      guard let owned = own(request, route, principal, &reply) else { return }
+      let exchange = reply.suspend()
+      let dialect = Dialect(path: request.path)
+      let clock = clock
+      Task {
+        do { exchange.respond(try await handler(owned)) } catch {
+          let context = CommandContext(actor: .monitor, reason: "", now: clock.now)
+          exchange.respond(dialect.error(Problem(error, context: context)))
+        }
+      }
+    case .exchange(let handler):
+      guard let owned = own(request, route, principal, &reply) else { return }
+      let exchange = reply.suspend()
+      let task = Task { await handler(owned, exchange) }
+      exchange.onDisconnect { task.cancel() }
+    }
+  }
+
+  /// nil when the request cannot be decoded; it is answered then.
+  private func own(
+    _ request: RequestView, _ route: Route, _ principal: Principal, _ reply: inout Reply
+  ) -> APIRequest? {
+    var parameters: [String] = []
+    for view in table.parameters(route, request.path) {
+      guard let text = percentDecoded(view) else {
+        reply.send(undecodable(request))
+        return nil
+      }
+      parameters.append(text)
+    }
+    guard let query = decodedQuery(request.query) else {
+      reply.send(undecodable(request))
+      return nil
+    }
+    return APIRequest(
+      method: request.method, parameters: parameters, query: query, fields: request.allFields,
+      body: request.body.array, principal: principal)
+  }
+
+  private func undecodable(_ request: RequestView) -> HTTPResponse {
+    Dialect(path: request.path).error(
+      Problem(.badRequest, "The path or query is not percent-encoded UTF-8."))
+  }
+}
+
+extension Principal {
+  /// Who asks on an open path without a token.
+  fileprivate static let anonymousReader = Principal(
+    actor: .anonymous, tokenID: nil, scopes: [], features: nil, expiresAt: nil)
+}

@@ -1,0 +1,50 @@
+import DocumentKit
+import RolloutAPI
+import RolloutCore
+
+extension Problem {
+  /// The one place where errors become what a client reads. Whatever is not listed is our bug, and
+  /// says so without details.
+  init(_ error: any Error, context: CommandContext) {
+    switch error {
+    case let problem as Problem: self = problem
+    case let refusal as Refusal: self.init(refusal)
+    case let error as DocumentError: self.init(.invalidPlan, "\(error)")
+    case let stale as PlanController.Stale:
+      self.init(
+        .staleVersion,
+        "\(stale.current.feature) is at version \(stale.current.version) now; look at what "
+          + "changed and send If-Match: \"\(stale.current.version)\" if you still want this.")
+      plan = PlanView(stale.current, context)
+    case let unknown as PlanController.UnknownFeature:
+      self.init(
+        .notFound, "There is no feature \(quoted(unknown.feature)); apply a plan for it first.")
+    case StoreError.alreadyExists(let what): self.init(.alreadyExists, "\(what) already exists.")
+    case StoreError.notFound(let what): self.init(.notFound, "\(what) does not exist.")
+    case let error as StoreError:
+      self.init(.unavailable, "\(error). Nothing was changed; try again.")
+    default: self.init(.internal, "The server failed; please report this with the time of day.")
+    }
+  }
+
+  private init(_ refusal: Refusal) {
+    switch refusal {
+    case .invalidTransition(let text): self.init(.invalidTransition, text)
+    case .reasonRequired(let text): self.init(.reasonRequired, text)
+    case .approvalNeededFromAnother(let text): self.init(.approvalNeededFromAnother, text)
+    case .unexpectedStage(let next):
+      self.init(.unexpectedStage, "The next stage is \(next); plans advance one stage at a time.")
+    case .gateClosed(let waiting):
+      self.init(.gateClosed, "Waiting on: \(waiting.joined(separator: "; ")).")
+      waitingOn = waiting
+    case .held(let hold, let waiting):
+      self.init(
+        .held,
+        hold.needsAcknowledgement
+          ? "The plan is held (\(hold.cause.rawValue)): acknowledge it once it is safe to go on."
+          : "The plan is held (\(hold.cause.rawValue)) until its cause ends.")
+      waitingOn = waiting
+      self.hold = HoldView(hold)
+    }
+  }
+}

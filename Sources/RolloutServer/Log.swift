@@ -1,0 +1,34 @@
+import DocumentKit
+import Glibc
+import RolloutCore
+
+/// One JSON object per line on standard error. Never prompts, completions or secrets.
+struct Log: Sendable {
+  var clock: any WallClock
+
+  func notice(_ message: String, _ fields: KeyValuePairs<String, String> = [:]) {
+    line("notice", message, fields)
+  }
+
+  func error(_ message: String, _ fields: KeyValuePairs<String, String> = [:]) {
+    line("error", message, fields)
+  }
+
+  private func line(_ level: String, _ message: String, _ fields: KeyValuePairs<String, String>) {
+    var writer = JSONWriter()
+    writer.beginObject()
+    writer.key("time")
+    writer.string(clock.now.rfc3339)
+    writer.key("level")
+    writer.string(level)
+    writer.key("message")
+    writer.string(message)
+    for (name, value) in fields {
+      writer.key(name)
+      writer.string(value)
+    }
+    writer.endObject()
+    let bytes = writer.bytes + [0x0A]
+    _ = write(STDERR_FILENO, bytes, bytes.count)
+  }
+}

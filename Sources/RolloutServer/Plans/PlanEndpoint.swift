@@ -1,0 +1,263 @@
+import DocumentKit
+import HTTPKit
+import RolloutAPI
+import RolloutCore
+import RolloutStore
+
+/// Plans: reading, applying, commanding.
+struct PlanEndpoint: Sendable {
+  let controller: PlanController
+  let store: any PlanStore
+  let ledger: OutcomeLedger
+  let clock: any WallClock
+  /// Names a plan's `route` may have.
+  let routeNames: Set<String>
+
+  var routes: [Route] {
+    let operate = Route.Access.scopes([.operate])
+    return [
+      Route(.get, "/v1/plans", operate, .task(list)),
+      Route(.get, "/v1/plans/{feature}", operate, .task(show)),
+      Route(.put, "/v1/plans/{feature}", operate, .task(apply)),
+      Route(.get, "/v1/plans/{feature}/events", operate, .task(events)),
+      Route(.get, "/v1/plans/{feature}/health", operate, .task(health)),
+      Route(.get, "/v1/plans/{feature}/preview", operate, .task(preview)),
+    ]
+      + Command.names.map { name in
+        Route(
+          .post, "/v1/plans/{feature}/\(name)", operate,
+          .task { try await command(name, $0) })
+      }
+  }
+
+  // MARK: Reading
+
+  private func list(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.allowQuery("after", "limit")
+    let after = try request.queryValue("after") ?? ""
+    let limit = try request.limit()
+    let visible = await controller.allPlans().filter {
+      $0.feature > after && request.principal.may(use: $0.feature)
+    }
+    let page = visible.prefix(limit)
+    var views: [PlanView] = []
+    for plan in page { views.append(await controller.view(plan)) }
+    let next = visible.count > limit ? page.last?.feature : nil
+    return try .json(PlanList(plans: views, next: next))
+  }
+
+  private func plan(_ request: APIRequest) async throws -> Plan {
+    let feature = request.parameters[0]
+    guard request.principal.may(use: feature) else {
+      throw Problem(.forbidden, "The token is limited to other features.")
+    }
+    return try await controller.plan(feature)
+  }
+
+  private func show(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.allowQuery()
+    return try await answer(plan(request))
+  }
+
+  private func answer(_ plan: Plan, status: Int = 200) async throws -> HTTPResponse {
+    try .json(
+      await controller.view(plan), status: status, headers: [("ETag", "\"\(plan.version)\"")])
+  }
+
+  private func events(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.allowQuery("after", "limit")
+    let plan = try await plan(request)
+    let limit = try request.limit()
+    let events = try await store.events(
+      feature: plan.feature, before: try request.cursor(), limit: limit + 1)
+    let page = events.prefix(limit)
+    let next = events.count > limit ? page.last.map { String($0.id) } : nil
+    return try .json(EventList(events: page.map(EventView.init), next: next))
+  }
+
+  private func health(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.allowQuery()
+    let plan = try await plan(request)
+    let now = clock.now
+    let health = ledger.health(plan.feature, now: now) ?? FeatureHealth(plan)
+    return try .json(HealthView(plan, health, now: now))
+  }
+
+  private func preview(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.allowQuery("stage")
+    let plan = try await plan(request)
+    let name = try request.queryValue("stage") ?? plan.nextStage?.name ?? plan.stageName
+    var next = plan
+    guard let index = plan.definition.stages.firstIndex(where: { $0.name == name }) else {
+      let names = plan.definition.stages.map(\.name).joined(separator: ", ")
+      throw Problem(.badRequest, "There is no stage \(quoted(name)); stages: \(names).")
+    }
+    next.stageIndex = index
+    if !next.isServing { next.status = .active }
+    let exposure = Exposure.between(plan, next)
+    var members = 0
+    for cohort in Set(next.definition.stages.prefix(index + 1).compactMap(\.cohort)) {
+      members += await controller.memberCount(of: cohort)
+    }
+    return try .json(
+      PreviewView(
+        feature: plan.feature, stage: name, served: Exposure.servedShare(next),
+        joins: exposure.joins, leaves: exposure.leaves, members: members))
+  }
+
+  // MARK: Applying
+
+  private func definition(_ request: APIRequest) throws -> PlanDefinition {
+    let type = request.field("content-type") ?? "application/json"
+    let document =
+      type.contains("yaml")
+      ? try YAMLReader.read(request.body) : try JSONReader.read(request.body)
+    let definition = try PlanDefinition(document)
+    guard definition.feature == request.parameters[0] else {
+      throw Problem(
+        .invalidPlan,
+        "The plan is for \(definition.feature), the path says \(quoted(request.parameters[0])).")
+    }
+    if let route = definition.route, !routeNames.contains(route) {
+      let known = routeNames.isEmpty ? "none" : routeNames.sorted().joined(separator: ", ")
+      throw Problem(
+        .invalidPlan,
+        "There is no route \(quoted(route)) in the server's configuration; known: \(known).")
+    }
+    return definition
+  }
+
+  private func apply(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.allowQuery("dry_run")
+    let feature = request.parameters[0]
+    guard request.principal.may(use: feature) else {
+      throw Problem(.forbidden, "The token is limited to other features.")
+    }
+    let definition = try definition(request)
+    let existing = await controller.planIfAny(feature)
+    if try request.queryValue("dry_run") == "true" {
+      return try dryRun(definition, existing)
+    }
+    var expected: Int?
+    if existing == nil {
+      if let tag = request.field("if-match") {
+        throw Problem(
+          .staleVersion, "There is no plan \(feature) yet, so it has no version \(tag); "
+            + "leave If-Match out to create it.")
+      }
+    } else if request.field("if-none-match") == "*" {
+      throw Problem(.alreadyExists, "There is a plan \(feature) already; send If-Match to change it.")
+    } else {
+      expected = try request.expectedVersion()
+    }
+    let done = try await controller.apply(
+      definition, expecting: expected, actor: request.principal.actor, reason: "applied")
+    return try await answer(done.plan, status: existing == nil ? 201 : 200)
+  }
+
+  private func dryRun(_ definition: PlanDefinition, _ existing: Plan?) throws -> HTTPResponse {
+    let context = CommandContext(actor: .anonymous, reason: "", now: clock.now)
+    guard let existing else {
+      let plan = Lifecycle.create(definition, context).plan
+      return try .json(
+        PlanDiff(changes: changes(.null, plan.definition.document), joins: 0, leaves: 0))
+    }
+    let next =
+      try Lifecycle.perform(.apply(definition), on: existing, context)?.plan ?? existing
+    let exposure = Exposure.between(existing, next)
+    return try .json(
+      PlanDiff(
+        changes: changes(existing.definition.document, next.definition.document),
+        joins: exposure.joins, leaves: exposure.leaves))
+  }
+
+  // MARK: Commands
+
+  private func command(_ name: String, _ request: APIRequest) async throws -> HTTPResponse {
+    try request.allowQuery()
+    let plan = try await plan(request)
+    let body = try CommandMessage(try request.json(), name)
+    guard let command = Command.named(name, to: body.to) else {
+      throw Problem(.notFound, "There is no command \(name).")
+    }
+    let version = try request.expectedVersion()
+    var context = CommandContext(
+      actor: request.principal.actor, reason: body.reason, now: clock.now)
+    context.force = body.force
+    guard let key = try idempotencyKey(request) else {
+      let done = try await controller.perform(
+        command, on: plan.feature, expecting: version, context)
+      return try await answer(done.plan)
+    }
+    let scope = "\(name) \(plan.feature) \(context.actor.text)"
+    let hash = Digest.sha256(Array("\(version) ".utf8) + request.body)
+    if let known = try await store.answer(scope: scope, key: key, now: clock.now) {
+      guard known.requestHash == hash else {
+        throw Problem(
+          .idempotencyKeyReused, "This Idempotency-Key was used for another request; take a new one.")
+      }
+      return HTTPResponse(status: 200, body: Array(known.answer.utf8))
+    }
+    let expires = clock.now + .days(1)
+    let done = try await controller.perform(
+      command, on: plan.feature, expecting: version, context
+    ) { view in
+      StoredAnswer(
+        scope: scope, key: key, requestHash: hash,
+        answer: String(decoding: try WireEncoder.json(view), as: UTF8.self), expiresAt: expires)
+    }
+    return try await answer(done.plan)
+  }
+
+  private func idempotencyKey(_ request: APIRequest) throws(Problem) -> String? {
+    guard let key = request.field("idempotency-key") else { return nil }
+    guard !key.isEmpty, key.utf8.count <= 255 else {
+      throw Problem(.badRequest, "An Idempotency-Key is 1–255 bytes.")
+    }
+    return key
+  }
+}
+
+/// The body of a command, strictly read.
+private struct CommandMessage {
+  var reason = ""
+  var to: String?
+  var force = false
+
+  init(_ document: Document, _ name: String) throws(Problem) {
+    do throws(DocumentError) {
+      var reader = try ObjectReader(document)
+      reason = try reader.string("reason") ?? ""
+      if name == "advance" || name == "rollback" { to = try reader.text("to") }
+      force = try reader.bool("force") ?? false
+      try reader.finish()
+    } catch { throw Problem(.badRequest, "\(error)") }
+    guard reason.utf8.count <= 2000 else {
+      throw Problem(.badRequest, "A reason is at most 2000 bytes.")
+    }
+  }
+}
+
+/// What differs between two documents, by path, in the order of the newer one.
+func changes(_ from: Document, _ to: Document, path: String = "") -> [PlanDiff.Change] {
+  if from == to { return [] }
+  if let old = from.members, let new = to.members {
+    let keys = new.map(\.key) + old.map(\.key).filter { key in !new.contains { $0.key == key } }
+    return keys.flatMap { key -> [PlanDiff.Change] in
+      let inner = path.isEmpty ? key : "\(path).\(key)"
+      guard let a = from[key], let b = to[key] else {
+        return [PlanDiff.Change(path: inner, from: from[key], to: to[key])]
+      }
+      return changes(a, b, path: inner)
+    }
+  }
+  if let old = from.array, let new = to.array, old.count == new.count {
+    return zip(old, new).enumerated().flatMap { index, pair in
+      changes(pair.0, pair.1, path: "\(path)[\(index)]")
+    }
+  }
+  return [
+    PlanDiff.Change(
+      path: path.isEmpty ? "plan" : path, from: from.isNull ? nil : from, to: to)
+  ]
+}

@@ -1,0 +1,66 @@
+import DocumentKit
+import Glibc
+import RolloutGateway
+
+/// What `rollout.yaml` says.
+struct ServerConfiguration: Sendable {
+  /// Whether requests need tokens; off only on loopback.
+  var authenticates = true
+  var gateway = GatewayConfiguration()
+
+  init() {}
+
+  /// Reads a configuration. What this version does not do yet is refused, so that nobody relies on
+  /// a limit that is not there.
+  init(_ document: Document, environment: (String) -> String?) throws(DocumentError) {
+    var file = try ObjectReader(document)
+    if let auth = try file.text("auth") {
+      switch auth {
+      case "on", "true": authenticates = true
+      case "off", "false": authenticates = false
+      default: throw file.error("auth", "Expected on or off.")
+      }
+    }
+    gateway = try GatewayConfiguration(&file, environment: environment)
+    try file.finish()
+  }
+
+  /// Reads a file; errors name it, with line and column.
+  static func load(_ path: String) throws -> ServerConfiguration {
+    let bytes = try readFile(path)
+    do throws(DocumentError) {
+      let document =
+        path.hasSuffix(".json") ? try JSONReader.read(bytes) : try YAMLReader.read(bytes)
+      return try ServerConfiguration(document) { name in getenv(name).map { String(cString: $0) } }
+    } catch {
+      throw ConfigurationError(description: "\(path):\(error)")
+    }
+  }
+}
+
+/// The configuration cannot be used; exit code 78.
+struct ConfigurationError: Error, CustomStringConvertible {
+  var description: String
+}
+
+/// The whole of a file, up to 1 MiB.
+func readFile(_ path: String) throws -> [UInt8] {
+  let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+  guard descriptor >= 0 else {
+    throw ConfigurationError(description: "\(path): \(String(cString: strerror(errno)))")
+  }
+  defer { close(descriptor) }
+  var bytes: [UInt8] = []
+  var buffer = [UInt8](repeating: 0, count: 65_536)
+  while true {
+    let count = read(descriptor, &buffer, buffer.count)
+    guard count >= 0 else {
+      throw ConfigurationError(description: "\(path): \(String(cString: strerror(errno)))")
+    }
+    if count == 0 { return bytes }
+    bytes += buffer[..<count]
+    guard bytes.count <= 1 << 20 else {
+      throw ConfigurationError(description: "\(path): larger than 1 MiB")
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import Glibc
+
+/// The command line of `rollout-server`; flags win over the environment.
+struct ServerOptions: Sendable, Equatable {
+  var host = "127.0.0.1"
+  var port = 8080
+  var data = "./data"
+  var config: String?
+  var migrations: String?
+  var checksConfigOnly = false
+  var showsHelp = false
+
+  static let usage = """
+    usage: rollout-server [check-config] [options]
+
+      --listen HOST:PORT   where to listen (ROLLOUT_LISTEN, default 127.0.0.1:8080)
+      --data DIR           where plans and tokens are kept (ROLLOUT_DATA, default ./data)
+      --config FILE        rollout.yaml: providers, routes, prices (ROLLOUT_CONFIG)
+      --migrations DIR     schema files to use instead of the built-in ones, for development
+      --help
+
+    check-config reads the configuration, says what is wrong with it, and exits (0 or 78).
+
+    """
+
+  /// Throws `UsageError`.
+  init(_ arguments: [String], environment: (String) -> String?) throws {
+    if let listen = environment("ROLLOUT_LISTEN") { try setListen(listen) }
+    if let data = environment("ROLLOUT_DATA") { self.data = data }
+    config = environment("ROLLOUT_CONFIG")
+    var rest = arguments[...]
+    while let argument = rest.popFirst() {
+      func value() throws -> String {
+        guard let value = rest.popFirst() else {
+          throw UsageError(description: "\(argument) needs a value")
+        }
+        return value
+      }
+      switch argument {
+      case "check-config": checksConfigOnly = true
+      case "--listen": try setListen(try value())
+      case "--data": data = try value()
+      case "--config": config = try value()
+      case "--migrations": migrations = try value()
+      case "--help", "-h": showsHelp = true
+      default: throw UsageError(description: "unknown argument \(argument)")
+      }
+    }
+  }
+
+  private mutating func setListen(_ text: String) throws {
+    guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
+      (0...65_535).contains(port), colon > text.startIndex
+    else { throw UsageError(description: "--listen needs HOST:PORT, not \(text)") }
+    var host = String(text[..<colon])
+    if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+    self.host = host
+    self.port = port
+  }
+
+  /// Whether only this machine can reach the server.
+  var isLoopback: Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
+}
+
+/// A wrong command line; exit code 2.
+struct UsageError: Error, CustomStringConvertible {
+  var description: String
+}
