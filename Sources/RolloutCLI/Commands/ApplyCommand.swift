@@ -1,0 +1,88 @@
+import DocumentKit
+import Glibc
+import RolloutAPI
+import RolloutCore
+
+/// `rollout plan apply -f FILE|FOLDER` and `rollout plan diff`
+enum ApplyCommand {
+  static func run(_ session: Session) async throws {
+    if session.arguments.has("--dry-run") { return try await diff(session) }
+    for file in try files(session) {
+      let definition = try read(file)
+      let path = APIPath.plan(definition.feature)
+      let before = try await session.exchange("GET", path)
+      guard before.status == 200 || before.status == 404 else {
+        throw try await session.failure(before)
+      }
+      let headers: [(name: String, value: String)] =
+        before.etag.map { [("if-match", $0)] } ?? [("if-none-match", "*")]
+      let answer = try await session.send(
+        "PUT", path, body: definition.document.json, headers: headers)
+      let plan = try session.decode(PlanView.self, answer)
+      try session.show(answer) {
+        switch before.etag {
+        case nil: "\(plan.feature): created, version \(plan.version), draft. Next: rollout start \(plan.feature)"
+        case "\"\(plan.version)\"": "\(plan.feature): unchanged, version \(plan.version)"
+        default: "\(plan.feature): changed, version \(plan.version)"
+        }
+      }
+    }
+  }
+
+  static func diff(_ session: Session) async throws {
+    for file in try files(session) {
+      let definition = try read(file)
+      let answer = try await session.send(
+        "PUT", APIPath.plan(definition.feature) + "?dry_run=true", body: definition.document.json)
+      let diff = try session.decode(PlanDiff.self, answer)
+      try session.show(answer) { text(diff, definition.feature, session.terminal) }
+    }
+  }
+
+  private static func text(_ diff: PlanDiff, _ feature: String, _ terminal: Terminal) -> String {
+    guard !diff.changes.isEmpty else { return "\(feature): no change" }
+    var lines = ["\(feature):"]
+    for change in diff.changes {
+      lines.append("  \(clean(change.path))")
+      if let from = change.from.value {
+        lines.append(terminal.style("    - \(clean(from.jsonText))", .red))
+      }
+      if let to = change.to.value {
+        lines.append(terminal.style("    + \(clean(to.jsonText))", .green))
+      }
+    }
+    lines.append(
+      "of 100,000 users \(diff.joinsPer100000) join and \(diff.leavesPer100000) leave")
+    return lines.joined(separator: "\n")
+  }
+
+  /// The files to apply, in order of their names.
+  private static func files(_ session: Session) throws -> [String] {
+    guard let path = session.arguments.value("--file") else {
+      throw CLIFailure(.usage, "Name a plan file: -f FILE")
+    }
+    guard path != "-", let folder = opendir(path) else { return [path] }
+    defer { closedir(folder) }
+    var files: [String] = []
+    while let entry = readdir(folder) {
+      let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if [".yaml", ".yml", ".json"].contains(where: name.hasSuffix) { files.append("\(path)/\(name)") }
+    }
+    guard !files.isEmpty else { throw CLIFailure(.failed, "\(path): no .yaml or .json files.") }
+    return files.sorted()
+  }
+
+  /// Reads and checks a plan file; errors as `file:line:column: message`.
+  private static func read(_ file: String) throws -> PlanDefinition {
+    let bytes = try readFile(file)
+    do throws(DocumentError) {
+      let document =
+        file.hasSuffix(".json") ? try JSONReader.read(bytes) : try YAMLReader.read(bytes)
+      return try PlanDefinition(document)
+    } catch {
+      throw CLIFailure(.failed, "\(file):\(error)")
+    }
+  }
+}

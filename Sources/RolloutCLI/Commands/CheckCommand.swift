@@ -1,0 +1,35 @@
+import RolloutAPI
+
+/// `rollout check FEATURE --user ID`
+enum CheckCommand {
+  static let command = Command(
+    "check", ["FEATURE"], "whether a user has the feature, and why",
+    options: [
+      .init("--user", "ID", "the user"),
+      .init("--attr", "NAME=VALUE", "an attribute of the user", repeatable: true),
+    ], run: run)
+
+  private static func run(_ session: Session) async throws {
+    var query: [(name: String, value: String)] = [("explain", "true")]
+    if let user = session.arguments.value("--user") { query.append(("user", user)) }
+    for attribute in session.arguments.all("--attr") {
+      let parts = attribute.split(separator: "=", maxSplits: 1).map(String.init)
+      guard parts.count == 2 else {
+        throw CLIFailure(.usage, "--attr is NAME=VALUE, not \(attribute).")
+      }
+      query.append(("attr.\(parts[0])", parts[1]))
+    }
+    let answer = try await session.send(
+      "GET", APIPath.decision(session.operand(0)) + APIPath.query(query))
+    let decision = try session.decode(DecisionView.self, answer)
+    try session.show(answer) {
+      let verdict =
+        decision.enabled
+        ? session.terminal.style("on", .green) : session.terminal.style("off", .yellow)
+      return
+        "\(clean(decision.user ?? "a user without id")): \(decision.feature) is \(verdict), "
+        + "because \(clean(decision.because ?? decision.reason)) "
+        + "(cohort \(decision.cohort), version \(decision.planVersion))"
+    }
+  }
+}

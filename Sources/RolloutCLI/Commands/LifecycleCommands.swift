@@ -1,0 +1,117 @@
+import DocumentKit
+import RolloutAPI
+
+/// `rollout start|advance|rollback|… FEATURE`
+enum LifecycleCommands {
+  private static let reason = Command.Option("--reason", "TEXT", "why; stands in the history")
+  private static let force = Command.Option(
+    "--force", nil, "past gates, not past holds or approvals; needs a reason, and is recorded")
+  private static let ifVersion = Command.Option(
+    "--if-version", "N", "only if the plan is still at this version")
+  private static let yes = Command.Option("--yes", nil, "do not ask")
+
+  static let all = [
+    make("start", "serve the first stage"),
+    make(
+      "advance", "serve the next stage",
+      options: [.init("--to", "STAGE", "which stage you expect to be next"), force, yes]),
+    make(
+      "rollback", "back to an earlier stage, at once",
+      options: [.init("--to", "STAGE|off", "which one (default: the stage before)")]),
+    make("pause", "keep serving, stop advancing"),
+    make("resume", "go on after a pause or a kill"),
+    make("ack", "acknowledge a rollback, so that the plan may advance again", options: [force]),
+    make("approve", "approve entering the next stage"),
+    make("kill", "serve nobody, at once", options: [yes]),
+    make("complete", "the feature is for everyone now", options: [force]),
+    make("archive", "put the plan away", options: [yes]),
+  ]
+
+  private static func make(
+    _ name: String, _ summary: String, options: [Command.Option] = []
+  ) -> Command {
+    Command(name, ["FEATURE"], summary, options: [reason] + options + [ifVersion]) { session in
+      try await run(name == "ack" ? "acknowledge" : name, session)
+    }
+  }
+
+  private static func run(_ name: String, _ session: Session) async throws {
+    let feature = session.operand(0)
+    let before = try await session.get(PlanView.self, APIPath.plan(feature))
+    let version = try expectedVersion(session) ?? before.version
+    try confirm(name, before, session)
+    let body = CommandBody(
+      reason: session.arguments.value("--reason"), to: session.arguments.value("--to"),
+      force: session.arguments.has("--force") ? true : nil)
+    let answer = try await session.exchange(
+      "POST", APIPath.command(feature, name), body: try WireEncoder.json(body),
+      headers: [("if-match", "\"\(version)\"")])
+    guard answer.status < 400 else { throw try await refusal(answer, version, feature, session) }
+    let plan = try session.decode(PlanView.self, answer)
+    try session.show(answer) { sentence(name, before, plan, session.terminal) }
+  }
+
+  private static func expectedVersion(_ session: Session) throws -> Int? {
+    guard let text = session.arguments.value("--if-version") else { return nil }
+    guard let version = Int(text), version > 0 else {
+      throw CLIFailure(.usage, "--if-version is a whole number, not \(text).")
+    }
+    return version
+  }
+
+  private static func confirm(_ name: String, _ plan: PlanView, _ session: Session) throws {
+    guard !session.arguments.has("--yes") else { return }
+    let next = plan.stages.indices.contains(plan.stageIndex + 1) ? plan.stages[plan.stageIndex + 1] : nil
+    switch name {
+    case "advance" where next?.percent == 100 && session.terminal.isInteractive:
+      try session.terminal.confirm("Give \(plan.feature) to everyone?")
+    case "kill" where session.terminal.isInteractive:
+      try session.terminal.confirm("Take \(plan.feature) from everyone, at once?")
+    case "archive" where session.terminal.isInteractive:
+      try session.terminal.confirm("Archive \(plan.feature)? It cannot be started again.")
+    default: break
+    }
+  }
+
+  /// A refusal in words; when somebody else was first, with what they did.
+  private static func refusal(
+    _ answer: Session.Answer, _ version: Int, _ feature: String, _ session: Session
+  ) async throws -> CLIFailure {
+    let failure = try await session.failure(answer)
+    guard let problem = try? WireDecoder.decode(Problem.self, from: answer.body),
+      problem.code == ProblemCode.staleVersion.rawValue
+    else { return failure }
+    let list = try await session.get(
+      EventList.self, APIPath.events(feature) + APIPath.query([("limit", "20")]))
+    let changes = list.events.filter { $0.version > version }.reversed().map { event in
+      "  version \(event.version): \(event.actor) \(event.type.replacing("_", with: " ")) "
+        + "\(HistoryCommand.move(event))\(event.reason.isEmpty ? "" : " (\(event.reason))")"
+    }
+    return CLIFailure(
+      failure.exitCode,
+      "Somebody was faster: \(feature) has changed since version \(version).\n"
+        + changes.joined(separator: "\n")
+        + "\nNothing of yours was done. Look again, and repeat it if you still want it.")
+  }
+
+  private static func sentence(
+    _ name: String, _ before: PlanView, _ plan: PlanView, _ terminal: Terminal
+  ) -> String {
+    let feature = terminal.style(plan.feature, .bold)
+    let stage = plan.stages.indices.contains(plan.stageIndex) ? plan.stages[plan.stageIndex] : nil
+    let share = stage?.percent.map { " (\($0 == $0.rounded() ? String(Int($0)) : String($0)) %)" } ?? ""
+    let what: String
+    switch name {
+    case "start": what = "serves stage \(plan.stage)\(share)"
+    case "advance": what = "went from \(before.stage) to \(plan.stage)\(share)"
+    case "rollback":
+      what = "went back from \(before.stage) to \(plan.stage)\(share); who joined last left first"
+    case "approve":
+      what = "is approved by \(plan.approvals.joined(separator: ", "))"
+    case "acknowledge": what = "is released and may advance again"
+    case "kill": what = "is killed: nobody has it now"
+    default: what = "is \(plan.status) at \(plan.stage)"
+    }
+    return "\(feature) \(what). Version \(plan.version)."
+  }
+}

@@ -1,0 +1,77 @@
+import Glibc
+
+/// Where output goes: results to standard output, all else to standard error.
+struct Terminal: Sendable {
+  enum Style: String {
+    case bold = "1"
+    case dim = "2"
+    case red = "31"
+    case green = "32"
+    case yellow = "33"
+    case cyan = "36"
+  }
+
+  let usesColor: Bool
+  let isInteractive: Bool
+
+  init(arguments: [String]) {
+    let forbidden = arguments.contains("--no-color") || environment("NO_COLOR")?.isEmpty == false
+    usesColor = isatty(STDOUT_FILENO) == 1 && !forbidden && environment("TERM") != "dumb"
+    isInteractive = isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1
+  }
+
+  func style(_ text: String, _ style: Style) -> String {
+    usesColor ? "\u{1B}[\(style.rawValue)m\(text)\u{1B}[0m" : text
+  }
+
+  func print(_ text: String) { write(text.hasSuffix("\n") ? text : text + "\n", STDOUT_FILENO) }
+  func complain(_ text: String) { write("rollout: \(clean(text))\n", STDERR_FILENO) }
+  func note(_ text: String) { write(clean(text) + "\n", STDERR_FILENO) }
+
+  /// Asks on the terminal; without one the answer is no, and `--yes` must be given.
+  func confirm(_ question: String) throws {
+    guard isInteractive else {
+      throw CLIFailure(.usage, "\(question) Give --yes to confirm without a terminal.")
+    }
+    write("\(question) [y/N] ", STDERR_FILENO)
+    let answer = readLine()?.lowercased() ?? ""
+    guard answer == "y" || answer == "yes" else {
+      throw CLIFailure(.failed, "Nothing was changed.")
+    }
+  }
+
+  /// Columns as wide as their widest cell; cells are cleaned of control characters.
+  func table(_ header: [String], _ rows: [[String]]) -> String {
+    let cells = rows.map { $0.map(clean) }
+    let widths = header.indices.map { column in
+      ([header] + cells).map { $0[column].count }.max() ?? 0
+    }
+    func line(_ row: [String]) -> String {
+      var text = row.indices.map { padded(row[$0], widths[$0]) }.joined(separator: "  ")
+      while text.last == " " { text.removeLast() }
+      return text
+    }
+    return ([style(line(header), .dim)] + cells.map(line)).joined(separator: "\n") + "\n"
+  }
+
+  private func write(_ text: String, _ descriptor: Int32) {
+    var rest = Array(text.utf8)[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      guard count > 0 else { return }
+      rest = rest.dropFirst(count)
+    }
+  }
+}
+
+/// Reasons and names come from others: no escape sequence of theirs reaches the terminal.
+func clean(_ text: String) -> String {
+  String(
+    String.UnicodeScalarView(
+      text.unicodeScalars.map { scalar in
+        scalar == "\n" || scalar.properties.generalCategory != .control ? scalar : "�"
+      }))
+}
+
+/// A variable of the environment; nil when unset.
+func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }

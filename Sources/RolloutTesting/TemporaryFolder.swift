@@ -1,0 +1,28 @@
+import Glibc
+
+/// A folder that is removed with everything in it when the last reference goes.
+package final class TemporaryFolder: Sendable {
+  package let path: String
+
+  package init() {
+    var template = Array("/tmp/rollout-test-XXXXXX".utf8CString)
+    guard let made = mkdtemp(&template) else { preconditionFailure("mkdtemp failed") }
+    path = String(cString: made)
+  }
+
+  deinit {
+    _ = nftw(path, { name, _, _, _ in name.map { remove($0) } ?? 0 }, 16, FTW_DEPTH | FTW_PHYS)
+  }
+
+  /// Writes a file of this name and returns its path.
+  @discardableResult
+  package func write(_ text: String, to name: String) -> String {
+    let file = "\(path)/\(name)"
+    let descriptor = open(file, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+    precondition(descriptor >= 0, "cannot write \(file)")
+    let bytes = Array(text.utf8)
+    precondition(Glibc.write(descriptor, bytes, bytes.count) == bytes.count)
+    close(descriptor)
+    return file
+  }
+}
