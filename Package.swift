@@ -16,8 +16,10 @@ func library(
   .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
 }
 
-func suite(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+func suite(
+  _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []
+) -> Target {
+  .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
 }
 
 let package = Package(
@@ -43,6 +45,7 @@ let package = Package(
       resources: [.embedInCode("Migrations")]),
     library("RolloutGateway", ["RolloutCore", "DocumentKit", "HTTPKit"]),
     library("RolloutAPI", ["RolloutCore", "DocumentKit"]),
+    library("RolloutTesting", ["RolloutCore"]),
     .executableTarget(
       name: "RolloutServer",
       dependencies: [
@@ -53,5 +56,22 @@ let package = Package(
     .executableTarget(
       name: "RolloutCLI", dependencies: ["RolloutAPI", "RolloutCore", "DocumentKit", "HTTPKit"],
       swiftSettings: strict),
+
+    suite("DocumentKitTests", ["DocumentKit"]),
+    suite(
+      "RolloutCoreTests", ["RolloutCore", "DocumentKit", "RolloutTesting"], exclude: ["Fixtures"]),
+    suite("HTTPKitTests", ["HTTPKit", "RolloutTesting"]),
+    suite("RolloutStoreTests", ["RolloutStore", "RolloutCore", "DocumentKit", "RolloutTesting"]),
+    suite(
+      "RolloutGatewayTests",
+      ["RolloutGateway", "RolloutCore", "DocumentKit", "HTTPKit", "RolloutTesting"]),
+    suite(
+      "RolloutServerTests",
+      [
+        "RolloutServer", "RolloutAPI", "RolloutCore", "DocumentKit", "HTTPKit", "RolloutStore",
+        "RolloutTesting",
+      ]),
+    suite("RolloutCLITests", ["RolloutCLI", "RolloutServer", "RolloutTesting"]),
+    suite("TidyTests", []),
   ]
 )

@@ -32,10 +32,15 @@ package struct ObjectReader {
   }
 
   package mutating func required(_ key: String) throws(DocumentError) -> Document {
-    guard let value = optional(key) else {
-      throw DocumentError("\(quoted(key)) is missing.", at: position, path: path)
+    if let value = optional(key) { return value }
+    // A misspelt key is the likelier cause than a forgotten one.
+    if let near = members.first(where: { !known.contains($0.key) && editDistance($0.key, key) <= 2 })
+    {
+      throw DocumentError(
+        "Unknown key \(quoted(near.key)); did you mean \(quoted(key))?", at: near.keyPosition,
+        path: path)
     }
-    return value
+    throw DocumentError("\(quoted(key)) is missing.", at: position, path: path)
   }
 
   package func error(_ key: String, _ message: String) -> DocumentError {

@@ -25,7 +25,6 @@ final class Application: Sendable {
   private let readiness: Readiness
   private let background: [Task<Void, Never>]
   private let ledger: OutcomeLedger
-  /// Released last: it holds the lock.
   private let directory: DataDirectory
 
   /// Opens the data, starts listening and watching. Throws `StoreError`, `SystemError`,
@@ -81,6 +80,7 @@ final class Application: Sendable {
     try? await TelemetryKeeper(store: telemetry).save(ledger)
     await telemetry.close()
     await store.close()
+    directory.release()
   }
 
   private struct Parts: Sendable {

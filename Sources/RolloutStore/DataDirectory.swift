@@ -1,10 +1,11 @@
 import Glibc
 import RolloutCore
+import Synchronization
 
 /// The server's data directory, held for one process by a lock file.
 package final class DataDirectory: Sendable {
   package let path: String
-  private let lock: Int32
+  private let lock: Mutex<Int32>
 
   /// Creates the directory (mode 0700) where it is missing. Throws `StoreError.unavailable` when
   /// another server holds it: two writers on one WAL can corrupt it.
@@ -14,18 +15,27 @@ package final class DataDirectory: Sendable {
       throw StoreError.unavailable("\(path): \(String(cString: strerror(errno)))")
     }
     let file = "\(path)/rollout.lock"
-    lock = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-    guard lock >= 0 else {
+    let descriptor = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else {
       throw StoreError.unavailable("\(file): \(String(cString: strerror(errno)))")
     }
-    guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
-      close(lock)
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      close(descriptor)
       throw StoreError.unavailable(
         "another server holds \(path); stop it, or start this one with another --data")
     }
+    lock = Mutex(descriptor)
   }
 
-  deinit { close(lock) }
+  deinit { release() }
+
+  /// Lets another server have the directory; call it once the databases are closed.
+  package func release() {
+    lock.withLock { lock in
+      if lock >= 0 { close(lock) }
+      lock = -1
+    }
+  }
 
   package var databasePath: String { "\(path)/rollout.db" }
 

@@ -239,6 +239,7 @@ final class CurlEngine: @unchecked Sendable {
     let call = transfer.call
     _ = cc_set_string(handle, CURLOPT_URL, call.url)
     _ = cc_set_long(handle, CURLOPT_NOSIGNAL, 1)
+    _ = cc_set_long(handle, CURLOPT_PATH_AS_IS, 1)
     _ = cc_set_string(handle, CURLOPT_PROTOCOLS_STR, "http,https")
     _ = cc_set_long(handle, CURLOPT_FOLLOWLOCATION, 0)
     // Empty: no proxy from the environment may see credentials.

@@ -4,6 +4,11 @@ package struct Exposure: Sendable, Equatable {
   package var joins: Int
   package var leaves: Int
 
+  package init(joins: Int, leaves: Int) {
+    self.joins = joins
+    self.leaves = leaves
+  }
+
   /// Compares what two plans serve, bucket by bucket. 100,000 steps at most when the salt is the
   /// same; with a new salt everyone is drawn anew and the estimate says so statistically.
   package static func between(_ before: Plan?, _ after: Plan) -> Exposure {

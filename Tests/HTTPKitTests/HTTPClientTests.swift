@@ -1,0 +1,126 @@
+import HTTPKit
+import RolloutTesting
+import Testing
+
+@Suite struct HTTPClientTests {
+  private let upstream = ScriptedUpstream()
+
+  private func call(_ adjust: (inout HTTPCall) -> Void = { _ in }) -> HTTPCall {
+    var call = HTTPCall("POST", upstream.url + "/x", body: Array("hi".utf8))
+    call.timeouts.firstByte = 5
+    call.timeouts.idle = 5
+    call.timeouts.total = 10
+    adjust(&call)
+    return call
+  }
+
+  /// How a call fails against an upstream that does these steps.
+  private func failure(
+    _ steps: ScriptedUpstream.Step..., adjust: (inout HTTPCall) -> Void = { _ in }
+  ) async throws -> HTTPFailure {
+    upstream.next(steps)
+    let client = try HTTPClient()
+    return try await #require(throws: HTTPFailure.self) { try await client.execute(call(adjust)) }
+  }
+
+  @Test func `a whole answer comes with its head, and the request is sent as given`() async throws {
+    upstream.next(.answer(201, "hello", headers: "X-Thing: a\r\n"))
+    let client = try HTTPClient()
+    let (head, body) = try await client.execute(call { $0.headers = [("x-key", "v")] })
+    #expect(head.status == 201)
+    #expect(head.header("x-thing") == "a")
+    #expect(body == Array("hello".utf8))
+    #expect(upstream.requests[0].contains("x-key: v\r\n"))
+    #expect(upstream.requests[0].hasSuffix("\r\n\r\nhi"))
+    #expect(!upstream.requests[0].contains("Expect"))
+  }
+
+  @Test func `a stream is read as it comes`() async throws {
+    upstream.next(
+      .send("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\none"), .wait(milliseconds: 50), .send("two"), .reset)
+    upstream.next(.send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\none"), .wait(milliseconds: 50), .send("two"))
+    let client = try HTTPClient()
+    let broken = try await client.stream(call())
+    await #expect(throws: HTTPFailure.self) { while try await broken.next() != nil {} }
+    let whole = try await client.stream(call())
+    var text = ""
+    while let bytes = try await whole.next() { text += String(decoding: bytes, as: UTF8.self) }
+    #expect(text == "onetwo")
+  }
+
+  @Test func `each clock says which one it was`() async throws {
+    #expect(try await failure(.hang) { $0.timeouts.firstByte = 0.3 } == .timeout(.firstByte))
+    let part = ScriptedUpstream.Step.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")
+    #expect(try await failure(part, .hang) { $0.timeouts.idle = 0.3 } == .timeout(.idle))
+    // Bytes that keep coming reset the idle clock, never the total one.
+    let drip = Array(
+      repeating: [ScriptedUpstream.Step.wait(milliseconds: 100), .send("a")], count: 20)
+    upstream.next([.send("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n")] + drip.flatMap { $0 })
+    let client = try HTTPClient()
+    await #expect(throws: HTTPFailure.timeout(.total)) {
+      try await client.execute(call { $0.timeouts.total = 0.6 })
+    }
+  }
+
+  @Test func `refused, reset, garbage and oversize are told apart`() async throws {
+    let client = try HTTPClient()
+    let refused = try await #require(throws: HTTPFailure.self) {
+      try await client.execute(HTTPCall("GET", "http://127.0.0.1:1/"))
+    }
+    guard case .unreachable = refused else {
+      Issue.record("refused was \(refused)")
+      return
+    }
+    for steps in [ScriptedUpstream.Step.reset, .send("not http\r\n\r\n")] {
+      let failure = try await failure(steps, .reset)
+      guard case .broken = failure else {
+        Issue.record("\(steps) was \(failure)")
+        return
+      }
+    }
+    #expect(try await failure(.answer(200, String(repeating: "a", count: 5000))) { $0.answerSizeMax = 1000 } == .tooLarge)
+  }
+
+  @Test func `headers with line breaks are refused before they are sent`() async throws {
+    let client = try HTTPClient()
+    for header in [("x", "a\r\nEvil: 1"), ("x\n", "a"), ("", "a")] {
+      await #expect(throws: HTTPFailure.self) {
+        try await client.execute(call { $0.headers = [header] })
+      }
+    }
+    #expect(upstream.requests.isEmpty)
+  }
+
+  @Test func `cancelling closes the connection at once, before and during the answer`() async throws {
+    upstream.always(.hang)
+    let client = try HTTPClient()
+    let waiting = Task { try await client.execute(call { $0.timeouts.firstByte = 30 }) }
+    while upstream.requests.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+    waiting.cancel()
+    await #expect(throws: HTTPFailure.cancelled) { try await waiting.value }
+    upstream.next(.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"), .hang)
+    do {
+      let stream = try await client.stream(call())
+      _ = try await stream.next()
+    }
+    for _ in 0..<200 where upstream.peersGone < 2 { try await Task.sleep(for: .milliseconds(10)) }
+    #expect(upstream.peersGone == 2)
+  }
+
+  @Test func `many random cancellations leave nothing behind`() async throws {
+    upstream.always(.wait(milliseconds: 3), .answer(200, "ok"))
+    let client = try HTTPClient()
+    await withTaskGroup(of: Void.self) { group in
+      for index in 0..<300 {
+        group.addTask {
+          let task = Task { try await client.execute(call()) }
+          try? await Task.sleep(for: .milliseconds(index % 8))
+          task.cancel()
+          _ = try? await task.value
+        }
+      }
+    }
+    let (head, _) = try await client.execute(call { $0.timeouts.firstByte = 5 })
+    #expect(head.status == 200)
+  }
+}

@@ -1,0 +1,165 @@
+import RolloutCore
+import RolloutTesting
+import Testing
+
+@Suite struct EvidenceScoreTests {
+  /// The index at which the score first reaches A, with an error at request 1 and every n-th after.
+  private func alarm(every n: Int, at threshold: Double, after healthy: Int = 0) -> Int {
+    var score = EvidenceScore(limit: 0.05)
+    for index in 1...20_000 {
+      let bad = index > healthy && (index - healthy - 1) % n == 0
+      score.observe(bad: bad)
+      if score.value >= threshold { return index }
+    }
+    return 0
+  }
+
+  @Test(
+    arguments: [
+      (1, 5, 7, 8), (2, 11, 17, 23), (3, 25, 37, 49), (5, 56, 91, 126), (8, 169, 281, 385),
+      (10, 301, 551, 791), (12, 589, 1069, 1549), (15, 2416, 5221, 8011),
+    ])
+  func `golden vectors: the alarm comes at the published request`(
+    every: Int, at1e4: Int, at1e6: Int, at1e8: Int
+  ) {
+    #expect(alarm(every: every, at: 1e4) == at1e4)
+    #expect(alarm(every: every, at: 1e6) == at1e6)
+    #expect(alarm(every: every, at: 1e8) == at1e8)
+  }
+
+  @Test(arguments: [(1e4, 104), (1e6, 106), (1e8, 108)])
+  func `golden vectors: a healthy past does not hide a failing present`(
+    threshold: Double, index: Int
+  ) {
+    #expect(alarm(every: 1, at: threshold, after: 100) == index)
+  }
+
+  @Test func `golden vectors: the score itself`() {
+    var score = EvidenceScore(limit: 0.05)
+    for bad in [true, true, false, false, true] { score.observe(bad: bad) }
+    #expect(abs(score.value - 119.73010597875) < 1e-9)
+    var sparse = EvidenceScore(limit: 0.05)
+    for index in 1...1000 { sparse.observe(bad: (index - 1) % 25 == 0) }
+    #expect(abs(sparse.value - 23.93397664793633) < 1e-9)
+  }
+
+  @Test func `a long outage keeps the score finite`() {
+    var score = EvidenceScore(limit: 0.05)
+    for _ in 0..<100_000 { score.observe(bad: true) }
+    #expect(score.value.isFinite)
+  }
+}
+
+@Suite struct RateGuardTests {
+  private func make(_ adjust: (inout Guard) -> Void = { _ in }, preset: Preset = .sensitive) -> RateGuard {
+    var rule = Guard(.errorRate, max: .share(.percent(5)))
+    adjust(&rule)
+    return RateGuard(rule, preset: preset)!
+  }
+
+  private func at(_ milliseconds: Int64) -> Instant { Samples.start + TimeSpan(milliseconds: milliseconds) }
+
+  @Test(arguments: [(100, 10), (500, 35), (20, 3)])
+  func `the threshold stands two standard errors above the limit`(count: Int, firesAt: Int) {
+    #expect(ThresholdWindow.firesAt(count: count, limit: 0.05, margin: 2) == firesAt)
+  }
+
+  @Test func `10 of 100 fires, 6 of 100 is above the limit but within noise`() {
+    for (bad, state) in [(10, RateGuard.State.firing), (6, .quiet)] {
+      // Evidence is out of the way, so that the threshold alone decides.
+      var guarded = make { $0.evidence = 1e12 }
+      for index in 0..<100 {
+        guarded.record(bad: index % 10 == 0 && index / 10 < bad, user: UInt64(index), at: at(Int64(index) * 100))
+      }
+      let verdict = guarded.assess(now: at(10_000))
+      #expect(verdict.state == state, "\(verdict.sentence)")
+      if state == .quiet {
+        #expect(verdict.sentence == "error_rate: 6 % of the last 100 requests, above 5 % but within noise; fires at 10 of 100.")
+      }
+    }
+  }
+
+  @Test func `too few requests are inconclusive, never healthy`() {
+    var guarded = make()
+    for index in 0..<20 { guarded.record(bad: false, user: UInt64(index), at: at(Int64(index))) }
+    #expect(guarded.assess(now: at(20)).state == .inconclusive)
+  }
+
+  @Test func `total failure fires within a few requests`() {
+    var guarded = make()
+    for index in 0..<6 { guarded.record(bad: true, user: UInt64(index), at: at(Int64(index))) }
+    let verdict = guarded.assess(now: at(6))
+    #expect(verdict.state == .firing)
+    #expect(verdict.affectedUsers == 6)
+  }
+
+  @Test func `one angry user cannot fire it, and the verdict says so`() {
+    var guarded = make()
+    for index in 0..<300 {
+      guarded.record(bad: false, user: UInt64(1000 + index), at: at(Int64(index) * 100))
+      guarded.record(bad: true, user: 1, at: at(Int64(index) * 100 + 50))
+    }
+    let verdict = guarded.assess(now: at(30_000))
+    #expect(verdict.state == .pending)
+    #expect(verdict.sentence.hasSuffix("errors, all from 1 user; needs 2."))
+  }
+
+  @Test func `a run of one user's errors counts once, until 30 s pass or someone comes between`() {
+    var guarded = make()
+    for index in 0..<50 { guarded.record(bad: true, user: 1, at: at(Int64(index) * 100)) }
+    #expect(guarded.assess(now: at(5000)).errors == 1)
+    guarded.record(bad: true, user: 1, at: at(100_000))
+    #expect(guarded.assess(now: at(100_000)).errors == 2)
+    guarded.record(bad: true, user: 2, at: at(100_100))
+    guarded.record(bad: true, user: 1, at: at(100_200))
+    #expect(guarded.assess(now: at(100_200)).errors == 4)
+  }
+
+  @Test func `errors without a user always count`() {
+    var guarded = make()
+    for index in 0..<10 { guarded.record(bad: true, user: nil, at: at(Int64(index))) }
+    let verdict = guarded.assess(now: at(10))
+    #expect(verdict.errors == 10)
+    #expect(verdict.state == .firing)
+  }
+
+  @Test func `sustain waits, fires when it stays bad, and forgets a blip`() {
+    var lasting = make(preset: .normal)
+    var blip = make(preset: .normal)
+    for index in 0..<20 {
+      lasting.record(bad: true, user: UInt64(index), at: at(Int64(index) * 50))
+      blip.record(bad: true, user: UInt64(index), at: at(Int64(index) * 50))
+    }
+    #expect(lasting.assess(now: at(1000)).state == .pending)
+    #expect(blip.assess(now: at(1000)).state == .pending)
+    for second in 1...25 {
+      for index in 0..<20 {
+        let now = at(Int64(second * 1000 + index * 50))
+        lasting.record(bad: index % 3 == 0, user: UInt64(second * 100 + index), at: now)
+        blip.record(bad: false, user: UInt64(second * 100 + index), at: now)
+      }
+      let now = at(Int64(second * 1000 + 1000))
+      let state = lasting.assess(now: now).state
+      #expect(state == (second < 10 ? .pending : .firing), "second \(second)")
+      _ = blip.assess(now: now)
+    }
+    #expect(blip.assess(now: at(26_000)).state == .quiet)
+  }
+
+  @Test func `state survives its bytes, and damaged bytes are refused whole`() {
+    var guarded = make()
+    for index in 0..<700 {
+      guarded.record(bad: index % 7 == 0, user: index % 3 == 0 ? nil : UInt64(index), at: at(Int64(index) * 40))
+    }
+    let before = guarded.assess(now: at(28_000))
+    let state = guarded.state
+    var restored = make()
+    restored.restore(state)
+    #expect(restored.assess(now: at(28_000)) == before)
+    for cut in stride(from: 0, to: state.count, by: 97) {
+      var damaged = make()
+      damaged.restore(Array(state[..<cut]))
+      #expect(damaged == make())
+    }
+  }
+}

@@ -1,0 +1,107 @@
+import DocumentKit
+import HTTPKit
+import RolloutAPI
+import RolloutCore
+import RolloutTesting
+import Testing
+
+@testable import RolloutServer
+
+/// A whole server on a free port with its own data, and a client that is its administrator.
+final class TestServer: Sendable {
+  struct Answer {
+    var status: Int
+    var headers: [(name: String, value: String)]
+    var body: [UInt8]
+
+    var json: Document { (try? JSONReader.read(body)) ?? .null }
+    var text: String { String(decoding: body, as: UTF8.self) }
+    var code: String? { json["code"]?.string }
+    func header(_ name: String) -> String? { headers.first { $0.name == name }?.value }
+  }
+
+  let folder: TemporaryFolder
+  let clock: ManualClock
+  let application: Application
+  let adminToken: String
+  private let client: HTTPClient
+
+  var port: Int { application.port }
+
+  /// `yaml` is the configuration; passing the folder of an earlier server is a restart.
+  init(
+    _ yaml: String = "{}", folder: TemporaryFolder = TemporaryFolder(),
+    clock: ManualClock = ManualClock()
+  ) async throws {
+    self.folder = folder
+    self.clock = clock
+    var options = try ServerOptions([]) { _ in nil }
+    options.port = 0
+    options.data = folder.path
+    let configuration = try ServerConfiguration(YAMLReader.read(Array(yaml.utf8))) { _ in nil }
+    var environment = Application.Environment()
+    environment.clock = clock
+    environment.loops = 2
+    application = try await Application(options, configuration, environment)
+    let token = String(decoding: try readFile("\(folder.path)/admin.token"), as: UTF8.self)
+    adminToken = String(token.dropLast())
+    client = try HTTPClient()
+  }
+
+  func stop() async { await application.shutDown() }
+
+  /// Sends a request as the administrator, or with another token; an empty one sends none.
+  func send(
+    _ method: String, _ path: String, _ body: String = "", token: String? = nil,
+    headers: [(name: String, value: String)] = []
+  ) async throws -> Answer {
+    var all = headers
+    let token = token ?? adminToken
+    if !token.isEmpty { all.append(("Authorization", "Bearer \(token)")) }
+    let call = HTTPCall(
+      method, "http://127.0.0.1:\(port)\(path)", headers: all, body: Array(body.utf8))
+    let (head, body) = try await client.execute(call)
+    return Answer(status: head.status, headers: head.headers, body: body)
+  }
+
+  func stream(_ path: String, headers: [(name: String, value: String)] = []) async throws -> HTTPStream {
+    var call = HTTPCall(
+      "GET", "http://127.0.0.1:\(port)\(path)",
+      headers: headers + [("Authorization", "Bearer \(adminToken)")])
+    call.timeouts.idle = 20
+    return try await client.stream(call)
+  }
+
+  /// Applies a plan with the default stages and starts it.
+  @discardableResult
+  func startPlan(_ feature: String = "ai-summary", _ more: String = "") async throws -> Int {
+    let plan = #"{"feature":"\#(feature)"\#(more)}"#
+    let applied = try await send("PUT", "/v1/plans/\(feature)", plan)
+    try #require(applied.status == 201, "\(applied.text)")
+    return try await command("start", feature)
+  }
+
+  /// Sends a command at the present version and returns the new one.
+  @discardableResult
+  func command(_ name: String, _ feature: String = "ai-summary", _ body: String = "{}") async throws -> Int {
+    let plan = try await send("GET", "/v1/plans/\(feature)")
+    let version = try #require(plan.json["version"]?.int)
+    let answer = try await send(
+      "POST", "/v1/plans/\(feature)/\(name)", body, headers: [("If-Match", "\"\(version)\"")])
+    try #require(answer.status == 200, "\(name): \(answer.text)")
+    return try #require(answer.json["version"]?.int)
+  }
+
+  func stage(_ feature: String = "ai-summary") async throws -> String? {
+    try await send("GET", "/v1/plans/\(feature)").json["stage"]?.string
+  }
+
+  /// Waits for the monitor to have done something.
+  func eventually(_ condition: () async throws -> Bool) async throws -> Bool {
+    for _ in 0..<100 {
+      if try await condition() { return true }
+      try await Task.sleep(for: .milliseconds(50))
+    }
+    return try await condition()
+  }
+}

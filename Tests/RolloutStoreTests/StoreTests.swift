@@ -1,0 +1,189 @@
+import DocumentKit
+import RolloutCore
+import RolloutStore
+import RolloutTesting
+import Testing
+
+/// What every plan store must do, whatever it is made of.
+private func checkPlanStore(_ store: some PlanStore) async throws {
+  let created = Lifecycle.create(PlanDefinition(feature: "a"), Samples.context())
+  let first = try await store.commit(created, answer: nil)
+  await #expect(throws: StoreError.stale) { try await store.commit(created, answer: nil) }
+  let started = try #require(try Lifecycle.perform(.start, on: created.plan, Samples.context()))
+  let kept = StoredAnswer(
+    scope: "s", key: "k", requestHash: [UInt8](repeating: 1, count: 32), answer: "{}",
+    expiresAt: Samples.start + .days(1))
+  let second = try await store.commit(started, answer: kept)
+  #expect(second.id > first.id)
+  // Two changes from the same version: one wins.
+  let paused = try #require(try Lifecycle.perform(.pause, on: started.plan, Samples.context()))
+  let killed = try #require(try Lifecycle.perform(.kill, on: started.plan, Samples.context()))
+  _ = try await store.commit(paused, answer: nil)
+  await #expect(throws: StoreError.stale) { try await store.commit(killed, answer: nil) }
+  #expect(try await store.loadPlans() == [paused.plan])
+  let history = try await store.events(feature: "a", before: nil, limit: 10)
+  #expect(history.map(\.event) == [paused.event, started.event, created.event])
+  #expect(try await store.events(feature: "a", before: history[1].id, limit: 1).map(\.event.version) == [1])
+  #expect(try await store.events(after: first.id, limit: 10).map(\.event.version) == [2, 3])
+  #expect(try await store.answer(scope: "s", key: "k", now: Samples.start) == kept)
+  #expect(try await store.answer(scope: "t", key: "k", now: Samples.start) == nil)
+  #expect(try await store.answer(scope: "s", key: "k", now: Samples.start + .days(2)) == nil)
+}
+
+@Suite struct StoreTests {
+  private let folder = TemporaryFolder()
+
+  private func open() throws -> Store {
+    try Store(DataDirectory(folder.path), now: Samples.start)
+  }
+
+  @Test func `both plan stores keep the same promises`() async throws {
+    try await checkPlanStore(try open())
+    try await checkPlanStore(MemoryPlanStore())
+  }
+
+  @Test func `what was committed is there after closing and opening`() async throws {
+    let created = Lifecycle.create(PlanDefinition(feature: "a"), Samples.context())
+    do {
+      let store = try open()
+      _ = try await store.commit(created, answer: nil)
+      try await store.add(["anna", "bob"], to: "beta", at: Samples.start)
+      try await store.remove("bob", from: "beta")
+      await store.close()
+    }
+    let store = try open()
+    #expect(try await store.loadPlans() == [created.plan])
+    #expect(try await store.members(of: "beta", after: nil, limit: 10) == ["anna"])
+    let cohorts = try await store.loadCohorts()
+    #expect(cohorts["beta"]?.count == 1)
+  }
+
+  @Test func `many writers at once all succeed or fail by themselves`() async throws {
+    let store = try open()
+    let results = await withTaskGroup(of: Bool.self) { group in
+      for index in 0..<200 {
+        group.addTask {
+          // Every second one is a repeat and must fail alone.
+          let change = Lifecycle.create(PlanDefinition(feature: "f\(index / 2)"), Samples.context())
+          return (try? await store.commit(change, answer: nil)) != nil
+        }
+      }
+      return await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
+    }
+    #expect(results == 100)
+    #expect(try await store.loadPlans().count == 100)
+    #expect(try await store.events(after: 0, limit: 1000).map(\.id) == Array(1...100))
+  }
+
+  @Test func `a second server on the same data is refused`() throws {
+    let directory = try DataDirectory(folder.path)
+    let error = try #require(throws: StoreError.self) { try DataDirectory(folder.path) }
+    #expect(error.description.contains("another server holds"))
+    _ = directory
+  }
+
+  @Test func `changed, newer and foreign schemas are refused`() async throws {
+    let directory = try DataDirectory(folder.path)
+    do {
+      let store = try Store(directory, now: Samples.start)
+      await store.close()
+    }
+    var changed = Migration.embedded
+    changed[0].sql += "\n-- touched"
+    let first = try #require(throws: StoreError.self) {
+      try Store(directory, migrations: changed, now: Samples.start)
+    }
+    #expect(first.description.contains("was changed after it had been applied"))
+    let newer = try #require(throws: StoreError.self) {
+      try Store(directory, migrations: [], now: Samples.start)
+    }
+    #expect(newer.description.contains("a newer version wrote this database"))
+    let broken = Migration.embedded + [Migration(number: 2, name: "0002.sql", sql: "CREATE NONSENSE")]
+    #expect(throws: StoreError.self) { try Store(directory, migrations: broken, now: Samples.start) }
+    let good = try Store(directory, now: Samples.start)
+    #expect(try await good.loadPlans().isEmpty)
+  }
+
+  @Test func `a damaged database is refused, not replaced`() throws {
+    let file = folder.write(String(repeating: "this is not a database ", count: 100), to: "rollout.db")
+    let error = try #require(throws: StoreError.self) { try open() }
+    guard case .corrupt = error else {
+      Issue.record("was \(error)")
+      return
+    }
+    #expect(!file.isEmpty)
+  }
+
+  @Test func `tokens are found by id, named once, and revoked for good`() async throws {
+    let store = try open()
+    let token = TokenRecord(
+      id: "abc", name: "app", secretHash: [UInt8](repeating: 7, count: 32),
+      scopes: [.evaluate, .alert], features: ["a"], createdAt: Samples.start,
+      expiresAt: Samples.start + .days(1))
+    try await store.insert(token)
+    #expect(try await store.loadTokens() == [token])
+    await #expect(throws: StoreError.self) { try await store.insert(token) }
+    try await store.revoke(id: "abc", at: Samples.start)
+    let revoked = try await store.loadTokens()[0]
+    #expect(!revoked.isValid(at: Samples.start))
+    await #expect(throws: StoreError.self) { try await store.revoke(id: "x", at: Samples.start) }
+    #expect(!token.isValid(at: Samples.start + .days(2)))
+  }
+
+  @Test func `an alert is recorded once, and its judgement is kept`() async throws {
+    let store = try open()
+    let alert = Alert(
+      dedupeKey: "k", name: "High", feature: "a", action: .rollback, reason: "r",
+      startsAt: Samples.start, receivedAt: Samples.start)
+    let first = try await store.record(alert)
+    #expect(!first.isRepeat)
+    #expect(first.stored.acted == nil)
+    try await store.judge(id: first.stored.id, acted: false, why: "held")
+    let second = try await store.record(alert)
+    #expect(second.isRepeat)
+    #expect(second.stored.why == "held")
+    #expect(try await store.alerts(before: nil, limit: 5).count == 1)
+  }
+
+  @Test func `telemetry survives a restart`() async throws {
+    let directory = try DataDirectory(folder.path)
+    let window = GuardWindow(
+      feature: "a", stageEnteredAt: Samples.start, position: 0, metric: "error_rate",
+      state: [1, 2, 3])
+    do {
+      let store = try TelemetryStore(directory, now: Samples.start)
+      try await store.save([window])
+      try await store.save([window])
+      await store.close()
+    }
+    let store = try TelemetryStore(directory, now: Samples.start)
+    #expect(try await store.load() == [window])
+  }
+}
+
+@Suite struct AccessTokenTests {
+  @Test func `a token is read back, and every changed character is noticed`() throws {
+    let token = AccessToken.generate()
+    let text = Array(token.text.utf8)
+    #expect(AccessToken(text)?.secretHash == token.secretHash)
+    for index in text.indices {
+      var changed = text
+      changed[index] = changed[index] == 0x61 ? 0x62 : 0x61
+      #expect(AccessToken(changed) == nil || changed == text)
+    }
+  }
+
+  @Test(arguments: ["", "ro_", "ro_a_b_c", String(repeating: "_", count: 64), String(repeating: "é", count: 32)])
+  func `what is no token is refused`(text: String) {
+    #expect(AccessToken(Array(text.utf8)) == nil)
+  }
+
+  @Test func `digests agree with their standards`() {
+    #expect(Digest.sha256(Array("abc".utf8)).prefix(4) == [0xba, 0x78, 0x16, 0xbf])
+    let key = [UInt8](repeating: 0x0b, count: 20)
+    #expect(Digest.hmacSHA256(key: key, Array("Hi There".utf8)).prefix(4) == [0xb0, 0x34, 0x4c, 0x61])
+    #expect(Digest.equal([1, 2], [1, 2]))
+    #expect(!Digest.equal([1, 2], [1, 3]))
+    #expect(!Digest.equal([1], [1, 2]))
+  }
+}
