@@ -71,7 +71,8 @@ let package = Package(
         "RolloutServer", "RolloutAPI", "RolloutCore", "DocumentKit", "HTTPKit", "RolloutStore",
         "RolloutTesting",
       ]),
-    suite("RolloutCLITests", ["RolloutCLI", "RolloutServer", "RolloutTesting"]),
-    suite("TidyTests", []),
+    suite(
+      "RolloutCLITests", ["RolloutCLI", "RolloutServer", "DocumentKit", "RolloutTesting"]),
+    suite("TidyTests", [], exclude: ["migrations.sha256"]),
   ]
 )

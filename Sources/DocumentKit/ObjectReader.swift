@@ -34,8 +34,8 @@ package struct ObjectReader {
   package mutating func required(_ key: String) throws(DocumentError) -> Document {
     if let value = optional(key) { return value }
     // A misspelt key is the likelier cause than a forgotten one.
-    if let near = members.first(where: { !known.contains($0.key) && editDistance($0.key, key) <= 2 })
-    {
+    if let near = members.first(where: { !known.contains($0.key) && editDistance($0.key, key) <= 2 }
+    ) {
       throw DocumentError(
         "Unknown key \(quoted(near.key)); did you mean \(quoted(key))?", at: near.keyPosition,
         path: path)
@@ -111,7 +111,8 @@ package struct ObjectReader {
     var texts: [String] = []
     for (element, path) in elements {
       guard let text = element.scalarText else {
-        throw DocumentError("Expected text, found \(element.kind).", at: element.position, path: path)
+        throw DocumentError(
+          "Expected text, found \(element.kind).", at: element.position, path: path)
       }
       texts.append(text)
     }

@@ -156,7 +156,8 @@ private struct YAMLEvents {
       let node = try nextNode()
       if case .end = node { return members }
       guard case .scalar(let document) = node, let key = document.scalarText else {
-        throw DocumentError("A key must be plain text.", at: try finish(node, depth: depth).position)
+        throw DocumentError(
+          "A key must be plain text.", at: try finish(node, depth: depth).position)
       }
       guard seen.insert(key, among: members) else {
         throw DocumentError(

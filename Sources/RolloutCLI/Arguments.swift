@@ -38,7 +38,8 @@ struct Arguments: Sendable {
     let near = command.allOptions.min {
       editDistance($0.name, name) < editDistance($1.name, name)
     }
-    let hint = near.map { editDistance($0.name, name) <= 3 ? " Did you mean \($0.name)?" : "" } ?? ""
+    let hint =
+      near.map { editDistance($0.name, name) <= 3 ? " Did you mean \($0.name)?" : "" } ?? ""
     return CLIFailure(
       .usage, "Unknown option \(name).\(hint)\nSee: rollout \(command.name) --help")
   }

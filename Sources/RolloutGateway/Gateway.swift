@@ -106,7 +106,9 @@ package final class Gateway: Sendable {
   }
 
   /// Calls under way and so far, by provider.
-  package func statistics() -> [(name: String, kind: String, inFlight: Int, requests: Int, failures: Int)] {
+  package func statistics() -> [(
+    name: String, kind: String, inFlight: Int, requests: Int, failures: Int
+  )] {
     let counters = counters.withLock { $0 }
     return configuration.providers.values.sorted { $0.name < $1.name }.map { settings in
       let counter = counters[settings.name] ?? Counters()

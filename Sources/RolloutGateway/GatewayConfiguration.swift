@@ -137,7 +137,8 @@ private func decodeRoute(
     guard providers.contains(provider) else {
       throw target.error(
         "provider",
-        "There is no provider \(quoted(provider)); known: \(providers.sorted().joined(separator: ", ")).")
+        "There is no provider \(quoted(provider)); known: \(providers.sorted().joined(separator: ", "))."
+      )
     }
     var new = GatewayConfiguration.Target(
       provider: provider, model: try target.requiredText("model"))

@@ -1,55 +1,71 @@
-import DocumentKit
 import Glibc
-import HTTPKit
-import RolloutCore
 import RolloutStore
 
 @main
 enum Main {
-  static func main() async {
-    // Before any thread starts, so that all inherit it: signals are taken by `waitForSignal` alone.
+  /// Synchronous on purpose: the main thread blocks the signals before any other thread exists, so
+  /// that all inherit it, and then is the one that waits for them.
+  static func main() {
     blockSignals()
     do {
       let options = try ServerOptions(Array(CommandLine.arguments.dropFirst())) { name in
         getenv(name).map { String(cString: $0) }
       }
       if options.showsHelp {
-        complain(ServerOptions.usage, to: STDOUT_FILENO)
+        say(ServerOptions.usage, to: STDOUT_FILENO)
         return
       }
-      try await run(options)
-    } catch let error as UsageError {
-      complain("rollout-server: \(error)\n\n\(ServerOptions.usage)")
-      exit(2)
-    } catch let error as ConfigurationError {
-      complain("rollout-server: \(error)\n")
-      exit(78)
+      let configuration =
+        try options.config.map(ServerConfiguration.load) ?? ServerConfiguration()
+      if options.checksConfigOnly {
+        say("\(options.config ?? "the default configuration"): ok\n", to: STDOUT_FILENO)
+        return
+      }
+      var environment = Application.Environment()
+      if let folder = options.migrations {
+        environment.migrations = try loadMigrations(folder)
+      }
+      serve(options, configuration, environment)
     } catch {
-      complain("rollout-server: \(error)\n")
+      fail(error)
+    }
+  }
+
+  /// Starts the server, and ends the process on the first signal once it has drained, or on the
+  /// second at once.
+  private static func serve(
+    _ options: ServerOptions, _ configuration: ServerConfiguration,
+    _ environment: Application.Environment
+  ) -> Never {
+    raiseDescriptorLimit()
+    let starting = Task {
+      do { return try await Application(options, configuration, environment) } catch {
+        fail(error)
+      }
+    }
+    _ = waitForSignal()
+    Task {
+      await starting.value.shutDown()
+      exit(0)
+    }
+    exit(128 + waitForSignal())
+  }
+
+  private static func fail(_ error: any Error) -> Never {
+    switch error {
+    case is UsageError:
+      say("rollout-server: \(error)\n\n\(ServerOptions.usage)")
+      exit(2)
+    case is ConfigurationError:
+      say("rollout-server: \(error)\n")
+      exit(78)
+    default:
+      say("rollout-server: \(error)\n")
       exit(1)
     }
   }
 
-  private static func run(_ options: ServerOptions) async throws {
-    let configuration =
-      try options.config.map(ServerConfiguration.load) ?? ServerConfiguration()
-    if options.checksConfigOnly {
-      complain("\(options.config ?? "the default configuration"): ok\n", to: STDOUT_FILENO)
-      return
-    }
-    raiseDescriptorLimit()
-    var environment = Application.Environment()
-    if let folder = options.migrations {
-      environment.migrations = try loadMigrations(folder)
-    }
-    let application = try await Application(options, configuration, environment)
-    await waitForSignal()
-    // A second signal ends the process at once.
-    startThread(named: "signals") { exit(waitForSignalBlocking() == SIGTERM ? 143 : 130) }
-    await application.shutDown()
-  }
-
-  private static func complain(_ text: String, to descriptor: Int32 = STDERR_FILENO) {
+  private static func say(_ text: String, to descriptor: Int32 = STDERR_FILENO) {
     let bytes = Array(text.utf8)
     _ = write(descriptor, bytes, bytes.count)
   }
@@ -68,21 +84,11 @@ private func blockSignals() {
   pthread_sigmask(SIG_BLOCK, &set, nil)
 }
 
-private func waitForSignalBlocking() -> Int32 {
+private func waitForSignal() -> Int32 {
   var set = signalSet()
   var number: Int32 = 0
   while sigwait(&set, &number) != 0 {}
   return number
-}
-
-/// Waits on a thread of its own: a blocked task would take one of the few threads tasks run on.
-private func waitForSignal() async {
-  await withCheckedContinuation { continuation in
-    startThread(named: "signals") {
-      _ = waitForSignalBlocking()
-      continuation.resume()
-    }
-  }
 }
 
 /// One descriptor per connection and per provider call: ask for all the system allows.

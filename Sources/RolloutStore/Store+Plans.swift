@@ -54,7 +54,8 @@ extension Store: PlanStore {
 
   private static func append(_ event: PlanEvent, _ connection: Connection) throws -> Int {
     let previous = try connection.query(
-      "SELECT hash FROM plan_event ORDER BY id DESC LIMIT 1") { $0.blob(0) }
+      "SELECT hash FROM plan_event ORDER BY id DESC LIMIT 1"
+    ) { $0.blob(0) }
     let hash = Digest.sha256((previous.first ?? []) + event.canonicalBytes)
     try connection.run(
       """
@@ -81,7 +82,8 @@ extension Store: PlanStore {
   private static func keep(
     _ answer: StoredAnswer, now: Instant, _ connection: Connection
   ) throws {
-    try connection.run("DELETE FROM idempotency WHERE expires_at_ms <= :now", ["now": SQLValue(now)])
+    try connection.run(
+      "DELETE FROM idempotency WHERE expires_at_ms <= :now", ["now": SQLValue(now)])
     try connection.run(
       """
       INSERT INTO idempotency (scope, key, request_hash, answer_json, expires_at_ms)

@@ -69,6 +69,8 @@ package final class ScriptedUpstream: Sendable {
 
   private func serve(_ peer: Int32) {
     defer { close(peer) }
+    var one: Int32 = 1
+    setsockopt(peer, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
     while let request = readRequest(peer) {
       let steps = state.withLock { state in
         state.requests.append(request)

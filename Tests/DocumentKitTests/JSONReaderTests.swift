@@ -7,7 +7,8 @@ import Testing
   @Test func `values keep their kind and numbers their text`() throws {
     let document = try read(
       #"{"a":[1,2.50,-3e2],"b":true,"c":null,"d":"x\né\ud83d\ude00\u0041"}"#)
-    #expect(document["a"] == .array([.int(1), Document(.number("2.50")), Document(.number("-3e2"))]))
+    #expect(
+      document["a"] == .array([.int(1), Document(.number("2.50")), Document(.number("-3e2"))]))
     #expect(document["b"] == .bool(true))
     #expect(document["c"]?.isNull == true)
     #expect(document["d"]?.string == "x\né😀A")
@@ -27,7 +28,8 @@ import Testing
       ("{\"a\":1,\"a\":2}", "stands twice", 8), ("01", "after the JSON value", 2),
       ("1.", "digit", 3), ("-", "digit", 2), ("\"\u{1}\"", "control character", 2),
       ("\"\\x\"", "Unknown escape", 4), ("\"\\ud800\"", "surrogate", 8), ("\"abc", "not closed", 5),
-      ("tru", "Expected true", 4), ("{} x", "after the JSON value", 4), ("\"\\u12g4\"", "hexadecimal", 6),
+      ("tru", "Expected true", 4), ("{} x", "after the JSON value", 4),
+      ("\"\\u12g4\"", "hexadecimal", 6),
     ])
   func `broken texts are refused with their place`(
     text: String, message: String, column: Int

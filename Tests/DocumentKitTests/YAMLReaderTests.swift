@@ -90,7 +90,8 @@ import Testing
     let json = try WireEncoder.json(model)
     #expect(
       String(decoding: json, as: UTF8.self)
-        == #"{"feature":"a","plan_version":7,"explicit":null,"inner":[{"latency_ms":1.5,"is_on":true}]}"#)
+        == #"{"feature":"a","plan_version":7,"explicit":null,"inner":[{"latency_ms":1.5,"is_on":true}]}"#
+    )
     #expect(try WireDecoder.decode(Model.self, from: json) == model)
   }
 

@@ -37,8 +37,11 @@ import Testing
 
   @Test func `a stream is read as it comes`() async throws {
     upstream.next(
-      .send("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\none"), .wait(milliseconds: 50), .send("two"), .reset)
-    upstream.next(.send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\none"), .wait(milliseconds: 50), .send("two"))
+      .send("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\none"), .wait(milliseconds: 50),
+      .send("two"), .reset)
+    upstream.next(
+      .send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\none"), .wait(milliseconds: 50),
+      .send("two"))
     let client = try HTTPClient()
     let broken = try await client.stream(call())
     await #expect(throws: HTTPFailure.self) { while try await broken.next() != nil {} }
@@ -78,7 +81,10 @@ import Testing
         return
       }
     }
-    #expect(try await failure(.answer(200, String(repeating: "a", count: 5000))) { $0.answerSizeMax = 1000 } == .tooLarge)
+    #expect(
+      try await failure(.answer(200, String(repeating: "a", count: 5000))) {
+        $0.answerSizeMax = 1000
+      } == .tooLarge)
   }
 
   @Test func `headers with line breaks are refused before they are sent`() async throws {
@@ -91,7 +97,8 @@ import Testing
     #expect(upstream.requests.isEmpty)
   }
 
-  @Test func `cancelling closes the connection at once, before and during the answer`() async throws {
+  @Test func `cancelling closes the connection at once, before and during the answer`() async throws
+  {
     upstream.always(.hang)
     let client = try HTTPClient()
     let waiting = Task { try await client.execute(call { $0.timeouts.firstByte = 30 }) }

@@ -29,7 +29,8 @@ private final class TaskService: HTTPService {
       switch path {
       case "/slow":
         try? await Task.sleep(for: .milliseconds(150))
-        exchange.respond(HTTPResponse(status: 200, contentType: "text/plain", body: Array("slow".utf8)))
+        exchange.respond(
+          HTTPResponse(status: 200, contentType: "text/plain", body: Array("slow".utf8)))
       case "/count":
         exchange.respond(
           HTTPResponse(status: 200, contentType: "text/plain", body: Array("\(body.count)".utf8)))
@@ -88,7 +89,8 @@ private final class TaskService: HTTPService {
     try await serve { server, _ in
       let connection = RawConnection(port: server.port)
       connection.send(
-        "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /slow HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /slow HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+      )
       let (text, end) = await connection.receive()
       #expect(end == .closed)
       let bodies = text.split(separator: "\r\n\r\n").dropFirst().map { $0.prefix(5) }
@@ -123,8 +125,11 @@ private final class TaskService: HTTPService {
   @Test func `Expect 100-continue is answered before the body`() async throws {
     try await serve { server, _ in
       let connection = RawConnection(port: server.port)
-      connection.send("POST /count HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
-      #expect(await connection.receive { $0.contains("\r\n\r\n") }.text == "HTTP/1.1 100 Continue\r\n\r\n")
+      connection.send(
+        "POST /count HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
+      #expect(
+        await connection.receive { $0.contains("\r\n\r\n") }.text == "HTTP/1.1 100 Continue\r\n\r\n"
+      )
       connection.send("abcd")
       #expect(await connection.receive { $0.hasSuffix("4") }.text.hasSuffix("\r\n\r\n4"))
     }
@@ -175,7 +180,9 @@ private final class TaskService: HTTPService {
   }
 
   @Test func `a reader that does not read slows the writer down, and is cut`() async throws {
-    try await serve { $0.writeTimeout = 500 } _: { server, seen in
+    try await serve {
+      $0.writeTimeout = 500
+    } _: { server, seen in
       let connection = RawConnection(port: server.port)
       connection.send("GET /flood HTTP/1.1\r\nHost: a\r\n\r\n")
       #expect(await eventually { seen.disconnects.load(ordering: .relaxed) == 1 })
@@ -205,7 +212,9 @@ private final class TaskService: HTTPService {
   }
 
   @Test func `connections over the cap are told so`() async throws {
-    try await serve { $0.connectionsMax = 2 } _: { server, _ in
+    try await serve {
+      $0.connectionsMax = 2
+    } _: { server, _ in
       let first = RawConnection(port: server.port)
       let second = RawConnection(port: server.port)
       for connection in [first, second] {

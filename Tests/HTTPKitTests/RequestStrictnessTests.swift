@@ -12,7 +12,8 @@ private final class MirrorService: HTTPService {
   }
 
   func handle(_ request: RequestView, ticket: Int, _ reply: inout Reply) {
-    let text = "\(request.method.rawValue) \(request.path.string) ?\(request.query.string) \(ticket) "
+    let text =
+      "\(request.method.rawValue) \(request.path.string) ?\(request.query.string) \(ticket) "
     let body = request.body.count > 4096 ? Array("\(request.body.count)".utf8) : request.body.array
     reply.send(HTTPResponse(status: 200, contentType: "text/plain", body: Array(text.utf8) + body))
   }
@@ -45,10 +46,15 @@ private final class MirrorService: HTTPService {
     ("obs-text in a value", "GET / HTTP/1.1\r\nHost: a\r\nX: \u{FF}\r\n\r\n"),
     ("length", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"),
     ("leading zeros", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 003\r\n\r\nabc"),
-    ("chunks", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
-    ("chunk extension and trailer",
+    (
+      "chunks",
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    ),
+    (
+      "chunk extension and trailer",
       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;a=\"b;\\\"\r\";c\r\nabc\r\n0\r\nX: y\r\n\r\n"
-        .replacing("\r\";", with: "\";")),
+        .replacing("\r\";", with: "\";")
+    ),
     ("options asterisk", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"),
   ]
 
@@ -116,11 +122,23 @@ private final class MirrorService: HTTPService {
     ("trailer without colon", post(chunked, "0\r\nX\r\n\r\n"), "400"),
     ("large body", post("Content-Length: 1001", ""), "413"),
     ("large chunked body", post(chunked, "3E9\r\n"), "413"),
-    ("long target", "GET /\(String(repeating: "a", count: 9000)) HTTP/1.1\r\nHost: a\r\n\r\n", "414"),
-    ("long field", "GET / HTTP/1.1\r\nHost: a\r\nX: \(String(repeating: "a", count: 20_000))\r\n\r\n", "431"),
-    ("many fields", "GET / HTTP/1.1\r\nHost: a\r\n\(String(repeating: "X: a\r\n", count: 200))\r\n", "431"),
+    (
+      "long target", "GET /\(String(repeating: "a", count: 9000)) HTTP/1.1\r\nHost: a\r\n\r\n",
+      "414"
+    ),
+    (
+      "long field",
+      "GET / HTTP/1.1\r\nHost: a\r\nX: \(String(repeating: "a", count: 20_000))\r\n\r\n", "431"
+    ),
+    (
+      "many fields",
+      "GET / HTTP/1.1\r\nHost: a\r\n\(String(repeating: "X: a\r\n", count: 200))\r\n", "431"
+    ),
     ("other expectation", post("Expect: 200-ok\r\nContent-Length: 1", "a"), "417"),
-    ("two tokens", "GET / HTTP/1.1\r\nHost: a\r\nAuthorization: a\r\nAuthorization: b\r\n\r\n", "400"),
+    (
+      "two tokens", "GET / HTTP/1.1\r\nHost: a\r\nAuthorization: a\r\nAuthorization: b\r\n\r\n",
+      "400"
+    ),
   ]
 
   @Test(arguments: refused)
@@ -146,9 +164,13 @@ private final class MirrorService: HTTPService {
     }
   }
 
-  @Test func `a refused request with a body ends the connection, one without does not`() async throws {
+  @Test func `a refused request with a body ends the connection, one without does not`()
+    async throws
+  {
     try await serve { server in
-      #expect(await statuses("POST /refused HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", server) == ["403"])
+      #expect(
+        await statuses("POST /refused HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", server)
+          == ["403"])
       #expect(await statuses("GET /refused HTTP/1.1\r\nHost: a\r\n\r\n", server) == ["403", "200"])
     }
   }

@@ -51,13 +51,17 @@ import Testing
 }
 
 @Suite struct RateGuardTests {
-  private func make(_ adjust: (inout Guard) -> Void = { _ in }, preset: Preset = .sensitive) -> RateGuard {
+  private func make(_ adjust: (inout Guard) -> Void = { _ in }, preset: Preset = .sensitive)
+    -> RateGuard
+  {
     var rule = Guard(.errorRate, max: .share(.percent(5)))
     adjust(&rule)
     return RateGuard(rule, preset: preset)!
   }
 
-  private func at(_ milliseconds: Int64) -> Instant { Samples.start + TimeSpan(milliseconds: milliseconds) }
+  private func at(_ milliseconds: Int64) -> Instant {
+    Samples.start + TimeSpan(milliseconds: milliseconds)
+  }
 
   @Test(arguments: [(100, 10), (500, 35), (20, 3)])
   func `the threshold stands two standard errors above the limit`(count: Int, firesAt: Int) {
@@ -69,12 +73,16 @@ import Testing
       // Evidence is out of the way, so that the threshold alone decides.
       var guarded = make { $0.evidence = 1e12 }
       for index in 0..<100 {
-        guarded.record(bad: index % 10 == 0 && index / 10 < bad, user: UInt64(index), at: at(Int64(index) * 100))
+        guarded.record(
+          bad: index % 10 == 0 && index / 10 < bad, user: UInt64(index), at: at(Int64(index) * 100))
       }
       let verdict = guarded.assess(now: at(10_000))
       #expect(verdict.state == state, "\(verdict.sentence)")
       if state == .quiet {
-        #expect(verdict.sentence == "error_rate: 6 % of the last 100 requests, above 5 % but within noise; fires at 10 of 100.")
+        #expect(
+          verdict.sentence
+            == "error_rate: 6 % of the last 100 requests, above 5 % but within noise; fires at 10 of 100."
+        )
       }
     }
   }
@@ -149,7 +157,8 @@ import Testing
   @Test func `state survives its bytes, and damaged bytes are refused whole`() {
     var guarded = make()
     for index in 0..<700 {
-      guarded.record(bad: index % 7 == 0, user: index % 3 == 0 ? nil : UInt64(index), at: at(Int64(index) * 40))
+      guarded.record(
+        bad: index % 7 == 0, user: index % 3 == 0 ? nil : UInt64(index), at: at(Int64(index) * 40))
     }
     let before = guarded.assess(now: at(28_000))
     let state = guarded.state

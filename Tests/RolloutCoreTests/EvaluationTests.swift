@@ -18,11 +18,13 @@ import Testing
 
   private func plan(_ yaml: String, atStage stage: Int?) throws -> Plan {
     var plan = Samples.plan(atStage: stage)
-    plan.definition = try PlanDefinition(YAMLReader.read(Array(("feature: ai-summary\n" + yaml).utf8)))
+    plan.definition = try PlanDefinition(
+      YAMLReader.read(Array(("feature: ai-summary\n" + yaml).utf8)))
     return plan
   }
 
-  @Test func `cohort is the first stage that includes the user, enabled follows the stage`() throws {
+  @Test func `cohort is the first stage that includes the user, enabled follows the stage`() throws
+  {
     // Bucket of anna under salt ai-summary.
     let bucket = Bucketer(salt: "ai-summary").bucket("anna")
     let expected = bucket < 5000 ? 1 : bucket < 25_000 ? 2 : bucket < 50_000 ? 3 : 4
@@ -34,7 +36,9 @@ import Testing
     }
   }
 
-  @Test func `widening never takes the feature away, rollback removes the last joined first`() throws {
+  @Test func `widening never takes the feature away, rollback removes the last joined first`()
+    throws
+  {
     let users = (0..<2000).map { "user-\($0)" }
     var before: Set<String> = []
     for stage in 0...4 {
@@ -82,7 +86,9 @@ import Testing
     #expect(try decide(compiled, "troll", home).cause == .forcedOff)
     #expect(try decide(compiled, "anna", ["country": .text("DE")]).cause == .notEligible)
     #expect(try decide(compiled, "anna").cause == .notEligible)
-    let held = (0..<100).first { Bucketer(salt: "ai-summary", purpose: .holdout).bucket("u\($0)") < 50_000 }
+    let held = (0..<100).first {
+      Bucketer(salt: "ai-summary", purpose: .holdout).bucket("u\($0)") < 50_000
+    }
     let user = "u\(try #require(held))"
     #expect(try decide(compiled, user, home).cause == .heldOut)
     plan.status = .completed
@@ -95,13 +101,15 @@ import Testing
     #expect(try decide(compile(plan), "vip").reason == .disabled)
   }
 
-  @Test func `no user id is needed at 0 and 100 %, and refused where a percentage decides`() throws {
+  @Test func `no user id is needed at 0 and 100 %, and refused where a percentage decides`() throws
+  {
     let all = try decide(compile(Samples.plan(atStage: 4)), nil)
     #expect(all.enabled)
     #expect(all.reason == .static)
     #expect(throws: UserRequired.self) { try decide(compile(Samples.plan(atStage: 1)), nil) }
     #expect(try !decide(compile(Samples.plan(atStage: 0)), nil).enabled)
-    let none = try plan("stages: [{name: nobody, percent: 0}, {name: all, percent: 100}]", atStage: 0)
+    let none = try plan(
+      "stages: [{name: nobody, percent: 0}, {name: all, percent: 100}]", atStage: 0)
     #expect(try !decide(compile(none), nil).enabled)
     #expect(try !decide(compile(none), "anna").enabled)
   }
@@ -115,7 +123,8 @@ import Testing
 
   @Test func `explanations name the bucket and its range`() throws {
     let bucketer = Bucketer(salt: "ai-summary")
-    let user = try #require((0..<500).map { "u\($0)" }.first { (5000..<25_000).contains(bucketer.bucket($0)) })
+    let user = try #require(
+      (0..<500).map { "u\($0)" }.first { (5000..<25_000).contains(bucketer.bucket($0)) })
     let compiled = compile(Samples.plan(atStage: 3))
     let text = compiled.because(try decide(compiled, user))
     #expect(text == "bucket \(bucketer.bucket(user)) is inside 25 % (0–24999)")
@@ -126,10 +135,13 @@ import Testing
       ("{attribute: a, in: [x, 5]}", "x", true), ("{attribute: a, in: [x, 5]}", "5", true),
       ("{attribute: a, in: [x]}", "X", false), ("{attribute: a, not_in: [x]}", "y", true),
       ("{attribute: b, not_in: [x]}", "y", false), ("{attribute: a, equals: true}", "true", true),
-      ("{attribute: a, starts_with: [foo, ba]}", "bar", true), ("{attribute: a, contains: oo}", "foo", true),
-      ("{attribute: a, contains: oo}", "fo", false), ("{attribute: a, greater_than: 18}", "18.5", true),
+      ("{attribute: a, starts_with: [foo, ba]}", "bar", true),
+      ("{attribute: a, contains: oo}", "foo", true),
+      ("{attribute: a, contains: oo}", "fo", false),
+      ("{attribute: a, greater_than: 18}", "18.5", true),
       ("{attribute: a, at_most: 18}", "old", false), ("{attribute: b, exists: false}", "x", true),
-      ("{attribute: a, exists: true}", "x", true), ("{attribute: a, ends_with: longer}", "er", false),
+      ("{attribute: a, exists: true}", "x", true),
+      ("{attribute: a, ends_with: longer}", "er", false),
     ])
   func `rules match as written, and absent attributes match nothing`(
     rule: String, value: String, matches: Bool

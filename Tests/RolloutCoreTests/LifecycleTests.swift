@@ -36,7 +36,8 @@ import Testing
 
   @Test(
     arguments: [
-      (Command.start, Plan.Status.active), (.advance(to: nil), .draft), (.advance(to: nil), .paused),
+      (Command.start, Plan.Status.active), (.advance(to: nil), .draft),
+      (.advance(to: nil), .paused),
       (.advance(to: nil), .killed), (.rollback(to: nil), .draft), (.rollback(to: nil), .killed),
       (.pause, .paused), (.resume, .active), (.acknowledge, .active), (.kill, .draft),
       (.complete, .active), (.archive, .active), (.approve, .draft), (.archive, .archived),
@@ -99,7 +100,11 @@ import Testing
     var forced = Samples.context()
     forced.force = true
     #expect(throws: Refusal.self) { try perform(.advance(to: nil), plan, forced) }
-    #expect(throws: Refusal.gateClosed(waitingOn: ["cooldown: 30 m left (force with a reason to end it now)"])) {
+    #expect(
+      throws: Refusal.gateClosed(waitingOn: [
+        "cooldown: 30 m left (force with a reason to end it now)"
+      ])
+    ) {
       try perform(.acknowledge, plan)
     }
     plan = try perform(.acknowledge, plan, Samples.context(now: Samples.start + .minutes(31)))
@@ -146,7 +151,9 @@ import Testing
     #expect(plan.isServing)
   }
 
-  @Test func `applying the same plan makes no version, a new salt or a lost stage is refused`() throws {
+  @Test func `applying the same plan makes no version, a new salt or a lost stage is refused`()
+    throws
+  {
     let plan = Samples.plan(atStage: 1)
     #expect(try Lifecycle.perform(.apply(plan.definition), on: plan, Samples.context()) == nil)
     var salted = plan.definition

@@ -69,8 +69,10 @@ import Testing
       ("feture: x", "1:1: Unknown key \"feture\"; did you mean \"feature\"?"),
       ("description: x", "\"feature\" is missing"),
       ("feature: a b", "A feature key is"),
-      ("feature: x\nstages:\n  - {name: a, percent: 50}\n  - {name: b, percent: 25}",
-        "4:24: stages[1].percent: Percentages never decrease: 25 % after 50 %"),
+      (
+        "feature: x\nstages:\n  - {name: a, percent: 50}\n  - {name: b, percent: 25}",
+        "4:24: stages[1].percent: Percentages never decrease: 25 % after 50 %"
+      ),
       ("feature: x\nstages: []", "2:9: stages: Expected 1–30 stages"),
       ("feature: x\nstages: [{name: a}]", "would match nobody"),
       ("feature: x\neligible: []", "would match nobody"),
@@ -78,14 +80,19 @@ import Testing
       ("feature: x\nstages: [{name: a, rules: [{attribute: b, in: []}]}]", "1–1000 values"),
       ("feature: x\nstages: [{name: a, rules: [{attribute: b, ends_with: \"\"}]}]", "not empty"),
       ("feature: x\nstages: [{name: a, rules: [{attribute: b}]}]", "exactly one of in, not_in"),
-      ("feature: x\nstages: [{name: a, percent: 5}, {name: a, percent: 6}]", "Two stages are named"),
+      (
+        "feature: x\nstages: [{name: a, percent: 5}, {name: a, percent: 6}]", "Two stages are named"
+      ),
       ("feature: x\nstages: [{name: off, percent: 5}]", "A stage name is"),
       ("feature: x\nstages: [{name: a, percent: 101}]", "0–100 %"),
       ("feature: x\nstages: [{name: a, percent: 5, soak: forever}]", "Expected a duration"),
       ("feature: x\nguards: [{metric: eror_rate, max: 5%}]", "Expected one of error_rate"),
       ("feature: x\nguards: [{metric: error_rate, max: 0}]", "between 0 and 100 %"),
       ("feature: x\nguards: [{metric: error_rate, max: 5%, investigate: 6%}]", "below max"),
-      ("feature: x\nguards: [{metric: error_rate, max: 5%, counts: [ok]}]", "Expected any of failed"),
+      (
+        "feature: x\nguards: [{metric: error_rate, max: 5%, counts: [ok]}]",
+        "Expected any of failed"
+      ),
       ("feature: x\nforce_on: [a]\nforce_off: [a]", "also in force_on"),
       ("feature: x\nrollback: {to: nowhere}", "Expected one of previous, start, off"),
       ("feature: x\nvalues: {on: 1, off: \"0\"}", "must both be"),

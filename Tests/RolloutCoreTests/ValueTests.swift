@@ -32,7 +32,9 @@ import Testing
     #expect(TimeSpan(text) == nil)
   }
 
-  @Test(arguments: [(45_000, "45 s"), (11_520_000, "3 h 12 m"), (172_800_000, "2 d"), (61_000, "1 m 1 s")])
+  @Test(arguments: [
+    (45_000, "45 s"), (11_520_000, "3 h 12 m"), (172_800_000, "2 d"), (61_000, "1 m 1 s"),
+  ])
   func `durations read well in sentences`(milliseconds: Int64, words: String) {
     #expect(TimeSpan(milliseconds: milliseconds).words == words)
   }
@@ -41,7 +43,8 @@ import Testing
     #expect(Money("$0.02")?.nanodollars == 20_000_000)
     #expect(Money("2.50")?.text == "$2.5")
     #expect(Money("$-1") == nil)
-    #expect(Money.of(tokens: 1_000_000, perMillion: Money(nanodollars: 37_500_000)).text == "$0.0375")
+    #expect(
+      Money.of(tokens: 1_000_000, perMillion: Money(nanodollars: 37_500_000)).text == "$0.0375")
     #expect(Money.of(tokens: 1, perMillion: Money(nanodollars: 1)).nanodollars == 1)
     #expect(Money.of(tokens: .max, perMillion: Money(nanodollars: .max)).nanodollars == .max)
   }
@@ -56,7 +59,8 @@ import Testing
   }
 
   @Test func `offsets and long fractions are understood, nonsense is not`() {
-    #expect(Instant(rfc3339: "2026-11-23T12:46:34.01234567+02:00")?.rfc3339 == "2026-11-23T10:46:34.012Z")
+    #expect(
+      Instant(rfc3339: "2026-11-23T12:46:34.01234567+02:00")?.rfc3339 == "2026-11-23T10:46:34.012Z")
     #expect(Instant(rfc3339: "0001-01-01T00:00:00Z") != nil)
     for text in ["", "2026-13-01T00:00:00Z", "2026-11-23", "2026-11-23T10:00:00", "x"] {
       #expect(Instant(rfc3339: text) == nil)

@@ -40,7 +40,9 @@ import Testing
     completion.body["choices"]?.array?.first?["message"]?["content"]?.string
   }
 
-  @Test func `the first target answers, with our key, our model and the caller's fields`() async throws {
+  @Test func `the first target answers, with our key, our model and the caller's fields`()
+    async throws
+  {
     let (gateway, route) = try make()
     first.next(.chat("hi there"))
     let completion = try await gateway.complete(body, route: route)
@@ -67,7 +69,8 @@ import Testing
     ("429 that wants an hour", [.answer(429, "{}", headers: "Retry-After: 3600\r\n")], 1),
     ("429 that wants a moment", [.answer(429, "{}", headers: "Retry-After-Ms: 20\r\n")], 2),
     ("no money", [.answer(429, #"{"error":{"code":"insufficient_quota"}}"#)], 1),
-    ("402", [.answer(402, "{}")], 1), ("401", [.answer(401, "{}")], 1), ("403", [.answer(403, "{}")], 1),
+    ("402", [.answer(402, "{}")], 1), ("401", [.answer(401, "{}")], 1),
+    ("403", [.answer(403, "{}")], 1),
     ("529", [.answer(529, "{}")], 2),
     ("unknown model", [.answer(404, #"{"error":{"message":"no such model"}}"#)], 1),
     ("200 that is not JSON", [.answer(200, "<html>")], 1),
@@ -106,7 +109,8 @@ import Testing
 
   @Test func `the caller's own mistake is not retried anywhere`() async throws {
     let (gateway, route) = try make()
-    first.next(.answer(400, #"{"error":{"message":"temperature must be a number","code":"invalid"}}"#))
+    first.next(
+      .answer(400, #"{"error":{"message":"temperature must be a number","code":"invalid"}}"#))
     let exhausted = try await #require(throws: Gateway.Exhausted.self) {
       try await gateway.complete(body, route: route)
     }
@@ -152,11 +156,18 @@ import Testing
   }
 
   private static let role = ScriptedUpstream.Step.send(
-    #"data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}"# + "\n\n")
+    #"data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}"#
+      + "\n\n")
 
   private static let beforeContent: [(String, [ScriptedUpstream.Step])] = [
-    ("an error as the first event", [.streamHead, .send("data: {\"error\":{\"message\":\"x\"}}\n\n"), .reset]),
-    ("an error after the role", [.streamHead, role, .send("data: {\"error\":{\"message\":\"x\"}}\n\n"), .reset]),
+    (
+      "an error as the first event",
+      [.streamHead, .send("data: {\"error\":{\"message\":\"x\"}}\n\n"), .reset]
+    ),
+    (
+      "an error after the role",
+      [.streamHead, role, .send("data: {\"error\":{\"message\":\"x\"}}\n\n"), .reset]
+    ),
     ("an end without content", [.streamHead, role, .reset]),
     ("an empty stream", [.streamHead, .send("data: [DONE]\n\n"), .reset]),
     ("broken JSON", [.streamHead, .send("data: {\n\n"), .reset]),
@@ -183,7 +194,10 @@ import Testing
     for steps: [ScriptedUpstream.Step] in [
       [.streamHead, .chunk("one"), .wait(milliseconds: 100), .reset],
       [.streamHead, .chunk("one"), .close],
-      [.streamHead, .chunk("one"), .send("data: {\"error\":{\"message\":\"x\"}}\n\n"), .reset],
+      [
+        .streamHead, .chunk("one"), .wait(milliseconds: 100),
+        .send("data: {\"error\":{\"message\":\"x\"}}\n\n"), .close,
+      ],
     ] {
       let (gateway, route) = try make()
       first.next(steps)
@@ -223,7 +237,10 @@ import Testing
       ("providers: {a: {kind: magic}}", "Expected one of openai, echo"),
       ("providers: {a: {kind: openai}}", "\"base_url\" is missing"),
       ("providers: {a: {kind: openai, base_url: ftp://x}}", "http or https"),
-      ("providers: {a: {kind: openai, base_url: http://x, api_key_env: NOPE}}", "\"NOPE\" is not set"),
+      (
+        "providers: {a: {kind: openai, base_url: http://x, api_key_env: NOPE}}",
+        "\"NOPE\" is not set"
+      ),
       ("providers: {a: {kind: echo, api_key: sk-secret}}", "Unknown key"),
       ("routes: {r: {targets: []}}", "1–10 targets"),
       ("routes: {r: {targets: [{provider: x, model: y}]}}", "There is no provider"),

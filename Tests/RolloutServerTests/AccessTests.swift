@@ -7,7 +7,9 @@ import Testing
 @testable import RolloutServer
 
 @Suite struct AccessTests {
-  private func token(_ server: TestServer, _ scope: String, _ more: String = "") async throws -> String {
+  private func token(_ server: TestServer, _ scope: String, _ more: String = "") async throws
+    -> String
+  {
     let made = try await server.send(
       "POST", "/v1/tokens", #"{"name":"\#(scope)\#(more.count)","scopes":["\#(scope)"]\#(more)}"#)
     try #require(made.status == 201, "\(made.text)")
@@ -19,10 +21,14 @@ import Testing
     route.pattern.split(separator: "/").map { $0.hasPrefix("{") ? "/x" : "/\($0)" }.joined()
   }
 
-  @Test func `every route obeys its scopes, and unknown paths are 401 without a token`() async throws {
+  @Test func `every route obeys its scopes, and unknown paths are 401 without a token`()
+    async throws
+  {
     let server = try await TestServer()
     var tokens: [Scope: String] = [:]
     for scope in Scope.allCases { tokens[scope] = try await token(server, scope.rawValue) }
+    let admin = try #require(tokens[.admin])
+    let forged = admin.dropLast() + (admin.hasSuffix("x") ? "y" : "x")
     for route in server.application.routes where !route.pattern.hasSuffix("/events") {
       let name = "\(route.method.rawValue) \(route.pattern)"
       for bad in ["", "ro_wrong", String((tokens[.admin] ?? "").dropLast()) + "x"] {
@@ -55,7 +61,8 @@ import Testing
     let token = try #require(made.json["token"]?.string)
     let id = try #require(made.json["id"]?.string)
     #expect(try await server.send("GET", path, token: token).status == 200)
-    #expect(try await server.send("GET", path, token: "", headers: [("X-API-Key", token)]).status == 200)
+    #expect(
+      try await server.send("GET", path, token: "", headers: [("X-API-Key", token)]).status == 200)
     server.clock.advance(.days(91))
     #expect(try await server.send("GET", path, token: token).status == 401)
     let second = try await self.token(server, "evaluate")
@@ -75,8 +82,10 @@ import Testing
     try await server.startPlan("a")
     try await server.startPlan("b")
     let limited = try await token(server, "evaluate", #","features":["a"]"#)
-    #expect(try await server.send("GET", "/v1/features/a/decision?user=u", token: limited).status == 200)
-    #expect(try await server.send("GET", "/v1/features/b/decision?user=u", token: limited).status == 403)
+    #expect(
+      try await server.send("GET", "/v1/features/a/decision?user=u", token: limited).status == 200)
+    #expect(
+      try await server.send("GET", "/v1/features/b/decision?user=u", token: limited).status == 403)
     let bulk = try await server.send(
       "POST", "/ofrep/v1/evaluate/flags", #"{"context":{"targetingKey":"u"}}"#, token: limited)
     #expect(bulk.json["flags"]?.array?.compactMap { $0["key"]?.string } == ["a"])
@@ -111,7 +120,9 @@ import Testing
   }
 
   @Test func `flags win over the environment, and nonsense is a usage error`() throws {
-    let environment = ["ROLLOUT_LISTEN": "127.0.0.1:1", "ROLLOUT_DATA": "/d", "ROLLOUT_CONFIG": "c"]
+    let environment = [
+      "ROLLOUT_LISTEN": "127.0.0.1:1", "ROLLOUT_DATA": "/d", "ROLLOUT_CONFIG": "c",
+    ]
     let options = try ServerOptions(["--listen", "[::1]:9"]) { environment[$0] }
     #expect(options.host == "::1")
     #expect(options.port == 9)

@@ -10,7 +10,8 @@ import Testing
   private let upstream = ScriptedUpstream()
   private let path = "/features/ai-summary/v1/chat/completions"
 
-  private func start(fallback: String? = "Not now.", percent: Int = 100) async throws -> TestServer {
+  private func start(fallback: String? = "Not now.", percent: Int = 100) async throws -> TestServer
+  {
     let server = try await TestServer(
       """
       providers:
@@ -34,11 +35,14 @@ import Testing
   }
 
   private func health(_ server: TestServer) async throws -> (requests: Int, failed: Int) {
-    let arms = try await server.send("GET", "/v1/plans/ai-summary/health").json["arms"]?["treatment"]
+    let arms = try await server.send("GET", "/v1/plans/ai-summary/health").json["arms"]?[
+      "treatment"]
     return (arms?["requests"]?.int ?? -1, arms?["failed"]?.int ?? -1)
   }
 
-  @Test func `an eligible user's request is served by the provider, and the headers say so`() async throws {
+  @Test func `an eligible user's request is served by the provider, and the headers say so`()
+    async throws
+  {
     let server = try await start()
     upstream.next(.chat("hi", model: "large-2026"))
     let answer = try await server.send("POST", path, chat())
@@ -72,12 +76,18 @@ import Testing
     await server.stop()
   }
 
-  @Test func `without a user a percentage means outside, and the header names the user`() async throws {
+  @Test func `without a user a percentage means outside, and the header names the user`()
+    async throws
+  {
     let server = try await start(percent: 99)
-    let nobody = try await server.send("POST", path, #"{"messages":[{"role":"user","content":"a"}]}"#)
+    let nobody = try await server.send(
+      "POST", path, #"{"messages":[{"role":"user","content":"a"}]}"#)
     #expect(nobody.header("x-rollout-enabled") == "false")
-    let inside = (0..<50).map { "u\($0)" }.first { Bucketer(salt: "ai-summary").bucket($0) < 99_000 }
-    let outside = try #require((0..<2000).map { "u\($0)" }.first { Bucketer(salt: "ai-summary").bucket($0) >= 99_000 })
+    let inside = (0..<50).map { "u\($0)" }.first {
+      Bucketer(salt: "ai-summary").bucket($0) < 99_000
+    }
+    let outside = try #require(
+      (0..<2000).map { "u\($0)" }.first { Bucketer(salt: "ai-summary").bucket($0) >= 99_000 })
     upstream.always(.chat("hi"))
     let header = try await server.send(
       "POST", path, chat(#","safety_identifier":"ignored""#),
@@ -105,7 +115,8 @@ import Testing
   @Test func `without a fallback the error is the dialect's own`() async throws {
     let server = try await start(fallback: nil)
     for (step, status) in [
-      (ScriptedUpstream.Step.answer(500, "{}"), 502), (.answer(401, "{}"), 502), (.answer(402, "{}"), 502),
+      (ScriptedUpstream.Step.answer(500, "{}"), 502), (.answer(401, "{}"), 502),
+      (.answer(402, "{}"), 502),
       (.answer(429, "{}", headers: "Retry-After: 7\r\n"), 429), (.hang, 504),
     ] {
       upstream.always(step)
@@ -126,7 +137,9 @@ import Testing
 
   @Test func `a stream is passed on, usage only to those who asked`() async throws {
     let server = try await start()
-    let steps: [ScriptedUpstream.Step] = [.streamHead, .chunk("one "), .chunk("two"), .streamEnd, .close]
+    let steps: [ScriptedUpstream.Step] = [
+      .streamHead, .chunk("one "), .chunk("two"), .streamEnd, .close,
+    ]
     upstream.next(steps)
     let plain = try await server.send("POST", path, chat(#","stream":true"#))
     #expect(plain.header("content-type") == "text/event-stream")
@@ -160,7 +173,8 @@ import Testing
       let connection = RawConnection(port: server.port)
       let body = chat(#","stream":true"#)
       connection.send(
-        "POST \(path) HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer \(server.adminToken)\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
+        "POST \(path) HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer \(server.adminToken)\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+      )
       _ = await connection.receive { $0.contains("one") }
     }
     #expect(try await server.eventually { upstream.peersGone >= 1 })
@@ -170,7 +184,8 @@ import Testing
 
   @Test func `the next target takes over, and it counts as degraded, not failed`() async throws {
     let server = try await start()
-    _ = try await server.startPlan("safe", #","route":"safe","stages":[{"name":"all","percent":100}]"#)
+    _ = try await server.startPlan(
+      "safe", #","route":"safe","stages":[{"name":"all","percent":100}]"#)
     let answer = try await server.send("POST", "/features/safe/v1/chat/completions", chat())
     #expect(answer.header("x-rollout-provider") == "echo")
     #expect(answer.json["choices"]?.array?.first?["message"]?["content"]?.string == "echo: hello")

@@ -68,14 +68,26 @@ import Testing
     ("GET", "/v1/features/ai-summary/decision?user=a&user=b", "", 400, "bad_request"),
     ("GET", "/v1/features/ai-summary/decision?user=%FF", "", 400, "bad_request"),
     ("GET", "/v1/features/ai-summary/decision?user=a&explain=maybe", "", 400, "bad_request"),
-    ("GET", "/v1/features/ai-summary/decision?user=\(String(repeating: "a", count: 513))", "", 400, "bad_request"),
+    (
+      "GET", "/v1/features/ai-summary/decision?user=\(String(repeating: "a", count: 513))", "", 400,
+      "bad_request"
+    ),
     ("POST", "/v1/features/ai-summary/decision", "", 400, "bad_request"),
     ("POST", "/v1/features/ai-summary/decision", "{}", 400, "bad_request"),
     ("POST", "/v1/features/ai-summary/decision", "{\"user\":\"a\"}", 400, "bad_request"),
     ("POST", "/v1/features/ai-summary/decision", "{\"user\":{\"id\":5}}", 400, "bad_request"),
-    ("POST", "/v1/features/ai-summary/decision", "{\"user\":{\"id\":\"a\",\"id\":\"b\"}}", 400, "bad_request"),
-    ("POST", "/v1/features/ai-summary/decision", "{\"user\":{\"id\":\"a\"},\"x\":1}", 400, "bad_request"),
-    ("POST", "/v1/features/ai-summary/decision", String(repeating: "[", count: 1000), 400, "bad_request"),
+    (
+      "POST", "/v1/features/ai-summary/decision", "{\"user\":{\"id\":\"a\",\"id\":\"b\"}}", 400,
+      "bad_request"
+    ),
+    (
+      "POST", "/v1/features/ai-summary/decision", "{\"user\":{\"id\":\"a\"},\"x\":1}", 400,
+      "bad_request"
+    ),
+    (
+      "POST", "/v1/features/ai-summary/decision", String(repeating: "[", count: 1000), 400,
+      "bad_request"
+    ),
     ("DELETE", "/v1/features/ai-summary/decision", "", 405, "method_not_allowed"),
     ("TRACE", "/v1/features/ai-summary/decision", "", 405, "method_not_allowed"),
     ("GET", "/v1/features/ai-summary/decisions/x", "", 404, "not_found"),
@@ -99,9 +111,14 @@ import Testing
     await server.stop()
   }
 
-  @Test func `OFREP answers with value, variant and reason, its errors with their codes`() async throws {
+  @Test func `OFREP answers with value, variant and reason, its errors with their codes`()
+    async throws
+  {
     let server = try await TestServer()
-    try await server.startPlan("all", #","stages":[{"name":"all","percent":100}],"values":{"on":{"model":"a"},"off":{"model":"b"}}"#)
+    try await server.startPlan(
+      "all",
+      #","stages":[{"name":"all","percent":100}],"values":{"on":{"model":"a"},"off":{"model":"b"}}"#
+    )
     try await server.startPlan("half", #","stages":[{"name":"half","percent":50}]"#)
     let path = "/ofrep/v1/evaluate/flags"
     let all = try await server.send("POST", "\(path)/all", #"{"context":{}}"#)
@@ -140,7 +157,9 @@ import Testing
     }
     let first = try await bulk("u1")
     #expect(first.json["flags"]?.array?.count == 2)
-    #expect(first.json["eventStreams"]?.array?.first?["endpoint"]?["requestUri"]?.string == "/ofrep/v1/events")
+    #expect(
+      first.json["eventStreams"]?.array?.first?["endpoint"]?["requestUri"]?.string
+        == "/ofrep/v1/events")
     let tag = try #require(first.header("etag"))
     let again = try await bulk("u1", tag)
     #expect(again.status == 304)

@@ -6,7 +6,9 @@ import Testing
 @testable import RolloutServer
 
 @Suite struct PlanAPITests {
-  @Test func `a new plan is 201, a change needs If-Match, the same again is no version`() async throws {
+  @Test func `a new plan is 201, a change needs If-Match, the same again is no version`()
+    async throws
+  {
     let server = try await TestServer()
     let plan = #"{"feature":"x","description":"a"}"#
     let created = try await server.send("PUT", "/v1/plans/x", plan)
@@ -44,7 +46,9 @@ import Testing
     await server.stop()
   }
 
-  @Test func `two people at once: one wins, the other is told, history has one change`() async throws {
+  @Test func `two people at once: one wins, the other is told, history has one change`()
+    async throws
+  {
     let server = try await TestServer()
     var version = try await server.startPlan()
     for _ in 0..<30 {
@@ -138,7 +142,11 @@ import Testing
       ("PUT", "/v1/plans/y", #"{"feature":"y","stagess":[]}"#, [], 400, "invalid_plan"),
       ("PUT", "/v1/plans/y", #"{"feature":"y","route":"nowhere"}"#, [], 400, "invalid_plan"),
       ("PUT", "/v1/plans/y", #"{"feature":"y","feature":"y"}"#, [], 400, "invalid_plan"),
-      ("PUT", "/v1/plans/y", #"{"feature":"y","stages":[{"name":"a","percent":9},{"name":"b","percent":3}]}"#, [], 400, "invalid_plan"),
+      (
+        "PUT", "/v1/plans/y",
+        #"{"feature":"y","stages":[{"name":"a","percent":9},{"name":"b","percent":3}]}"#, [], 400,
+        "invalid_plan"
+      ),
       ("POST", "\(plan)/advance", "{}", [], 428, "version_required"),
       ("POST", "\(plan)/advance", #"{"why":"x"}"#, v2, 400, "bad_request"),
       ("POST", "\(plan)/advance", #"{"to":"50"}"#, v2, 409, "unexpected_stage"),
@@ -149,7 +157,10 @@ import Testing
       ("GET", "\(plan)/events?limit=0", "", [], 400, "bad_request"),
       ("GET", "/v1/plans/none", "", [], 404, "not_found"),
       ("PUT", "/v1/cohorts/a%20b/members/u", "", [], 400, "bad_request"),
-      ("PUT", "/v1/cohorts/beta/members/\(String(repeating: "u", count: 600))", "", [], 400, "bad_request"),
+      (
+        "PUT", "/v1/cohorts/beta/members/\(String(repeating: "u", count: 600))", "", [], 400,
+        "bad_request"
+      ),
       ("POST", "/v1/cohorts/beta/members", "a", [], 415, "unsupported_media_type"),
       ("POST", "/v1/tokens", #"{"name":"x","scopes":["root"]}"#, [], 400, "bad_request"),
       ("DELETE", "/v1/tokens/none", "", [], 404, "not_found"),

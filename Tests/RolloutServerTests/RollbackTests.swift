@@ -7,7 +7,9 @@ import Testing
 @testable import RolloutServer
 
 @Suite struct RollbackTests {
-  private func outcomes(_ range: Range<Int>, user: (Int) -> String = { "u\($0)" }, ok: (Int) -> Bool) -> String {
+  private func outcomes(
+    _ range: Range<Int>, user: (Int) -> String = { "u\($0)" }, ok: (Int) -> Bool
+  ) -> String {
     let items = range.map {
       #"{"feature":"ai-summary","user":"\#(user($0))","ok":\#(ok($0)),"arm":"treatment","id":"o\#($0)"}"#
     }
@@ -23,7 +25,9 @@ import Testing
     return server
   }
 
-  @Test func `errors above the limit step back one stage by themselves, with the evidence`() async throws {
+  @Test func `errors above the limit step back one stage by themselves, with the evidence`()
+    async throws
+  {
     let server = try await start()
     let before = try await server.send("POST", "/v1/outcomes", outcomes(0..<300) { _ in true })
     #expect(before.status == 202)
@@ -63,7 +67,11 @@ import Testing
       // Between other people's successes, so that they are not one run.
       _ = try await server.send(
         "POST", "/v1/outcomes",
-        outcomes(1000 + round * 200..<1200 + round * 200) { $0 % 2 == 0 ? "angry" : "u\($0)" } ok: { $0 % 2 == 1 })
+        outcomes(1000 + round * 200..<1200 + round * 200) {
+          $0 % 2 == 0 ? "angry" : "u\($0)"
+        } ok: {
+          $0 % 2 == 1
+        })
     }
     let repeated = outcomes(1000..<1200) { _ in false }
     _ = try await server.send("POST", "/v1/outcomes", repeated)
@@ -74,22 +82,32 @@ import Testing
         #"{"feature":"ai-summary","user":"old\#(index)","ok":false,"at":"2020-01-01T00:00:00Z"}"#,
       ]
     }
-    _ = try await server.send("POST", "/v1/outcomes", #"{"outcomes":[\#(others.joined(separator: ","))]}"#)
+    _ = try await server.send(
+      "POST", "/v1/outcomes", #"{"outcomes":[\#(others.joined(separator: ","))]}"#)
     server.clock.advance(.seconds(5))
     try await Task.sleep(for: .milliseconds(500))
     #expect(try await server.stage() == "25")
     let health = try await server.send("GET", "/v1/plans/ai-summary/health")
-    #expect(health.json["sentence"]?.string?.contains("all from 1 user; needs 2") == true, "\(health.text)")
+    #expect(
+      health.json["sentence"]?.string?.contains("all from 1 user; needs 2") == true,
+      "\(health.text)")
     await server.stop()
   }
 
-  @Test func `rollback to off or to the start, pause and dry run do as the plan says`() async throws {
+  @Test func `rollback to off or to the start, pause and dry run do as the plan says`() async throws
+  {
     for (more, stage, status) in [
       (#","preset":"sensitive","rollback":{"to":"off"}"#, "off", "active"),
       (#","preset":"sensitive","rollback":{"to":"start"}"#, "internal", "active"),
-      (#","preset":"sensitive","guards":[{"metric":"error_rate","max":"5%","action":"pause"}]"#, "25", "paused"),
+      (
+        #","preset":"sensitive","guards":[{"metric":"error_rate","max":"5%","action":"pause"}]"#,
+        "25", "paused"
+      ),
       (#","preset":"sensitive","dry_run":true"#, "25", "active"),
-      (#","preset":"sensitive","guards":[{"metric":"error_rate","max":"5%","action":"notify"}]"#, "25", "active"),
+      (
+        #","preset":"sensitive","guards":[{"metric":"error_rate","max":"5%","action":"notify"}]"#,
+        "25", "active"
+      ),
     ] {
       let server = try await start(more)
       _ = try await server.send("POST", "/v1/outcomes", outcomes(0..<100) { _ in false })
@@ -108,8 +126,11 @@ import Testing
     await server.stop()
     let again = try await TestServer(folder: server.folder, clock: server.clock)
     let after = try await again.send("GET", "/v1/plans/ai-summary/health")
-    #expect(after.json["guards"]?.array?.first?["errors"] == before.json["guards"]?.array?.first?["errors"])
-    #expect(after.json["guards"]?.array?.first?["score"] == before.json["guards"]?.array?.first?["score"])
+    #expect(
+      after.json["guards"]?.array?.first?["errors"]
+        == before.json["guards"]?.array?.first?["errors"])
+    #expect(
+      after.json["guards"]?.array?.first?["score"] == before.json["guards"]?.array?.first?["score"])
     await again.stop()
   }
 
@@ -128,7 +149,8 @@ import Testing
     #expect(answer.json["accepted"]?.int == 1)
     #expect(answer.json["rejected"]?.array?.compactMap { $0["index"]?.int } == Array(1...10))
     let many = (0...10_000).map { _ in "{}" }.joined(separator: ",")
-    #expect(try await server.send("POST", "/v1/outcomes", #"{"outcomes":[\#(many)]}"#).status == 413)
+    #expect(
+      try await server.send("POST", "/v1/outcomes", #"{"outcomes":[\#(many)]}"#).status == 413)
     #expect(try await server.send("POST", "/v1/outcomes", "[]").status == 400)
     await server.stop()
   }
@@ -147,7 +169,9 @@ import Testing
     """
   }
 
-  private func post(_ server: TestServer, _ body: String, _ path: String = "/v1/alerts/alertmanager") async throws -> (acted: Bool?, why: String?) {
+  private func post(
+    _ server: TestServer, _ body: String, _ path: String = "/v1/alerts/alertmanager"
+  ) async throws -> (acted: Bool?, why: String?) {
     let answer = try await server.send("POST", path, body)
     #expect(answer.status == 200, "\(answer.text)")
     let result = answer.json["results"]?.array?.first
@@ -197,7 +221,9 @@ import Testing
 
   // MARK: Events
 
-  @Test func `events reach their listeners, and those who return get what they missed`() async throws {
+  @Test func `events reach their listeners, and those who return get what they missed`()
+    async throws
+  {
     let server = try await TestServer()
     try await server.startPlan()
     let live = try await server.stream("/v1/events")

@@ -64,7 +64,9 @@ final class TestServer: Sendable {
     return Answer(status: head.status, headers: head.headers, body: body)
   }
 
-  func stream(_ path: String, headers: [(name: String, value: String)] = []) async throws -> HTTPStream {
+  func stream(_ path: String, headers: [(name: String, value: String)] = []) async throws
+    -> HTTPStream
+  {
     var call = HTTPCall(
       "GET", "http://127.0.0.1:\(port)\(path)",
       headers: headers + [("Authorization", "Bearer \(adminToken)")])
@@ -83,7 +85,9 @@ final class TestServer: Sendable {
 
   /// Sends a command at the present version and returns the new one.
   @discardableResult
-  func command(_ name: String, _ feature: String = "ai-summary", _ body: String = "{}") async throws -> Int {
+  func command(_ name: String, _ feature: String = "ai-summary", _ body: String = "{}") async throws
+    -> Int
+  {
     let plan = try await send("GET", "/v1/plans/\(feature)")
     let version = try #require(plan.json["version"]?.int)
     let answer = try await send(

@@ -23,7 +23,10 @@ private func checkPlanStore(_ store: some PlanStore) async throws {
   #expect(try await store.loadPlans() == [paused.plan])
   let history = try await store.events(feature: "a", before: nil, limit: 10)
   #expect(history.map(\.event) == [paused.event, started.event, created.event])
-  #expect(try await store.events(feature: "a", before: history[1].id, limit: 1).map(\.event.version) == [1])
+  #expect(
+    try await store.events(feature: "a", before: history[1].id, limit: 1).map(\.event.version) == [
+      1
+    ])
   #expect(try await store.events(after: first.id, limit: 10).map(\.event.version) == [2, 3])
   #expect(try await store.answer(scope: "s", key: "k", now: Samples.start) == kept)
   #expect(try await store.answer(scope: "t", key: "k", now: Samples.start) == nil)
@@ -98,14 +101,18 @@ private func checkPlanStore(_ store: some PlanStore) async throws {
       try Store(directory, migrations: [], now: Samples.start)
     }
     #expect(newer.description.contains("a newer version wrote this database"))
-    let broken = Migration.embedded + [Migration(number: 2, name: "0002.sql", sql: "CREATE NONSENSE")]
-    #expect(throws: StoreError.self) { try Store(directory, migrations: broken, now: Samples.start) }
+    let broken =
+      Migration.embedded + [Migration(number: 2, name: "0002.sql", sql: "CREATE NONSENSE")]
+    #expect(throws: StoreError.self) {
+      try Store(directory, migrations: broken, now: Samples.start)
+    }
     let good = try Store(directory, now: Samples.start)
     #expect(try await good.loadPlans().isEmpty)
   }
 
   @Test func `a damaged database is refused, not replaced`() throws {
-    let file = folder.write(String(repeating: "this is not a database ", count: 100), to: "rollout.db")
+    let file = folder.write(
+      String(repeating: "this is not a database ", count: 100), to: "rollout.db")
     let error = try #require(throws: StoreError.self) { try open() }
     guard case .corrupt = error else {
       Issue.record("was \(error)")
@@ -173,7 +180,9 @@ private func checkPlanStore(_ store: some PlanStore) async throws {
     }
   }
 
-  @Test(arguments: ["", "ro_", "ro_a_b_c", String(repeating: "_", count: 64), String(repeating: "é", count: 32)])
+  @Test(arguments: [
+    "", "ro_", "ro_a_b_c", String(repeating: "_", count: 64), String(repeating: "é", count: 32),
+  ])
   func `what is no token is refused`(text: String) {
     #expect(AccessToken(Array(text.utf8)) == nil)
   }
@@ -181,7 +190,8 @@ private func checkPlanStore(_ store: some PlanStore) async throws {
   @Test func `digests agree with their standards`() {
     #expect(Digest.sha256(Array("abc".utf8)).prefix(4) == [0xba, 0x78, 0x16, 0xbf])
     let key = [UInt8](repeating: 0x0b, count: 20)
-    #expect(Digest.hmacSHA256(key: key, Array("Hi There".utf8)).prefix(4) == [0xb0, 0x34, 0x4c, 0x61])
+    #expect(
+      Digest.hmacSHA256(key: key, Array("Hi There".utf8)).prefix(4) == [0xb0, 0x34, 0x4c, 0x61])
     #expect(Digest.equal([1, 2], [1, 2]))
     #expect(!Digest.equal([1, 2], [1, 3]))
     #expect(!Digest.equal([1], [1, 2]))

@@ -263,7 +263,8 @@ final class CurlEngine: @unchecked Sendable {
       call.body.withUnsafeBytes { bytes in
         _ = cc_set_offset(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(bytes.count))
         let base = bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
-        _ = bytes.isEmpty
+        _ =
+          bytes.isEmpty
           ? cc_set_string(handle, CURLOPT_COPYPOSTFIELDS, "")
           : cc_set_string(handle, CURLOPT_COPYPOSTFIELDS, base)
       }

@@ -79,7 +79,8 @@ package final class HTTPStream: Sendable {
 
   deinit { transfer.cancel() }
 
-  /// The next bytes; nil at the clean end. Reading slowly slows the sender down. One call at a time.
+  /// The next bytes; nil at the clean end. Reading slowly slows the sender down. One call at a
+  /// time.
   /// Throws `HTTPFailure`.
   package func next() async throws -> [UInt8]? { try await transfer.next() }
 
@@ -115,7 +116,9 @@ package final class HTTPClient: Sendable {
 
   private func check(_ call: HTTPCall) throws(HTTPFailure) {
     for header in call.headers {
-      let clean = (header.name + header.value).utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F || $0 == 9 }
+      let clean = (header.name + header.value).utf8.allSatisfy {
+        $0 >= 0x20 && $0 != 0x7F || $0 == 9
+      }
       guard clean, !header.name.isEmpty else {
         throw .invalidRequest("The header \(header.name.prefix(40)) holds a control character.")
       }

@@ -1,8 +1,8 @@
 internal import CCurl
 import Synchronization
 
-/// One call under way. Fields named `loop…` belong to the engine's thread; `shared` is the hand-over
-/// to the awaiting task.
+/// One call under way. Fields named `loop…` belong to the engine's thread; `shared` is the
+/// hand-over to the awaiting task.
 ///
 /// `@unchecked Sendable`: every `loop…` field is read and written on the engine's thread only,
 /// everything else is immutable or behind the mutex.

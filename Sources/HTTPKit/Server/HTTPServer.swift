@@ -93,7 +93,8 @@ private func listen(host: String, port: Int) throws -> (descriptor: Int32, port:
   }
   defer { freeaddrinfo(list) }
   let descriptor = socket(
-    info.pointee.ai_family, info.pointee.ai_socktype | Int32(SOCK_NONBLOCK.rawValue)
+    info.pointee.ai_family,
+    info.pointee.ai_socktype | Int32(SOCK_NONBLOCK.rawValue)
       | Int32(SOCK_CLOEXEC.rawValue), 0)
   guard descriptor >= 0 else { throw SystemError("socket") }
   var one: Int32 = 1

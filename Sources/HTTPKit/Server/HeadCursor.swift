@@ -112,7 +112,8 @@ struct HeadCursor {
     let nameStart = index
     while RequestParser.isToken(bytes[index]) { index += 1 }
     guard index > nameStart, bytes[index] == UInt8(ascii: ":") else {
-      throw .bad("A field must be a name, a colon without space before it, and a value on one line.")
+      throw .bad(
+        "A field must be a name, a colon without space before it, and a value on one line.")
     }
     let name = nameStart..<index
     index += 1

@@ -37,7 +37,9 @@ package struct OutputBuffer {
 
   /// A header value from elsewhere: line breaks and controls become spaces.
   mutating func append(headerValue text: String) {
-    for byte in text.utf8 { bytes.append(byte < 0x20 && byte != 0x09 || byte == 0x7F ? 0x20 : byte) }
+    for byte in text.utf8 {
+      bytes.append(byte < 0x20 && byte != 0x09 || byte == 0x7F ? 0x20 : byte)
+    }
   }
 }
 

@@ -81,7 +81,8 @@ extension RequestView {
       guard let colon = fields.firstIndex(of: UInt8(ascii: ":"), from: index),
         let end = fields.firstIndex(of: 0x0D, from: colon)
       else { return all }
-      all.append((fields[index..<colon].string.lowercased(), fields[(colon + 1)..<end].trimmed.string))
+      all.append(
+        (fields[index..<colon].string.lowercased(), fields[(colon + 1)..<end].trimmed.string))
       index = end + 2
     }
     return all

@@ -21,7 +21,8 @@ enum ApplyCommand {
       let plan = try session.decode(PlanView.self, answer)
       try session.show(answer) {
         switch before.etag {
-        case nil: "\(plan.feature): created, version \(plan.version), draft. Next: rollout start \(plan.feature)"
+        case nil:
+          "\(plan.feature): created, version \(plan.version), draft. Next: rollout start \(plan.feature)"
         case "\"\(plan.version)\"": "\(plan.feature): unchanged, version \(plan.version)"
         default: "\(plan.feature): changed, version \(plan.version)"
         }
@@ -68,7 +69,9 @@ enum ApplyCommand {
       let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
         String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
       }
-      if [".yaml", ".yml", ".json"].contains(where: name.hasSuffix) { files.append("\(path)/\(name)") }
+      if [".yaml", ".yml", ".json"].contains(where: name.hasSuffix) {
+        files.append("\(path)/\(name)")
+      }
     }
     guard !files.isEmpty else { throw CLIFailure(.failed, "\(path): no .yaml or .json files.") }
     return files.sorted()

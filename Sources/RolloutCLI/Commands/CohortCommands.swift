@@ -8,7 +8,8 @@ enum CohortCommands {
     Command("cohort add", ["COHORT", "USER…"], "let users into a cohort", run: add),
     Command("cohort remove", ["COHORT", "USER…"], "take users out of a cohort", run: remove),
     Command(
-      "cohort import", ["COHORT", "FILE"], "add the users of a file, one a line (.csv or .ndjson too)",
+      "cohort import", ["COHORT", "FILE"],
+      "add the users of a file, one a line (.csv or .ndjson too)",
       run: importFile),
   ]
 

@@ -7,7 +7,8 @@ enum CompletionCommand {
     case "bash": session.terminal.print(bash)
     case "zsh": session.terminal.print("autoload -U +X bashcompinit && bashcompinit\n" + bash)
     case "fish": session.terminal.print(fish)
-    case let other: throw CLIFailure(.usage, "There is completion for bash, zsh and fish, not \(other).")
+    case let other:
+      throw CLIFailure(.usage, "There is completion for bash, zsh and fish, not \(other).")
     }
   }
 
@@ -17,8 +18,11 @@ enum CompletionCommand {
     }
     let firsts = Set(CommandTable.all.map { $0.path[0] }).sorted()
     let groups = firsts.compactMap { first -> String? in
-      let seconds = CommandTable.all.filter { $0.path[0] == first && $0.path.count > 1 }.map { $0.path[1] }
-      return seconds.isEmpty ? nil : "    \"\(first)\") words=\"\(seconds.joined(separator: " "))\" ;;"
+      let seconds = CommandTable.all.filter { $0.path[0] == first && $0.path.count > 1 }.map {
+        $0.path[1]
+      }
+      return seconds.isEmpty
+        ? nil : "    \"\(first)\") words=\"\(seconds.joined(separator: " "))\" ;;"
     }
     return """
       _rollout() {
@@ -40,7 +44,8 @@ enum CompletionCommand {
     for command in CommandTable.all {
       let first = command.path[0]
       if command.path.count == 1 {
-        lines.append("complete -c rollout -n __fish_use_subcommand -a \(first) -d '\(command.summary)'")
+        lines.append(
+          "complete -c rollout -n __fish_use_subcommand -a \(first) -d '\(command.summary)'")
       } else {
         lines.append("complete -c rollout -n __fish_use_subcommand -a \(first)")
         lines.append(

@@ -61,7 +61,8 @@ enum LifecycleCommands {
 
   private static func confirm(_ name: String, _ plan: PlanView, _ session: Session) throws {
     guard !session.arguments.has("--yes") else { return }
-    let next = plan.stages.indices.contains(plan.stageIndex + 1) ? plan.stages[plan.stageIndex + 1] : nil
+    let next =
+      plan.stages.indices.contains(plan.stageIndex + 1) ? plan.stages[plan.stageIndex + 1] : nil
     switch name {
     case "advance" where next?.percent == 100 && session.terminal.isInteractive:
       try session.terminal.confirm("Give \(plan.feature) to everyone?")
@@ -99,7 +100,8 @@ enum LifecycleCommands {
   ) -> String {
     let feature = terminal.style(plan.feature, .bold)
     let stage = plan.stages.indices.contains(plan.stageIndex) ? plan.stages[plan.stageIndex] : nil
-    let share = stage?.percent.map { " (\($0 == $0.rounded() ? String(Int($0)) : String($0)) %)" } ?? ""
+    let share =
+      stage?.percent.map { " (\($0 == $0.rounded() ? String(Int($0)) : String($0)) %)" } ?? ""
     let what: String
     switch name {
     case "start": what = "serves stage \(plan.stage)\(share)"

@@ -12,7 +12,8 @@ enum PlanCommands {
     Command(
       "plan apply", [], "store plans from a file or a folder",
       options: [
-        .init("--file", "FILE|FOLDER", "the plan file (-f), YAML or JSON; a folder takes all in it"),
+        .init(
+          "--file", "FILE|FOLDER", "the plan file (-f), YAML or JSON; a folder takes all in it"),
         .init("--dry-run", nil, "only say what would change, and for how many users"),
       ]
     ) { try await ApplyCommand.run($0) },
@@ -20,7 +21,8 @@ enum PlanCommands {
       "plan diff", [], "what applying a file would change",
       options: [.init("--file", "FILE|FOLDER", "the plan file (-f)")]
     ) { try await ApplyCommand.diff($0) },
-    Command("plan export", ["FEATURE"], "the plan file in its canonical form, as JSON", run: export),
+    Command(
+      "plan export", ["FEATURE"], "the plan file in its canonical form, as JSON", run: export),
     Command(
       "plan preview", ["FEATURE"], "who would have the feature at a stage",
       options: [.init("--stage", "NAME", "the stage (default: the next)")], run: preview),

@@ -62,7 +62,8 @@ package final class CompiledPlan: Sendable {
           cause: .forcedOn)
       }
     }
-    if let eligible = plan.definition.eligible, !eligible.contains(where: { $0.matches(attributes) })
+    if let eligible = plan.definition.eligible,
+      !eligible.contains(where: { $0.matches(attributes) })
     {
       return off(.notEligible)
     }

@@ -8,7 +8,9 @@ package final class Snapshot: Sendable {
   private let table: [Int32]
 
   package init(plans: [CompiledPlan], revision: Int) {
-    let sorted = plans.sorted { $0.plan.feature.utf8.lexicographicallyPrecedes($1.plan.feature.utf8) }
+    let sorted = plans.sorted {
+      $0.plan.feature.utf8.lexicographicallyPrecedes($1.plan.feature.utf8)
+    }
     var capacity = 8
     while capacity < sorted.count * 2 { capacity *= 2 }
     var table = [Int32](repeating: 0, count: capacity)

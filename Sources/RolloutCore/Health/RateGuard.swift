@@ -155,7 +155,9 @@ package struct RateGuard: Sendable, Equatable {
   private var firedBy: String {
     let threshold = "threshold: \(window.bad) bad, fires at \(firesAt)"
     let evidence = "evidence score \(rounded(score.value)) of \(rounded(self.evidence))"
-    if thresholdTriggered { return score.value >= self.evidence ? "\(threshold); \(evidence)" : threshold }
+    if thresholdTriggered {
+      return score.value >= self.evidence ? "\(threshold); \(evidence)" : threshold
+    }
     return evidence
   }
 
@@ -183,5 +185,6 @@ package func percent(_ fraction: Double) -> String {
 }
 
 private func rounded(_ score: Double) -> String {
-  score >= 1e15 ? "over 1e15" : shortestText(of: score < 10 ? (score * 10).rounded() / 10 : score.rounded())
+  score >= 1e15
+    ? "over 1e15" : shortestText(of: score < 10 ? (score * 10).rounded() / 10 : score.rounded())
 }

@@ -61,7 +61,8 @@ extension ThresholdWindow {
   mutating func read(from reader: inout StateReader) throws(StateReader.Truncated) {
     for _ in 0..<(try reader.count()) {
       let isBad = try reader.flag()
-      record(bad: isBad, user: try reader.optional { (r) throws(StateReader.Truncated) in try r.word() })
+      record(
+        bad: isBad, user: try reader.optional { (r) throws(StateReader.Truncated) in try r.word() })
     }
   }
 }

@@ -94,7 +94,9 @@ private func civil(fromDays days: Int64) -> (year: Int, month: Int, day: Int) {
   let doy = doe - (365 * yoe + yoe / 4 - yoe / 100)
   let mp = (5 * doy + 2) / 153
   let month = mp < 10 ? mp + 3 : mp - 9
-  return (Int(yoe + era * 400 + (month <= 2 ? 1 : 0)), Int(month), Int(doy - (153 * mp + 2) / 5 + 1))
+  return (
+    Int(yoe + era * 400 + (month <= 2 ? 1 : 0)), Int(month), Int(doy - (153 * mp + 2) / 5 + 1)
+  )
 }
 
 /// Source: as above, `days_from_civil`.

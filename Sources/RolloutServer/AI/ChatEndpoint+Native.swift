@@ -25,7 +25,8 @@ extension ChatEndpoint {
       let user = try reader.text("user")
       let maxTokens = try reader.int("max_tokens", in: 1...10_000_000)
       try reader.finish()
-      guard (prompt == nil) != (messages == nil), messages.map({ $0.array?.isEmpty == false }) ?? true
+      guard (prompt == nil) != (messages == nil),
+        messages.map({ $0.array?.isEmpty == false }) ?? true
       else {
         throw reader.error("prompt", "Send either prompt, or messages that are not empty.")
       }

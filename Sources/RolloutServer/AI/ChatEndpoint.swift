@@ -130,14 +130,16 @@ struct ChatEndpoint: Sendable {
       return .fallback(text: text, reason: "not_in_rollout", attempts: 0)
     }
     let problem = Problem(
-      .forbidden, "This user does not have \(call.plan.plan.feature), and its plan has no fallback.")
+      .forbidden, "This user does not have \(call.plan.plan.feature), and its plan has no fallback."
+    )
     return .error(ChatDialect.error(problem, call.headers(.refused("not_in_rollout"))))
   }
 
   private func noRoute(_ call: ChatCall) -> Answer {
     let problem = Problem(
       .invalidTransition,
-      "\(call.plan.plan.feature) has no usable AI route; name one of the server's routes in its plan.")
+      "\(call.plan.plan.feature) has no usable AI route; name one of the server's routes in its plan."
+    )
     return .error(ChatDialect.error(problem, call.headers(.refused("no_route"))))
   }
 

@@ -29,8 +29,8 @@ struct EvaluationContext: Sendable {
     try check()
   }
 
-  /// From an OpenFeature context: `targetingKey` and, beside it, attributes. Nested values cannot be
-  /// matched by a rule and are left out.
+  /// From an OpenFeature context: `targetingKey` and, beside it, attributes. Nested values cannot
+  /// be matched by a rule and are left out.
   init(openFeature members: [Document.Member]) throws(Problem) {
     for member in members {
       if member.key == "targetingKey" {

@@ -62,19 +62,22 @@ enum OFREP {
     guard let key = percentDecoded(request.parameters[0]) else {
       reply.send(
         failure(
-          status: 400, key: "", code: "PARSE_ERROR", details: "The key is not percent-encoded UTF-8."))
+          status: 400, key: "", code: "PARSE_ERROR",
+          details: "The key is not percent-encoded UTF-8."))
       return
     }
     guard request.principal.may(use: key) else {
       reply.send(
         failure(
-          status: 403, key: key, code: "GENERAL", details: "The token is limited to other features."))
+          status: 403, key: key, code: "GENERAL", details: "The token is limited to other features."
+        ))
       return
     }
     guard let plan = request.snapshot.plan(key) else {
       reply.send(
         failure(
-          status: 404, key: key, code: "FLAG_NOT_FOUND", details: "There is no feature \(quoted(key))."))
+          status: 404, key: key, code: "FLAG_NOT_FOUND",
+          details: "There is no feature \(quoted(key))."))
       return
     }
     do throws(ContextError) {

@@ -22,7 +22,8 @@ struct EventEndpoint: Sendable {
     ]
   }
 
-  private func stream(_ request: APIRequest, _ exchange: Exchange, _ format: EventHub.Format) async {
+  private func stream(_ request: APIRequest, _ exchange: Exchange, _ format: EventHub.Format) async
+  {
     let last = request.field("last-event-id").flatMap { Int($0) }
     do {
       let missed =

@@ -59,7 +59,8 @@ final class EventHub: Sendable {
       try? exchange.offer(opening, backlogMax: Int.max)
       return state.nextID
     }
-    exchange.onDisconnect { [self] in state.withLock { _ = $0.subscribers.removeValue(forKey: id) } }
+    exchange.onDisconnect { [self] in state.withLock { _ = $0.subscribers.removeValue(forKey: id) }
+    }
   }
 
   func publish(_ event: StoredEvent) {

@@ -30,7 +30,7 @@ struct AlertEndpoint: Sendable {
 
   // MARK: Reading
 
-  /// Alertmanager's payload, version 4. Read leniently: newer and older servers add and omit fields.
+  /// Alertmanager's payload, version 4. Read leniently: other versions add and omit fields.
   private func alertmanager(_ request: APIRequest) async throws -> HTTPResponse {
     guard let alerts = try request.json()["alerts"]?.array else {
       throw Problem(.badRequest, "This is not an Alertmanager webhook: alerts is missing.")
@@ -121,7 +121,9 @@ struct AlertEndpoint: Sendable {
     for _ in 0..<5 {
       guard let plan = await controller.planIfAny(alert.feature) else { return "unknown feature" }
       guard plan.isServing else { return "not serving" }
-      if let entered = plan.stageEnteredAt, alert.startsAt < entered { return "older than the stage" }
+      if let entered = plan.stageEnteredAt, alert.startsAt < entered {
+        return "older than the stage"
+      }
       let command: Command
       switch alert.action {
       case .kill: command = .kill

@@ -53,7 +53,8 @@ extension HealthView.GuardView {
     let interval = wilson(verdict.errors, verdict.requests)
     self.init(
       metric: guarded.rule.metric.rawValue, limit: guarded.rule.limit.text,
-      action: guarded.rule.action.rawValue, rate: rate.map(rounded), low: interval.map { rounded($0.low) },
+      action: guarded.rule.action.rawValue, rate: rate.map(rounded),
+      low: interval.map { rounded($0.low) },
       high: interval.map { rounded($0.high) }, requests: verdict.requests,
       errors: verdict.errors, affectedUsers: verdict.affectedUsers, score: rounded(verdict.score),
       threshold: guarded.evidence, state: verdict.state.rawValue, sentence: verdict.sentence)

@@ -23,7 +23,9 @@ struct Monitor: Sendable {
   func look() async {
     let now = clock.now
     for (plan, findings) in ledger.assess(now: now) {
-      let firing = findings.filter { $0.verdict.state == .firing && $0.guarded.rule.action != .notify }
+      let firing = findings.filter {
+        $0.verdict.state == .firing && $0.guarded.rule.action != .notify
+      }
       // The guard that reduces exposure most decides.
       let first = firing.first { $0.guarded.rule.action == .rollback } ?? firing.first
       guard let finding = first else { continue }
@@ -48,7 +50,8 @@ struct Monitor: Sendable {
       let done = try await controller.perform(
         command, on: plan.feature, expecting: plan.version, context)
       log.notice(
-        "guard acted", ["feature": plan.feature, "stage": done.plan.stageName, "why": context.reason])
+        "guard acted",
+        ["feature": plan.feature, "stage": done.plan.stageName, "why": context.reason])
     } catch is PlanController.Stale {
       // A person was first; the next round judges the plan as it is then.
     } catch {

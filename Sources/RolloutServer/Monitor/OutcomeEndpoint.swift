@@ -22,7 +22,8 @@ struct OutcomeEndpoint: Sendable {
   private func report(_ request: APIRequest) async throws -> HTTPResponse {
     try request.allowQuery()
     guard let list = try request.json()["outcomes"]?.array else {
-      throw Problem(.badRequest, "Send {\"outcomes\":[{\"feature\":\"…\",\"user\":\"…\",\"ok\":true}]}.")
+      throw Problem(
+        .badRequest, "Send {\"outcomes\":[{\"feature\":\"…\",\"user\":\"…\",\"ok\":true}]}.")
     }
     guard list.count <= Self.outcomesMax else {
       throw Problem(.tooMany, "At most \(Self.outcomesMax) outcomes in one call; split the list.")
@@ -35,7 +36,10 @@ struct OutcomeEndpoint: Sendable {
       do throws(DocumentError) {
         accepted.append(try decode(document, snapshot, request.principal, now))
       } catch {
-        rejected.append(.init(index: index, error: error.path.isEmpty ? error.message : "\(error.path): \(error.message)"))
+        rejected.append(
+          .init(
+            index: index,
+            error: error.path.isEmpty ? error.message : "\(error.path): \(error.message)"))
       }
     }
     ledger.record(accepted)
@@ -69,7 +73,9 @@ struct OutcomeEndpoint: Sendable {
     let dollars = try reader.double("cost_usd", in: 0...1_000_000) ?? 0
     let arm: Outcome.Arm? = try reader.choice("arm")
     let id = try reader.text("id")
-    guard (id?.utf8.count ?? 0) <= 255 else { throw reader.error("id", "An id is at most 255 bytes.") }
+    guard (id?.utf8.count ?? 0) <= 255 else {
+      throw reader.error("id", "An id is at most 255 bytes.")
+    }
     let at = try instant(&reader, now)
     try reader.finish()
     let outcome = Outcome(
@@ -100,7 +106,9 @@ struct OutcomeEndpoint: Sendable {
   }
 
   /// `at` as RFC 3339 or milliseconds; never in the future.
-  private func instant(_ reader: inout ObjectReader, _ now: Instant) throws(DocumentError) -> Instant {
+  private func instant(_ reader: inout ObjectReader, _ now: Instant) throws(DocumentError)
+    -> Instant
+  {
     guard let value = reader.optional("at") else { return now }
     if let milliseconds = value.int, milliseconds >= 0 {
       return min(Instant(milliseconds: Int64(milliseconds)), now)

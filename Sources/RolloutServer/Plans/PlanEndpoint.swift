@@ -142,11 +142,13 @@ struct PlanEndpoint: Sendable {
     if existing == nil {
       if let tag = request.field("if-match") {
         throw Problem(
-          .staleVersion, "There is no plan \(feature) yet, so it has no version \(tag); "
+          .staleVersion,
+          "There is no plan \(feature) yet, so it has no version \(tag); "
             + "leave If-Match out to create it.")
       }
     } else if request.field("if-none-match") == "*" {
-      throw Problem(.alreadyExists, "There is a plan \(feature) already; send If-Match to change it.")
+      throw Problem(
+        .alreadyExists, "There is a plan \(feature) already; send If-Match to change it.")
     } else {
       expected = try request.expectedVersion()
     }
@@ -194,7 +196,8 @@ struct PlanEndpoint: Sendable {
     if let known = try await store.answer(scope: scope, key: key, now: clock.now) {
       guard known.requestHash == hash else {
         throw Problem(
-          .idempotencyKeyReused, "This Idempotency-Key was used for another request; take a new one.")
+          .idempotencyKeyReused,
+          "This Idempotency-Key was used for another request; take a new one.")
       }
       return HTTPResponse(status: 200, body: Array(known.answer.utf8))
     }

@@ -1,0 +1,181 @@
+import DocumentKit
+import Foundation
+import RolloutTesting
+import Testing
+
+/// The README's story, by the real programs.
+@Suite(.serialized) struct StoryTests {
+  private let folder = TemporaryFolder()
+
+  private func plan(_ text: String = "feature: ai-summary\n") -> String {
+    folder.write(text, to: "plan.yaml")
+  }
+
+  private func start(_ folder: TemporaryFolder) async throws -> ServerProcess {
+    try await ServerProcess(data: "\(folder.path)/data")
+  }
+
+  @Test func `a product manager takes a feature to its users and back`() async throws {
+    let server = try await start(folder)
+    let applied = try await server.rollout("plan", "apply", "-f", plan())
+    #expect(
+      applied.output == "ai-summary: created, version 1, draft. Next: rollout start ai-summary\n")
+    #expect(applied.status == 0)
+    #expect(
+      try await server.rollout("plan", "apply", "-f", plan()).output
+        == "ai-summary: unchanged, version 1\n")
+    #expect(
+      try await server.rollout("start", "ai-summary").output
+        == "ai-summary serves stage internal. Version 2.\n")
+    #expect(try await server.rollout("cohort", "add", "internal", "anna").status == 0)
+    let check = try await server.rollout("check", "ai-summary", "--user", "anna")
+    #expect(
+      check.output.hasPrefix("anna: ai-summary is on, because the user is in cohort internal"))
+    let advanced = try await server.rollout("advance", "ai-summary", "--reason", "no complaints")
+    #expect(advanced.output == "ai-summary went from internal to beta (5 %). Version 3.\n")
+    let show = try await server.rollout("plan", "show", "ai-summary")
+    #expect(show.output.contains("▶ beta"))
+    #expect(show.output.contains("next        advance to 25, ready"))
+    let history = try await server.rollout("history", "ai-summary")
+    #expect(history.output.contains("internal → beta  token:admin  no complaints"))
+    let back = try await server.rollout("rollback", "ai-summary", "--reason", "odd answers")
+    #expect(back.output.hasPrefix("ai-summary went back from beta to internal"))
+    #expect(
+      try await server.rollout("kill", "ai-summary", "--yes").output
+        == "ai-summary is killed: nobody has it now. Version 5.\n")
+    let list = try await server.rollout("plan", "list", "--output", "json")
+    #expect(
+      try JSONReader.read(Array(list.output.utf8))["plans"]?.array?.first?["status"]?.string
+        == "killed")
+    #expect(server.terminate() == 0)
+  }
+
+  @Test func `exit codes tell scripts what happened`() async throws {
+    let server = try await start(folder)
+    _ = try await server.rollout("plan", "apply", "-f", plan())
+    _ = try await server.rollout("start", "ai-summary")
+    _ = try await server.rollout("advance", "ai-summary")
+    let stale = try await server.rollout("advance", "ai-summary", "--if-version", "2")
+    #expect(stale.status == 4)
+    #expect(stale.output.isEmpty)
+    #expect(stale.errors.contains("version 3: token:admin advanced internal → beta"))
+    for (words, status, says) in [
+      (["advance"], Int32(2), "FEATURE is missing"), (["advance", "a", "b"], 2, "Unexpected b"),
+      (["advance", "x", "--resaon", "y"], 2, "Did you mean --reason?"),
+      (["advence", "x"], 2, "Did you mean rollout advance?"),
+      (["plan"], 2, "there are: plan list"),
+      (["advance", "none"], 1, "There is no feature \"none\""),
+      (["start", "ai-summary"], 1, "Only a draft can be started"),
+      (["advance", "ai-summary", "--to", "100"], 4, "The next stage is 25"),
+      (["plan", "apply"], 2, "-f FILE"),
+      (["plan", "apply", "-f", "/nope.yaml"], 1, "No such file"),
+      (["plan", "list", "--output", "xml"], 2, "table or json"),
+      (["plan", "list", "--url", "http://127.0.0.1:1"], 3, "does not answer"),
+    ] {
+      let finished = try await server.rollout(words)
+      #expect(finished.status == status, "\(words)")
+      #expect(finished.errors.contains(says), "\(words): \(finished.errors)")
+      #expect(finished.output.isEmpty)
+    }
+    let wrong = try await server.rollout(
+      ["plan", "list"], environment: ["ROLLOUT_TOKEN": "ro_x", "ROLLOUT_TOKEN_FILE": ""])
+    #expect(wrong.status == 5)
+    let help = try await server.rollout("advance", "--help")
+    #expect(help.status == 0)
+    #expect(help.output.contains("--force"))
+  }
+
+  @Test func `errors in plan files come with file, line and column`() async throws {
+    let server = try await start(folder)
+    let bad = plan("feature: x\nstages:\n  - {name: a, percent: 50}\n  - {name: b, percent: 20}\n")
+    let refused = try await server.rollout("plan", "apply", "-f", bad)
+    #expect(refused.status == 1)
+    #expect(
+      refused.errors.hasPrefix(
+        "rollout: \(bad):4:24: stages[1].percent: Percentages never decrease"))
+    let config = folder.write("providers:\n  a: {kind: magic}\n", to: "rollout.yaml")
+    let checked = try await run("rollout-server", ["check-config", "--config", config])
+    #expect(checked.status == 78)
+    #expect(checked.errors.contains("rollout.yaml:2:13: providers.a.kind: Expected one of"))
+    let usage = try await run("rollout-server", ["--port", "1"])
+    #expect(usage.status == 2)
+  }
+
+  @Test func `tokens and bulk cohorts work from the shell`() async throws {
+    let server = try await start(folder)
+    let made = try await server.rollout("token", "create", "--name", "app", "--scope", "evaluate")
+    let token = made.output.trimmingCharacters(in: .newlines)
+    #expect(token.hasPrefix("ro_"))
+    _ = try await server.rollout("plan", "apply", "-f", plan())
+    let app = ["ROLLOUT_TOKEN": token]
+    #expect(
+      try await server.rollout(["check", "ai-summary", "--user", "u"], environment: app).status == 0
+    )
+    #expect(try await server.rollout(["plan", "list"], environment: app).status == 5)
+    let users = folder.write("anna\nbob\n", to: "users.txt")
+    #expect(
+      try await server.rollout("cohort", "import", "beta", users).output == "2 users are in beta\n")
+    #expect(try await server.rollout("cohort", "list", "beta").output == "anna\nbob\n")
+    _ = try await server.rollout("cohort", "remove", "beta", "anna")
+    #expect(try await server.rollout("cohort", "list", "beta").output == "bob\n")
+    let id = String(token.split(separator: "_")[1])
+    #expect(try await server.rollout("token", "revoke", id).status == 0)
+    #expect(
+      try await server.rollout(["check", "ai-summary", "--user", "u"], environment: app).status == 5
+    )
+  }
+
+  @Test func `hostile names cannot steer the terminal`() async throws {
+    let server = try await start(folder)
+    _ = try await server.rollout("plan", "apply", "-f", plan())
+    _ = try await server.rollout("start", "ai-summary", "--reason", "\u{1B}[2Jgone")
+    let history = try await server.rollout("history", "ai-summary")
+    #expect(!history.output.contains("\u{1B}"))
+    #expect(history.output.contains("[2Jgone"))
+  }
+
+  @Test func `a second server on the same data is refused`() async throws {
+    let server = try await start(folder)
+    let second = try await run(
+      "rollout-server", ["--listen", "127.0.0.1:0", "--data", server.data])
+    #expect(second.status == 1)
+    #expect(second.errors.contains("another server holds"))
+  }
+
+  @Test func `nothing acknowledged is lost when the server is killed at any moment`() async throws {
+    var acknowledged = 0
+    for round in 0..<6 {
+      let server = try await start(folder)
+      if round == 0 {
+        _ = try await server.rollout("plan", "apply", "-f", plan())
+        _ = try await server.rollout("start", "ai-summary")
+        acknowledged = 2
+      }
+      // Pausing and resuming as fast as it goes, until the server is shot.
+      let worker = Task { () -> Int in
+        var last = 0
+        while true {
+          for word in ["pause", "resume"] {
+            let finished = try await server.rollout([word, "ai-summary", "--output", "json"])
+            guard finished.status == 0 else { return last }
+            last = try JSONReader.read(Array(finished.output.utf8))["version"]?.int ?? last
+          }
+        }
+      }
+      try await Task.sleep(for: .milliseconds(150 + round * 70))
+      server.kill()
+      acknowledged = max(acknowledged, try await worker.value)
+      let again = try await start(folder)
+      let list = try await again.rollout(
+        "history", "ai-summary", "--output", "json", "--limit", "1000")
+      let events = try #require(try JSONReader.read(Array(list.output.utf8))["events"]?.array)
+      let versions = events.compactMap { $0["version"]?.int }
+      #expect(versions == Array((1...versions.count).reversed()))
+      #expect(versions.count >= acknowledged)
+      // Where the kill fell between the two, go back to running.
+      _ = try await again.rollout("resume", "ai-summary")
+      acknowledged = versions.count
+      #expect(again.terminate() == 0)
+    }
+  }
+}

@@ -1,0 +1,163 @@
+import Foundation
+import Testing
+
+/// The house rules, as far as a machine can check them. See `docs/STYLE.md`.
+@Suite struct TidyTests {
+  private struct File {
+    var path: String
+    var lines: [String]
+    var text: String
+  }
+
+  private static let root = URL(filePath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent()
+
+  private func files(under folders: String..., ending: String = ".swift") throws -> [File] {
+    try folders.flatMap { folder -> [File] in
+      let base = Self.root.appending(path: folder)
+      let walker = FileManager.default.enumerator(atPath: base.path)
+      return try (walker?.compactMap { $0 as? String } ?? []).filter { $0.hasSuffix(ending) }.map {
+        name in
+        let text = try String(contentsOf: base.appending(path: name), encoding: .utf8)
+        return File(
+          path: "\(folder)/\(name)", lines: text.components(separatedBy: "\n"), text: text)
+      }
+    }
+  }
+
+  /// Who may import whom: nothing else is allowed.
+  private static let imports: [String: Set<String>] = [
+    "DocumentKit": ["CYAML"],
+    "RolloutCore": ["DocumentKit"],
+    "HTTPKit": ["CPlatform", "CCurl", "Glibc", "Synchronization"],
+    "RolloutStore": [
+      "RolloutCore", "DocumentKit", "CSQLite", "CCrypto", "Glibc", "Synchronization",
+    ],
+    "RolloutGateway": ["RolloutCore", "DocumentKit", "HTTPKit", "Synchronization"],
+    "RolloutAPI": ["RolloutCore", "DocumentKit"],
+    "RolloutTesting": ["RolloutCore", "Glibc", "Synchronization"],
+    "RolloutServer": [
+      "RolloutCore", "DocumentKit", "HTTPKit", "RolloutStore", "RolloutGateway", "RolloutAPI",
+      "Glibc", "Synchronization",
+    ],
+    "RolloutCLI": ["RolloutAPI", "RolloutCore", "DocumentKit", "HTTPKit", "Glibc"],
+  ]
+
+  @Test func `targets import what the graph allows, and each C library has one importer`() throws {
+    var importers: [String: Set<String>] = [:]
+    for file in try files(under: "Sources") {
+      let target = file.path.split(separator: "/")[1]
+      let allowed = try #require(Self.imports[String(target)], "\(file.path) is in no known target")
+      for line in file.lines {
+        let words = line.split(separator: " ")
+        guard let index = words.firstIndex(of: "import"), index <= 1, index + 1 < words.count,
+          words.first != "//", words.first != "///"
+        else { continue }
+        let module = String(words[index + 1])
+        #expect(allowed.contains(module), "\(file.path) imports \(module)")
+        if ["CSQLite", "CCurl", "CCrypto", "CYAML", "CPlatform"].contains(module) {
+          importers[module, default: []].insert(String(target))
+          #expect(words.first == "internal", "\(file.path): import \(module) internally")
+        }
+      }
+    }
+    for (module, targets) in importers { #expect(targets.count == 1, "\(module): \(targets)") }
+    #expect(importers.count == 5)
+  }
+
+  @Test func `files and functions are short`() throws {
+    for file in try files(under: "Sources", "Tests") {
+      #expect(file.lines.count <= 500, "\(file.path) has \(file.lines.count) lines")
+      guard file.path.hasPrefix("Sources") else { continue }
+      var start: (line: Int, indent: Int)?
+      for (index, line) in file.lines.enumerated() {
+        let indent = line.prefix { $0 == " " }.count
+        if start == nil, line.contains("func "), !line.contains("///"), line.contains("{"),
+          !line.contains("}")
+        {
+          start = (index, indent)
+        } else if let begun = start, line == String(repeating: " ", count: begun.indent) + "}" {
+          let length = index - begun.line
+          #expect(length <= 70, "\(file.path):\(begun.line + 1) is \(length) lines long")
+          start = nil
+        }
+      }
+    }
+  }
+
+  @Test func `lines fit into 100 columns`() throws {
+    for file in try files(under: "Sources") {
+      for (index, line) in file.lines.enumerated() where line.count > 100 {
+        // A text that cannot be broken is the exception.
+        #expect(line.contains("\""), "\(file.path):\(index + 1)")
+      }
+    }
+  }
+
+  @Test func `nothing traps on input, nothing prints, nothing is left open`() throws {
+    let forbidden = [
+      "try!", " as! ", "JSONSerialization", "fatalError(", "TODO", "FIXME", "// XXX", "HACK",
+      "import Foundation", "DispatchQueue", "Thread.sleep",
+    ]
+    for file in try files(under: "Sources") {
+      for (index, line) in file.lines.enumerated() {
+        for word in forbidden where line.contains(word) {
+          Issue.record("\(file.path):\(index + 1) has \(word)")
+        }
+        let prints =
+          line.contains(" print(") && !line.contains("terminal.print(")
+          && !line.contains("func print(")
+        if prints { Issue.record("\(file.path):\(index + 1) prints") }
+        if line.contains("@unchecked Sendable"), !line.contains("///") {
+          let before = file.lines[max(0, index - 12)..<index].joined()
+          #expect(
+            before.contains("@unchecked Sendable"), "\(file.path):\(index + 1) needs its proof")
+        }
+      }
+    }
+  }
+
+  @Test func `every package type says what it is`() throws {
+    let pattern = #/^\s*(package|public) (final class|struct|enum|actor|protocol|indirect enum) /#
+    for file in try files(under: "Sources") {
+      for (index, line) in file.lines.enumerated() where line.firstMatch(of: pattern) != nil {
+        // Nested types and wire models that read as their name stand below a documented one.
+        guard !line.hasPrefix("  "), !file.path.hasSuffix("Messages.swift") else { continue }
+        var above = index - 1
+        while above >= 0, file.lines[above].hasPrefix("@") { above -= 1 }
+        #expect(
+          above >= 0 && file.lines[above].hasPrefix("///"),
+          "\(file.path):\(index + 1) is undocumented")
+      }
+    }
+  }
+
+  @Test func `every test file asserts something`() throws {
+    for file in try files(under: "Tests") where file.text.contains("@Test") {
+      #expect(file.text.contains("#expect") || file.text.contains("#require"), "\(file.path)")
+    }
+  }
+
+  @Test func `applied migrations never change`() throws {
+    let ledger = try String(
+      contentsOf: Self.root.appending(path: "Tests/TidyTests/migrations.sha256"), encoding: .utf8)
+    for file in try files(under: "migrations", ending: ".sql") {
+      let process = Process()
+      process.executableURL = URL(filePath: "/usr/bin/sha256sum")
+      process.arguments = [Self.root.appending(path: file.path).path]
+      let pipe = Pipe()
+      process.standardOutput = pipe
+      try process.run()
+      let sum = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        .prefix(64)
+      let name = try #require(file.path.split(separator: "/").last)
+      #expect(ledger.contains("\(sum)  \(name)"), "\(name) changed, or is not in the ledger yet")
+    }
+  }
+
+  @Test func `the package depends on no other`() throws {
+    let manifest = try String(
+      contentsOf: Self.root.appending(path: "Package.swift"), encoding: .utf8)
+    #expect(!manifest.contains(".package("))
+  }
+}
