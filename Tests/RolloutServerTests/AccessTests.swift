@@ -28,7 +28,7 @@ import Testing
     var tokens: [Scope: String] = [:]
     for scope in Scope.allCases { tokens[scope] = try await token(server, scope.rawValue) }
     let admin = try #require(tokens[.admin])
-    let forged = admin.dropLast() + (admin.hasSuffix("x") ? "y" : "x")
+    let forged = String(admin.dropLast()) + (admin.hasSuffix("x") ? "y" : "x")
     for route in server.application.routes where !route.pattern.hasSuffix("/events") {
       let name = "\(route.method.rawValue) \(route.pattern)"
       for bad in ["", "ro_wrong", forged] {
