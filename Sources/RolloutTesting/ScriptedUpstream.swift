@@ -13,7 +13,7 @@ package final class ScriptedUpstream: Sendable {
     case reset
   }
 
-  private struct State {
+  fileprivate struct State {
     var scripts: [[Step]] = []
     var fallback: [Step] = []
     var requests: [String] = []
@@ -22,13 +22,13 @@ package final class ScriptedUpstream: Sendable {
 
   package let port: Int
   private let listener: Int32
-  private let state = Mutex(State())
+  private let core = Core()
 
   package var url: String { "http://127.0.0.1:\(port)" }
   /// Every request so far, as received.
-  package var requests: [String] { state.withLock { $0.requests } }
+  package var requests: [String] { core.state.withLock { $0.requests } }
   /// How many hanging connections were left by their peer.
-  package var peersGone: Int { state.withLock { $0.peersGone } }
+  package var peersGone: Int { core.state.withLock { $0.peersGone } }
 
   package init() {
     let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
@@ -45,29 +45,35 @@ package final class ScriptedUpstream: Sendable {
     }
     port = Int(UInt16(bigEndian: address.sin_port))
     self.listener = listener
-    onThread { [weak self] in
+    // The thread owns the descriptor: closed by anybody else, its number could come back as another
+    // test's listener while this thread still accepts on it.
+    onThread { [core] in
       while true {
         let peer = accept(listener, nil, nil)
-        guard peer >= 0, let upstream = self else { return }
-        onThread { upstream.serve(peer) }
+        guard peer >= 0 else { break }
+        onThread { core.serve(peer) }
       }
+      close(listener)
     }
   }
 
-  deinit {
-    shutdown(listener, Int32(SHUT_RDWR))
-    close(listener)
-  }
+  deinit { shutdown(listener, Int32(SHUT_RDWR)) }
 
   /// What the next request gets, once; queued.
   package func next(_ steps: Step...) { next(steps) }
 
-  package func next(_ steps: [Step]) { state.withLock { $0.scripts.append(steps) } }
+  package func next(_ steps: [Step]) { core.state.withLock { $0.scripts.append(steps) } }
 
   /// What requests get when nothing is queued.
-  package func always(_ steps: Step...) { state.withLock { $0.fallback = steps } }
+  package func always(_ steps: Step...) { core.state.withLock { $0.fallback = steps } }
 
-  private func serve(_ peer: Int32) {
+}
+
+/// What the threads of an upstream share; it outlives the upstream while connections are open.
+private final class Core: Sendable {
+  let state = Mutex(ScriptedUpstream.State())
+
+  func serve(_ peer: Int32) {
     defer { close(peer) }
     var one: Int32 = 1
     setsockopt(peer, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
@@ -81,7 +87,7 @@ package final class ScriptedUpstream: Sendable {
   }
 
   /// False when the connection is over.
-  private func perform(_ step: Step, _ peer: Int32) -> Bool {
+  private func perform(_ step: ScriptedUpstream.Step, _ peer: Int32) -> Bool {
     switch step {
     case .send(let text):
       let bytes = Array(text.utf8)

@@ -21,7 +21,13 @@ final class CurlEngine: @unchecked Sendable {
 
   private static let initialized: Bool = cc_global_init() == CURLE_OK
 
-  private let queue = Mutex<[Command]>([])
+  private struct Queue {
+    var commands: [Command] = []
+    /// The thread is gone: nobody will take a command any more.
+    var hasEnded = false
+  }
+
+  private let queue = Mutex(Queue())
   private let wakeup: Int32
   private let epoll: Int32
   private let caFile: String
@@ -63,13 +69,21 @@ final class CurlEngine: @unchecked Sendable {
   func stop() { post(.stop) }
 
   func post(_ command: Command) {
-    let wasEmpty = queue.withLock { queue in
-      queue.append(command)
-      return queue.count == 1
+    let (wakes, tooLate) = queue.withLock { queue in
+      if queue.hasEnded { return (false, true) }
+      queue.commands.append(command)
+      return (queue.commands.count == 1, false)
     }
-    guard wasEmpty else { return }
+    if tooLate, case .start(let transfer) = command { transfer.loopFinish(.cancelled) }
+    guard wakes else { return }
     var one: UInt64 = 1
     _ = write(wakeup, &one, 8)
+  }
+
+  // Not closed by the thread: a late command must not write to a number that is someone else's.
+  deinit {
+    close(epoll)
+    close(wakeup)
   }
 
   // MARK: The loop
@@ -89,10 +103,13 @@ final class CurlEngine: @unchecked Sendable {
       sweep()
     }
     for (handle, transfer) in live { remove(transfer, handle, .cancelled) }
+    let unheard = queue.withLock { queue in
+      queue.hasEnded = true
+      return queue.commands
+    }
+    for case .start(let transfer) in unheard { transfer.loopFinish(.cancelled) }
     for handle in pool { curl_easy_cleanup(handle) }
     curl_multi_cleanup(multi)
-    close(epoll)
-    close(wakeup)
   }
 
   private func timeout() -> Int32 {
@@ -119,8 +136,8 @@ final class CurlEngine: @unchecked Sendable {
 
   private func drainQueue() {
     let commands = queue.withLock { queue in
-      defer { queue = [] }
-      return queue
+      defer { queue.commands = [] }
+      return queue.commands
     }
     for command in commands {
       switch command {

@@ -111,7 +111,7 @@ extension Lifecycle {
         ? ["hold: a person rolled back (\(hold.reason))"]
         : ["hold: \(hold.cause.rawValue) (\(hold.reason)); it ends with its condition"]
     }
-    var sentences = ["hold: \(hold.cause.rawValue) must be acknowledged (\(hold.reason))"]
+    var sentences = ["hold: \(hold.cause.rawValue) must be acknowledged by a person"]
     if let ends = plan.cooldownEnds, now < ends {
       sentences.append("cooldown: \(ends.since(now).words) left")
     }
