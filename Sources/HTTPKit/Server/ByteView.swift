@@ -4,9 +4,10 @@ import Glibc
 ///
 /// Every access is bounds-checked in release builds too: a bug here must stop, not read on.
 package struct ByteView {
-  private let base: UnsafePointer<UInt8>
+  @usableFromInline package let base: UnsafePointer<UInt8>
   package let count: Int
 
+  @inlinable @inline(__always)
   package init(_ base: UnsafePointer<UInt8>, count: Int) {
     precondition(count >= 0)
     self.base = base
@@ -20,26 +21,37 @@ package struct ByteView {
 
   package static var empty: ByteView { ByteView(emptyBase, count: 0) }
 
+  @inlinable @inline(__always)
   package var isEmpty: Bool { count == 0 }
 
   /// For `span` and memcpy; the same lifetime as the view.
+  @inlinable @inline(__always)
   package var buffer: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: base, count: count) }
 
+  @inlinable @inline(__always)
   package subscript(index: Int) -> UInt8 {
     precondition(index >= 0 && index < count, "ByteView index out of range")
     return base[index]
   }
 
+  @inlinable @inline(__always)
   package subscript(range: Range<Int>) -> ByteView {
     precondition(
       range.lowerBound >= 0 && range.upperBound <= count, "ByteView range out of range")
     return ByteView(base + range.lowerBound, count: range.count)
   }
 
+  @inlinable @inline(__always)
   package func equals(_ text: StaticString) -> Bool {
     count == text.utf8CodeUnitCount && memcmp(base, text.utf8Start, count) == 0
   }
 
+  @inlinable @inline(__always)
+  package func equals(_ other: ByteView) -> Bool {
+    count == other.count && memcmp(base, other.base, count) == 0
+  }
+
+  @inlinable @inline(__always)
   package func hasPrefix(_ text: StaticString) -> Bool {
     count >= text.utf8CodeUnitCount && memcmp(base, text.utf8Start, text.utf8CodeUnitCount) == 0
   }
@@ -51,6 +63,7 @@ package struct ByteView {
     return true
   }
 
+  @inlinable @inline(__always)
   package func firstIndex(of byte: UInt8, from start: Int = 0) -> Int? {
     guard start < count, let found = memchr(base + start, Int32(byte), count - start) else {
       return nil

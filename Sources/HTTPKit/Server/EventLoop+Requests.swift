@@ -52,7 +52,7 @@ extension EventLoop {
     var used = 0
     while used < bytes.count, connection.exchange == nil, !connection.isLingering,
       !connection.closeAfterOutput,
-      connection.outputPending + replyBuffer.count <= limits.pipelinedOutputMax
+      connection.outputPending + reply.output.count <= limits.pipelinedOutputMax
     {
       let rest = bytes[used..<bytes.count]
       do throws(ParseFailure) {
@@ -115,6 +115,10 @@ extension EventLoop {
     case .accept(let bodySizeMax, let ticket):
       var head = head
       head.ticket = ticket
+      if head.framing == .length(0) {
+        serve(connection, head, bytes, body: .empty)
+        return head.length
+      }
       if case .length(let length) = head.framing {
         guard length <= bodySizeMax else { throw .bodyTooLarge }
         connection.phase = .body(head)
@@ -125,7 +129,7 @@ extension EventLoop {
       }
       setDeadline(connection, in: limits.bodyTimeout)
       if head.expectsContinue, bytes.count == head.length {
-        replyBuffer.append("HTTP/1.1 100 Continue\r\n\r\n")
+        reply.output.append("HTTP/1.1 100 Continue\r\n\r\n")
       }
       return head.framing == .chunked ? head.length : nil
     }
@@ -133,7 +137,7 @@ extension EventLoop {
 
   private func context(_ head: RequestHead, keepAlive: Bool) -> HeadContext {
     HeadContext(
-      date: date, keepAlive: keepAlive, minorVersion: head.minorVersion,
+      date: reply.context.date, keepAlive: keepAlive, minorVersion: head.minorVersion,
       isHead: head.method == .head)
   }
 
@@ -141,7 +145,7 @@ extension EventLoop {
     _ connection: Connection, _ head: RequestHead, _ response: HTTPResponse, close: Bool
   ) {
     let keepAlive = head.keepAlive && !close && !draining
-    replyBuffer.append(response, context(head, keepAlive: keepAlive))
+    reply.output.append(response, context(head, keepAlive: keepAlive))
     finishRequest(connection, keepAlive: keepAlive)
   }
 
@@ -155,20 +159,18 @@ extension EventLoop {
     _ connection: Connection, _ head: RequestHead, _ bytes: ByteView, body: ByteView
   ) {
     let keepAlive = head.keepAlive && !draining
-    let context = context(head, keepAlive: keepAlive)
-    let buffer = replyBuffer
-    replyBuffer = OutputBuffer()
-    var reply = Reply(output: buffer, context: context) { [mailbox] in
-      Exchange(
-        slot: connection.slot, generation: connection.generation, mailbox: mailbox)
-    }
-    service.handle(RequestView(head, in: bytes, body: body), ticket: head.ticket, &reply)
-    replyBuffer = reply.output
+    reply.slot = connection.slot
+    reply.generation = connection.generation
+    reply.context.keepAlive = keepAlive
+    reply.context.minorVersion = head.minorVersion
+    reply.context.isHead = head.method == .head
+    reply.outcome = .none
+    service.handle(RequestView(head, in: bytes, body: body), ticket: head.ticket, reply)
     switch reply.outcome {
     case .sent: finishRequest(connection, keepAlive: keepAlive)
     case .suspended(let exchange):
       connection.phase = .suspended(exchange)
-      connection.stream = context
+      connection.stream = reply.context
       connection.deadline = Int.max
     case .none:
       // A service that answers nothing is our bug; the client must not hang for it.
@@ -185,22 +187,22 @@ extension EventLoop {
     if draining { context.keepAlive = false }
     switch kind {
     case .response(let response):
-      replyBuffer.append(response, context)
+      reply.output.append(response, context)
       complete(connection, exchange, keepAlive: context.keepAlive)
     case .begin(let head):
       // HTTP/1.0 knows no chunks: the end of the connection is the end of the stream.
       if context.minorVersion == 0 { context.keepAlive = false }
       connection.stream = context
-      replyBuffer.begin(head.status, context)
-      replyBuffer.append("\r\nContent-Type: ")
-      replyBuffer.append(head.contentType)
-      if context.minorVersion > 0 { replyBuffer.append("\r\nTransfer-Encoding: chunked") }
-      replyBuffer.appendFields(head.headers)
-      replyBuffer.append("\r\n\r\n")
+      reply.output.begin(head.status, context)
+      reply.output.append("\r\nContent-Type: ")
+      reply.output.append(head.contentType)
+      if context.minorVersion > 0 { reply.output.append("\r\nTransfer-Encoding: chunked") }
+      reply.output.appendFields(head.headers)
+      reply.output.append("\r\n\r\n")
     case .chunk(let bytes):
       if !context.isHead { appendChunk(bytes, context) }
     case .finish:
-      if context.minorVersion > 0, !context.isHead { replyBuffer.append("0\r\n\r\n") }
+      if context.minorVersion > 0, !context.isHead { reply.output.append("0\r\n\r\n") }
       complete(connection, exchange, keepAlive: context.keepAlive)
     case .abort:
       flush(connection)
@@ -217,13 +219,13 @@ extension EventLoop {
 
   private func appendChunk(_ bytes: [UInt8], _ context: HeadContext) {
     guard context.minorVersion > 0 else {
-      replyBuffer.append(bytes)
+      reply.output.append(bytes)
       return
     }
-    replyBuffer.append(String(bytes.count, radix: 16))
-    replyBuffer.append("\r\n")
-    replyBuffer.append(bytes)
-    replyBuffer.append("\r\n")
+    reply.output.append(String(bytes.count, radix: 16))
+    reply.output.append("\r\n")
+    reply.output.append(bytes)
+    reply.output.append("\r\n")
   }
 
   private func complete(_ connection: Connection, _ exchange: Exchange, keepAlive: Bool) {
@@ -242,8 +244,9 @@ extension EventLoop {
     ]
     let response = HTTPResponse.problem(
       status: status, code: codes[status] ?? "bad_request", detail: detail)
-    replyBuffer.append(
-      response, HeadContext(date: date, keepAlive: false, minorVersion: 1, isHead: false))
+    reply.output.append(
+      response,
+      HeadContext(date: reply.context.date, keepAlive: false, minorVersion: 1, isHead: false))
     connection.closeAfterOutput = true
     connection.phase = .idle
     forget(connection)

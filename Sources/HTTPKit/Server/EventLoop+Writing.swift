@@ -8,20 +8,20 @@ extension EventLoop {
 
   /// Sends what the loop has gathered for this connection; keeps what the socket does not take.
   func flush(_ connection: Connection) {
-    guard !replyBuffer.isEmpty else { return }
-    defer { replyBuffer.removeAll() }
+    guard !reply.output.isEmpty else { return }
+    defer { reply.output.removeAll() }
     guard connections[connection.slot] === connection else { return }
     var sent = 0
     if connection.outputPending == 0 {
-      sent = replyBuffer.bytes.withUnsafeBytes { transmit(connection, $0) }
+      sent = transmit(connection, reply.output.bytes)
       if sent < 0 {
         drop(connection)
         return
       }
       connection.exchange?.sent(sent)
     }
-    if sent < replyBuffer.count {
-      connection.output.append(contentsOf: replyBuffer.bytes[sent...])
+    if sent < reply.output.count {
+      connection.output.append(contentsOf: reply.output.bytes[sent...])
       if connection.writeDeadline == Int.max {
         connection.writeDeadline = now + limits.writeTimeout
         noteDeadline(connection.writeDeadline)

@@ -21,7 +21,6 @@ final class EventLoop {
   var buffered = 0
   var now = monotonicMilliseconds()
   private var dateSeconds: time_t = 0
-  private(set) var date: [UInt8] = []
   /// No deadline lies before this; a cheap bound, not the exact minimum.
   private var nextSweep = Int.max
   private var acceptAgainAt = Int.max
@@ -29,13 +28,14 @@ final class EventLoop {
   private var stopped = false
   private var graceEnds = Int.max
   var scratch: [UInt8]
-  var replyBuffer = OutputBuffer()
+  let reply: Reply
 
   init(listener: Int32, limits: HTTPLimits, mailbox: Mailbox, service: any HTTPService) throws {
     self.listener = listener
     self.limits = limits
     self.mailbox = mailbox
     self.service = service
+    reply = Reply(mailbox: mailbox)
     epoll = cp_epoll_create()
     guard epoll >= 0 else { throw SystemError("epoll_create1") }
     events = Array(repeating: epoll_event(), count: 256)
@@ -82,7 +82,7 @@ final class EventLoop {
     let seconds = time(nil)
     if seconds != dateSeconds {
       dateSeconds = seconds
-      date = httpDate(seconds)
+      reply.context.date = httpDate(seconds)
     }
   }
 

@@ -6,7 +6,7 @@ package protocol HTTPService: AnyObject {
 
   /// Answers through `reply`, now or later. Views are valid during the call only. `ticket` is what
   /// `admit` gave for this request.
-  func handle(_ request: RequestView, ticket: Int, _ reply: inout Reply)
+  func handle(_ request: RequestView, ticket: Int, _ reply: Reply)
 }
 
 /// Whether a request's body is worth receiving.
@@ -18,43 +18,46 @@ package enum Admission {
   case refuse(HTTPResponse)
 }
 
-/// How a service answers one request: exactly once, by `send`, `write` or `suspend`.
-package struct Reply {
+/// How a service answers one request: exactly once, by `send` or `suspend`. One per loop, reused;
+/// valid during the call it was handed to.
+package final class Reply {
   enum Outcome {
     case none
     case sent
     case suspended(Exchange)
   }
 
-  var output: OutputBuffer
+  var output = OutputBuffer(capacity: 64 * 1024)
+  private var body = OutputBuffer()
   var outcome = Outcome.none
-  let context: HeadContext
-  private let makeExchange: () -> Exchange
+  var context = HeadContext(date: [], keepAlive: true, minorVersion: 1, isHead: false)
+  var slot = 0
+  var generation: UInt32 = 0
+  private let mailbox: Mailbox
 
-  init(output: consuming OutputBuffer, context: HeadContext, exchange: @escaping () -> Exchange) {
-    self.output = output
-    self.context = context
-    makeExchange = exchange
-  }
+  init(mailbox: Mailbox) { self.mailbox = mailbox }
 
-  package mutating func send(_ response: HTTPResponse) {
+  package func send(_ response: HTTPResponse) {
     output.append(response, context)
     outcome = .sent
   }
 
-  /// A 200 of a prepared body, without building a response value.
-  package mutating func send(json body: borrowing OutputBuffer) {
+  /// Answers 200 with the JSON that `write` puts into the buffer; no response value is built and,
+  /// once the buffers have grown, nothing is allocated.
+  package func sendJSON(_ write: (inout OutputBuffer) -> Void) {
+    body.removeAll()
+    write(&body)
     output.begin(200, context)
     output.append("\r\nContent-Type: application/json\r\nContent-Length: ")
     output.append(decimal: body.count)
     output.append("\r\n\r\n")
-    if !context.isHead { output.append(body.bytes) }
+    if !context.isHead { output.append(body.bytes.assumingMemoryBound(to: UInt8.self)) }
     outcome = .sent
   }
 
   /// Leaves the loop: the answer will come through the exchange, from any thread.
-  package mutating func suspend() -> Exchange {
-    let exchange = makeExchange()
+  package func suspend() -> Exchange {
+    let exchange = Exchange(slot: slot, generation: generation, mailbox: mailbox)
     outcome = .suspended(exchange)
     return exchange
   }

@@ -1,45 +1,126 @@
-/// Bytes on their way to one socket. One per loop, reused for every answer.
-package struct OutputBuffer {
-  private(set) var bytes: [UInt8] = []
+import Glibc
 
-  var count: Int { bytes.count }
-  var isEmpty: Bool { bytes.isEmpty }
+/// Bytes on their way to one socket: one growing block of memory, reused for every answer.
+///
+/// Every append checks the room it needs, so nothing is written outside the block.
+package struct OutputBuffer: ~Copyable {
+  @usableFromInline package private(set) var base: UnsafeMutablePointer<UInt8>
+  @usableFromInline package var count = 0
+  @usableFromInline package private(set) var capacity: Int
 
-  mutating func removeAll() { bytes.removeAll(keepingCapacity: bytes.capacity <= 1 << 20) }
-
-  package mutating func append(_ text: StaticString) {
-    bytes.append(
-      contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+  package init(capacity: Int = 4096) {
+    base = .allocate(capacity: capacity)
+    self.capacity = capacity
   }
 
-  package mutating func append(_ more: [UInt8]) { bytes.append(contentsOf: more) }
-  package mutating func append(_ view: ByteView) { bytes.append(contentsOf: view.buffer) }
-  package mutating func append(_ text: String) { bytes.append(contentsOf: text.utf8) }
-  package mutating func append(byte: UInt8) { bytes.append(byte) }
+  deinit { base.deallocate() }
+
+  package var isEmpty: Bool { count == 0 }
+  package var array: [UInt8] { Array(bytes) }
+  package var last: UInt8? { count == 0 ? nil : base[count - 1] }
+  var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
+
+  /// Bytes kept for the next answer at most; a large one gives its memory back.
+  private static let keptMax = 1 << 20
+
+  package mutating func removeAll() {
+    count = 0
+    guard capacity > Self.keptMax else { return }
+    base.deallocate()
+    capacity = 4096
+    base = .allocate(capacity: capacity)
+  }
+
+  @inlinable @inline(__always)
+  package mutating func reserve(_ more: Int) {
+    if capacity - count < more { grow(more) }
+  }
+
+  @usableFromInline package mutating func grow(_ more: Int) {
+    let larger = max(capacity * 2, count + more)
+    let block = UnsafeMutablePointer<UInt8>.allocate(capacity: larger)
+    memcpy(block, base, count)
+    base.deallocate()
+    base = block
+    capacity = larger
+  }
+
+  @inlinable @inline(__always)
+  package mutating func append(_ bytes: UnsafeBufferPointer<UInt8>) {
+    guard let source = bytes.baseAddress, bytes.count > 0 else { return }
+    reserve(bytes.count)
+    memcpy(base + count, source, bytes.count)
+    count += bytes.count
+  }
+
+  @inlinable @inline(__always)
+  package mutating func append(_ text: StaticString) {
+    append(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+  }
+
+  @inlinable @inline(__always)
+  package mutating func append(_ more: [UInt8]) { more.withUnsafeBufferPointer { append($0) } }
+
+  @inlinable @inline(__always)
+  package mutating func append(_ view: ByteView) { append(view.buffer) }
+
+  package mutating func append(_ text: String) {
+    var text = text
+    text.withUTF8 { append($0) }
+  }
+
+  @inlinable @inline(__always)
+  package mutating func append(byte: UInt8) {
+    reserve(1)
+    base[count] = byte
+    count += 1
+  }
 
   package mutating func append(decimal value: Int) {
     if value < 0 {
       append(String(value))
       return
     }
-    var digits: (UInt64, UInt64, UInt64) = (0, 0, 0)
-    withUnsafeMutableBytes(of: &digits) { scratch in
-      var index = scratch.count
-      var rest = value
-      repeat {
-        index -= 1
-        scratch[index] = UInt8(0x30 + rest % 10)
-        rest /= 10
-      } while rest > 0
-      bytes.append(contentsOf: scratch[index...])
+    var digits = 1
+    var bound = 10
+    while digits < 19, value >= bound {
+      digits += 1
+      bound = digits < 19 ? bound * 10 : Int.max
     }
+    reserve(digits)
+    var rest = value
+    for position in stride(from: count + digits - 1, through: count, by: -1) {
+      base[position] = UInt8(truncatingIfNeeded: 0x30 + rest % 10)
+      rest /= 10
+    }
+    count += digits
   }
 
   /// A header value from elsewhere: line breaks and controls become spaces.
   mutating func append(headerValue text: String) {
     for byte in text.utf8 {
-      bytes.append(byte < 0x20 && byte != 0x09 || byte == 0x7F ? 0x20 : byte)
+      append(byte: byte < 0x20 && byte != 0x09 || byte == 0x7F ? 0x20 : byte)
     }
+  }
+
+  /// The inside of a JSON string, escaped as RFC 8259 demands. The bytes must be UTF-8.
+  package mutating func append(jsonText view: ByteView) {
+    var clean = 0
+    for index in 0..<view.count {
+      let byte = view[index]
+      guard byte < 0x20 || byte == 0x22 || byte == 0x5C else { continue }
+      append(view[clean..<index])
+      clean = index + 1
+      append(byte: 0x5C)
+      if byte >= 0x20 {
+        append(byte: byte)
+      } else {
+        append("u00")
+        append(byte: byte >= 0x10 ? 0x31 : 0x30)
+        append(byte: byte & 15 < 10 ? 0x30 + byte & 15 : 0x57 + byte & 15)
+      }
+    }
+    append(view[clean..<view.count])
   }
 }
 
@@ -54,11 +135,15 @@ struct HeadContext {
 extension OutputBuffer {
   /// The status line and the fields every answer has.
   mutating func begin(_ status: Int, _ context: HeadContext) {
-    append("HTTP/1.1 ")
-    append(decimal: status)
-    append(byte: 0x20)
-    append(reasonPhrase(status))
-    append("\r\nDate: ")
+    if status == 200 {
+      append("HTTP/1.1 200 OK\r\nDate: ")
+    } else {
+      append("HTTP/1.1 ")
+      append(decimal: status)
+      append(byte: 0x20)
+      append(reasonPhrase(status))
+      append("\r\nDate: ")
+    }
     append(context.date)
     if !context.keepAlive {
       append("\r\nConnection: close")

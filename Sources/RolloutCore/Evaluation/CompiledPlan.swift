@@ -14,6 +14,13 @@ package final class CompiledPlan: Sendable {
   private let forceOn: ByteSet
   private let forceOff: ByteSet
   private let steps: [Step]
+  // Copies of what every evaluation looks at, so that it touches neither the plan nor its arrays.
+  private let isServing: Bool
+  private let stageIndex: Int
+  private let holdout: Int
+  private let hasEligible: Bool
+  /// Whether a rule of this plan looks at attributes.
+  package let usesAttributes: Bool
 
   /// `members` gives the members of a cohort by name.
   package init(_ plan: Plan, members: (String) -> ByteSet) {
@@ -29,6 +36,11 @@ package final class CompiledPlan: Sendable {
         rules: stage.rules, members: stage.cohort.map(members) ?? ByteSet(),
         threshold: stage.percent?.thousandths)
     }
+    isServing = plan.isServing
+    stageIndex = plan.stageIndex
+    holdout = plan.status == .completed ? 0 : definition.holdout.thousandths
+    hasEligible = definition.eligible != nil
+    usesAttributes = hasEligible || steps.contains { !$0.rules.isEmpty }
   }
 
   package var stageName: String { plan.stageName }
@@ -45,7 +57,7 @@ package final class CompiledPlan: Sendable {
     user: Span<UInt8>?, attributes: Attributes = [:]
   ) throws(UserRequired) -> Decision {
     let bucket: Int? = if let user { bucketer.bucket(user) } else { nil }
-    guard plan.isServing else {
+    guard isServing else {
       return Decision(
         enabled: false, cohort: nil, bucket: bucket, reason: .disabled,
         cause: .notServing(plan.status))
@@ -58,17 +70,16 @@ package final class CompiledPlan: Sendable {
       if !forceOff.isEmpty, forceOff.contains(user) { return off(.forcedOff) }
       if !forceOn.isEmpty, forceOn.contains(user) {
         return Decision(
-          enabled: plan.stageIndex >= 0, cohort: 0, bucket: bucket, reason: .targetingMatch,
+          enabled: stageIndex >= 0, cohort: 0, bucket: bucket, reason: .targetingMatch,
           cause: .forcedOn)
       }
     }
-    if let eligible = plan.definition.eligible,
+    if hasEligible, let eligible = plan.definition.eligible,
       !eligible.contains(where: { $0.matches(attributes) })
     {
       return off(.notEligible)
     }
-    let holdout = plan.definition.holdout.thousandths
-    if holdout > 0, plan.status != .completed {
+    if holdout > 0 {
       guard let user else { throw UserRequired() }
       if holdoutBucketer.bucket(user) < holdout { return off(.heldOut) }
     }
@@ -92,12 +103,12 @@ package final class CompiledPlan: Sendable {
       }
       guard let threshold = steps[index].threshold, threshold > 0 else { continue }
       if threshold >= Bucketer.bucketCount {
-        if undecided, index > plan.stageIndex { throw UserRequired() }
+        if undecided, index > stageIndex { throw UserRequired() }
         return include(index, bucket, .static, .everyone(stage: index))
       }
       if let bucket {
         if bucket < threshold { return include(index, bucket, .split, .bucketInside(stage: index)) }
-      } else if index <= plan.stageIndex {
+      } else if index <= stageIndex {
         undecided = true
       }
     }
@@ -113,7 +124,7 @@ package final class CompiledPlan: Sendable {
   private func include(
     _ stage: Int, _ bucket: Int?, _ reason: Decision.Reason, _ cause: Decision.Cause
   ) -> Decision {
-    let enabled = stage <= plan.stageIndex
+    let enabled = stage <= stageIndex
     // Who waits for the 100 % stage is out by percentage, not by a constant.
     let reason = !enabled && reason == .static ? .split : reason
     return Decision(

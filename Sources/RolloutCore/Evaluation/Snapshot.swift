@@ -27,12 +27,15 @@ package final class Snapshot: Sendable {
 
   package static let empty = Snapshot(plans: [], revision: 0)
 
-  /// The plan of a feature key given as UTF-8; nil when there is none. O(1), no allocation.
-  package func plan(_ key: Span<UInt8>) -> CompiledPlan? {
+  package func plan(_ key: Span<UInt8>) -> CompiledPlan? { index(key).map { plans[$0] } }
+
+  /// Where in `plans` a feature key given as UTF-8 stands; nil when there is none. O(1), no
+  /// allocation.
+  package func index(_ key: Span<UInt8>) -> Int? {
     var slot = Int(Murmur3.hash(key)) & (table.count - 1)
     while table[slot] != 0 {
       let index = Int(table[slot]) - 1
-      if equals(plans[index].key, key) { return plans[index] }
+      if equals(plans[index].key, key) { return index }
       slot = (slot + 1) & (table.count - 1)
     }
     return nil

@@ -1,13 +1,14 @@
 import RolloutCore
 
-/// Who a request comes from, after its token was checked.
-struct Principal: Sendable {
-  var actor: Actor
-  var tokenID: String?
-  var scopes: Set<Scope>
+/// Who a request comes from, after its token was checked. Shared by reference: loops hand it on
+/// with every request.
+final class Principal: Sendable {
+  let actor: Actor
+  let tokenID: String?
+  let scopes: Set<Scope>
   /// Features the token is limited to; nil for all.
-  var features: Set<String>?
-  var expiresAt: Instant?
+  let features: Set<String>?
+  let expiresAt: Instant?
 
   /// Everybody, when the server runs with `auth: off`.
   static let anonymous = Principal(
@@ -24,7 +25,7 @@ struct Principal: Sendable {
     self.expiresAt = expiresAt
   }
 
-  init(_ token: TokenRecord) {
+  convenience init(_ token: TokenRecord) {
     self.init(
       actor: .token(token.name), tokenID: token.id, scopes: token.scopes,
       features: token.features, expiresAt: token.expiresAt)

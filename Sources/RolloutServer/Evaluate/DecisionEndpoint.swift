@@ -16,7 +16,7 @@ enum DecisionEndpoint {
 
   /// Runs `body`, answering what it throws as a problem.
   private static func answering(
-    _ reply: inout Reply, _ body: () throws(Problem) -> [UInt8]
+    _ reply: Reply, _ body: () throws(Problem) -> [UInt8]
   ) {
     do throws(Problem) {
       reply.send(HTTPResponse(status: 200, body: try body()))
@@ -25,9 +25,10 @@ enum DecisionEndpoint {
     }
   }
 
-  private static func get(_ request: InlineRequest, _ reply: inout Reply) {
-    answering(&reply) { () throws(Problem) in
-      let plan = try plan(request, request.parameters[0])
+  private static func get(_ request: InlineRequest, _ reply: Reply) {
+    if answersPlainUser(request, reply) { return }
+    answering(reply) { () throws(Problem) in
+      let plan = try plan(request, request.parameter(0))
       guard let items = decodedQuery(request.view.query) else {
         throw Problem(.badRequest, "The query is not percent-encoded UTF-8.")
       }
@@ -54,6 +55,29 @@ enum DecisionEndpoint {
     }
   }
 
+  /// The question nearly every app asks, `?user=<id>` and nothing else to decode, answered without
+  /// an allocation. False leaves everything, errors too, to the general way.
+  private static func answersPlainUser(_ request: InlineRequest, _ reply: Reply) -> Bool {
+    let query = request.view.query
+    guard query.hasPrefix("user="), query.count > 5, query.count <= 5 + UserID.lengthMax,
+      request.principal.features == nil
+    else { return false }
+    let user = query[5..<query.count]
+    for index in 0..<user.count {
+      switch user[index] {
+      case UInt8(ascii: "%"), UInt8(ascii: "+"), UInt8(ascii: "&"): return false
+      default: continue
+      }
+    }
+    let key = request.parameter(0).buffer
+    guard let index = request.snapshot.index(key.span) else { return false }
+    let rendered = request.served.rendered[index]
+    let bytes = user.buffer
+    guard let decision = try? rendered.plan.decide(user: bytes.span) else { return false }
+    reply.sendJSON { rendered.write(decision, user: user, to: &$0) }
+    return true
+  }
+
   private static func flag(_ item: (name: String, value: String)) throws(Problem) -> Bool {
     switch item.value {
     case "true", "1", "": return true
@@ -62,9 +86,9 @@ enum DecisionEndpoint {
     }
   }
 
-  private static func post(_ request: InlineRequest, _ reply: inout Reply) {
-    answering(&reply) { () throws(Problem) in
-      let plan = try plan(request, request.parameters[0])
+  private static func post(_ request: InlineRequest, _ reply: Reply) {
+    answering(reply) { () throws(Problem) in
+      let plan = try plan(request, request.parameter(0))
       let (context, explain) = try userBody(request)
       return try decision(plan, context, explain: explain)
     }
@@ -84,9 +108,9 @@ enum DecisionEndpoint {
     }
   }
 
-  private static func manyUsers(_ request: InlineRequest, _ reply: inout Reply) {
-    answering(&reply) { () throws(Problem) in
-      let plan = try plan(request, request.parameters[0])
+  private static func manyUsers(_ request: InlineRequest, _ reply: Reply) {
+    answering(reply) { () throws(Problem) in
+      let plan = try plan(request, request.parameter(0))
       do {
         var reader = try ObjectReader(JSONReader.read(request.view.body.array))
         guard let users = try reader.list("users") else {
@@ -104,16 +128,16 @@ enum DecisionEndpoint {
     }
   }
 
-  private static func manyFeatures(_ request: InlineRequest, _ reply: inout Reply) {
-    answering(&reply) { () throws(Problem) in
+  private static func manyFeatures(_ request: InlineRequest, _ reply: Reply) {
+    answering(reply) { () throws(Problem) in
       do {
         var reader = try ObjectReader(JSONReader.read(request.view.body.array))
         let context = try EvaluationContext(native: reader.optional("user"))
         let names = try reader.texts("features")
         try reader.finish()
         let plans = try names.map { try $0.map { try named(request, $0) } }
-        let visible = request.snapshot.plans.filter {
-          request.principal.may(use: $0.plan.feature)
+        let visible = request.served.rendered.filter {
+          request.principal.may(use: $0.plan.plan.feature)
         }
         return try list((plans ?? visible).map { ($0, context) })
       } catch let error as DocumentError { throw Problem(.badRequest, "\(error)") } catch {
@@ -123,19 +147,21 @@ enum DecisionEndpoint {
   }
 
   private static func list(
-    _ pairs: [(plan: CompiledPlan, context: EvaluationContext)]
+    _ pairs: [(plan: RenderedPlan, context: EvaluationContext)]
   ) throws(Problem) -> [UInt8] {
-    var body = Array("{\"decisions\":[".utf8)
+    var body = OutputBuffer()
+    body.append("{\"decisions\":[")
     for (index, pair) in pairs.enumerated() {
-      if index > 0 { body.append(UInt8(ascii: ",")) }
-      body += try decision(pair.plan, pair.context, explain: false)
+      if index > 0 { body.append(",") }
+      try write(pair.plan, pair.context, explain: false, to: &body)
     }
-    return body + Array("]}".utf8)
+    body.append("]}")
+    return body.array
   }
 
   private static func plan(
     _ request: InlineRequest, _ parameter: ByteView
-  ) throws(Problem) -> CompiledPlan {
+  ) throws(Problem) -> RenderedPlan {
     guard let feature = percentDecoded(parameter) else {
       throw Problem(.badRequest, "The path is not percent-encoded UTF-8.")
     }
@@ -144,31 +170,42 @@ enum DecisionEndpoint {
 
   private static func named(
     _ request: InlineRequest, _ feature: String
-  ) throws(Problem) -> CompiledPlan {
+  ) throws(Problem) -> RenderedPlan {
     guard request.principal.may(use: feature) else {
       throw Problem(.forbidden, "The token is limited to other features.")
     }
-    guard let plan = request.snapshot.plan(feature) else {
+    let key = Array(feature.utf8)
+    guard let index = request.snapshot.index(key.span) else {
       throw Problem(
         .notFound, "There is no feature \(quoted(feature)); rollout plan list shows all.")
     }
-    return plan
+    return request.served.rendered[index]
   }
 
   private static func decision(
-    _ plan: CompiledPlan, _ context: EvaluationContext, explain: Bool
+    _ plan: RenderedPlan, _ context: EvaluationContext, explain: Bool
   ) throws(Problem) -> [UInt8] {
+    var body = OutputBuffer()
+    try write(plan, context, explain: explain, to: &body)
+    return body.array
+  }
+
+  private static func write(
+    _ rendered: RenderedPlan, _ context: EvaluationContext, explain: Bool,
+    to body: inout OutputBuffer
+  ) throws(Problem) {
     let decision: Decision
-    do throws(UserRequired) { decision = try plan.decide(context) } catch {
+    do throws(UserRequired) { decision = try rendered.plan.decide(context) } catch {
       throw Problem(
-        .userRequired, "\(plan.plan.feature) is decided by percentage: send the user's id.")
+        .userRequired,
+        "\(rendered.plan.plan.feature) is decided by percentage: send the user's id.")
     }
-    let view = DecisionView(
-      feature: plan.plan.feature, user: context.user, enabled: decision.enabled,
-      variant: decision.enabled ? "on" : "off", cohort: plan.cohortName(decision),
-      stage: plan.stageName, bucket: decision.bucket, reason: decision.reason.rawValue,
-      planVersion: plan.plan.version, because: explain ? plan.because(decision) : nil)
-    return view.json
+    let because = explain ? rendered.plan.because(decision) : nil
+    let user = context.user.map { Array($0.utf8) } ?? []
+    user.withUnsafeBufferPointer { bytes in
+      rendered.write(
+        decision, user: context.user == nil ? nil : ByteView(bytes), because: because, to: &body)
+    }
   }
 }
 
@@ -176,41 +213,5 @@ extension CommandContext {
   /// For errors of reading, where no command is under way.
   static var reading: CommandContext {
     CommandContext(actor: .monitor, reason: "", now: Instant(milliseconds: 0))
-  }
-}
-
-extension DecisionView {
-  /// Written by hand: this is the hottest answer there is.
-  fileprivate var json: [UInt8] {
-    var writer = JSONWriter()
-    writer.beginObject()
-    writer.key("feature")
-    writer.string(feature)
-    if let user {
-      writer.key("user")
-      writer.string(user)
-    }
-    writer.key("enabled")
-    writer.bool(enabled)
-    writer.key("variant")
-    writer.string(variant)
-    writer.key("cohort")
-    writer.string(cohort)
-    writer.key("stage")
-    writer.string(stage)
-    if let bucket {
-      writer.key("bucket")
-      writer.int(bucket)
-    }
-    writer.key("reason")
-    writer.string(reason)
-    writer.key("plan_version")
-    writer.int(planVersion)
-    if let because {
-      writer.key("because")
-      writer.string(because)
-    }
-    writer.endObject()
-    return writer.bytes
   }
 }

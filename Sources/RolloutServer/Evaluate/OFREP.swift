@@ -58,8 +58,9 @@ enum OFREP {
     }
   }
 
-  private static func single(_ request: InlineRequest, _ reply: inout Reply) {
-    guard let key = percentDecoded(request.parameters[0]) else {
+  private static func single(_ request: InlineRequest, _ reply: Reply) {
+    if answersPlainContext(request, reply) { return }
+    guard let key = percentDecoded(request.parameter(0)) else {
       reply.send(
         failure(
           status: 400, key: "", code: "PARSE_ERROR",
@@ -69,69 +70,78 @@ enum OFREP {
     guard request.principal.may(use: key) else {
       reply.send(
         failure(
-          status: 403, key: key, code: "GENERAL", details: "The token is limited to other features."
-        ))
+          status: 403, key: key, code: "GENERAL",
+          details: "The token is limited to other features."))
       return
     }
-    guard let plan = request.snapshot.plan(key) else {
+    let bytes = Array(key.utf8)
+    guard let index = request.snapshot.index(bytes.span) else {
       reply.send(
         failure(
           status: 404, key: key, code: "FLAG_NOT_FOUND",
           details: "There is no feature \(quoted(key))."))
       return
     }
+    let rendered = request.served.rendered[index]
     do throws(ContextError) {
       let context = try context(request.view.body)
-      do throws(UserRequired) {
-        reply.send(.json(success(plan, try plan.decide(context))))
-      } catch { throw keyMissing }
+      let decision: Decision
+      do throws(UserRequired) { decision = try rendered.plan.decide(context) } catch {
+        throw keyMissing
+      }
+      reply.sendJSON { rendered.writeFlag(decision, to: &$0) }
     } catch {
       reply.send(failure(status: 400, key: key, code: error.code, details: error.details))
     }
+  }
+
+  /// The context nearly every client sends, answered without building a document. False leaves
+  /// everything, errors too, to the general way.
+  private static func answersPlainContext(_ request: InlineRequest, _ reply: Reply) -> Bool {
+    let key = request.parameter(0).buffer
+    guard request.principal.features == nil, let index = request.snapshot.index(key.span) else {
+      return false
+    }
+    let rendered = request.served.rendered[index]
+    var scanner = ContextScanner(request.view.body)
+    guard let context = scanner.scan(keepingAttributes: rendered.plan.usesAttributes) else {
+      return false
+    }
+    let user = context.user.buffer
+    guard
+      let decision = try? rendered.plan.decide(user: user.span, attributes: context.attributes)
+    else { return false }
+    reply.sendJSON { rendered.writeFlag(decision, to: &$0) }
+    return true
   }
 
   private static let keyMissing = ContextError(
     code: "TARGETING_KEY_MISSING",
     details: "The feature is decided by percentage: send a targetingKey.")
 
-  private static func success(_ plan: CompiledPlan, _ decision: Decision) -> Document {
-    let values = plan.plan.definition.values
-    let value =
-      decision.enabled ? values?.on ?? .bool(true) : values?.off ?? .bool(false)
-    return .object([
-      "key": .string(plan.plan.feature),
-      "value": value,
-      "variant": .string(decision.enabled ? "on" : "off"),
-      "reason": .string(decision.reason.rawValue),
-      "metadata": .object([
-        "stage": .string(plan.stageName), "cohort": .string(plan.cohortName(decision)),
-        "bucket": decision.bucket.map { .int($0) }, "planVersion": .int(plan.plan.version),
-      ]),
-    ])
-  }
-
-  private static func bulk(_ request: InlineRequest, _ reply: inout Reply) {
+  private static func bulk(_ request: InlineRequest, _ reply: Reply) {
     let context: EvaluationContext
     do throws(ContextError) { context = try self.context(request.view.body) } catch {
       reply.send(failure(status: 400, key: nil, code: error.code, details: error.details))
       return
     }
-    var flags: [Document] = []
-    for plan in request.snapshot.plans where request.principal.may(use: plan.plan.feature) {
-      do throws(UserRequired) { flags.append(success(plan, try plan.decide(context))) } catch {
-        flags.append(
-          item(key: plan.plan.feature, code: keyMissing.code, details: keyMissing.details))
+    var answer = OutputBuffer()
+    answer.append("{\"flags\":[")
+    for rendered in request.served.rendered
+    where request.principal.may(use: rendered.plan.plan.feature) {
+      if answer.last != UInt8(ascii: "[") { answer.append(",") }
+      do throws(UserRequired) {
+        let decision = try rendered.plan.decide(context)
+        rendered.writeFlag(decision, to: &answer)
+      } catch {
+        let feature = rendered.plan.plan.feature
+        answer.append(item(key: feature, code: keyMissing.code, details: keyMissing.details).json)
       }
     }
-    let body = Document.object([
-      "flags": .array(flags),
-      "eventStreams": .array([
-        .object([
-          "type": .string("sse"), "endpoint": .object(["requestUri": .string(eventsPath)]),
-          "inactivityDelaySec": .int(120),
-        ])
-      ]),
-    ]).json
+    answer.append("],\"eventStreams\":[{\"type\":\"sse\",\"endpoint\":{\"requestUri\":\"")
+    answer.append(eventsPath)
+    answer.append("\"},\"inactivityDelaySec\":120}]}")
+    let body = answer.array
     // Over the whole answer, so that it covers the configuration and the context alike.
     let tag = entityTag(body)
     let headers = [("ETag", tag), ("Cache-Control", "no-cache")]

@@ -6,9 +6,12 @@ import RolloutCore
 /// What an inline handler gets: the borrowed request and the loop's view of the plans.
 struct InlineRequest {
   let view: RequestView
-  let parameters: [ByteView]
-  let snapshot: Snapshot
+  let route: Route
+  let served: ServedSnapshot
   let principal: Principal
+
+  var snapshot: Snapshot { served.snapshot }
+  func parameter(_ index: Int) -> ByteView { route.parameter(index, of: view.path) }
 }
 
 /// Answers the requests of one event loop: finds the route, checks the token, calls the handler.
@@ -17,7 +20,7 @@ final class LoopService: HTTPService {
   private let box: SnapshotBox
   private let tokens: TokenDirectory?
   private let clock: any WallClock
-  private var snapshot: Snapshot
+  private var served: ServedSnapshot
   private var verified = VerifiedTokens()
 
   /// `tokens` is nil with `auth: off`.
@@ -28,7 +31,7 @@ final class LoopService: HTTPService {
     self.box = box
     self.tokens = tokens
     self.clock = clock
-    snapshot = box.snapshot
+    served = box.served
   }
 
   func admit(_ request: RequestView) -> Admission {
@@ -81,22 +84,19 @@ final class LoopService: HTTPService {
     } else {
       return nil
     }
-    return verified.principal(presented, tokens, now: clock.now)
+    return verified.principal(presented, tokens, clock)
   }
 
-  func handle(_ request: RequestView, ticket: Int, _ reply: inout Reply) {
+  func handle(_ request: RequestView, ticket: Int, _ reply: Reply) {
     let route = table.routes[ticket]
-    if box.revision != snapshot.revision { snapshot = box.snapshot }
+    if box.revision != served.snapshot.revision { served = box.served }
     let principal = self.principal(request) ?? .anonymousReader
     switch route.action {
     case .inline(let handler):
-      let parameters = table.parameters(route, request.path)
       handler(
-        InlineRequest(
-          view: request, parameters: parameters, snapshot: snapshot, principal: principal),
-        &reply)
+        InlineRequest(view: request, route: route, served: served, principal: principal), reply)
     case .task(let handler):
-      guard let owned = own(request, route, principal, &reply) else { return }
+      guard let owned = own(request, route, principal, reply) else { return }
       let exchange = reply.suspend()
       let dialect = Dialect(path: request.path)
       let clock = clock
@@ -107,7 +107,7 @@ final class LoopService: HTTPService {
         }
       }
     case .exchange(let handler):
-      guard let owned = own(request, route, principal, &reply) else { return }
+      guard let owned = own(request, route, principal, reply) else { return }
       let exchange = reply.suspend()
       let task = Task { await handler(owned, exchange) }
       exchange.onDisconnect { task.cancel() }
@@ -116,11 +116,11 @@ final class LoopService: HTTPService {
 
   /// nil when the request cannot be decoded; it is answered then.
   private func own(
-    _ request: RequestView, _ route: Route, _ principal: Principal, _ reply: inout Reply
+    _ request: RequestView, _ route: Route, _ principal: Principal, _ reply: Reply
   ) -> APIRequest? {
     var parameters: [String] = []
-    for view in table.parameters(route, request.path) {
-      guard let text = percentDecoded(view) else {
+    for index in route.parameterPositions.indices {
+      guard let text = percentDecoded(route.parameter(index, of: request.path)) else {
         reply.send(undecodable(request))
         return nil
       }

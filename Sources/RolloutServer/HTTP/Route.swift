@@ -11,7 +11,7 @@ struct Route: Sendable {
 
   enum Action: Sendable {
     /// Answered on the loop, from memory.
-    case inline(@Sendable (InlineRequest, inout Reply) -> Void)
+    case inline(@Sendable (InlineRequest, Reply) -> Void)
     /// Answered by a task.
     case task(@Sendable (APIRequest) async throws -> HTTPResponse)
     /// Answers through the exchange itself, whole or streamed.
@@ -24,8 +24,8 @@ struct Route: Sendable {
   let access: Access
   let bodySizeMax: Int
   let action: Action
-  /// UTF-8 of each segment; nil for a parameter.
-  let segments: [[UInt8]?]
+  /// Which segments are parameters, counted from 0.
+  let parameterPositions: [Int]
 
   init(
     _ method: HTTPMethod, _ pattern: String, _ access: Access, bodySizeMax: Int = 1 << 20,
@@ -36,25 +36,40 @@ struct Route: Sendable {
     self.access = access
     self.bodySizeMax = bodySizeMax
     self.action = action
-    segments = pattern.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
-      .map { $0.hasPrefix("{") ? nil : Array($0.utf8) }
+    parameterPositions = pattern.split(separator: "/").enumerated()
+      .filter { $0.element.hasPrefix("{") }.map(\.offset)
   }
 
-  func matches(_ path: [ByteView]) -> Bool {
-    guard path.count == segments.count else { return false }
-    for (segment, view) in zip(segments, path) {
-      guard let segment else {
-        if view.isEmpty { return false }
-        continue
-      }
-      guard segment.count == view.count, view.buffer.elementsEqual(segment) else { return false }
-    }
-    return true
+  /// The parameter at `index` of a path that matches, still percent-encoded.
+  func parameter(_ index: Int, of path: ByteView) -> ByteView {
+    var segments = PathSegments(path)
+    for _ in 0..<parameterPositions[index] { _ = segments.next() }
+    return segments.next() ?? .empty
   }
 }
 
-/// Finds the route of a request.
-struct RouteTable: Sendable {
+/// The segments of a path, one after the other. A trailing slash means the same resource: some
+/// OFREP clients send one.
+struct PathSegments {
+  private let path: ByteView
+  private let end: Int
+  private var start = 1
+
+  init(_ path: ByteView) {
+    self.path = path
+    end = path.count > 1 && path[path.count - 1] == UInt8(ascii: "/") ? path.count - 1 : path.count
+  }
+
+  mutating func next() -> ByteView? {
+    guard start <= end, end > 1 else { return nil }
+    let slash = path[0..<end].firstIndex(of: UInt8(ascii: "/"), from: start) ?? end
+    defer { start = slash + 1 }
+    return path[start..<slash]
+  }
+}
+
+/// Finds the route of a request by walking a tree of segments.
+final class RouteTable: Sendable {
   enum Match {
     case route(Int)
     /// The path is known, the method is not allowed on it.
@@ -62,38 +77,68 @@ struct RouteTable: Sendable {
     case unknown
   }
 
+  private struct Node: Sendable {
+    var literals: [(segment: [UInt8], node: Int)] = []
+    var parameter: Int?
+    var endpoints: [(method: HTTPMethod, route: Int)] = []
+  }
+
   let routes: [Route]
+  private let nodes: [Node]
+
+  /// A segment is a literal or a parameter of its parent, literals first; patterns that would need
+  /// more are our bug.
+  init(routes: [Route]) {
+    self.routes = routes
+    var nodes = [Node()]
+    for (index, route) in routes.enumerated() {
+      var at = 0
+      for segment in route.pattern.split(separator: "/") {
+        let isParameter = segment.hasPrefix("{")
+        let literal = Array(segment.utf8)
+        let known =
+          isParameter
+          ? nodes[at].parameter : nodes[at].literals.first { $0.segment == literal }?.node
+        if known == nil {
+          nodes.append(Node())
+          if isParameter {
+            nodes[at].parameter = nodes.count - 1
+          } else {
+            nodes[at].literals.append((literal, nodes.count - 1))
+          }
+        }
+        at = known ?? nodes.count - 1
+      }
+      nodes[at].endpoints.append((route.method, index))
+    }
+    self.nodes = nodes
+  }
 
   func match(_ method: HTTPMethod, _ path: ByteView) -> Match {
-    let segments = split(path)
+    var segments = PathSegments(path)
+    var at = 0
+    while let segment = segments.next() {
+      guard let next = child(of: at, segment) else { return .unknown }
+      at = next
+    }
     // HEAD wherever GET is.
     let wanted = method == .head ? .get : method
-    var allowed: [HTTPMethod] = []
-    for (index, route) in routes.enumerated() where route.matches(segments) {
-      if route.method == wanted { return .route(index) }
-      allowed.append(route.method)
+    for endpoint in nodes[at].endpoints where endpoint.method == wanted {
+      return .route(endpoint.route)
     }
+    var allowed = nodes[at].endpoints.map(\.method)
     guard !allowed.isEmpty else { return .unknown }
     if allowed.contains(.get) { allowed.append(.head) }
     return .methodNotAllowed(allow: allowed.map(\.rawValue).joined(separator: ", "))
   }
 
-  /// The parameters of a matched path, still percent-encoded.
-  func parameters(_ route: Route, _ path: ByteView) -> [ByteView] {
-    zip(route.segments, split(path)).compactMap { $0 == nil ? $1 : nil }
-  }
-
-  private func split(_ path: ByteView) -> [ByteView] {
-    var segments: [ByteView] = []
-    // A trailing slash means the same resource: some OFREP clients send one.
-    let end =
-      path.count > 1 && path[path.count - 1] == UInt8(ascii: "/") ? path.count - 1 : path.count
-    var start = 1
-    while start <= end {
-      let slash = path[0..<end].firstIndex(of: UInt8(ascii: "/"), from: start) ?? end
-      segments.append(path[start..<slash])
-      start = slash + 1
+  private func child(of node: Int, _ segment: ByteView) -> Int? {
+    for index in nodes[node].literals.indices {
+      let isSame = nodes[node].literals[index].segment.withUnsafeBufferPointer { literal in
+        ByteView(literal).equals(segment)
+      }
+      if isSame { return nodes[node].literals[index].node }
     }
-    return segments.isEmpty ? [.empty] : segments
+    return segment.isEmpty ? nil : nodes[node].parameter
   }
 }
