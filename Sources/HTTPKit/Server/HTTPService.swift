@@ -55,6 +55,15 @@ package final class Reply {
     outcome = .sent
   }
 
+  /// Answers 304 for a representation of this tag (with its quotes).
+  package func sendNotModified(entityTag: [UInt8]) {
+    output.begin(304, context)
+    output.append("\r\nCache-Control: no-cache\r\nETag: ")
+    output.append(entityTag)
+    output.append("\r\n\r\n")
+    outcome = .sent
+  }
+
   /// Leaves the loop: the answer will come through the exchange, from any thread.
   package func suspend() -> Exchange {
     let exchange = Exchange(slot: slot, generation: generation, mailbox: mailbox)

@@ -120,6 +120,11 @@ enum OFREP {
     details: "The feature is decided by percentage: send a targetingKey.")
 
   private static func bulk(_ request: InlineRequest, _ reply: Reply) {
+    let tag = entityTag(request)
+    if let known = request.view.field("if-none-match"), matches(known, tag) {
+      reply.sendNotModified(entityTag: tag)
+      return
+    }
     let context: EvaluationContext
     do throws(ContextError) { context = try self.context(request.view.body) } catch {
       reply.send(failure(status: 400, key: nil, code: error.code, details: error.details))
@@ -141,28 +146,41 @@ enum OFREP {
     answer.append("],\"eventStreams\":[{\"type\":\"sse\",\"endpoint\":{\"requestUri\":\"")
     answer.append(eventsPath)
     answer.append("\"},\"inactivityDelaySec\":120}]}")
-    let body = answer.array
-    // Over the whole answer, so that it covers the configuration and the context alike.
-    let tag = entityTag(body)
-    let headers = [("ETag", tag), ("Cache-Control", "no-cache")]
-    if let known = request.view.field("if-none-match"), matches(known.string, tag) {
-      reply.send(HTTPResponse(status: 304, headers: headers))
-    } else {
-      reply.send(HTTPResponse(status: 200, headers: headers, body: body))
-    }
+    let headers = [
+      ("ETag", String(decoding: tag, as: UTF8.self)), ("Cache-Control", "no-cache"),
+    ]
+    reply.send(HTTPResponse(status: 200, headers: headers, body: answer.array))
   }
 
-  private static func matches(_ field: String, _ tag: String) -> Bool {
-    field.split(separator: ",").contains { candidate in
-      var text = candidate
-      while text.first == " " { text.removeFirst() }
-      while text.last == " " { text.removeLast() }
-      return text == tag || text == "W/" + tag || text == "*"
+  /// The tag of an answer before it is made: over the configuration (this process and the revision
+  /// of its snapshot), the context as sent, and the token's features. Never the same for two answers that
+  /// differ; a client that asks the same question again gets its 304 without an evaluation.
+  private static func entityTag(_ request: InlineRequest) -> [UInt8] {
+    var question = processID
+    withUnsafeBytes(of: request.snapshot.revision) { question += $0 }
+    if request.principal.features != nil, let id = request.principal.tokenID { question += id.utf8 }
+    question.append(0)
+    question.append(contentsOf: request.view.body.buffer)
+    var tag: [UInt8] = [UInt8(ascii: "\"")]
+    tag.reserveCapacity(26)
+    for byte in Digest.sha256(question).prefix(12) {
+      tag.append(hexDigits[Int(byte >> 4)])
+      tag.append(hexDigits[Int(byte & 15)])
     }
+    tag.append(UInt8(ascii: "\""))
+    return tag
   }
 
-  private static func entityTag(_ body: [UInt8]) -> String {
-    let digest = Digest.sha256(body).prefix(12)
-    return "\"" + digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() + "\""
+  private static let processID = Digest.random(16)
+  private static let hexDigits = Array("0123456789abcdef".utf8)
+
+  /// `If-None-Match`: a list of tags, weak ones too, or `*`.
+  private static func matches(_ field: ByteView, _ tag: [UInt8]) -> Bool {
+    if field.buffer.elementsEqual(tag) { return true }
+    return field.string.split(separator: ",").contains { candidate in
+      let text = candidate.drop { $0 == " " }
+      let strong = text.hasPrefix("W/") ? text.dropFirst(2) : text
+      return strong.utf8.elementsEqual(tag) || strong == "*"
+    }
   }
 }
