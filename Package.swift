@@ -76,3 +76,12 @@ let package = Package(
     suite("TidyTests", [], exclude: ["migrations.sha256"]),
   ]
 )
+
+// The fuzzers have no main of their own and build with a sanitizer only; see script/fuzz.
+if Context.environment["ROLLOUT_FUZZ"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "RolloutFuzz", dependencies: ["DocumentKit", "RolloutCore", "HTTPKit", "RolloutStore"],
+      path: "Fuzz/Sources",
+      swiftSettings: [.swiftLanguageMode(.v6), .unsafeFlags(["-parse-as-library"])]))
+}
