@@ -57,6 +57,10 @@ let package = Package(
       name: "RolloutCLI", dependencies: ["RolloutAPI", "RolloutCore", "DocumentKit", "HTTPKit"],
       swiftSettings: strict),
 
+    .executableTarget(
+      name: "RolloutBenchmarks", dependencies: ["RolloutCore", "DocumentKit"],
+      path: "Benchmarks/Sources", swiftSettings: strict),
+
     suite("DocumentKitTests", ["DocumentKit"]),
     suite(
       "RolloutCoreTests", ["RolloutCore", "DocumentKit", "RolloutTesting"], exclude: ["Fixtures"]),
