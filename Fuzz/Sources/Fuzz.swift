@@ -44,7 +44,8 @@ private func fuzzHead(_ bytes: [UInt8]) {
 
 /// Wherever the bytes are cut, the decoder says the same.
 private func fuzzChunked(_ bytes: [UInt8]) {
-  func decode(_ pieces: [ArraySlice<UInt8>]) -> (body: [UInt8], used: Int, failed: Bool, done: Bool) {
+  func decode(_ pieces: [ArraySlice<UInt8>]) -> (body: [UInt8], used: Int, failed: Bool, done: Bool)
+  {
     var decoder = ChunkedDecoder(bodyMax: 1 << 16, overheadMax: 4096)
     var used = 0
     for piece in pieces {

@@ -5,12 +5,10 @@ final class Connection {
     case idle
     /// A head is arriving.
     case head
-    /// The head is parsed; its body is arriving.
-    case body(RequestHead)
-    /// The body arrives in chunks; the head's bytes are kept beside it.
-    case chunked(RequestHead, head: [UInt8], ChunkedDecoder)
+    /// The head is parsed; the body of `pending` is arriving.
+    case body
     /// A service is at work; no byte is read meanwhile.
-    case suspended(Exchange)
+    case suspended
     /// Answered for the last time; reading on briefly so that the answer is not lost to a reset.
     case lingering
   }
@@ -19,6 +17,10 @@ final class Connection {
   let slot: Int
   let generation: UInt32
   var phase = Phase.idle
+  /// The request whose body is arriving; nil in every other phase.
+  var pending: PendingRequest?
+  /// Who answers; nil unless suspended.
+  var exchange: Exchange?
   /// Bytes received and not consumed yet.
   var input: [UInt8] = []
   /// Bytes this connection counts for in the loop's `buffered`.
@@ -44,18 +46,25 @@ final class Connection {
 
   var outputPending: Int { output.count - outputSent }
 
-  var exchange: Exchange? {
-    if case .suspended(let exchange) = phase { return exchange }
-    return nil
+  var isIdle: Bool { phase == .idle && outputPending == 0 }
+  var isLingering: Bool { phase == .lingering }
+}
+
+/// A request whose head is known and whose body is not complete. Apart from the connection, so that
+/// an idle one stays small.
+final class PendingRequest {
+  let head: RequestHead
+  /// The head's bytes, when the body comes in chunks and the input is consumed as it arrives.
+  let headBytes: [UInt8]
+  /// nil when the body has a length and is waited for in the input.
+  var decoder: ChunkedDecoder?
+
+  init(_ head: RequestHead, headBytes: [UInt8] = [], decoder: ChunkedDecoder? = nil) {
+    self.head = head
+    self.headBytes = headBytes
+    self.decoder = decoder
   }
 
-  var isIdle: Bool {
-    if case .idle = phase { return outputPending == 0 }
-    return false
-  }
-
-  var isLingering: Bool {
-    if case .lingering = phase { return true }
-    return false
-  }
+  /// Bytes it holds beside the connection's input.
+  var held: Int { headBytes.count + (decoder?.body.count ?? 0) }
 }

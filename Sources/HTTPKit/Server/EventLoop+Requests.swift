@@ -71,36 +71,41 @@ extension EventLoop {
   /// One step of the connection's phase; nil when more bytes are needed.
   private func advance(_ connection: Connection, _ bytes: ByteView) throws(ParseFailure) -> Int? {
     switch connection.phase {
-    case .idle:
-      connection.phase = .head
-      setDeadline(connection, in: limits.headTimeout)
-      return try advance(connection, bytes)
-    case .head:
-      guard let head = try RequestParser.parse(bytes, limits) else { return nil }
-      return try admit(connection, head, bytes)
-    case .body(let head):
-      guard case .length(let length) = head.framing, bytes.count >= head.length + length else {
+    case .idle, .head:
+      guard let head = try RequestParser.parse(bytes, limits) else {
+        if connection.phase == .idle {
+          connection.phase = .head
+          setDeadline(connection, in: limits.headTimeout)
+        }
         return nil
       }
-      let end = head.length + length
-      serve(connection, head, bytes, body: bytes[head.length..<end])
-      return end
-    case .chunked(let head, let headBytes, var decoder):
-      // The decoder must be held once only while it grows, or every append would copy the body.
-      connection.phase = .idle
-      let count = try decoder.consume(bytes)
-      guard decoder.isDone else {
-        connection.phase = .chunked(head, head: headBytes, decoder)
-        return count
-      }
-      headBytes.withUnsafeBufferPointer { headBuffer in
-        decoder.body.withUnsafeBufferPointer { body in
-          serve(connection, head, ByteView(headBuffer), body: ByteView(body))
-        }
-      }
-      return count
+      return try admit(connection, head, bytes)
+    case .body: return try receive(connection, bytes)
     case .suspended, .lingering: return nil
     }
+  }
+
+  private func receive(_ connection: Connection, _ bytes: ByteView) throws(ParseFailure) -> Int? {
+    guard let pending = connection.pending else { return nil }
+    guard pending.decoder != nil else {
+      guard case .length(let length) = pending.head.framing,
+        bytes.count - pending.head.length >= length
+      else { return nil }
+      connection.pending = nil
+      let end = pending.head.length + length
+      serve(connection, pending.head, bytes, body: bytes[pending.head.length..<end])
+      return end
+    }
+    // In place: taken out and put back, every arrival would copy the body so far.
+    let count = try pending.decoder?.consume(bytes) ?? 0
+    guard let decoder = pending.decoder, decoder.isDone else { return count }
+    connection.pending = nil
+    pending.headBytes.withUnsafeBufferPointer { head in
+      decoder.body.withUnsafeBufferPointer { body in
+        serve(connection, pending.head, ByteView(head), body: ByteView(body))
+      }
+    }
+    return count
   }
 
   private func admit(
@@ -121,12 +126,18 @@ extension EventLoop {
       }
       if case .length(let length) = head.framing {
         guard length <= bodySizeMax else { throw .bodyTooLarge }
-        connection.phase = .body(head)
-        if bytes.count - head.length >= length { return try advance(connection, bytes) }
+        if bytes.count - head.length >= length {
+          let end = head.length + length
+          serve(connection, head, bytes, body: bytes[head.length..<end])
+          return end
+        }
+        connection.pending = PendingRequest(head)
       } else {
-        let decoder = ChunkedDecoder(bodyMax: bodySizeMax, overheadMax: limits.chunkOverheadMax)
-        connection.phase = .chunked(head, head: bytes[0..<head.length].array, decoder)
+        connection.pending = PendingRequest(
+          head, headBytes: bytes[0..<head.length].array,
+          decoder: ChunkedDecoder(bodyMax: bodySizeMax, overheadMax: limits.chunkOverheadMax))
       }
+      connection.phase = .body
       setDeadline(connection, in: limits.bodyTimeout)
       if head.expectsContinue, bytes.count == head.length {
         reply.output.append("HTTP/1.1 100 Continue\r\n\r\n")
@@ -169,7 +180,8 @@ extension EventLoop {
     switch reply.outcome {
     case .sent: finishRequest(connection, keepAlive: keepAlive)
     case .suspended(let exchange):
-      connection.phase = .suspended(exchange)
+      connection.phase = .suspended
+      connection.exchange = exchange
       connection.stream = reply.context
       connection.deadline = Int.max
     case .none:
@@ -230,6 +242,7 @@ extension EventLoop {
 
   private func complete(_ connection: Connection, _ exchange: Exchange, keepAlive: Bool) {
     exchange.complete()
+    connection.exchange = nil
     connection.stream = nil
     finishRequest(connection, keepAlive: keepAlive)
   }
@@ -249,6 +262,7 @@ extension EventLoop {
       HeadContext(date: reply.context.date, keepAlive: false, minorVersion: 1, isHead: false))
     connection.closeAfterOutput = true
     connection.phase = .idle
+    connection.pending = nil
     forget(connection)
     flush(connection)
     settle(connection)

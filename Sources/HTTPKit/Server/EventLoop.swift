@@ -209,11 +209,12 @@ final class EventLoop {
   }
 
   private func expire(_ connection: Connection) {
-    switch connection.phase {
-    case .head where !connection.input.isEmpty && connection.outputPending == 0,
-      .body where connection.outputPending == 0, .chunked where connection.outputPending == 0:
+    let isArriving =
+      connection.phase == .body || connection.phase == .head && !connection.input.isEmpty
+    if isArriving, connection.outputPending == 0 {
       fail(connection, status: 408, detail: "The request did not arrive in time; send it at once.")
-    default: drop(connection)
+    } else {
+      drop(connection)
     }
   }
 
@@ -224,6 +225,7 @@ final class EventLoop {
     freeSlots.append(connection.slot)
     liveCount -= 1
     forget(connection)
+    connection.pending = nil
     connection.exchange?.disconnect()
   }
 
@@ -236,9 +238,8 @@ final class EventLoop {
   /// Counts what an unfinished request holds; too much over all connections ends this one.
   func account(_ connection: Connection) {
     var held = connection.input.count
-    if case .chunked(_, let head, let decoder) = connection.phase {
-      held += head.count + decoder.body.count
-    }
+    if let pending = connection.pending { held += pending.held }
+    guard held != connection.held else { return }
     buffered += held - connection.held
     connection.held = held
     if held > 0, buffered > limits.bufferedMax {

@@ -153,8 +153,9 @@ enum OFREP {
   }
 
   /// The tag of an answer before it is made: over the configuration (this process and the revision
-  /// of its snapshot), the context as sent, and the token's features. Never the same for two answers that
-  /// differ; a client that asks the same question again gets its 304 without an evaluation.
+  /// of its snapshot), the context as sent, and the token's features. Never the same for two
+  /// answers that differ; a client that asks the same question again gets its 304 without an
+  /// evaluation.
   private static func entityTag(_ request: InlineRequest) -> [UInt8] {
     var question = processID
     withUnsafeBytes(of: request.snapshot.revision) { question += $0 }

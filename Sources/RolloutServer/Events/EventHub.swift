@@ -21,7 +21,7 @@ final class EventHub: Sendable {
 
   /// Bytes that may wait for a subscriber before it is cut off.
   private static let backlogMax = 256 * 1024
-  static let heartbeat = Duration.seconds(15)
+  static let heartbeat = Duration.seconds(30)
 
   private struct State {
     var subscribers: [Int: Subscriber] = [:]
