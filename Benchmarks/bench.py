@@ -168,6 +168,29 @@ def subscribers(rollout, count=10_000):
         peer.close()
 
 
+def propagation(rollout):
+    """How long after the answer to a change any loop still serves the old plan."""
+    connections = []
+    for _ in range(64):
+        connection = http.client.HTTPConnection("127.0.0.1", PORT)
+        connection.connect()
+        connections.append(connection)
+    headers = {"Authorization": f"Bearer {rollout.token}"}
+    worst = 0
+    for command in ["pause", "resume"] * 10:
+        version = json.loads(rollout.call("GET", "/v1/plans/f50")[1])["version"]
+        rollout.call("POST", f"/v1/plans/f50/{command}", '{"reason":"bench"}', version)
+        committed = time.monotonic()
+        for connection in connections:
+            while True:
+                asked = time.monotonic()
+                connection.request("GET", "/v1/features/f50/decision?user=a", headers=headers)
+                if json.loads(connection.getresponse().read())["plan_version"] == version + 1:
+                    break
+                worst = max(worst, (asked - committed) * 1000)
+    results["propagation_ms"] = worst
+
+
 def outcomes(rollout, folder):
     batch = {"outcomes": [{"feature": "f50", "user": f"u{i}", "ok": True, "latency_ms": 812,
                            "input_tokens": 10, "output_tokens": 20, "cost_usd": 0.001}
@@ -237,6 +260,7 @@ if os.getenv("TAG") then wrk.headers["If-None-Match"] = os.getenv("TAG") end
                       {**env, "TAG": tag}, False)
     finally:
         web.terminate()
+    propagation(rollout)
     subscribers(rollout)
     outcomes(rollout, folder)
     rollout.plans(101, 1001)
