@@ -90,6 +90,14 @@ private struct YAMLEvents {
     case sequence(Position)
     case mapping(Position)
     case end
+
+    var position: Position {
+      switch self {
+      case .scalar(let document): document.position
+      case .sequence(let position), .mapping(let position): position
+      case .end: .unknown
+      }
+    }
   }
 
   private func nextNode() throws(DocumentError) -> Node {
@@ -155,9 +163,10 @@ private struct YAMLEvents {
     while true {
       let node = try nextNode()
       if case .end = node { return members }
+      // A key that is a list or an object is refused where it begins: reading it first would nest as
+      // deep as its author likes.
       guard case .scalar(let document) = node, let key = document.scalarText else {
-        throw DocumentError(
-          "A key must be plain text.", at: try finish(node, depth: depth).position)
+        throw DocumentError("A key must be plain text.", at: node.position)
       }
       guard seen.insert(key, among: members) else {
         throw DocumentError(

@@ -43,6 +43,11 @@ import Testing
 
   @Test func `deep nesting and huge files are refused`() {
     #expect(throws: DocumentError.self) { try read(String(repeating: "[", count: 5000)) }
+    // Found by fuzzing: keys that are objects nested without a limit.
+    let keys = try? #require(throws: DocumentError.self) {
+      try read(String(repeating: "{", count: 900))
+    }
+    #expect(keys?.message == "A key must be plain text.")
     #expect(throws: DocumentError.self) {
       try YAMLReader.read([UInt8](repeating: 0x20, count: YAMLReader.sizeMax + 1))
     }
