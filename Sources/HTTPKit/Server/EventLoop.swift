@@ -19,7 +19,7 @@ final class EventLoop {
   var liveCount = 0
   /// Bytes held by unfinished requests.
   var buffered = 0
-  var now = monotonicMilliseconds()
+  var now = coarseMilliseconds()
   private var dateSeconds: time_t = 0
   /// No deadline lies before this; a cheap bound, not the exact minimum.
   private var nextSweep = Int.max
@@ -74,15 +74,16 @@ final class EventLoop {
   private func timeout() -> Int32 {
     let next = min(nextSweep, acceptAgainAt, graceEnds)
     guard next < Int.max else { return -1 }
-    return Int32(clamping: max(0, next - now))
+    // The coarse clock lags by up to a tick: without the addend a deadline would be met by spinning.
+    return Int32(clamping: max(0, next - now) + 4)
   }
 
   private func refreshClock() {
-    now = monotonicMilliseconds()
+    now = coarseMilliseconds()
     let seconds = time(nil)
     if seconds != dateSeconds {
       dateSeconds = seconds
-      reply.context.date = httpDate(seconds)
+      reply.setDate(httpDate(seconds))
     }
   }
 

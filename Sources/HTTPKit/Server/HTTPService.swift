@@ -35,7 +35,17 @@ package final class Reply {
   var generation: UInt32 = 0
   private let mailbox: Mailbox
 
+  /// The usual head of a JSON answer up to its length; written once a second.
+  private var jsonHead: [UInt8] = []
+
   init(mailbox: Mailbox) { self.mailbox = mailbox }
+
+  func setDate(_ date: [UInt8]) {
+    context.date = date
+    jsonHead =
+      Array("HTTP/1.1 200 OK\r\nDate: ".utf8) + date
+      + Array("\r\nContent-Type: application/json\r\nContent-Length: ".utf8)
+  }
 
   package func send(_ response: HTTPResponse) {
     output.append(response, context)
@@ -47,8 +57,12 @@ package final class Reply {
   package func sendJSON(_ write: (inout OutputBuffer) -> Void) {
     body.removeAll()
     write(&body)
-    output.begin(200, context)
-    output.append("\r\nContent-Type: application/json\r\nContent-Length: ")
+    if context.keepAlive, context.minorVersion > 0 {
+      output.append(jsonHead)
+    } else {
+      output.begin(200, context)
+      output.append("\r\nContent-Type: application/json\r\nContent-Length: ")
+    }
     output.append(decimal: body.count)
     output.append("\r\n\r\n")
     if !context.isHead { output.append(body.bytes.assumingMemoryBound(to: UInt8.self)) }

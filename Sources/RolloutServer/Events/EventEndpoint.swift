@@ -14,27 +14,33 @@ struct EventEndpoint: Sendable {
   var routes: [Route] {
     [
       Route(
-        .get, "/v1/events", .scopes([.evaluate, .operate]),
-        .exchange { await stream($0, $1, .native) }),
-      Route(
-        .get, OFREP.eventsPath, .scopes([.evaluate]),
-        .exchange { await stream($0, $1, .ofrep) }),
+        .get, "/v1/events", .scopes([.evaluate, .operate]), .inline { stream($0, $1, .native) }),
+      Route(.get, OFREP.eventsPath, .scopes([.evaluate]), .inline { stream($0, $1, .ofrep) }),
     ]
   }
 
-  private func stream(_ request: APIRequest, _ exchange: Exchange, _ format: EventHub.Format) async
-  {
-    let last = request.field("last-event-id").flatMap { Int($0) }
-    do {
-      let missed =
-        if let last { try await store.events(after: last, limit: Self.replayMax) } else {
-          [StoredEvent]()
-        }
-      hub.subscribe(
-        exchange, format, features: request.principal.features, last: last, missed: missed)
-    } catch {
-      let context = CommandContext(actor: .monitor, reason: "", now: clock.now)
-      exchange.respond(Dialect.native.error(Problem(error, context: context)))
+  /// Subscribes on the loop: ten thousand clients that come at once leave nothing behind but their
+  /// subscription. Only those who come back ask the store for what they missed.
+  private func stream(_ request: InlineRequest, _ reply: Reply, _ format: EventHub.Format) {
+    guard request.view.method != .head else {
+      reply.send(HTTPResponse(status: 200, contentType: "text/event-stream"))
+      return
+    }
+    let last = request.view.field("last-event-id").flatMap { Int($0.string) }
+    let features = request.principal.features
+    let exchange = reply.suspend()
+    guard let last else {
+      hub.subscribe(exchange, format, features: features, last: nil, missed: [])
+      return
+    }
+    Task {
+      do {
+        let missed = try await store.events(after: last, limit: Self.replayMax)
+        hub.subscribe(exchange, format, features: features, last: last, missed: missed)
+      } catch {
+        let context = CommandContext(actor: .monitor, reason: "", now: clock.now)
+        exchange.respond(Dialect.native.error(Problem(error, context: context)))
+      }
     }
   }
 }
