@@ -163,8 +163,8 @@ private struct YAMLEvents {
     while true {
       let node = try nextNode()
       if case .end = node { return members }
-      // A key that is a list or an object is refused where it begins: reading it first would nest as
-      // deep as its author likes.
+      // A key that is a list or an object is refused where it begins: reading it first would nest
+      // as deep as its author likes.
       guard case .scalar(let document) = node, let key = document.scalarText else {
         throw DocumentError("A key must be plain text.", at: node.position)
       }

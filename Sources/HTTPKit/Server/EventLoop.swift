@@ -74,7 +74,7 @@ final class EventLoop {
   private func timeout() -> Int32 {
     let next = min(nextSweep, acceptAgainAt, graceEnds)
     guard next < Int.max else { return -1 }
-    // The coarse clock lags by up to a tick: without the addend a deadline would be met by spinning.
+    // The coarse clock lags by up to a tick: without the addend a deadline would be met spinning.
     return Int32(clamping: max(0, next - now) + 4)
   }
 

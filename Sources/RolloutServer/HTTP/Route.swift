@@ -1,8 +1,8 @@
 import HTTPKit
 import RolloutCore
 
-/// One line of the route table: what is asked, who may ask, who answers. A class, so that handing it
-/// on costs one reference and not five.
+/// One line of the route table: what is asked, who may ask, who answers. A class, so that handing
+/// it on costs one reference and not five.
 final class Route: Sendable {
   enum Access: Sendable {
     case open
