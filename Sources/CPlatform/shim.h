@@ -11,7 +11,6 @@
 // These need _GNU_SOURCE, which Swift's Glibc module is built without; defining it here would give
 // the two modules different ideas of the same structs.
 extern int accept4(int, struct sockaddr *, socklen_t *, int);
-extern void *memmem(const void *, size_t, const void *, size_t);
 extern int pthread_setname_np(pthread_t, const char *);
 
 // The epoll and eventfd flags are C enums, which Swift imports as distinct types.

@@ -234,7 +234,7 @@ extension EventLoop {
       reply.output.append(bytes)
       return
     }
-    reply.output.append(String(bytes.count, radix: 16))
+    reply.output.append(text: String(bytes.count, radix: 16))
     reply.output.append("\r\n")
     reply.output.append(bytes)
     reply.output.append("\r\n")

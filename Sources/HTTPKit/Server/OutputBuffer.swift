@@ -64,7 +64,8 @@ package struct OutputBuffer: ~Copyable {
   @inlinable @inline(__always)
   package mutating func append(_ view: ByteView) { append(view.buffer) }
 
-  package mutating func append(_ text: String) {
+  /// Labelled, so that a literal is never taken for a `String` and built at run time.
+  package mutating func append(text: String) {
     var text = text
     text.withUTF8 { append($0) }
   }
@@ -78,7 +79,7 @@ package struct OutputBuffer: ~Copyable {
 
   package mutating func append(decimal value: Int) {
     if value < 0 {
-      append(String(value))
+      append(text: String(value))
       return
     }
     var digits = 1
@@ -141,7 +142,7 @@ extension OutputBuffer {
       append("HTTP/1.1 ")
       append(decimal: status)
       append(byte: 0x20)
-      append(reasonPhrase(status))
+      append(text: reasonPhrase(status))
       append("\r\nDate: ")
     }
     append(context.date)
@@ -170,7 +171,7 @@ extension OutputBuffer {
   mutating func appendFields(_ headers: [(name: String, value: String)]) {
     for header in headers {
       append("\r\n")
-      append(header.name)
+      append(text: header.name)
       append(": ")
       append(headerValue: header.value)
     }

@@ -1,5 +1,3 @@
-internal import CPlatform
-
 /// Why a request cannot be served; the connection closes after the answer.
 enum ParseFailure: Error, Equatable {
   case bad(StaticString)
@@ -63,14 +61,18 @@ enum RequestParser {
     return head
   }
 
-  /// The index after the empty line that ends the head.
+  /// The index after the empty line that ends the head. Line by line: a search for four bytes would
+  /// look at each of them.
   private static func endOfHead(_ bytes: ByteView, from start: Int) -> Int? {
-    guard start < bytes.count else { return nil }
-    let rest = bytes[start..<bytes.count].buffer
-    guard let base = rest.baseAddress,
-      let found = memmem(base, rest.count, "\r\n\r\n", 4)
-    else { return nil }
-    return start + (UnsafeRawPointer(found) - UnsafeRawPointer(base)) + 4
+    var from = start
+    while let feed = bytes.firstIndex(of: 0x0A, from: from) {
+      guard feed + 2 < bytes.count else { return nil }
+      if bytes[feed + 1] == 0x0D, bytes[feed + 2] == 0x0A, feed > start, bytes[feed - 1] == 0x0D {
+        return feed + 3
+      }
+      from = feed + 1
+    }
+    return nil
   }
 
   /// What can be told from an incomplete head, so that nobody waits for a deadline to learn it.

@@ -5,7 +5,7 @@ import RolloutCore
 final class Principal: Sendable {
   let actor: Actor
   let tokenID: String?
-  let scopes: Set<Scope>
+  private let mask: UInt8
   /// Features the token is limited to; nil for all.
   let features: Set<String>?
   let expiresAt: Instant?
@@ -20,7 +20,7 @@ final class Principal: Sendable {
   ) {
     self.actor = actor
     self.tokenID = tokenID
-    self.scopes = scopes
+    mask = scopes.reduce(0) { $0 | $1.bit }
     self.features = features
     self.expiresAt = expiresAt
   }
@@ -31,6 +31,18 @@ final class Principal: Sendable {
       features: token.features, expiresAt: token.expiresAt)
   }
 
-  func may(_ scope: Scope) -> Bool { scopes.contains(scope) || scopes.contains(.admin) }
+  /// Asked with every request, so by bit and not by hash.
+  func may(_ scope: Scope) -> Bool { mask & (scope.bit | Scope.admin.bit) != 0 }
   func may(use feature: String) -> Bool { features?.contains(feature) ?? true }
+}
+
+extension Scope {
+  fileprivate var bit: UInt8 {
+    switch self {
+    case .evaluate: 1
+    case .operate: 2
+    case .alert: 4
+    case .admin: 8
+    }
+  }
 }

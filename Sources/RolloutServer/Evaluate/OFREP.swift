@@ -144,7 +144,7 @@ enum OFREP {
       }
     }
     answer.append("],\"eventStreams\":[{\"type\":\"sse\",\"endpoint\":{\"requestUri\":\"")
-    answer.append(eventsPath)
+    answer.append(text: eventsPath)
     answer.append("\"},\"inactivityDelaySec\":120}]}")
     let headers = [
       ("ETag", String(decoding: tag, as: UTF8.self)), ("Cache-Control", "no-cache"),
