@@ -24,4 +24,5 @@ static const unsigned int cp_epoll_out = EPOLLOUT;
 static const unsigned int cp_epoll_err = EPOLLERR;
 static const unsigned int cp_epoll_hup = EPOLLHUP;
 static const unsigned int cp_epoll_rdhup = EPOLLRDHUP;
+static const unsigned int cp_epoll_et = EPOLLET;
 #endif

@@ -98,6 +98,23 @@ private final class TaskService: HTTPService {
     }
   }
 
+  @Test func `thousands of pipelined requests are all answered, however slowly they are read`()
+    async throws
+  {
+    try await serve { server, _ in
+      let connection = RawConnection(port: server.port)
+      let requests = String(repeating: "GET / HTTP/1.1\r\nHost: a\r\n\r\n", count: 20_000)
+      let sending = Task.detached { connection.send(requests) }
+      try await Task.sleep(for: .milliseconds(100))
+      let text = await connection.receive(milliseconds: 10_000) {
+        $0.utf8.count >= 20_000 * 106
+      }.text
+      await sending.value
+      let rest = await connection.receive(milliseconds: 300).text
+      #expect((text + rest).components(of: "HTTP/1.1 200 OK") == 20_000)
+    }
+  }
+
   @Test func `HEAD has the length and no body`() async throws {
     try await serve { server, _ in
       let connection = RawConnection(port: server.port)
@@ -243,4 +260,8 @@ private final class TaskService: HTTPService {
     #expect(await idle.receive().end == .closed)
     await drained
   }
+}
+
+extension String {
+  fileprivate func components(of part: String) -> Int { ranges(of: part).count }
 }

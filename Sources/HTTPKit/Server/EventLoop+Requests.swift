@@ -3,20 +3,31 @@ import Glibc
 
 /// Reading, parsing, answering.
 extension EventLoop {
+  /// Events are edge-triggered: what is there is read until the socket has no more, or until the
+  /// connection has enough; `updateInterest` asks for the rest later.
   func read(_ connection: Connection, hangup: Bool) {
-    if connection.exchange != nil {
-      // While an answer is being made only its reader's departure is of interest.
-      if hangup { drop(connection) }
-      return
+    while connections[connection.slot] === connection {
+      if connection.exchange != nil {
+        // While an answer is being made only its reader's departure is of interest.
+        if hangup { drop(connection) }
+        return
+      }
+      let count = scratch.withUnsafeMutableBytes {
+        recv(connection.descriptor, $0.baseAddress, $0.count, 0)
+      }
+      guard count > 0 else {
+        if count == 0 || (errno != EAGAIN && errno != EINTR) { drop(connection) }
+        return
+      }
+      if !connection.isLingering { take(connection, count) }
+      let blocked = connection.outputPending > limits.pipelinedOutputMax
+      // A short read has emptied the socket; after a hangup its end is still to be seen.
+      guard hangup || count == scratch.count, !blocked else { return }
     }
-    let count = scratch.withUnsafeMutableBytes {
-      recv(connection.descriptor, $0.baseAddress, $0.count, 0)
-    }
-    guard count > 0 else {
-      if count == 0 || (errno != EAGAIN && errno != EINTR) { drop(connection) }
-      return
-    }
-    if connection.isLingering { return }
+  }
+
+  /// Serves the first `count` bytes of `scratch`.
+  private func take(_ connection: Connection, _ count: Int) {
     if connection.input.isEmpty {
       let used = scratch.withUnsafeBufferPointer { buffer in
         process(connection, ByteView(UnsafeBufferPointer(rebasing: buffer[..<count])))
@@ -51,9 +62,15 @@ extension EventLoop {
   private func process(_ connection: Connection, _ bytes: ByteView) -> Int {
     var used = 0
     while used < bytes.count, connection.exchange == nil, !connection.isLingering,
-      !connection.closeAfterOutput,
-      connection.outputPending + reply.output.count <= limits.pipelinedOutputMax
+      !connection.closeAfterOutput
     {
+      if reply.output.count > limits.pipelinedOutputMax {
+        flush(connection)
+        // What the socket takes costs us nothing; what it leaves is for `resumeWriting` to go on.
+        guard connections[connection.slot] === connection,
+          connection.outputPending <= limits.pipelinedOutputMax
+        else { return used }
+      }
       let rest = bytes[used..<bytes.count]
       do throws(ParseFailure) {
         guard let count = try advance(connection, rest) else { break }

@@ -142,7 +142,7 @@ final class EventLoop {
     connections[slot] = connection
     liveCount += 1
     noteDeadline(connection.deadline)
-    connection.interest = cp_epoll_in | cp_epoll_rdhup
+    connection.interest = cp_epoll_in | cp_epoll_rdhup | cp_epoll_et
     var event = epoll_event()
     event.events = connection.interest
     event.data.u64 = UInt64(slot) | UInt64(connection.generation) << 32
@@ -176,7 +176,8 @@ final class EventLoop {
 
   /// Watches for what the connection can use now.
   func updateInterest(_ connection: Connection) {
-    var wanted = cp_epoll_rdhup
+    // Changing the interest asks the kernel anew, so nothing that waits is missed.
+    var wanted = cp_epoll_rdhup | cp_epoll_et
     let blocked = connection.outputPending > limits.pipelinedOutputMax
     if connection.exchange == nil, !blocked { wanted |= cp_epoll_in }
     if connection.outputPending > 0 { wanted |= cp_epoll_out }
