@@ -14,7 +14,7 @@ import Testing
     eligible:
       - {attribute: country, in: [AU, NZ]}
       - all: [{attribute: plan, equals: pro}, {attribute: age, at_least: 18}]
-    force_on: [ceo@acme.com]
+    force_on: [boss@acme.com]
     force_off: [bob]
     holdout: 1%
     stages:
