@@ -93,8 +93,6 @@ package final class Exchange: Sendable {
     mailbox.post(.init(slot: slot, generation: generation, kind: .abort))
   }
 
-  package var isDisconnected: Bool { state.withLock { $0.disconnected } }
-
   /// Runs `body` when the client goes away before the answer is complete; at once when it has.
   package func onDisconnect(_ body: @escaping @Sendable () -> Void) {
     let gone = state.withLock { state in

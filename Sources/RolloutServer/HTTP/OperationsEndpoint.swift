@@ -23,25 +23,17 @@ struct OperationsEndpoint: Sendable {
 
 /// Whether the server should be sent traffic, and why not.
 final class Readiness: Sendable {
-  private struct State {
-    var isDraining = false
-    var databaseProblem: String?
-  }
-
-  private let state = Mutex(State())
+  private let isDraining = Atomic<Bool>(false)
   private let authentication: String
 
   /// `hasTokens` is false with `auth: off`, which is then shown.
   init(hasTokens: Bool) { authentication = hasTokens ? "tokens" : "off" }
 
-  func startDraining() { state.withLock { $0.isDraining = true } }
-  func report(database problem: String?) { state.withLock { $0.databaseProblem = problem } }
+  func startDraining() { isDraining.store(true, ordering: .releasing) }
 
   var response: HTTPResponse {
-    let state = state.withLock { ($0.isDraining, $0.databaseProblem) }
-    var reasons: [Document] = []
-    if state.0 { reasons.append(.string("the server is shutting down")) }
-    if let problem = state.1 { reasons.append(.string(problem)) }
+    let reasons: [Document] =
+      isDraining.load(ordering: .acquiring) ? [.string("the server is shutting down")] : []
     return .json(
       .object([
         "status": .string(reasons.isEmpty ? "ready" : "degraded"),
