@@ -52,15 +52,18 @@ final class Application: Sendable {
     if tokens.isEmpty { try await Self.makeAdminToken(tokens, directory, log) }
     let gateway = Gateway(configuration.gateway, client: try HTTPClient())
     readiness = Readiness(hasTokens: configuration.authenticates)
-    routes = Self.routes(
-      Parts(
-        controller: controller, store: store, box: box, ledger: ledger, hub: hub, tokens: tokens,
-        gateway: gateway, readiness: readiness, clock: clock))
-    let table = RouteTable(routes: routes)
+    let parts = Parts(
+      controller: controller, store: store, box: box, ledger: ledger, hub: hub, tokens: tokens,
+      gateway: gateway, readiness: readiness, clock: clock)
+    routes = Self.routes(parts)
     let checked = configuration.authenticates ? tokens : nil
     server = try HTTPServer(
       host: options.host, port: options.port, loops: environment.loops, limits: environment.limits
-    ) { _ in LoopService(table: table, box: box, tokens: checked, clock: clock) }
+    ) { _ in
+      // A table of its own for every loop: routes are counted with every request.
+      LoopService(
+        table: RouteTable(routes: Self.routes(parts)), box: box, tokens: checked, clock: clock)
+    }
     port = server.port
     let monitor = Monitor(controller: controller, ledger: ledger, clock: clock, log: log)
     background = [

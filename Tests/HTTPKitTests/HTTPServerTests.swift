@@ -16,7 +16,7 @@ private final class TaskService: HTTPService {
 
   func admit(_ request: RequestView) -> Admission { .accept(bodySizeMax: 2 << 20, ticket: 0) }
 
-  func handle(_ request: RequestView, ticket: Int, _ reply: Reply) {
+  func handle(_ request: RequestView, ticket: Int, isFresh: Bool, _ reply: Reply) {
     let path = request.path.string
     let body = request.body.array
     guard path != "/" else {

@@ -11,7 +11,7 @@ private final class MirrorService: HTTPService {
       : .accept(bodySizeMax: request.path.equals("/large") ? 4 << 20 : 1000, ticket: 5)
   }
 
-  func handle(_ request: RequestView, ticket: Int, _ reply: Reply) {
+  func handle(_ request: RequestView, ticket: Int, isFresh: Bool, _ reply: Reply) {
     let text =
       "\(request.method.rawValue) \(request.path.string) ?\(request.query.string) \(ticket) "
     let body = request.body.count > 4096 ? Array("\(request.body.count)".utf8) : request.body.array

@@ -138,14 +138,14 @@ extension EventLoop {
       var head = head
       head.ticket = ticket
       if head.framing == .length(0) {
-        serve(connection, head, bytes, body: .empty)
+        serve(connection, head, bytes, body: .empty, isFresh: true)
         return head.length
       }
       if case .length(let length) = head.framing {
         guard length <= bodySizeMax else { throw .bodyTooLarge }
         if bytes.count - head.length >= length {
           let end = head.length + length
-          serve(connection, head, bytes, body: bytes[head.length..<end])
+          serve(connection, head, bytes, body: bytes[head.length..<end], isFresh: true)
           return end
         }
         connection.pending = PendingRequest(head)
@@ -184,7 +184,8 @@ extension EventLoop {
   }
 
   private func serve(
-    _ connection: Connection, _ head: RequestHead, _ bytes: ByteView, body: ByteView
+    _ connection: Connection, _ head: RequestHead, _ bytes: ByteView, body: ByteView,
+    isFresh: Bool = false
   ) {
     let keepAlive = head.keepAlive && !draining
     reply.slot = connection.slot
@@ -193,7 +194,8 @@ extension EventLoop {
     reply.context.minorVersion = head.minorVersion
     reply.context.isHead = head.method == .head
     reply.outcome = .none
-    service.handle(RequestView(head, in: bytes, body: body), ticket: head.ticket, reply)
+    service.handle(
+      RequestView(head, in: bytes, body: body), ticket: head.ticket, isFresh: isFresh, reply)
     switch reply.outcome {
     case .sent: finishRequest(connection, keepAlive: keepAlive)
     case .suspended(let exchange):

@@ -26,6 +26,8 @@ final class EventLoop {
   private var acceptAgainAt = Int.max
   private(set) var draining = false
   private var stopped = false
+  /// Whether several connections were ready at once the last time.
+  private var isBusy = false
   private var graceEnds = Int.max
   var scratch: [UInt8]
   let reply: Reply
@@ -61,7 +63,7 @@ final class EventLoop {
   /// Runs until stopped. The calling thread becomes the loop's.
   func run() {
     while !stopped {
-      let count = epoll_wait(epoll, &events, Int32(events.count), timeout())
+      let count = wait()
       refreshClock()
       for index in 0..<max(0, Int(count)) { dispatch(events[index]) }
       if now >= acceptAgainAt { resumeAccepting() }
@@ -69,6 +71,21 @@ final class EventLoop {
       if draining, liveCount == 0 || now >= graceEnds { stopped = true }
     }
     for connection in connections { connection.map(drop) }
+  }
+
+  /// Waits for events. A busy loop first lets others run: where clients share its core they send
+  /// more meanwhile, and falling asleep only to be woken would cost both sides more than looking
+  /// again.
+  private func wait() -> Int32 {
+    let room = Int32(events.count)
+    if isBusy {
+      let count = epoll_wait(epoll, &events, room, 0)
+      guard count <= 0 else { return count }
+      sched_yield()
+    }
+    let count = epoll_wait(epoll, &events, room, timeout())
+    isBusy = count > 1
+    return count
   }
 
   private func timeout() -> Int32 {

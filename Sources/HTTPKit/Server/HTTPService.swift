@@ -5,8 +5,9 @@ package protocol HTTPService: AnyObject {
   func admit(_ request: RequestView) -> Admission
 
   /// Answers through `reply`, now or later. Views are valid during the call only. `ticket` is what
-  /// `admit` gave for this request.
-  func handle(_ request: RequestView, ticket: Int, _ reply: Reply)
+  /// `admit` gave for this request; `isFresh` when that was the call just before this one, so that
+  /// what it found out still holds.
+  func handle(_ request: RequestView, ticket: Int, isFresh: Bool, _ reply: Reply)
 }
 
 /// Whether a request's body is worth receiving.

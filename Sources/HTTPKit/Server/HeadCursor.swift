@@ -5,7 +5,7 @@ struct HeadCursor {
 
   mutating func requestLine(_ limits: HTTPLimits) throws(ParseFailure) -> RequestHead {
     let methodStart = index
-    while RequestParser.isToken(bytes[index]) { index += 1 }
+    index = bytes.end(from: index, while: RequestParser.isToken)
     let methodRange = methodStart..<index
     guard !methodRange.isEmpty, bytes[index] == 0x20 else {
       throw .bad("The request line is malformed.")
@@ -28,11 +28,11 @@ struct HeadCursor {
 
   private mutating func target(_ limits: HTTPLimits) throws(ParseFailure) -> Range<Int> {
     let start = index
-    while RequestParser.isTarget(bytes[index]) {
-      if bytes[index] == UInt8(ascii: "%") {
-        guard RequestParser.isHex(bytes[index + 1]), RequestParser.isHex(bytes[index + 2]) else {
-          throw .bad("A percent sign in the target must be followed by two hexadecimal digits.")
-        }
+    while true {
+      index = bytes.end(from: index) { RequestParser.isTarget($0) && $0 != UInt8(ascii: "%") }
+      guard bytes[index] == UInt8(ascii: "%") else { break }
+      guard RequestParser.isHex(bytes[index + 1]), RequestParser.isHex(bytes[index + 2]) else {
+        throw .bad("A percent sign in the target must be followed by two hexadecimal digits.")
       }
       index += 1
     }
@@ -110,16 +110,15 @@ struct HeadCursor {
   /// One field line. A space before the colon, a folded line and control bytes are refused.
   mutating func field() throws(ParseFailure) -> (name: Range<Int>, value: Range<Int>) {
     let nameStart = index
-    while RequestParser.isToken(bytes[index]) { index += 1 }
+    index = bytes.end(from: index, while: RequestParser.isToken)
     guard index > nameStart, bytes[index] == UInt8(ascii: ":") else {
       throw .bad(
         "A field must be a name, a colon without space before it, and a value on one line.")
     }
     let name = nameStart..<index
     index += 1
-    while isBlank(bytes[index]) { index += 1 }
-    let valueStart = index
-    while RequestParser.isFieldValue(bytes[index]) { index += 1 }
+    let valueStart = bytes.end(from: index, while: isBlank)
+    index = bytes.endOfFieldValue(from: valueStart)
     guard bytes[index] == 0x0D, bytes[index + 1] == 0x0A else {
       throw .bad("A field value holds a control character or does not end in CRLF.")
     }

@@ -52,9 +52,14 @@ extension Rule.Condition {
     switch self {
     case .isIn(let options): return options.contains { equal($0, value) }
     case .isNotIn(let options): return !options.contains { equal($0, value) }
-    case .startsWith(let parts): return matchesText(value, parts) { $0.starts(with: $1) }
-    case .endsWith(let parts): return matchesText(value, parts) { $0.ends(with: $1) }
-    case .contains(let parts): return matchesText(value, parts) { $0.holds($1) }
+    case .startsWith(let parts): return matchesText(value, parts) { $0.holds($1, at: 0) }
+    case .endsWith(let parts):
+      return matchesText(value, parts) { $0.holds($1, at: $0.utf8.count - $1.utf8.count) }
+    case .contains(let parts):
+      return matchesText(value, parts) { text, part in
+        let last = text.utf8.count - part.utf8.count
+        return last >= 0 && (0...last).contains { text.holds(part, at: $0) }
+      }
     case .greaterThan(let limit): return value.asNumber.map { $0 > limit } ?? false
     case .atLeast(let limit): return value.asNumber.map { $0 >= limit } ?? false
     case .lessThan(let limit): return value.asNumber.map { $0 < limit } ?? false
@@ -66,7 +71,7 @@ extension Rule.Condition {
   /// Same kind, or a text that spells the rule's number or boolean.
   private func equal(_ option: AttributeValue, _ value: AttributeValue) -> Bool {
     switch (option, value) {
-    case (.text(let a), .text(let b)): a.utf8.elementsEqual(b.utf8)
+    case (.text(let a), .text(let b)): a.hasSameBytes(as: b)
     case (.number(let a), _): value.asNumber == a
     case (.bool(let a), .bool(let b)): a == b
     case (.bool(let a), .text(let b)): b == (a ? "true" : "false")
@@ -78,25 +83,26 @@ extension Rule.Condition {
 
   private func matchesText(
     _ value: AttributeValue, _ parts: [String],
-    _ test: (String.UTF8View, String.UTF8View) -> Bool
+    _ test: (String, String) -> Bool
   ) -> Bool {
     guard case .text(let text) = value else { return false }
-    return parts.contains { test(text.utf8, $0.utf8) }
+    return parts.contains { test(text, $0) }
   }
 }
 
-extension String.UTF8View {
-  fileprivate func ends(with part: Self) -> Bool {
-    count >= part.count && suffix(part.count).elementsEqual(part)
+extension String {
+  /// Byte by byte; `==` would take canonically equivalent texts for the same.
+  fileprivate func hasSameBytes(as other: String) -> Bool {
+    utf8.count == other.utf8.count && holds(other, at: 0)
   }
 
-  fileprivate func holds(_ part: Self) -> Bool {
-    var rest = self[...]
-    while rest.count >= part.count {
-      if rest.starts(with: part) { return true }
-      rest = rest.dropFirst()
-    }
-    return false
+  /// Whether the bytes of `part` stand at `offset`; false where they do not fit.
+  fileprivate func holds(_ part: String, at offset: Int) -> Bool {
+    guard offset >= 0, offset + part.utf8.count <= utf8.count else { return false }
+    let whole = utf8.span
+    let wanted = part.utf8.span
+    for index in wanted.indices where whole[offset + index] != wanted[index] { return false }
+    return true
   }
 }
 
@@ -120,7 +126,9 @@ package struct Attributes: Sendable, ExpressibleByDictionaryLiteral {
   }
 
   package subscript(_ name: String) -> AttributeValue? {
-    for entry in entries where entry.name.utf8.elementsEqual(name.utf8) { return entry.value }
+    for index in entries.indices where entries[index].name.hasSameBytes(as: name) {
+      return entries[index].value
+    }
     return nil
   }
 }

@@ -1,38 +1,54 @@
 import RolloutCore
 import Synchronization
 
-/// A snapshot with the answers of its plans prepared.
-final class ServedSnapshot: Sendable {
+/// One loop's view of the plans, with their answers prepared as they are asked for.
+///
+/// A loop has its own, because the two halves of a shared object's reference count would travel
+/// between the cores with every request.
+final class ServedSnapshot {
   let snapshot: Snapshot
-  /// In the order of `snapshot.plans`.
-  let rendered: [RenderedPlan]
+  private var prepared: [RenderedPlan?]
 
-  /// Takes over from `previous` what has not changed.
+  /// Takes over from `previous` what has not changed. O(plans).
   init(_ snapshot: Snapshot, after previous: ServedSnapshot?) {
     self.snapshot = snapshot
+    prepared = Array(repeating: nil, count: snapshot.plans.count)
+    guard let previous else { return }
     var known: [ObjectIdentifier: RenderedPlan] = [:]
-    for rendered in previous?.rendered ?? [] { known[ObjectIdentifier(rendered.plan)] = rendered }
-    rendered = snapshot.plans.map { known[ObjectIdentifier($0)] ?? RenderedPlan($0) }
+    for case let rendered? in previous.prepared {
+      known[ObjectIdentifier(rendered.plan)] = rendered
+    }
+    guard !known.isEmpty else { return }
+    for (index, plan) in snapshot.plans.enumerated() {
+      prepared[index] = known[ObjectIdentifier(plan)]
+    }
+  }
+
+  /// The plan at `index` of `snapshot.plans` with its answers.
+  func rendered(_ index: Int) -> RenderedPlan {
+    if let rendered = prepared[index] { return rendered }
+    let rendered = RenderedPlan(snapshot.plans[index])
+    prepared[index] = rendered
+    return rendered
   }
 }
 
 /// The current snapshot, shared by all loops. Readers look at `revision` (one atomic load) and take
 /// the snapshot itself only when it has changed.
 final class SnapshotBox: Sendable {
-  private let current: Mutex<ServedSnapshot>
+  private let current: Mutex<Snapshot>
   private let published: Atomic<Int>
 
   init(_ snapshot: Snapshot = .empty) {
-    current = Mutex(ServedSnapshot(snapshot, after: nil))
+    current = Mutex(snapshot)
     published = Atomic(snapshot.revision)
   }
 
   var revision: Int { published.load(ordering: .acquiring) }
-  var served: ServedSnapshot { current.withLock { $0 } }
-  var snapshot: Snapshot { served.snapshot }
+  var snapshot: Snapshot { current.withLock { $0 } }
 
   func publish(_ snapshot: Snapshot) {
-    current.withLock { $0 = ServedSnapshot(snapshot, after: $0) }
+    current.withLock { $0 = snapshot }
     published.store(snapshot.revision, ordering: .releasing)
   }
 }

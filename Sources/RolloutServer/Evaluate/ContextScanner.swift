@@ -24,14 +24,9 @@ struct ContextScanner {
     }
     var user: ByteView?
     var attributes = Attributes()
-    var seen: UInt64 = 0
+    var names = Names()
     repeat {
-      guard let name = string(), take(":") else { return nil }
-      // A cheap filter for duplicates: names that share a mark go the long way, where they are
-      // compared.
-      let mark = UInt64(1) << UInt64((name.count &* 7 &+ Int(name.isEmpty ? 0 : name[0])) & 63)
-      guard seen & mark == 0 else { return nil }
-      seen |= mark
+      guard let name = string(), take(":"), names.insert(name) else { return nil }
       if name.equals("targetingKey") {
         guard let value = string(), !value.isEmpty, value.count <= UserID.lengthMax else {
           return nil
@@ -46,6 +41,26 @@ struct ContextScanner {
     skipSpace()
     guard index == bytes.count, let user else { return nil }
     return Context(user: user, attributes: attributes)
+  }
+
+  /// The names so far. More than it holds go the long way, as does a name that stands twice.
+  private struct Names {
+    private var names: [16 of ByteView] = .init(repeating: .empty)
+    private var marks: UInt64 = 0
+    private var count = 0
+
+    mutating func insert(_ name: ByteView) -> Bool {
+      guard count < 16 else { return false }
+      // Only names that share a mark need to be compared.
+      let mark = UInt64(1) << UInt64((name.count &* 7 &+ Int(name.isEmpty ? 0 : name[0])) & 63)
+      if marks & mark != 0 {
+        for index in 0..<count where names[index].equals(name) { return false }
+      }
+      marks |= mark
+      names[count] = name
+      count += 1
+      return true
+    }
   }
 
   private mutating func skipSpace() {

@@ -7,12 +7,14 @@ import RolloutCore
 enum DecisionEndpoint {
   static let usersMax = 10_000
 
-  static let routes = [
-    Route(.get, "/v1/features/{feature}/decision", .scopes([.evaluate]), .inline(get)),
-    Route(.post, "/v1/features/{feature}/decision", .scopes([.evaluate]), .inline(post)),
-    Route(.post, "/v1/features/{feature}/decisions", .scopes([.evaluate]), .inline(manyUsers)),
-    Route(.post, "/v1/decisions", .scopes([.evaluate]), .inline(manyFeatures)),
-  ]
+  static var routes: [Route] {
+    [
+      Route(.get, "/v1/features/{feature}/decision", .scopes([.evaluate]), .inline(get)),
+      Route(.post, "/v1/features/{feature}/decision", .scopes([.evaluate]), .inline(post)),
+      Route(.post, "/v1/features/{feature}/decisions", .scopes([.evaluate]), .inline(manyUsers)),
+      Route(.post, "/v1/decisions", .scopes([.evaluate]), .inline(manyFeatures)),
+    ]
+  }
 
   /// Runs `body`, answering what it throws as a problem.
   private static func answering(
@@ -71,7 +73,7 @@ enum DecisionEndpoint {
     }
     let key = request.parameter(0).buffer
     guard let index = request.snapshot.index(key.span) else { return false }
-    let rendered = request.served.rendered[index]
+    let rendered = request.served.rendered(index)
     let bytes = user.buffer
     guard let decision = try? rendered.plan.decide(user: bytes.span) else { return false }
     reply.sendJSON { rendered.write(decision, user: user, to: &$0) }
@@ -136,7 +138,7 @@ enum DecisionEndpoint {
         let names = try reader.texts("features")
         try reader.finish()
         let plans = try names.map { try $0.map { try named(request, $0) } }
-        let visible = request.served.rendered.filter {
+        let visible = request.snapshot.plans.indices.map(request.served.rendered).filter {
           request.principal.may(use: $0.plan.plan.feature)
         }
         return try list((plans ?? visible).map { ($0, context) })
@@ -179,7 +181,7 @@ enum DecisionEndpoint {
       throw Problem(
         .notFound, "There is no feature \(quoted(feature)); rollout plan list shows all.")
     }
-    return request.served.rendered[index]
+    return request.served.rendered(index)
   }
 
   private static func decision(

@@ -8,10 +8,12 @@ import RolloutStore
 enum OFREP {
   static let eventsPath = "/ofrep/v1/events"
 
-  static let routes = [
-    Route(.post, "/ofrep/v1/evaluate/flags/{key}", .scopes([.evaluate]), .inline(single)),
-    Route(.post, "/ofrep/v1/evaluate/flags", .scopes([.evaluate]), .inline(bulk)),
-  ]
+  static var routes: [Route] {
+    [
+      Route(.post, "/ofrep/v1/evaluate/flags/{key}", .scopes([.evaluate]), .inline(single)),
+      Route(.post, "/ofrep/v1/evaluate/flags", .scopes([.evaluate]), .inline(bulk)),
+    ]
+  }
 
   /// An error outside an evaluation: token, path, method, size.
   static func error(
@@ -82,7 +84,7 @@ enum OFREP {
           details: "There is no feature \(quoted(key))."))
       return
     }
-    let rendered = request.served.rendered[index]
+    let rendered = request.served.rendered(index)
     do throws(ContextError) {
       let context = try context(request.view.body)
       let decision: Decision
@@ -102,7 +104,7 @@ enum OFREP {
     guard request.principal.features == nil, let index = request.snapshot.index(key.span) else {
       return false
     }
-    let rendered = request.served.rendered[index]
+    let rendered = request.served.rendered(index)
     var scanner = ContextScanner(request.view.body)
     guard let context = scanner.scan(keepingAttributes: rendered.plan.usesAttributes) else {
       return false
@@ -132,8 +134,9 @@ enum OFREP {
     }
     var answer = OutputBuffer()
     answer.append("{\"flags\":[")
-    for rendered in request.served.rendered
-    where request.principal.may(use: rendered.plan.plan.feature) {
+    for (index, plan) in request.snapshot.plans.enumerated()
+    where request.principal.may(use: plan.plan.feature) {
+      let rendered = request.served.rendered(index)
       if answer.last != UInt8(ascii: "[") { answer.append(",") }
       do throws(UserRequired) {
         let decision = try rendered.plan.decide(context)

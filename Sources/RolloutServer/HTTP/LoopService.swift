@@ -22,6 +22,8 @@ final class LoopService: HTTPService {
   private let clock: any WallClock
   private var served: ServedSnapshot
   private var verified = VerifiedTokens()
+  /// Whom `admit` let in last.
+  private var admitted = Principal.anonymousReader
 
   /// `tokens` is nil with `auth: off`.
   init(
@@ -31,12 +33,13 @@ final class LoopService: HTTPService {
     self.box = box
     self.tokens = tokens
     self.clock = clock
-    served = box.served
+    served = ServedSnapshot(box.snapshot, after: nil)
   }
 
   func admit(_ request: RequestView) -> Admission {
     let match = table.match(request.method, request.path)
     let principal = self.principal(request)
+    admitted = principal ?? .anonymousReader
     if case .route(let index) = match, case .open = table.routes[index].access {
       return .accept(bodySizeMax: table.routes[index].bodySizeMax, ticket: index)
     }
@@ -87,10 +90,12 @@ final class LoopService: HTTPService {
     return verified.principal(presented, tokens, clock)
   }
 
-  func handle(_ request: RequestView, ticket: Int, _ reply: Reply) {
+  func handle(_ request: RequestView, ticket: Int, isFresh: Bool, _ reply: Reply) {
     let route = table.routes[ticket]
-    if box.revision != served.snapshot.revision { served = box.served }
-    let principal = self.principal(request) ?? .anonymousReader
+    if box.revision != served.snapshot.revision {
+      served = ServedSnapshot(box.snapshot, after: served)
+    }
+    let principal = isFresh ? admitted : self.principal(request) ?? .anonymousReader
     switch route.action {
     case .inline(let handler):
       handler(

@@ -27,6 +27,8 @@ final class Route: Sendable {
   let action: Action
   /// Which segments are parameters, counted from 0.
   let parameterPositions: [Int]
+  /// Where the first parameter begins in every path that matches.
+  private let firstParameter: Int
 
   init(
     _ method: HTTPMethod, _ pattern: String, _ access: Access, bodySizeMax: Int = 1 << 20,
@@ -39,10 +41,15 @@ final class Route: Sendable {
     self.action = action
     parameterPositions = pattern.split(separator: "/").enumerated()
       .filter { $0.element.hasPrefix("{") }.map(\.offset)
+    firstParameter = pattern.utf8.prefix { $0 != UInt8(ascii: "{") }.count
   }
 
   /// The parameter at `index` of a path that matches, still percent-encoded.
   func parameter(_ index: Int, of path: ByteView) -> ByteView {
+    if index == 0 {
+      let end = path.firstIndex(of: UInt8(ascii: "/"), from: firstParameter) ?? path.count
+      return path[firstParameter..<end]
+    }
     var segments = PathSegments(path)
     for _ in 0..<parameterPositions[index] { _ = segments.next() }
     return segments.next() ?? .empty
@@ -78,41 +85,87 @@ final class RouteTable: Sendable {
     case unknown
   }
 
+  /// All numbers index the arrays below, so that walking touches no reference count.
   private struct Node: Sendable {
-    var literals: [(segment: [UInt8], node: Int)] = []
-    var parameter: Int?
-    var endpoints: [(method: HTTPMethod, route: Int)] = []
+    var literals: Range<Int32> = 0..<0
+    var endpoints: Range<Int32> = 0..<0
+    var parameter: Int32 = -1
+  }
+
+  private struct Literal: Sendable {
+    var text: Range<Int32>
+    var node: Int32
   }
 
   let routes: [Route]
   private let nodes: [Node]
+  private let literals: [Literal]
+  private let text: [UInt8]
+  private let endpoints: [(method: HTTPMethod, route: Int32)]
 
   /// A segment is a literal or a parameter of its parent, literals first; patterns that would need
   /// more are our bug.
   init(routes: [Route]) {
     self.routes = routes
-    var nodes = [Node()]
-    for (index, route) in routes.enumerated() {
-      var at = 0
-      for segment in route.pattern.split(separator: "/") {
-        let isParameter = segment.hasPrefix("{")
-        let literal = Array(segment.utf8)
-        let known =
-          isParameter
-          ? nodes[at].parameter : nodes[at].literals.first { $0.segment == literal }?.node
-        if known == nil {
-          nodes.append(Node())
-          if isParameter {
-            nodes[at].parameter = nodes.count - 1
-          } else {
-            nodes[at].literals.append((literal, nodes.count - 1))
-          }
-        }
-        at = known ?? nodes.count - 1
+    let tree = Tree(routes)
+    var nodes: [Node] = []
+    var literals: [Literal] = []
+    var text: [UInt8] = []
+    var endpoints: [(method: HTTPMethod, route: Int32)] = []
+    for branch in tree.branches {
+      var node = Node(parameter: Int32(branch.parameter ?? -1))
+      let firstLiteral = Int32(literals.count)
+      for literal in branch.literals {
+        let start = Int32(text.count)
+        text += literal.segment
+        literals.append(Literal(text: start..<Int32(text.count), node: Int32(literal.branch)))
       }
-      nodes[at].endpoints.append((route.method, index))
+      node.literals = firstLiteral..<Int32(literals.count)
+      let firstEndpoint = Int32(endpoints.count)
+      endpoints += branch.endpoints.map { ($0.method, Int32($0.route)) }
+      node.endpoints = firstEndpoint..<Int32(endpoints.count)
+      nodes.append(node)
     }
     self.nodes = nodes
+    self.literals = literals
+    self.text = text
+    self.endpoints = endpoints
+  }
+
+  /// The patterns as a tree, before it is laid flat.
+  private struct Tree {
+    struct Branch {
+      var literals: [(segment: [UInt8], branch: Int)] = []
+      var parameter: Int?
+      var endpoints: [(method: HTTPMethod, route: Int)] = []
+    }
+
+    var branches = [Branch()]
+
+    init(_ routes: [Route]) {
+      for (index, route) in routes.enumerated() {
+        var at = 0
+        for segment in route.pattern.split(separator: "/") { at = child(of: at, String(segment)) }
+        branches[at].endpoints.append((route.method, index))
+      }
+    }
+
+    private mutating func child(of parent: Int, _ segment: String) -> Int {
+      let isParameter = segment.hasPrefix("{")
+      let literal = Array(segment.utf8)
+      let known =
+        isParameter
+        ? branches[parent].parameter
+        : branches[parent].literals.first { $0.segment == literal }?.branch
+      if let known { return known }
+      branches.append(Branch())
+      if isParameter {
+        branches[parent].parameter = branches.count - 1
+      } else {
+        branches[parent].literals.append((literal, branches.count - 1))
+      }
+      return branches.count - 1
+    }
   }
 
   func match(_ method: HTTPMethod, _ path: ByteView) -> Match {
@@ -124,22 +177,31 @@ final class RouteTable: Sendable {
     }
     // HEAD wherever GET is.
     let wanted = method == .head ? .get : method
-    for endpoint in nodes[at].endpoints where endpoint.method == wanted {
-      return .route(endpoint.route)
+    for index in nodes[at].endpoints where endpoints[Int(index)].method == wanted {
+      return .route(Int(endpoints[Int(index)].route))
     }
-    var allowed = nodes[at].endpoints.map(\.method)
+    var allowed = nodes[at].endpoints.map { endpoints[Int($0)].method }
     guard !allowed.isEmpty else { return .unknown }
     if allowed.contains(.get) { allowed.append(.head) }
     return .methodNotAllowed(allow: allowed.map(\.rawValue).joined(separator: ", "))
   }
 
   private func child(of node: Int, _ segment: ByteView) -> Int? {
-    for index in nodes[node].literals.indices {
-      let isSame = nodes[node].literals[index].segment.withUnsafeBufferPointer { literal in
-        ByteView(literal).equals(segment)
-      }
-      if isSame { return nodes[node].literals[index].node }
+    for index in nodes[node].literals {
+      let literal = literals[Int(index)]
+      guard literal.text.count == segment.count else { continue }
+      let start = Int(literal.text.lowerBound)
+      if segment.equals(text, from: start) { return Int(literal.node) }
     }
-    return segment.isEmpty ? nil : nodes[node].parameter
+    guard !segment.isEmpty, nodes[node].parameter >= 0 else { return nil }
+    return Int(nodes[node].parameter)
+  }
+}
+
+extension ByteView {
+  /// Whether `text` holds these bytes from `start` on.
+  fileprivate func equals(_ text: [UInt8], from start: Int) -> Bool {
+    for index in 0..<count where text[start + index] != self[index] { return false }
+    return true
   }
 }
