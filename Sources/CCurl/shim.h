@@ -28,6 +28,9 @@ static inline CURLcode cc_set_list(CURL *h, CURLoption o, struct curl_slist *v) 
 static inline CURLcode cc_set_callback(CURL *h, CURLoption o, cc_data_callback v) {
   return curl_easy_setopt(h, o, v);
 }
+static inline CURLcode cc_set_opensocket(CURL *h, curl_opensocket_callback f) {
+  return curl_easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, f);
+}
 static inline CURLcode cc_get_offset(CURL *h, CURLINFO i, curl_off_t *v) {
   return curl_easy_getinfo(h, i, v);
 }

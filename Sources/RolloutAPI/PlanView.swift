@@ -12,6 +12,8 @@ package struct PlanView: Codable, Sendable, Equatable {
   package var stageEnteredAt: String?
   package var hold: Nullable<HoldView>
   package var next: Nullable<NextView>
+  /// What an advance passed over although it was not open; only in the answer to that advance.
+  package var warnings: [String]?
   package var approvals: [String]
   package var version: Int
   package var stages: [StageView]
@@ -34,6 +36,8 @@ package struct NextView: Codable, Sendable, Equatable {
   package var to: String?
   package var ready: Bool
   package var waitingOn: [String]
+  /// Those of `waitingOn` that a person's advance passes with a warning.
+  package var warnings: [String]
 }
 
 /// One stage in short.
@@ -56,8 +60,9 @@ extension HoldView {
 }
 
 extension PlanView {
-  /// `context` carries now and the guards that fire.
-  package init(_ plan: Plan, _ context: CommandContext) {
+  /// `context` carries now and what the health of the stage says.
+  package init(_ plan: Plan, _ context: CommandContext, warnings: [String] = []) {
+    self.warnings = warnings.isEmpty ? nil : warnings
     feature = plan.feature
     description = plan.definition.description
     status = plan.status.rawValue
@@ -83,6 +88,7 @@ extension PlanView {
 extension NextView {
   fileprivate init?(_ plan: Plan, _ context: CommandContext) {
     waitingOn = []
+    warnings = []
     ready = true
     switch plan.status {
     case .draft:
@@ -91,6 +97,9 @@ extension NextView {
     case .active:
       waitingOn = Lifecycle.waitingOn(plan, context)
       ready = waitingOn.isEmpty
+      if plan.nextStage != nil, !plan.definition.requireEvidence {
+        warnings = context.health.warnings
+      }
       action = plan.nextStage == nil ? "complete" : "advance"
       to = plan.nextStage?.name
     case .paused:

@@ -53,12 +53,27 @@ package final class Gateway: Sendable {
   private let providers: [String: any Provider]
   private let counters = Mutex<[String: Counters]>([:])
   private let jitter: @Sendable () -> Double
+  private let observe: @Sendable (AttemptReport) -> Void
+
+  /// How one attempt at one target went, for metrics.
+  package struct AttemptReport: Sendable {
+    package var provider: String
+    package var model: String
+    package var seconds: Double
+    /// nil when it answered.
+    package var failure: ProviderFailure?
+    /// nil for a stream, which has only begun to answer.
+    package var usage: Usage?
+    package var isStream: Bool
+  }
 
   /// `jitter` gives numbers in 0..<1 for the pause before a retry.
   package init(
     _ configuration: GatewayConfiguration, client: HTTPClient,
-    jitter: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) }
+    jitter: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) },
+    observe: @escaping @Sendable (AttemptReport) -> Void = { _ in }
   ) {
+    self.observe = observe
     self.configuration = configuration
     self.jitter = jitter
     providers = configuration.providers.mapValues { settings -> any Provider in
@@ -74,7 +89,9 @@ package final class Gateway: Sendable {
     -> Completion
   {
     let (answer, trail) = try await chain(body, route) { provider, attempt in
-      try await provider.complete(attempt)
+      try await observed(provider, attempt, isStream: false, usage: \.usage) {
+        try await provider.complete(attempt)
+      }
     }
     var named = trail
     named.model = answer.model
@@ -89,13 +106,35 @@ package final class Gateway: Sendable {
   {
     let (stream, trail) = try await chain(body, route) { provider, attempt in
       let limit = attempt.target.firstContent.map { min($0.seconds, attempt.seconds) }
-      return try await withTimeLimit(limit ?? attempt.seconds) {
-        try await provider.stream(attempt)
+      return try await observed(provider, attempt, isStream: true, usage: { _ in nil }) {
+        try await withTimeLimit(limit ?? attempt.seconds) { try await provider.stream(attempt) }
       }
     }
     var named = trail
     named.model = stream.model
     return Streaming(trail: named, stream: stream)
+  }
+
+  private func observed<Answer: Sendable>(
+    _ provider: any Provider, _ attempt: Attempt, isStream: Bool, usage: (Answer) -> Usage?,
+    _ call: () async throws -> Answer
+  ) async throws -> Answer {
+    let started = monotonicMilliseconds()
+    func report(_ failure: ProviderFailure?, _ usage: Usage?) {
+      observe(
+        AttemptReport(
+          provider: provider.name, model: attempt.target.model,
+          seconds: Double(monotonicMilliseconds() - started) / 1000, failure: failure,
+          usage: usage, isStream: isStream))
+    }
+    do {
+      let answer = try await call()
+      report(nil, usage(answer))
+      return answer
+    } catch {
+      report(error as? ProviderFailure ?? .cancelled, nil)
+      throw error
+    }
   }
 
   /// Nano-dollars for what was used, by the model asked for; zero without a price.

@@ -51,6 +51,14 @@ package struct GatewayConfiguration: Sendable {
 
   package init() {}
 
+  /// `provider/model` that a plan's route asks first; empty for a plan without a route.
+  @Sendable package func firstTarget(_ plan: Plan) -> Set<String> {
+    guard let target = plan.definition.route.flatMap({ routes[$0] })?.targets.first else {
+      return []
+    }
+    return ["\(target.provider)/\(target.model)"]
+  }
+
   /// Reads the gateway's part of the configuration. `environment` looks up secrets by name.
   package init(
     _ file: inout ObjectReader, environment: (String) -> String?

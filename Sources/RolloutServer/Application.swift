@@ -40,33 +40,61 @@ final class Application: Sendable {
     let clock = environment.clock
     let log = Log(clock: clock)
     directory = try DataDirectory(options.data)
-    store = try Store(directory, migrations: environment.migrations, now: clock.now)
+    store = try Store(
+      directory, migrations: environment.migrations,
+      subscriptions: configuration.notify.map(\.subscription), now: clock.now)
     telemetry = try TelemetryStore(directory, now: clock.now)
     let box = SnapshotBox()
     ledger = OutcomeLedger()
     hub = EventHub()
+    let client = try HTTPClient()
+    let courier = Courier(
+      store: store,
+      messenger: HTTPMessenger(
+        targets: Dictionary(uniqueKeysWithValues: configuration.notify.map { ($0.name, $0) }),
+        client: client),
+      clock: clock, log: log)
+    let rollbacks = RollbackCounter()
     let controller = try await PlanController(
-      planStore: store, cohortStore: store, box: box, clock: clock, ledger: ledger, hub: hub)
+      planStore: store, cohortStore: store, box: box, clock: clock, ledger: ledger, hub: hub
+    ) { event in
+      rollbacks.note(event)
+      courier.wake()
+    }
     try await TelemetryKeeper(store: telemetry).restore(into: ledger)
     let tokens = try await TokenDirectory(store: store, clock: clock)
     if tokens.isEmpty { try await Self.makeAdminToken(tokens, directory, log) }
-    let gateway = Gateway(configuration.gateway, client: try HTTPClient())
+    let ai = AIMetrics()
+    let gateway = Gateway(configuration.gateway, client: client, observe: ai.attempted)
+    let loops = (0..<environment.loops).map { _ in LoopMetrics() }
+    let metrics = MetricsEndpoint(
+      ledger: ledger, hub: hub, outbox: store, ai: ai, loops: loops, rollbacks: rollbacks,
+      startedAt: clock.now)
     readiness = Readiness(hasTokens: configuration.authenticates)
     let parts = Parts(
       controller: controller, store: store, box: box, ledger: ledger, hub: hub, tokens: tokens,
-      gateway: gateway, readiness: readiness, clock: clock)
+      gateway: gateway, readiness: readiness, clock: clock, metrics: metrics, ai: ai,
+      telemetry: telemetry, alertSecret: configuration.alertSecret, isLoopback: options.isLoopback)
     routes = Self.routes(parts)
     let checked = configuration.authenticates ? tokens : nil
     server = try HTTPServer(
       host: options.host, port: options.port, loops: environment.loops, limits: environment.limits
-    ) { _ in
+    ) { loop in
       // A table of its own for every loop: routes are counted with every request.
       LoopService(
-        table: RouteTable(routes: Self.routes(parts)), box: box, tokens: checked, clock: clock)
+        table: RouteTable(routes: Self.routes(parts)), box: box, tokens: checked, clock: clock,
+        metrics: loops[loop])
     }
     port = server.port
-    let monitor = Monitor(controller: controller, ledger: ledger, clock: clock, log: log)
+    let monitor = Monitor(
+      controller: controller, ledger: ledger, outbox: store, hub: hub, readiness: readiness,
+      clock: clock, log: log, evaluations: metrics.evaluationTotals,
+      providers: configuration.gateway.firstTarget)
+    let poller = PrometheusPoller(
+      settings: configuration.prometheus, client: client, ledger: ledger, clock: clock)
     background = [
+      Task { await courier.run() },
+      Task { await poller.run() },
       Task { await monitor.run() },
       Task { [hub] in await hub.beat() },
       Task { [telemetry, ledger] in await TelemetryKeeper(store: telemetry).run(ledger, log) },
@@ -96,12 +124,18 @@ final class Application: Sendable {
     var gateway: Gateway
     var readiness: Readiness
     var clock: any WallClock
+    var metrics: MetricsEndpoint
+    var ai: AIMetrics
+    var telemetry: TelemetryStore
+    var alertSecret: WebhookSecret?
+    var isLoopback: Bool
   }
 
   private static func routes(_ parts: Parts) -> [Route] {
     DecisionEndpoint.routes + OFREP.routes
       + ChatEndpoint(
-        gateway: parts.gateway, box: parts.box, ledger: parts.ledger, clock: parts.clock
+        gateway: parts.gateway, box: parts.box, ledger: parts.ledger, clock: parts.clock,
+        metrics: parts.metrics, ai: parts.ai
       ).routes
       + OutcomeEndpoint(ledger: parts.ledger, box: parts.box, clock: parts.clock).routes
       + PlanEndpoint(
@@ -110,8 +144,18 @@ final class Application: Sendable {
       ).routes
       + CohortEndpoint(controller: parts.controller, store: parts.store).routes
       + TokenEndpoint(directory: parts.tokens, clock: parts.clock).routes
-      + AlertEndpoint(controller: parts.controller, store: parts.store, clock: parts.clock).routes
-      + EventEndpoint(hub: parts.hub, store: parts.store, clock: parts.clock).routes
+      + BacktestEndpoint(
+        controller: parts.controller, store: parts.store, telemetry: parts.telemetry,
+        ledger: parts.ledger, clock: parts.clock
+      ).routes
+      + AlertEndpoint(
+        controller: parts.controller, store: parts.store, clock: parts.clock,
+        secret: parts.alertSecret
+      ).routes
+      + EventEndpoint(
+        hub: parts.hub, store: parts.store, outbox: parts.store, clock: parts.clock
+      ).routes
+      + [parts.metrics.route(isLoopback: parts.isLoopback)]
       + OperationsEndpoint(readiness: parts.readiness).routes
   }
 

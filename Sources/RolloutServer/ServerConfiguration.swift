@@ -7,6 +7,12 @@ struct ServerConfiguration: Sendable {
   /// Whether requests need tokens; off only on loopback.
   var authenticates = true
   var gateway = GatewayConfiguration()
+  /// Who is told what happens.
+  var notify: [NotifyTarget] = []
+  /// Where `prometheus` guards ask.
+  var prometheus: PrometheusPoller.Settings?
+  /// Signs generic alerts; nil where their token is enough.
+  var alertSecret: WebhookSecret?
 
   init() {}
 
@@ -22,6 +28,25 @@ struct ServerConfiguration: Sendable {
       }
     }
     gateway = try GatewayConfiguration(&file, environment: environment)
+    for (index, item) in (try file.list("notify") ?? []).enumerated() {
+      let target = try NotifyTarget(item, index: index, environment: environment)
+      guard !notify.contains(where: { $0.name == target.name }) else {
+        throw file.error("notify", "Two entries are named \(quoted(target.name)).")
+      }
+      notify.append(target)
+    }
+    if var reader = try file.object("prometheus") {
+      prometheus = try PrometheusPoller.Settings(&reader, environment: environment)
+    }
+    if var reader = try file.object("alerts") {
+      let variable = try reader.requiredText("secret_env")
+      guard let text = environment(variable), let secret = WebhookSecret(text) else {
+        throw reader.error(
+          "secret_env", "\(quoted(variable)) must hold 16 bytes or more, or whsec_ and base64.")
+      }
+      alertSecret = secret
+      try reader.finish()
+    }
     try file.finish()
   }
 

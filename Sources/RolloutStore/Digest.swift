@@ -17,6 +17,26 @@ package enum Digest {
     return digest
   }
 
+  /// RFC 4648, with padding.
+  package static func base64(_ bytes: [UInt8]) -> String {
+    var text = [UInt8](repeating: 0, count: (bytes.count + 2) / 3 * 4 + 1)
+    let length = EVP_EncodeBlock(&text, bytes, Int32(bytes.count))
+    return String(decoding: text.prefix(Int(length)), as: UTF8.self)
+  }
+
+  /// nil for anything but whole, padded base64.
+  package static func base64Decoded(_ text: String) -> [UInt8]? {
+    let input = Array(text.utf8)
+    guard !input.isEmpty, input.count % 4 == 0 else { return input.isEmpty ? [] : nil }
+    var bytes = [UInt8](repeating: 0, count: input.count / 4 * 3)
+    let length = EVP_DecodeBlock(&bytes, input, Int32(input.count))
+    guard length >= 0 else { return nil }
+    // EVP_DecodeBlock counts the zeros that padding stands for.
+    let padding = input.reversed().prefix { $0 == UInt8(ascii: "=") }.count
+    guard padding <= 2 else { return nil }
+    return Array(bytes.prefix(Int(length) - padding))
+  }
+
   /// Compares in time that depends on the length only.
   package static func equal(_ a: [UInt8], _ b: [UInt8]) -> Bool {
     a.count == b.count && CRYPTO_memcmp(a, b, a.count) == 0

@@ -16,7 +16,10 @@ package struct Migration: Sendable, Equatable {
   package static let embedded: [Migration] = [
     Migration(
       number: 1, name: "0001-initial.sql",
-      sql: String(decoding: PackageResources._001_initial_sql, as: UTF8.self))
+      sql: String(decoding: PackageResources._001_initial_sql, as: UTF8.self)),
+    Migration(
+      number: 2, name: "0002-notices-and-outbox.sql",
+      sql: String(decoding: PackageResources._002_notices_and_outbox_sql, as: UTF8.self)),
   ]
 }
 

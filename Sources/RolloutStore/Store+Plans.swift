@@ -23,6 +23,7 @@ extension Store: PlanStore {
   ) async throws -> StoredEvent {
     let plan = change.plan
     let body = plan.document.jsonText
+    let subscriptions = subscriptions
     return try await database.write { connection in
       try Self.swapVersion(plan, connection)
       try connection.run(
@@ -36,6 +37,8 @@ extension Store: PlanStore {
           "body": .text(body), "at": SQLValue(plan.updatedAt),
         ])
       let id = try Self.append(change.event, connection)
+      try Self.enqueue(
+        event: id, kind: change.event.kind.rawValue, at: change.event.at, subscriptions, connection)
       if let answer { try Self.keep(answer, now: plan.updatedAt, connection) }
       return StoredEvent(id: id, event: change.event)
     }
@@ -138,13 +141,13 @@ extension Store: PlanStore {
     }
   }
 
-  private static let selectEvents = """
+  static let selectEvents = """
     SELECT id, feature, version, at_ms, type, actor, reason, from_stage, from_status, to_stage,
       to_status, evidence_json
     FROM plan_event
     """
 
-  private static func event(_ row: Row) throws -> StoredEvent {
+  static func event(_ row: Row) throws -> StoredEvent {
     guard let kind = PlanEvent.Kind(rawValue: row.text(4)),
       let status = Plan.Status(rawValue: row.text(10))
     else { throw StoreError.corrupt("event \(row.int(0)) is of an unknown type") }

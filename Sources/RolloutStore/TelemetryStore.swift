@@ -1,26 +1,34 @@
 package import RolloutCore
 
-/// What one guard had measured in one stage.
-package struct GuardWindow: Sendable, Equatable {
+/// What had been measured of one feature.
+package struct FeatureState: Sendable, Equatable {
   package var feature: String
-  package var stageEnteredAt: Instant
-  /// Among the plan's measured guards.
-  package var position: Int
-  package var metric: String
   package var state: [UInt8]
 
-  package init(
-    feature: String, stageEnteredAt: Instant, position: Int, metric: String, state: [UInt8]
-  ) {
+  package init(feature: String, state: [UInt8]) {
     self.feature = feature
-    self.stageEnteredAt = stageEnteredAt
-    self.position = position
-    self.metric = metric
     self.state = state
   }
 }
 
-/// The telemetry database, `<data>/telemetry.db`: detector windows. A file of its own with
+/// Outcomes of one feature as they came in, packed; for replaying them against other thresholds.
+package struct OutcomeChunk: Sendable, Equatable {
+  package var feature: String
+  package var count: Int
+  /// Of the first outcome in it.
+  package var at: Instant
+  package var bytes: [UInt8]
+
+  package init(feature: String, count: Int, at: Instant, bytes: [UInt8]) {
+    self.feature = feature
+    self.count = count
+    self.at = at
+    self.bytes = bytes
+  }
+}
+
+/// The telemetry database, `<data>/telemetry.db`: what guards measured, and the outcomes. A file of
+/// its own with
 /// `synchronous=NORMAL`, so that measuring never delays a plan change; a power loss costs the last
 /// moments of evidence, which means delay and never a false alarm.
 package final class TelemetryStore: Sendable {
@@ -38,7 +46,24 @@ package final class TelemetryStore: Sendable {
           state BLOB NOT NULL,
           PRIMARY KEY (feature, position)
         ) STRICT, WITHOUT ROWID;
-        """)
+        """),
+    Migration(
+      number: 2, name: "telemetry-2",
+      sql: """
+        DROP TABLE guard_window;
+        CREATE TABLE feature_state (
+          feature TEXT NOT NULL PRIMARY KEY,
+          state BLOB NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE outcome_chunk (
+          id INTEGER PRIMARY KEY AUTOINCREMENT,
+          feature TEXT NOT NULL,
+          outcome_count INTEGER NOT NULL CHECK (outcome_count > 0),
+          at_ms INTEGER NOT NULL,
+          outcomes BLOB NOT NULL
+        ) STRICT;
+        CREATE INDEX outcome_chunk_by_feature ON outcome_chunk (feature, id);
+        """),
   ]
 
   package init(_ directory: DataDirectory, now: Instant) throws {
@@ -47,37 +72,87 @@ package final class TelemetryStore: Sendable {
       now: now)
   }
 
-  package func save(_ windows: [GuardWindow]) async throws {
-    guard !windows.isEmpty else { return }
+  /// Outcomes kept per feature; the oldest chunks go first.
+  package static let outcomesMax = 500_000
+
+  package func save(_ states: [FeatureState], _ chunks: [OutcomeChunk]) async throws {
+    guard !states.isEmpty || !chunks.isEmpty else { return }
     try await database.write { connection in
-      for window in windows {
+      for state in states {
         try connection.run(
           """
-          INSERT INTO guard_window (feature, position, stage_entered_at_ms, metric, state)
-          VALUES (:feature, :position, :entered, :metric, :state)
-          ON CONFLICT (feature, position) DO UPDATE SET
-            stage_entered_at_ms = excluded.stage_entered_at_ms,
-            metric = excluded.metric,
-            state = excluded.state
-          """,
-          [
-            "feature": .text(window.feature), "position": SQLValue(window.position),
-            "entered": SQLValue(window.stageEnteredAt), "metric": .text(window.metric),
-            "state": .blob(window.state),
-          ])
+          INSERT INTO feature_state (feature, state) VALUES (:feature, :state)
+          ON CONFLICT (feature) DO UPDATE SET state = excluded.state
+          """, ["feature": .text(state.feature), "state": .blob(state.state)])
+      }
+      for chunk in chunks { try Self.append(chunk, connection) }
+    }
+  }
+
+  /// Outcomes in one row; a feature's last row is filled up first, so that little traffic does not
+  /// make many rows.
+  private static let rowMax = 2048
+
+  private static func append(_ chunk: OutcomeChunk, _ connection: Connection) throws {
+    let last = try connection.query(
+      """
+      SELECT id, outcome_count, outcomes
+      FROM outcome_chunk
+      WHERE feature = :feature
+      ORDER BY id DESC
+      LIMIT 1
+      """, ["feature": .text(chunk.feature)]
+    ) { (id: $0.int(0), count: $0.int(1), outcomes: $0.blob(2)) }.first
+    if let last, last.count + chunk.count <= rowMax {
+      try connection.run(
+        "UPDATE outcome_chunk SET outcome_count = :count, outcomes = :outcomes WHERE id = :id",
+        [
+          "id": SQLValue(last.id), "count": SQLValue(last.count + chunk.count),
+          "outcomes": .blob(last.outcomes + chunk.bytes),
+        ])
+      return
+    }
+    try connection.run(
+      """
+      INSERT INTO outcome_chunk (feature, outcome_count, at_ms, outcomes)
+      VALUES (:feature, :count, :at, :outcomes)
+      """,
+      [
+        "feature": .text(chunk.feature), "count": SQLValue(chunk.count), "at": SQLValue(chunk.at),
+        "outcomes": .blob(chunk.bytes),
+      ])
+    // Keeps the newest chunks that together hold the limit.
+    try connection.run(
+      """
+      DELETE FROM outcome_chunk
+      WHERE feature = :feature AND id <= (
+        SELECT id FROM (
+          SELECT id, sum(outcome_count) OVER (ORDER BY id DESC) AS newer
+          FROM outcome_chunk
+          WHERE feature = :feature
+        )
+        WHERE newer > :max
+        ORDER BY id DESC
+        LIMIT 1
+      )
+      """, ["feature": .text(chunk.feature), "max": SQLValue(outcomesMax)])
+  }
+
+  package func loadStates() async throws -> [FeatureState] {
+    try await database.read { connection in
+      try connection.query("SELECT feature, state FROM feature_state") { row in
+        FeatureState(feature: row.text(0), state: row.blob(1))
       }
     }
   }
 
-  package func load() async throws -> [GuardWindow] {
+  /// The packed outcomes of a feature, oldest first.
+  package func outcomes(_ feature: String) async throws -> [[UInt8]] {
     try await database.read { connection in
       try connection.query(
-        "SELECT feature, stage_entered_at_ms, position, metric, state FROM guard_window"
-      ) { row in
-        GuardWindow(
-          feature: row.text(0), stageEnteredAt: row.instant(1), position: row.int(2),
-          metric: row.text(3), state: row.blob(4))
-      }
+        "SELECT outcomes FROM outcome_chunk WHERE feature = :feature ORDER BY id",
+        ["feature": .text(feature)]
+      ) { $0.blob(0) }
     }
   }
 

@@ -35,7 +35,15 @@ import Testing
     #expect(advanced.output == "ai-summary went from internal to beta (5 %). Version 3.\n")
     let show = try await server.rollout("plan", "show", "ai-summary")
     #expect(show.output.contains("▶ beta"))
-    #expect(show.output.contains("next        advance to 25, ready"))
+    #expect(
+      show.output.contains(
+        """
+        next        advance to 25, waits on
+                    - outcomes: none of this stage yet
+                    - healthy evidence: 0 of 77 samples
+                    - healthy evidence: 0 of 22 samples (latency_mean)
+                    a person may advance all the same, with a warning
+        """))
     let history = try await server.rollout("history", "ai-summary")
     #expect(history.output.contains("internal → beta  token:admin  no complaints"))
     let back = try await server.rollout("rollback", "ai-summary", "--reason", "odd answers")

@@ -5,10 +5,10 @@ import Testing
 @Suite struct EvidenceScoreTests {
   /// The index at which the score first reaches A, with an error at request 1 and every n-th after.
   private func alarm(every n: Int, at threshold: Double, after healthy: Int = 0) -> Int {
-    var score = EvidenceScore(limit: 0.05)
+    var score = EvidenceScore(share: 0.05)
     for index in 1...20_000 {
       let bad = index > healthy && (index - healthy - 1) % n == 0
-      score.observe(bad: bad)
+      score.observe(ratio: bad ? 20 : 0)
       if score.value >= threshold { return index }
     }
     return 0
@@ -35,28 +35,28 @@ import Testing
   }
 
   @Test func `golden vectors: the score itself`() {
-    var score = EvidenceScore(limit: 0.05)
-    for bad in [true, true, false, false, true] { score.observe(bad: bad) }
+    var score = EvidenceScore(share: 0.05)
+    for bad in [true, true, false, false, true] { score.observe(ratio: bad ? 20 : 0) }
     #expect(abs(score.value - 119.73010597875) < 1e-9)
-    var sparse = EvidenceScore(limit: 0.05)
-    for index in 1...1000 { sparse.observe(bad: (index - 1) % 25 == 0) }
+    var sparse = EvidenceScore(share: 0.05)
+    for index in 1...1000 { sparse.observe(ratio: (index - 1) % 25 == 0 ? 20 : 0) }
     #expect(abs(sparse.value - 23.93397664793633) < 1e-9)
   }
 
   @Test func `a long outage keeps the score finite`() {
-    var score = EvidenceScore(limit: 0.05)
-    for _ in 0..<100_000 { score.observe(bad: true) }
+    var score = EvidenceScore(share: 0.05)
+    for _ in 0..<100_000 { score.observe(ratio: 20) }
     #expect(score.value.isFinite)
   }
 }
 
-@Suite struct RateGuardTests {
+@Suite struct DetectorTests {
   private func make(_ adjust: (inout Guard) -> Void = { _ in }, preset: Preset = .sensitive)
-    -> RateGuard
+    -> Detector
   {
     var rule = Guard(.errorRate, max: .share(.percent(5)))
     adjust(&rule)
-    return RateGuard(rule, preset: preset)!
+    return Detector(rule, preset: preset)!
   }
 
   private func at(_ milliseconds: Int64) -> Instant {
@@ -69,7 +69,7 @@ import Testing
   }
 
   @Test func `10 of 100 fires, 6 of 100 is above the limit but within noise`() {
-    for (bad, state) in [(10, RateGuard.State.firing), (6, .quiet)] {
+    for (bad, state) in [(10, Detector.State.firing), (6, .quiet)] {
       // Evidence is out of the way, so that the threshold alone decides.
       var guarded = make { $0.evidence = 1e12 }
       for index in 0..<100 {

@@ -66,7 +66,7 @@ import Testing
     context.reason = " "
     #expect(throws: Refusal.self) { try perform(.advance(to: nil), plan, context) }
     var firing = Samples.context(now: Samples.start + .hours(3))
-    firing.firingGuards = ["error_rate: 9 %"]
+    firing.health.firing = ["error_rate: 9 %"]
     #expect(throws: Refusal.gateClosed(waitingOn: ["error_rate: 9 %"])) {
       try perform(.advance(to: nil), plan, firing)
     }

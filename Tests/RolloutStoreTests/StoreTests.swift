@@ -102,7 +102,7 @@ private func checkPlanStore(_ store: some PlanStore) async throws {
     }
     #expect(newer.description.contains("a newer version wrote this database"))
     let broken =
-      Migration.embedded + [Migration(number: 2, name: "0002.sql", sql: "CREATE NONSENSE")]
+      Migration.embedded + [Migration(number: 9, name: "0009.sql", sql: "CREATE NONSENSE")]
     #expect(throws: StoreError.self) {
       try Store(directory, migrations: broken, now: Samples.start)
     }
@@ -154,17 +154,34 @@ private func checkPlanStore(_ store: some PlanStore) async throws {
 
   @Test func `telemetry survives a restart`() async throws {
     let directory = try DataDirectory(folder.path)
-    let window = GuardWindow(
-      feature: "a", stageEnteredAt: Samples.start, position: 0, metric: "error_rate",
-      state: [1, 2, 3])
+    let state = FeatureState(feature: "a", state: [1, 2, 3])
+    func chunk(_ count: Int, _ byte: UInt8) -> OutcomeChunk {
+      OutcomeChunk(feature: "a", count: count, at: Samples.start, bytes: [byte])
+    }
     do {
       let store = try TelemetryStore(directory, now: Samples.start)
-      try await store.save([window])
-      try await store.save([window])
+      try await store.save([state], [chunk(2000, 1)])
+      try await store.save([state], [chunk(48, 2), chunk(1, 3)])
       await store.close()
     }
     let store = try TelemetryStore(directory, now: Samples.start)
-    #expect(try await store.load() == [window])
+    #expect(try await store.loadStates() == [state])
+    // A row is filled up before the next begins, and the order stays.
+    #expect(try await store.outcomes("a") == [[1, 2], [3]])
+    #expect(try await store.outcomes("b") == [])
+    await store.close()
+  }
+
+  @Test func `only the newest outcomes are kept`() async throws {
+    let store = try TelemetryStore(try DataDirectory(folder.path), now: Samples.start)
+    for number in 0..<6 {
+      let chunk = OutcomeChunk(
+        feature: "a", count: TelemetryStore.outcomesMax / 4, at: Samples.start,
+        bytes: [UInt8(number)])
+      try await store.save([], [chunk])
+    }
+    #expect(try await store.outcomes("a") == [[2], [3], [4], [5]])
+    await store.close()
   }
 }
 

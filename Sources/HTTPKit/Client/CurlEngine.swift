@@ -297,6 +297,13 @@ final class CurlEngine: @unchecked Sendable {
     let me = Unmanaged.passUnretained(transfer).toOpaque()
     _ = cc_set_pointer(handle, CURLOPT_HEADERDATA, me)
     _ = cc_set_pointer(handle, CURLOPT_WRITEDATA, me)
+    if !call.allowsPrivateAddresses {
+      // Asked with the address that was looked up, so that no second lookup can change it.
+      _ = cc_set_opensocket(handle, openPublicSocket)
+      // A pooled connection was not checked by this call.
+      _ = cc_set_long(handle, CURLOPT_FRESH_CONNECT, 1)
+      _ = cc_set_long(handle, CURLOPT_FORBID_REUSE, 1)
+    }
     _ = cc_set_callback(handle, CURLOPT_HEADERFUNCTION, onHeader)
     _ = cc_set_callback(handle, CURLOPT_WRITEFUNCTION, onBody)
   }
@@ -313,6 +320,17 @@ private func onSocket(
   guard let engine else { return -1 }
   Unmanaged<CurlEngine>.fromOpaque(engine).takeUnretainedValue().watch(descriptor, what)
   return 0
+}
+
+/// Opens a socket to a public address; refuses all others.
+private func openPublicSocket(
+  _ context: UnsafeMutableRawPointer?, _ purpose: curlsocktype,
+  _ address: UnsafeMutablePointer<curl_sockaddr>?
+) -> curl_socket_t {
+  guard let address else { return CURL_SOCKET_BAD }
+  let isPublic = withUnsafePointer(to: &address.pointee.addr) { isPublicAddress($0) }
+  guard isPublic else { return CURL_SOCKET_BAD }
+  return socket(address.pointee.family, address.pointee.socktype, address.pointee.protocol)
 }
 
 private func onTimer(

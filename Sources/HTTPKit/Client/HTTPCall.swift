@@ -18,6 +18,8 @@ package struct HTTPCall: Sendable {
   package var headers: [(name: String, value: String)]
   package var body: [UInt8]
   package var timeouts = Timeouts()
+  /// Whether it may connect to loopback, private, link-local and metadata addresses.
+  package var allowsPrivateAddresses = true
   /// Bytes of an answer read whole; a longer one fails with `tooLarge`.
   package var answerSizeMax = 16 << 20
 

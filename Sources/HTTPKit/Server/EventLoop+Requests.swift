@@ -193,7 +193,7 @@ extension EventLoop {
     reply.context.keepAlive = keepAlive
     reply.context.minorVersion = head.minorVersion
     reply.context.isHead = head.method == .head
-    reply.outcome = .none
+    reply.prepare()
     service.handle(
       RequestView(head, in: bytes, body: body), ticket: head.ticket, isFresh: isFresh, reply)
     switch reply.outcome {

@@ -14,6 +14,7 @@ package final class Exchange: Sendable {
   private struct State {
     var disconnected = false
     var queued = 0
+    var status = 0
     var onDisconnect: (@Sendable () -> Void)?
     var waiter: CheckedContinuation<Void, any Error>?
   }
@@ -29,8 +30,12 @@ package final class Exchange: Sendable {
     self.mailbox = mailbox
   }
 
+  /// The status of the answer; 0 while there is none.
+  package var status: Int { state.withLock { $0.status } }
+
   /// Sends a whole answer; the request is then over.
   package func respond(_ response: HTTPResponse) {
+    state.withLock { $0.status = response.status }
     mailbox.post(.init(slot: slot, generation: generation, kind: .response(response)))
   }
 
@@ -38,6 +43,7 @@ package final class Exchange: Sendable {
   package func begin(
     status: Int, contentType: StaticString, headers: [(name: String, value: String)] = []
   ) {
+    state.withLock { $0.status = status }
     let head = HTTPResponse(status: status, contentType: contentType, headers: headers)
     mailbox.post(.init(slot: slot, generation: generation, kind: .begin(head)))
   }

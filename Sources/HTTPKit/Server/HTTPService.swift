@@ -31,6 +31,8 @@ package final class Reply {
   var output = OutputBuffer(capacity: 64 * 1024)
   private var body = OutputBuffer()
   var outcome = Outcome.none
+  /// The status answered during the call; 0 while nothing was.
+  package private(set) var sentStatus = 0
   var context = HeadContext(date: [], keepAlive: true, minorVersion: 1, isHead: false)
   var slot = 0
   var generation: UInt32 = 0
@@ -48,8 +50,15 @@ package final class Reply {
       + Array("\r\nContent-Type: application/json\r\nContent-Length: ".utf8)
   }
 
+  /// Forgets the request before.
+  func prepare() {
+    outcome = .none
+    sentStatus = 0
+  }
+
   package func send(_ response: HTTPResponse) {
     output.append(response, context)
+    sentStatus = response.status
     outcome = .sent
   }
 
@@ -67,6 +76,7 @@ package final class Reply {
     output.append(decimal: body.count)
     output.append("\r\n\r\n")
     if !context.isHead { output.append(body.bytes.assumingMemoryBound(to: UInt8.self)) }
+    sentStatus = 200
     outcome = .sent
   }
 
@@ -76,6 +86,7 @@ package final class Reply {
     output.append("\r\nCache-Control: no-cache\r\nETag: ")
     output.append(entityTag)
     output.append("\r\n\r\n")
+    sentStatus = 304
     outcome = .sent
   }
 

@@ -78,7 +78,7 @@ enum ApplyCommand {
   }
 
   /// Reads and checks a plan file; errors as `file:line:column: message`.
-  private static func read(_ file: String) throws -> PlanDefinition {
+  static func read(_ file: String) throws -> PlanDefinition {
     let bytes = try readFile(file)
     do throws(DocumentError) {
       let document =

@@ -49,6 +49,10 @@ enum LifecycleCommands {
     guard answer.status < 400 else { throw try await refusal(answer, version, feature, session) }
     let plan = try session.decode(PlanView.self, answer)
     try session.show(answer) { sentence(name, before, plan, session.terminal) }
+    if let warnings = plan.warnings, !session.printsJSON {
+      session.terminal.note("Passed over, although not open:")
+      for warning in warnings { session.terminal.note("  - \(warning)") }
+    }
   }
 
   private static func expectedVersion(_ session: Session) throws -> Int? {

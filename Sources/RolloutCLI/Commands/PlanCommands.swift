@@ -26,6 +26,7 @@ enum PlanCommands {
     Command(
       "plan preview", ["FEATURE"], "who would have the feature at a stage",
       options: [.init("--stage", "NAME", "the stage (default: the next)")], run: preview),
+    BacktestCommand.command,
   ]
 
   private static func list(_ session: Session) async throws {

@@ -31,19 +31,47 @@ enum ShowCommand {
       let words = "\(next.action)\(next.to.map { " to \($0)" } ?? "")"
       lines.append(row("next", next.ready ? "\(words), ready" : "\(words), waits on"))
       lines += next.waitingOn.map { row("", "- \(clean($0))") }
+      if !next.warnings.isEmpty, next.warnings.count == next.waitingOn.count {
+        lines.append(
+          row("", terminal.style("a person may advance all the same, with a warning", .dim)))
+      }
     }
     if !plan.approvals.isEmpty {
       lines.append(row("approved by", clean(plan.approvals.joined(separator: ", "))))
     }
     lines.append(row("health", colored(health.verdict, terminal)))
-    lines += health.guards.map { row("", clean($0.sentence)) }
+    lines += health.guards.map { row("", "- \(clean($0.sentence))") }
+    lines += guards(health)
     let arms = health.arms
     lines.append(
       row(
         "outcomes",
         "\(arms.treatment.requests) with the feature (\(arms.treatment.failed) bad), "
           + "\(arms.control.requests) without (\(arms.control.failed) bad)"))
+    if let median = arms.treatment.latencyMsP50, let p95 = arms.treatment.latencyMsP95,
+      let p99 = arms.treatment.latencyMsP99
+    {
+      lines.append(
+        row("latency", "p50 \(shown(median)) ms, p95 \(shown(p95)) ms, p99 \(shown(p99)) ms"))
+    }
     return lines.joined(separator: "\n")
+  }
+
+  /// The numbers behind the sentences, for guards that have any.
+  private static func guards(_ health: HealthView) -> [String] {
+    health.guards.filter { $0.requests > 0 }.map { item in
+      var words = ["\(item.metric) limit \(item.limit)"]
+      if let rate = item.rate, let low = item.low, let high = item.high {
+        let isShare = item.limit.hasSuffix("%")
+        func text(_ value: Double) -> String {
+          isShare ? percent(value) : shown((value * 1000).rounded() / 1000)
+        }
+        words.append("\(text(rate)) (\(text(low)) to \(text(high)))")
+      }
+      words.append("\(item.errors) bad of \(item.requests), \(item.affectedUsers) users")
+      words.append("score \(shown((item.score * 10).rounded() / 10)) of \(shown(item.threshold))")
+      return row("", "  \(clean(words.joined(separator: "; ")))")
+    }
   }
 
   private static func row(_ name: String, _ text: String) -> String { "\(padded(name, 12))\(text)" }

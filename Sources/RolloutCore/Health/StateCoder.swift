@@ -7,6 +7,12 @@ struct StateWriter {
   }
 
   mutating func int(_ value: Int) { word(UInt64(bitPattern: Int64(value))) }
+  mutating func double(_ value: Double) { word(value.bitPattern) }
+  mutating func raw(_ value: [UInt8]) { bytes += value }
+  mutating func text(_ value: String) {
+    int(value.utf8.count)
+    bytes += value.utf8
+  }
   mutating func instant(_ value: Instant) { word(UInt64(bitPattern: value.milliseconds)) }
   mutating func flag(_ value: Bool) { bytes.append(value ? 1 : 0) }
 
@@ -35,6 +41,27 @@ struct StateReader {
   }
 
   mutating func int() throws(Truncated) -> Int { Int(Int64(bitPattern: try word())) }
+
+  /// A finite number from 0 up; whatever else the bytes say becomes 0.
+  mutating func amount() throws(Truncated) -> Double {
+    let value = Double(bitPattern: try word())
+    return value.isFinite && value >= 0 ? value : 0
+  }
+
+  /// A count of anything: from 0 up.
+  mutating func natural() throws(Truncated) -> Int { max(0, try int()) }
+
+  mutating func raw(_ length: Int) throws(Truncated) -> [UInt8] {
+    guard length <= rest.count else { throw Truncated() }
+    defer { rest = rest.dropFirst(length) }
+    return Array(rest.prefix(length))
+  }
+
+  mutating func text() throws(Truncated) -> String {
+    let length = try count()
+    defer { rest = rest.dropFirst(length) }
+    return String(decoding: rest.prefix(length), as: UTF8.self)
+  }
 
   /// A count of things that take at least a byte each, so that a forged one cannot exhaust memory.
   mutating func count() throws(Truncated) -> Int {

@@ -49,8 +49,8 @@ package struct CommandContext: Sendable {
   package var now: Instant
   /// Skips gates; neither holds nor approvals. Needs a reason.
   package var force = false
-  /// Sentences of guards that are firing; they close the gate.
-  package var firingGuards: [String] = []
+  /// What the health of the stage lets an advance wait for.
+  package var health = HealthGates()
   package var evidence: Document?
 
   package init(actor: Actor, reason: String, now: Instant) {

@@ -14,6 +14,11 @@ extension Lifecycle {
     if let hold = plan.hold, hold.cause != .manual || !context.actor.isPerson {
       throw .held(hold, waitingOn: holdSentences(plan, context.now))
     }
+    if !context.actor.isPerson {
+      guard plan.definition.advance == .automatic, !plan.automaticAdvanceOff else {
+        throw .invalidTransition("Only a person may advance \(plan.feature).")
+      }
+    }
     if !context.force {
       let closed = gates(plan, context)
       guard closed.isEmpty else {
@@ -82,19 +87,23 @@ extension Lifecycle {
 
   private static func quotedName(_ text: String) -> String { isName(text) ? text : "That stage" }
 
-  /// What a person's advance waits for, hold and approvals apart.
+  /// What an advance of this actor waits for, hold and approvals apart. A person passes missing
+  /// evidence with a warning, unless the plan requires it.
   static func gates(_ plan: Plan, _ context: CommandContext) -> [String] {
-    var closed: [String] = []
-    if let soak = soakGate(plan, context.now) { closed.append(soak) }
-    closed += context.firingGuards
-    return closed
+    let soak = [soakGate(plan, context.now)].compactMap { $0 }
+    let health = context.health
+    let needsEvidence = plan.definition.requireEvidence || !context.actor.isPerson
+    return needsEvidence
+      ? soak + health.freshness + health.firing + health.unsettled + health.evidence
+      : soak + health.firing
   }
 
   static func soakGate(_ plan: Plan, _ now: Instant) -> String? {
     guard plan.definition.stages.indices.contains(plan.stageIndex),
       let entered = plan.stageEnteredAt
     else { return nil }
-    let ends = entered + plan.definition.stages[plan.stageIndex].soak
+    // Time spent paused is no soaking.
+    let ends = entered + plan.definition.stages[plan.stageIndex].soak + plan.timePaused(now)
     return now < ends ? "soak: \(ends.since(now).words) left" : nil
   }
 
@@ -121,8 +130,10 @@ extension Lifecycle {
   /// Everything the next advance waits for, for people to read.
   package static func waitingOn(_ plan: Plan, _ context: CommandContext) -> [String] {
     guard plan.status == .active, plan.nextStage != nil else { return [] }
+    let health = context.health
     var sentences = plan.hold?.cause == .manual ? [] : holdSentences(plan, context.now)
-    sentences += gates(plan, context)
+    if let soak = soakGate(plan, context.now) { sentences.append(soak) }
+    sentences += health.freshness + health.firing + health.unsettled + health.evidence
     if let gate = approvalGate(plan) { sentences.append(gate) }
     return sentences
   }

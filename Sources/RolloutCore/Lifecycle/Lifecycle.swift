@@ -43,6 +43,7 @@ package enum Lifecycle {
     case .pause:
       try require(plan, in: [.active], "Only an active plan can be paused; \(hint(plan)).")
       next.status = .paused
+      next.pausedAt = context.now
       kind = .paused
     case .resume:
       try resume(&next, context)
@@ -102,6 +103,8 @@ package enum Lifecycle {
   static func enter(_ index: Int, _ plan: inout Plan, _ now: Instant) {
     plan.stageIndex = index
     plan.stageEnteredAt = now
+    plan.pausedBefore = .zero
+    plan.pausedAt = plan.status == .paused ? now : nil
     plan.approvals = []
   }
 
@@ -141,8 +144,10 @@ package enum Lifecycle {
       guard !context.reason.allSatisfy(\.isWhitespace) else {
         throw .reasonRequired("Resuming a killed plan needs a reason: say why it is safe now.")
       }
-      plan.stageEnteredAt = context.now
+      enter(plan.stageIndex, &plan, context.now)
     }
+    plan.pausedBefore = plan.timePaused(context.now)
+    plan.pausedAt = nil
     plan.status = .active
   }
 

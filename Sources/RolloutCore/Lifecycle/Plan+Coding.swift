@@ -9,6 +9,8 @@ extension Plan {
       "status": .string(status.rawValue),
       "stage_index": .int(stageIndex),
       "stage_entered_at": stageEnteredAt.map { .int($0.milliseconds) },
+      "paused_at": pausedAt.map { .int($0.milliseconds) },
+      "paused_before_ms": pausedBefore == .zero ? nil : .int(pausedBefore.milliseconds),
       "hold": hold.map {
         .object([
           "cause": .string($0.cause.rawValue), "reason": .string($0.reason),
@@ -32,6 +34,9 @@ extension Plan {
     status = try reader.choice("status") ?? .draft
     stageIndex = try reader.int("stage_index", in: -1...(definition.stages.count - 1)) ?? 0
     stageEnteredAt = try reader.instant("stage_entered_at")
+    pausedAt = try reader.instant("paused_at")
+    pausedBefore = TimeSpan(
+      milliseconds: Int64(try reader.int("paused_before_ms", in: 0...Int.max) ?? 0))
     if var hold = try reader.object("hold") {
       self.hold = Hold(
         cause: try hold.choice("cause") ?? .manual, reason: try hold.string("reason") ?? "",

@@ -35,6 +35,10 @@ package struct Plan: Sendable, Equatable {
   /// When the stage was entered; nil before the start.
   package var stageEnteredAt: Instant?
   package var hold: Hold?
+  /// Since when it is paused; nil when it is not.
+  package var pausedAt: Instant?
+  /// Time spent paused in this stage before that.
+  package var pausedBefore = TimeSpan.zero
   /// Token names that approved entering the next stage.
   package var approvals: [String]
   /// Automatic rollbacks of the last 24 hours; two of them turn automatic advance off.
@@ -75,6 +79,12 @@ package struct Plan: Sendable, Equatable {
     automaticAdvanceOff = false
     createdAt = now
     updatedAt = now
+  }
+
+  /// Time spent paused in this stage, up to now.
+  package func timePaused(_ now: Instant) -> TimeSpan {
+    guard let pausedAt else { return pausedBefore }
+    return TimeSpan(milliseconds: pausedBefore.milliseconds + now.since(pausedAt).milliseconds)
   }
 
   /// When the cooldown of a rollback or alert hold ends; nil without such a hold.

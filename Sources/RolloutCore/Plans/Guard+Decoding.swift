@@ -1,6 +1,13 @@
-import DocumentKit
+package import DocumentKit
 
-func decodeGuard(
+extension Guard {
+  /// Reads one entry of a plan's `guards`; `path` is for errors.
+  package init(_ item: (element: Document, path: String)) throws(DocumentError) {
+    self = try decodeGuard(item)
+  }
+}
+
+private func decodeGuard(
   _ item: (element: Document, path: String)
 ) throws(DocumentError) -> Guard {
   var reader = try ObjectReader(item.element, path: item.path)

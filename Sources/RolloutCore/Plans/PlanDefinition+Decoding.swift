@@ -29,7 +29,7 @@ extension PlanDefinition {
     holdout = try share(&file, "holdout") ?? .none
     if let stages = try file.list("stages") { self.stages = try decodeStages(stages, file) }
     advance = try file.choice("advance") ?? .manual
-    if let guards = try file.list("guards") { self.guards = try guards.map(decodeGuard) }
+    if let guards = try file.list("guards") { self.guards = try guards.map(Guard.init) }
     if var rollback = try file.object("rollback") {
       rollbackTarget = try rollback.choice("to") ?? .previous
       cooldown = try time(&rollback, "cooldown") ?? cooldown

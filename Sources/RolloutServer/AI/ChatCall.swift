@@ -23,6 +23,8 @@ struct ChatCall: Sendable {
   let requestID: String
   /// Milliseconds of the monotonic clock.
   let started = monotonicMilliseconds()
+  /// The request among those that the monitor sees running; nil when no provider is called.
+  let running: Int?
 
   init(_ endpoint: ChatEndpoint, _ request: APIRequest, _ body: Document) throws(Problem) {
     plan = try endpoint.plan(request)
@@ -37,6 +39,16 @@ struct ChatCall: Sendable {
     try context.check()
     self.user = context.user
     decision = try? plan.decide(context)
+    let isEnabled = decision?.enabled == true
+    endpoint.metrics.evaluations.counter(plan.plan.feature).countShared(enabled: isEnabled)
+    let hasRoute =
+      plan.plan.definition.route.map { endpoint.gateway.configuration.routes[$0] != nil } ?? false
+    running =
+      isEnabled && hasRoute
+      ? endpoint.ledger.begin(
+        plan.plan.feature, user: context.user.map { Outcome.hash(user: $0) }, at: endpoint.clock.now
+      )
+      : nil
     requestID =
       "req_" + Digest.random(12).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
   }

@@ -54,6 +54,12 @@ extension ChatEndpoint {
     _ streaming: Gateway.Streaming, _ call: ChatCall, _ exchange: Exchange, _ wantsUsage: Bool
   ) async {
     var usage: Usage?
+    func ended(_ failure: String?) {
+      let seconds = Double(monotonicMilliseconds() - call.started) / 1000
+      ai.ended(
+        streaming.trail.provider, streaming.trail.model, seconds: seconds, failure: failure,
+        usage: usage)
+    }
     do {
       while var chunk = try await streaming.next() {
         usage = Usage(chunk["usage"]) ?? usage
@@ -68,14 +74,19 @@ extension ChatEndpoint {
       exchange.finish()
       let cost = gateway.cost(of: usage, model: streaming.trail.model)
       record(call, streaming.trail.isFallbackModel ? .degradedModel : .ok, usage, cost)
+      ended(nil)
     } catch is Disconnected {
       record(call, .excluded)
+      ended("client_cancelled")
     } catch is CancellationError {
       record(call, .excluded)
+      ended("client_cancelled")
     } catch ProviderFailure.cancelled {
       record(call, .excluded)
+      ended("client_cancelled")
     } catch {
       record(call, .failed)
+      ended((error as? ProviderFailure)?.word ?? "failed")
       await interrupt(exchange)
     }
   }

@@ -15,6 +15,8 @@ struct ChatEndpoint: Sendable {
   let box: SnapshotBox
   let ledger: OutcomeLedger
   let clock: any WallClock
+  let metrics: MetricsEndpoint
+  let ai: AIMetrics
 
   var routes: [Route] {
     [
@@ -170,6 +172,6 @@ struct ChatEndpoint: Sendable {
       result: result, arm: .treatment, user: call.user.map { Outcome.hash(user: $0) },
       at: clock.now, latency: Double(monotonicMilliseconds() - call.started),
       inputTokens: usage?.inputTokens ?? 0, outputTokens: usage?.outputTokens ?? 0, cost: cost)
-    ledger.record([(call.plan.plan.feature, outcome, nil)])
+    ledger.end(call.plan.plan.feature, call.running, outcome)
   }
 }

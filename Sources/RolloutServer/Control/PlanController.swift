@@ -15,6 +15,8 @@ actor PlanController {
   private let clock: any WallClock
   private let ledger: OutcomeLedger
   private let hub: EventHub
+  /// Told of every event once it is committed.
+  private let committed: @Sendable (PlanEvent) -> Void
 
   /// A failed `If-Match`: the plan as it is now.
   struct Stale: Error {
@@ -29,11 +31,14 @@ actor PlanController {
     var plan: Plan
     /// nil when the command changed nothing.
     var stored: StoredEvent?
+    /// Gates that a person's advance passed although they were not open.
+    var warnings: [String] = []
   }
 
   init(
     planStore: any PlanStore, cohortStore: any CohortStore, box: SnapshotBox,
-    clock: any WallClock, ledger: OutcomeLedger, hub: EventHub
+    clock: any WallClock, ledger: OutcomeLedger, hub: EventHub,
+    committed: @escaping @Sendable (PlanEvent) -> Void = { _ in }
   ) async throws {
     self.planStore = planStore
     self.cohortStore = cohortStore
@@ -41,6 +46,7 @@ actor PlanController {
     self.clock = clock
     self.ledger = ledger
     self.hub = hub
+    self.committed = committed
     cohorts = try await cohortStore.loadCohorts()
     for plan in try await planStore.loadPlans() {
       plans[plan.feature] = plan
@@ -68,10 +74,10 @@ actor PlanController {
 
   func memberCount(of cohort: String) -> Int { cohorts[cohort]?.count ?? 0 }
 
-  func view(_ plan: Plan) -> PlanView {
+  func view(_ plan: Plan, warnings: [String] = []) -> PlanView {
     var context = CommandContext(actor: .monitor, reason: "", now: clock.now)
-    context.firingGuards = ledger.firingSentences(plan.feature, now: clock.now)
-    return PlanView(plan, context)
+    context.health = ledger.gates(plan.feature, now: clock.now)
+    return PlanView(plan, context, warnings: warnings)
   }
 
   // MARK: Changing
@@ -105,11 +111,18 @@ actor PlanController {
     let plan = try plan(feature)
     guard plan.version == version else { throw Stale(current: plan) }
     var context = context
-    context.firingGuards = ledger.firingSentences(feature, now: context.now)
+    context.health = ledger.gates(feature, now: context.now)
     guard let change = try Lifecycle.perform(command, on: plan, context) else {
       return Done(plan: plan, stored: nil)
     }
-    return try await commit(change, answer: try answer?(PlanView(change.plan, context)))
+    // What a person passed over is printed with the result.
+    let passed = change.event.kind == .advanced && context.actor.isPerson
+    let warnings = passed ? context.health.warnings : []
+    context.health = HealthGates()
+    let view = PlanView(change.plan, context, warnings: warnings)
+    var done = try await commit(change, answer: try answer?(view))
+    done.warnings = warnings
+    return done
   }
 
   private func commit(_ change: Lifecycle.Change, answer: StoredAnswer?) async throws -> Done {
@@ -118,7 +131,8 @@ actor PlanController {
     compile(change.plan)
     ledger.follow(change.plan)
     publish()
-    hub.publish(stored)
+    hub.publish(.event(stored))
+    committed(change.event)
     return Done(plan: change.plan, stored: stored)
   }
 

@@ -8,10 +8,13 @@ import Synchronization
 final class ServedSnapshot {
   let snapshot: Snapshot
   private var prepared: [RenderedPlan?]
+  private let counters: EvaluationCounters
 
   /// Takes over from `previous` what has not changed. O(plans).
-  init(_ snapshot: Snapshot, after previous: ServedSnapshot?) {
+  init(_ snapshot: Snapshot, after previous: ServedSnapshot?, counting counters: EvaluationCounters)
+  {
     self.snapshot = snapshot
+    self.counters = counters
     prepared = Array(repeating: nil, count: snapshot.plans.count)
     guard let previous else { return }
     var known: [ObjectIdentifier: RenderedPlan] = [:]
@@ -27,7 +30,8 @@ final class ServedSnapshot {
   /// The plan at `index` of `snapshot.plans` with its answers.
   func rendered(_ index: Int) -> RenderedPlan {
     if let rendered = prepared[index] { return rendered }
-    let rendered = RenderedPlan(snapshot.plans[index])
+    let plan = snapshot.plans[index]
+    let rendered = RenderedPlan(plan, counting: counters.counter(plan.plan.feature))
     prepared[index] = rendered
     return rendered
   }

@@ -6,6 +6,7 @@ import RolloutCore
 /// and copying. The one writer of decisions, native and OFREP.
 final class RenderedPlan: Sendable {
   let plan: CompiledPlan
+  private let counter: EvaluationCounter
   /// `{"feature":"ai-summary"`
   private let feature: [UInt8]
   /// `,"enabled":true,…,"stage":"25"`, by cohort (none first) and enabled.
@@ -21,8 +22,9 @@ final class RenderedPlan: Sendable {
 
   private static let reasons: [Decision.Reason] = [.targetingMatch, .split, .static, .disabled]
 
-  init(_ compiled: CompiledPlan) {
+  init(_ compiled: CompiledPlan, counting counter: EvaluationCounter) {
     plan = compiled
+    self.counter = counter
     let plan = compiled.plan
     func text(_ string: String) -> String { Document.string(string).jsonText }
     let cohorts = ["none"] + plan.definition.stages.map(\.name)
@@ -58,6 +60,7 @@ final class RenderedPlan: Sendable {
   func write(
     _ decision: Decision, user: ByteView?, because: String? = nil, to out: inout OutputBuffer
   ) {
+    counter.count(enabled: decision.enabled)
     out.append(feature)
     if let user {
       out.append(",\"user\":\"")
@@ -79,6 +82,7 @@ final class RenderedPlan: Sendable {
 
   /// The OFREP answer.
   func writeFlag(_ decision: Decision, to out: inout OutputBuffer) {
+    counter.count(enabled: decision.enabled)
     out.append(flags[decision.enabled ? 1 : 0])
     switch decision.reason {
     case .targetingMatch: out.append("TARGETING_MATCH")

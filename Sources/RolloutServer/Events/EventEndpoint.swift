@@ -9,6 +9,7 @@ struct EventEndpoint: Sendable {
 
   let hub: EventHub
   let store: any PlanStore
+  let outbox: any OutboxStore
   let clock: any WallClock
 
   var routes: [Route] {
@@ -26,7 +27,7 @@ struct EventEndpoint: Sendable {
       reply.send(HTTPResponse(status: 200, contentType: "text/event-stream"))
       return
     }
-    let last = request.view.field("last-event-id").flatMap { Int($0.string) }
+    let last = request.view.field("last-event-id").flatMap { EventPlace($0.string) }
     let features = request.principal.features
     let exchange = reply.suspend()
     guard let last else {
@@ -35,12 +36,21 @@ struct EventEndpoint: Sendable {
     }
     Task {
       do {
-        let missed = try await store.events(after: last, limit: Self.replayMax)
+        let missed = try await missed(since: last)
         hub.subscribe(exchange, format, features: features, last: last, missed: missed)
       } catch {
         let context = CommandContext(actor: .monitor, reason: "", now: clock.now)
         exchange.respond(Dialect.native.error(Problem(error, context: context)))
       }
     }
+  }
+
+  /// Events and notices after `last`, in their one order.
+  private func missed(since last: EventPlace) async throws -> [Message] {
+    let events = try await store.events(after: last.event, limit: Self.replayMax)
+    let notices = try await outbox.notices(
+      afterEvent: last.event, id: last.notice, limit: Self.replayMax)
+    let all = events.map { Message.event($0) } + notices.map { Message.notice($0) }
+    return Array(all.sorted { $0.place < $1.place }.prefix(Self.replayMax))
   }
 }

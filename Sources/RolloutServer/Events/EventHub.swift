@@ -4,7 +4,7 @@ import RolloutAPI
 import RolloutCore
 import Synchronization
 
-/// Tells subscribers of server-sent events what happens to plans.
+/// Tells subscribers of server-sent events what happens to plans, and what the monitor noticed.
 final class EventHub: Sendable {
   enum Format: Sendable {
     /// Every event in full, for dashboards and tools.
@@ -27,7 +27,7 @@ final class EventHub: Sendable {
     var subscribers: [Int: Subscriber] = [:]
     var nextID = 0
     /// The last events, for those who come back while the store is being asked.
-    var recent: [StoredEvent] = []
+    var recent: [Message] = []
   }
 
   private static let recentMax = 256
@@ -36,11 +36,11 @@ final class EventHub: Sendable {
 
   var count: Int { state.withLock { $0.subscribers.count } }
 
-  /// Begins the stream on `exchange`. `missed` events are sent first; those that came after the
+  /// Begins the stream on `exchange`. `missed` messages are sent first; those that came after the
   /// last of them, or after `last`, follow without a gap.
   func subscribe(
-    _ exchange: Exchange, _ format: Format, features: Set<String>?, last: Int?,
-    missed: [StoredEvent]
+    _ exchange: Exchange, _ format: Format, features: Set<String>?, last: EventPlace?,
+    missed: [Message]
   ) {
     exchange.begin(
       status: 200, contentType: "text/event-stream",
@@ -50,10 +50,12 @@ final class EventHub: Sendable {
       state.subscribers[state.nextID] = Subscriber(
         exchange: exchange, format: format, features: features)
       var replay = missed
-      if let seen = missed.last?.id ?? last { replay += state.recent.filter { $0.id > seen } }
+      if let seen = missed.last?.place ?? last {
+        replay += state.recent.filter { $0.place > seen }
+      }
       var opening = Array("retry: 2000\n: connected\n\n".utf8)
-      for event in replay where features?.contains(event.event.feature) ?? true {
-        opening += Self.frame(event, format)
+      for message in replay where features?.contains(message.feature) ?? true {
+        opening += Self.frame(message, format) ?? []
       }
       // Under the lock, so that no newer event can overtake these.
       try? exchange.offer(opening, backlogMax: Int.max)
@@ -63,15 +65,15 @@ final class EventHub: Sendable {
     }
   }
 
-  func publish(_ event: StoredEvent) {
-    let native = Self.frame(event, .native)
-    let ofrep = Self.frame(event, .ofrep)
+  func publish(_ message: Message) {
+    let native = Self.frame(message, .native)
+    let ofrep = Self.frame(message, .ofrep)
     state.withLock { state in
-      state.recent.append(event)
+      state.recent.append(message)
       if state.recent.count > Self.recentMax { state.recent.removeFirst() }
     }
     send { subscriber in
-      guard subscriber.features?.contains(event.event.feature) ?? true else { return nil }
+      guard subscriber.features?.contains(message.feature) ?? true else { return nil }
       return subscriber.format == .native ? native : ofrep
     }
   }
@@ -103,13 +105,18 @@ final class EventHub: Sendable {
     }
   }
 
-  private static func frame(_ event: StoredEvent, _ format: Format) -> [UInt8] {
-    switch format {
-    case .native:
-      let data = (try? WireEncoder.json(EventView(event))) ?? Array("{}".utf8)
-      return Array("id: \(event.id)\nevent: \(event.event.kind.rawValue)\ndata: ".utf8) + data
-        + Array("\n\n".utf8)
-    case .ofrep:
+  /// nil when this format has no word for it: a notice changes no flag.
+  private static func frame(_ message: Message, _ format: Format) -> [UInt8]? {
+    switch (format, message) {
+    case (.native, _):
+      let data =
+        switch message {
+        case .event(let event): try? WireEncoder.json(EventView(event))
+        case .notice(let notice): try? WireEncoder.json(NoticeView(notice))
+        }
+      return Array("id: \(message.place.text)\nevent: \(message.kind)\ndata: ".utf8)
+        + (data ?? Array("{}".utf8)) + Array("\n\n".utf8)
+    case (.ofrep, .event(let event)):
       let seconds = event.event.at.milliseconds / 1000
       return Array(
         """
@@ -119,6 +126,47 @@ final class EventHub: Sendable {
 
 
         """.utf8)
+    case (.ofrep, .notice): return nil
+    }
+  }
+}
+
+/// Where a message stands in the one order of the event stream: plan events by id, notices between
+/// them.
+struct EventPlace: Comparable, Sendable {
+  var event: Int
+  /// 0 for the event itself.
+  var notice: Int
+
+  init(event: Int, notice: Int) {
+    self.event = event
+    self.notice = notice
+  }
+
+  /// `12`, or `12.3` for a notice; nil for anything else.
+  init?(_ text: String) {
+    let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+    guard (1...2).contains(parts.count), let event = Int(parts[0]), event >= 0 else { return nil }
+    guard parts.count == 2 else {
+      self.init(event: event, notice: 0)
+      return
+    }
+    guard let notice = Int(parts[1]), notice > 0 else { return nil }
+    self.init(event: event, notice: notice)
+  }
+
+  var text: String { notice == 0 ? "\(event)" : "\(event).\(notice)" }
+
+  static func < (a: EventPlace, b: EventPlace) -> Bool {
+    (a.event, a.notice) < (b.event, b.notice)
+  }
+}
+
+extension Message {
+  var place: EventPlace {
+    switch self {
+    case .event(let event): EventPlace(event: event.id, notice: 0)
+    case .notice(let notice): EventPlace(event: notice.afterEvent, notice: notice.id)
     }
   }
 }

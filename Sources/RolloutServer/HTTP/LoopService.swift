@@ -20,6 +20,7 @@ final class LoopService: HTTPService {
   private let box: SnapshotBox
   private let tokens: TokenDirectory?
   private let clock: any WallClock
+  private let metrics: LoopMetrics
   private var served: ServedSnapshot
   private var verified = VerifiedTokens()
   /// Whom `admit` let in last.
@@ -27,13 +28,16 @@ final class LoopService: HTTPService {
 
   /// `tokens` is nil with `auth: off`.
   init(
-    table: RouteTable, box: SnapshotBox, tokens: TokenDirectory?, clock: any WallClock
+    table: RouteTable, box: SnapshotBox, tokens: TokenDirectory?, clock: any WallClock,
+    metrics: LoopMetrics
   ) {
+    self.metrics = metrics
+    metrics.http.name(table.routes.map(\.pattern))
     self.table = table
     self.box = box
     self.tokens = tokens
     self.clock = clock
-    served = ServedSnapshot(box.snapshot, after: nil)
+    served = ServedSnapshot(box.snapshot, after: nil, counting: metrics.evaluations)
   }
 
   func admit(_ request: RequestView) -> Admission {
@@ -64,10 +68,12 @@ final class LoopService: HTTPService {
     _ request: RequestView, _ code: ProblemCode, _ detail: String,
     headers: [(name: String, value: String)] = []
   ) -> Admission {
-    .refuse(Dialect(path: request.path).error(Problem(code, detail), headers: headers))
+    metrics.http.count(nil, status: code.status)
+    return .refuse(Dialect(path: request.path).error(Problem(code, detail), headers: headers))
   }
 
   private func unauthorized(_ request: RequestView) -> HTTPResponse {
+    metrics.http.count(nil, status: 401)
     let problem = Problem(
       .unauthorized, "Send a valid token as Authorization: Bearer … or X-API-Key.")
     return Dialect(path: request.path).error(
@@ -93,28 +99,36 @@ final class LoopService: HTTPService {
   func handle(_ request: RequestView, ticket: Int, isFresh: Bool, _ reply: Reply) {
     let route = table.routes[ticket]
     if box.revision != served.snapshot.revision {
-      served = ServedSnapshot(box.snapshot, after: served)
+      served = ServedSnapshot(box.snapshot, after: served, counting: metrics.evaluations)
     }
     let principal = isFresh ? admitted : self.principal(request) ?? .anonymousReader
     switch route.action {
     case .inline(let handler):
       handler(
         InlineRequest(view: request, route: route, served: served, principal: principal), reply)
+      // A stream that goes on has said 200.
+      metrics.http.count(ticket, status: reply.sentStatus == 0 ? 200 : reply.sentStatus)
     case .task(let handler):
       guard let owned = own(request, route, principal, reply) else { return }
       let exchange = reply.suspend()
       let dialect = Dialect(path: request.path)
       let clock = clock
+      let counters = metrics.http
       Task {
         do { exchange.respond(try await handler(owned)) } catch {
           let context = CommandContext(actor: .monitor, reason: "", now: clock.now)
           exchange.respond(dialect.error(Problem(error, context: context)))
         }
+        counters.count(ticket, status: exchange.status)
       }
     case .exchange(let handler):
       guard let owned = own(request, route, principal, reply) else { return }
       let exchange = reply.suspend()
-      let task = Task { await handler(owned, exchange) }
+      let counters = metrics.http
+      let task = Task {
+        await handler(owned, exchange)
+        counters.count(ticket, status: exchange.status)
+      }
       exchange.onDisconnect { task.cancel() }
     }
   }

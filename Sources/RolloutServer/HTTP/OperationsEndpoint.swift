@@ -23,22 +23,37 @@ struct OperationsEndpoint: Sendable {
 
 /// Whether the server should be sent traffic, and why not.
 final class Readiness: Sendable {
-  private let isDraining = Atomic<Bool>(false)
+  private struct State {
+    var isDraining = false
+    /// What does not work now, by what reported it.
+    var troubles: [String: String] = [:]
+  }
+
+  private let state = Mutex(State())
   private let authentication: String
 
   /// `hasTokens` is false with `auth: off`, which is then shown.
   init(hasTokens: Bool) { authentication = hasTokens ? "tokens" : "off" }
 
-  func startDraining() { isDraining.store(true, ordering: .releasing) }
+  func startDraining() { state.withLock { $0.isDraining = true } }
+
+  /// True when this source had no trouble before.
+  func report(_ source: String, _ reason: String) -> Bool {
+    state.withLock { $0.troubles.updateValue(reason, forKey: source) == nil }
+  }
+
+  func clear(_ source: String) { state.withLock { _ = $0.troubles.removeValue(forKey: source) } }
 
   var response: HTTPResponse {
-    let reasons: [Document] =
-      isDraining.load(ordering: .acquiring) ? [.string("the server is shutting down")] : []
+    let reasons = state.withLock { state in
+      (state.isDraining ? ["the server is shutting down"] : [])
+        + state.troubles.sorted { $0.key < $1.key }.map(\.value)
+    }
     return .json(
       .object([
         "status": .string(reasons.isEmpty ? "ready" : "degraded"),
         "auth": .string(authentication),
-        "reasons": .array(reasons),
+        "reasons": .array(reasons.map { .string($0) }),
       ]), status: reasons.isEmpty ? 200 : 503)
   }
 }

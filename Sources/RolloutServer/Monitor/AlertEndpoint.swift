@@ -11,6 +11,8 @@ struct AlertEndpoint: Sendable {
   let controller: PlanController
   let store: any AlertStore
   let clock: any WallClock
+  /// What generic alerts must be signed with, where the configuration says so.
+  var secret: WebhookSecret?
 
   var routes: [Route] {
     [
@@ -67,7 +69,28 @@ struct AlertEndpoint: Sendable {
       problem: action == nil ? "unknown action" : nil)
   }
 
+  /// With a configured secret, only what it signed is believed (Standard Webhooks).
+  private func checkSignature(_ request: APIRequest) throws(Problem) {
+    guard let secret else { return }
+    guard let id = request.field("webhook-id"), !id.isEmpty, id.utf8.count <= 255,
+      let timestamp = request.field("webhook-timestamp").flatMap({ Int($0) }),
+      let signatures = request.field("webhook-signature")
+    else {
+      throw Problem(
+        .unauthorized,
+        "Alerts must be signed here: send webhook-id, webhook-timestamp and webhook-signature.")
+    }
+    let now = Int(clock.now.milliseconds / 1000)
+    guard
+      secret.verifies(signatures, id: id, timestamp: timestamp, body: request.body, now: now)
+    else {
+      throw Problem(
+        .unauthorized, "The signature does not match, or its timestamp is over 5 minutes off.")
+    }
+  }
+
   private func generic(_ request: APIRequest) async throws -> HTTPResponse {
+    try checkSignature(request)
     let now = clock.now
     let alert: Alert
     let id: String
@@ -160,16 +183,5 @@ struct AlertEndpoint: Sendable {
     }
     let next = alerts.count > limit ? page.last.map { String($0.id) } : nil
     return try .json(AlertList(alerts: entries, next: next))
-  }
-}
-
-extension PlanDefinition.RollbackTarget {
-  /// Where a rollback of this plan goes: nil for one stage back.
-  func commandTarget(_ plan: Plan) -> String? {
-    switch self {
-    case .previous: nil
-    case .off: "off"
-    case .start: plan.stageIndex > 0 ? plan.definition.stages[0].name : "off"
-    }
   }
 }

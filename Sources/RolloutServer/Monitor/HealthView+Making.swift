@@ -1,84 +1,55 @@
+import DocumentKit
 import RolloutAPI
 import RolloutCore
 
 extension HealthView {
   /// How the feature does now, in numbers and in sentences.
-  init(_ plan: Plan, _ health: FeatureHealth, now: Instant) {
-    var guards: [GuardView] = []
-    var verdicts: [RateGuard.State] = []
-    for rule in plan.definition.guards {
-      if var guarded = health.guards.first(where: { $0.rule == rule }) {
-        let verdict = guarded.assess(now: now)
-        verdicts.append(verdict.state)
-        guards.append(GuardView(guarded, verdict))
-      } else {
-        guards.append(GuardView(unmeasured: rule))
-      }
+  init(_ health: FeatureHealth, _ assessment: Assessment) {
+    let plan = assessment.plan
+    let guards = assessment.findings.enumerated().map { index, finding in
+      GuardView(finding, health.detector(index))
     }
-    let firing = zip(guards, verdicts).first { $1 == .firing }?.0
-    let verdict: String
-    let sentence: String
-    if !plan.isServing {
-      verdict = "not_serving"
-      sentence = "\(plan.feature) serves nobody, so there is nothing to judge."
-    } else if let firing {
-      verdict = "failing"
-      sentence = firing.sentence
-    } else if verdicts.contains(.pending) {
-      verdict = "pending"
-      sentence = guards.first { $0.state == "pending" }?.sentence ?? ""
-    } else if verdicts.isEmpty || verdicts.contains(.inconclusive) {
-      verdict = "inconclusive"
-      sentence = guards.first { $0.state == "inconclusive" }?.sentence ?? "Nothing is measured."
-    } else {
-      verdict = "healthy"
-      sentence = "All guards are quiet at stage \(plan.stageName)."
-    }
+    let share = health.treatmentShare
     self.init(
-      feature: plan.feature, stage: plan.stageName, verdict: verdict, sentence: sentence,
-      guards: guards,
-      arms: Arms(treatment: ArmView(health.treatment), control: ArmView(health.control)))
+      feature: plan.feature, stage: plan.stageName, verdict: assessment.word.rawValue,
+      sentence: assessment.sentence, guards: guards,
+      arms: Arms(
+        treatment: ArmView(health.treatment, share: share ?? 1),
+        control: ArmView(health.control, share: share.map { 1 - $0 } ?? 0)),
+      waitingOn: assessment.gates.freshness + assessment.gates.firing + assessment.gates.unsettled
+        + assessment.gates.evidence)
   }
 }
 
 extension HealthView.ArmView {
-  fileprivate init(_ count: FeatureHealth.ArmCount) {
-    self.init(requests: count.requests, failed: count.failed)
+  fileprivate init(_ arm: ArmStatistics, share: Double) {
+    func latency(_ quantile: Double) -> Double? {
+      arm.latencies.quantile(quantile).map { ($0 * 10).rounded() / 10 }
+    }
+    self.init(
+      requests: arm.requests, failed: arm.failed, share: rounded(share),
+      outcomes: Document(
+        .object(Outcome.Result.allCases.map { .init(key: $0.rawValue, value: .int(arm[$0])) })),
+      feedback: Document(
+        .object(Feedback.Kind.allCases.map { .init(key: $0.rawValue, value: .int(arm[$0])) })),
+      latencyMsP50: latency(0.5), latencyMsP95: latency(0.95), latencyMsP99: latency(0.99),
+      inputTokens: arm.inputTokens, outputTokens: arm.outputTokens, costUsd: arm.cost.dollars)
   }
 }
 
 extension HealthView.GuardView {
-  fileprivate init(_ guarded: RateGuard, _ verdict: RateGuard.Verdict) {
-    let rate = verdict.requests == 0 ? nil : Double(verdict.errors) / Double(verdict.requests)
-    let interval = wilson(verdict.errors, verdict.requests)
+  fileprivate init(_ finding: Finding, _ detector: Detector?) {
+    let verdict = finding.verdict
     self.init(
-      metric: guarded.rule.metric.rawValue, limit: guarded.rule.limit.text,
-      action: guarded.rule.action.rawValue, rate: rate.map(rounded),
-      low: interval.map { rounded($0.low) },
-      high: interval.map { rounded($0.high) }, requests: verdict.requests,
+      metric: finding.rule.metric.rawValue, limit: finding.rule.limit.text,
+      action: finding.rule.action.rawValue, rate: verdict.rate.map(rounded),
+      low: verdict.low.map(rounded), high: verdict.high.map(rounded), requests: verdict.requests,
       errors: verdict.errors, affectedUsers: verdict.affectedUsers, score: rounded(verdict.score),
-      threshold: guarded.evidence, state: verdict.state.rawValue, sentence: verdict.sentence)
-  }
-
-  /// A guard this server does not measure says so, instead of looking healthy.
-  fileprivate init(unmeasured rule: Guard) {
-    self.init(
-      metric: rule.metric.rawValue, limit: rule.limit.text, action: rule.action.rawValue,
-      rate: nil, low: nil, high: nil, requests: 0, errors: 0, affectedUsers: 0, score: 0,
-      threshold: 0, state: "unavailable",
-      sentence: "\(rule.metric.rawValue): not measured by this version; it never acts.")
+      threshold: finding.threshold, state: verdict.state.rawValue, sentence: verdict.sentence)
+    healthyEvidence = detector.map { rounded($0.health.value) }
+    dryRun = finding.rule.dryRun ? true : nil
+    query = finding.rule.query.isEmpty ? nil : finding.rule.query
   }
 }
 
 private func rounded(_ value: Double) -> Double { (value * 1e6).rounded() / 1e6 }
-
-/// The 95 % Wilson interval of a rate; nil without observations.
-private func wilson(_ bad: Int, _ count: Int) -> (low: Double, high: Double)? {
-  guard count > 0 else { return nil }
-  let n = Double(count)
-  let p = Double(bad) / n
-  let z = 1.96
-  let centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-  let half = z / (1 + z * z / n) * (p * (1 - p) / n + z * z / (4 * n * n)).squareRoot()
-  return (max(0, centre - half), min(1, centre + half))
-}

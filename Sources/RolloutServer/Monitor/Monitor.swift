@@ -1,15 +1,56 @@
 import DocumentKit
 import RolloutCore
+import Synchronization
 
-/// The loop that watches: measure → assess → act, several times a second.
-struct Monitor: Sendable {
+/// The loop that watches: due → measure → assess → persist → act, several times a second. What to
+/// do is `Judge`'s word; this only carries it out.
+final class Monitor: Sendable {
   /// Between two looks.
   static let interval = Duration.milliseconds(200)
 
-  let controller: PlanController
-  let ledger: OutcomeLedger
-  let clock: any WallClock
-  let log: Log
+  private let controller: PlanController
+  private let ledger: OutcomeLedger
+  private let outbox: any OutboxStore
+  private let hub: EventHub
+  private let readiness: Readiness
+  private let clock: any WallClock
+  private let log: Log
+  /// Who else a plan shares a provider with, by the names of providers and models.
+  private let providers: @Sendable (Plan) -> Set<String>
+  private let evaluations: @Sendable () -> [String: (enabled: Int, disabled: Int)]
+  private let state = Mutex(State())
+
+  private struct State {
+    /// Decisions counted at the last look, by feature.
+    var decisions: [String: Int] = [:]
+    /// The last verdict told, by feature.
+    var words: [String: Assessment.Word] = [:]
+    /// Notices told and still true: not told again with every look.
+    var told: Set<Told> = []
+  }
+
+  private struct Told: Hashable {
+    var feature: String
+    var guardIndex: Int
+    var kind: Notice.Kind
+  }
+
+  init(
+    controller: PlanController, ledger: OutcomeLedger, outbox: any OutboxStore, hub: EventHub,
+    readiness: Readiness, clock: any WallClock, log: Log,
+    evaluations: @escaping @Sendable () -> [String: (enabled: Int, disabled: Int)] = { [:] },
+    providers: @escaping @Sendable (Plan) -> Set<String>
+  ) {
+    self.controller = controller
+    self.ledger = ledger
+    self.outbox = outbox
+    self.hub = hub
+    self.readiness = readiness
+    self.clock = clock
+    self.log = log
+    self.evaluations = evaluations
+    self.providers = providers
+  }
 
   /// Runs until the task is cancelled.
   func run() async {
@@ -19,43 +60,136 @@ struct Monitor: Sendable {
     }
   }
 
-  /// One round over all plans.
+  /// One round over all plans that are due.
   func look() async {
     let now = clock.now
-    for (plan, findings) in ledger.assess(now: now) {
-      let firing = findings.filter {
-        $0.verdict.state == .firing && $0.guarded.rule.action != .notify
-      }
-      // The guard that reduces exposure most decides.
-      let first = firing.first { $0.guarded.rule.action == .rollback } ?? firing.first
-      guard let finding = first else { continue }
-      await act(on: plan, finding, now)
+    noteTraffic(now)
+    for assessment in ledger.assess(now: now) {
+      await tellVerdict(assessment, now)
+      let actions = Judge.decide(assessment, sharedWith: sharedWith(assessment), now: now)
+      forget(assessment, actions)
+      for action in actions { await perform(action, assessment, now) }
     }
   }
 
-  private func act(on plan: Plan, _ finding: OutcomeLedger.Finding, _ now: Instant) async {
-    let rule = finding.guarded.rule
-    guard !rule.dryRun, !plan.definition.dryRun else { return }
-    let command: Command
-    switch rule.action {
-    case .rollback: command = .rollback(to: plan.definition.rollbackTarget.commandTarget(plan))
-    case .pause:
-      guard plan.status == .active else { return }
-      command = .pause
-    case .notify: return
+  /// Who was asked about since the last look has traffic, whether or not outcomes are reported.
+  private func noteTraffic(_ now: Instant) {
+    let totals = evaluations().mapValues { $0.enabled + $0.disabled }
+    let asked = state.withLock { state in
+      defer { state.decisions = totals }
+      return totals.filter { state.decisions[$0.key] != $0.value }.map(\.key)
     }
-    var context = CommandContext(actor: .monitor, reason: finding.verdict.sentence, now: now)
-    context.evidence = finding.guarded.evidenceDocument(finding.verdict)
+    if !asked.isEmpty { ledger.noteTraffic(asked, at: now) }
+  }
+
+  /// Other features that fail now and are served by the same provider.
+  private func sharedWith(_ assessment: Assessment) -> [String] {
+    guard assessment.isFailing else { return [] }
+    let mine = providers(assessment.plan)
+    guard !mine.isEmpty else { return [] }
+    return ledger.lastAssessments().filter { other in
+      other.plan.feature != assessment.plan.feature && other.isFailing
+        && !providers(other.plan).isDisjoint(with: mine)
+    }.map(\.plan.feature).sorted()
+  }
+
+  private func perform(_ action: MonitorAction, _ assessment: Assessment, _ now: Instant) async {
+    let plan = assessment.plan
+    switch action {
+    case .notice(let kind, let sentence, let index):
+      let told = Told(feature: plan.feature, guardIndex: index ?? -1, kind: kind)
+      guard state.withLock({ $0.told.insert(told).inserted }) else { return }
+      await tell(kind, sentence, plan, evidence(assessment, index), now)
+    case .command(let command, let reason, let index):
+      var context = CommandContext(actor: .monitor, reason: reason, now: now)
+      context.evidence = evidence(assessment, index)
+      await perform(command, plan, context)
+    }
+  }
+
+  private func perform(_ command: Command, _ plan: Plan, _ context: CommandContext) async {
     do {
       let done = try await controller.perform(
         command, on: plan.feature, expecting: plan.version, context)
+      readiness.clear("monitor \(plan.feature)")
+      guard done.stored != nil else { return }
       log.notice(
-        "guard acted",
+        "monitor acted",
         ["feature": plan.feature, "stage": done.plan.stageName, "why": context.reason])
-    } catch is PlanController.Stale {
+    } catch let stale as PlanController.Stale {
       // A person was first; the next round judges the plan as it is then.
+      await tell(
+        .overtaken,
+        "The monitor wanted to \(command.word) (\(context.reason)), but version "
+          + "\(stale.current.version) came first.", plan, context.evidence, context.now)
+    } catch is Refusal {
+      // The rules say no by now; the next round looks again.
     } catch {
-      log.error("guard could not act", ["feature": plan.feature, "error": "\(error)"])
+      // Promised: a rollback is applied in time, or people hear that it was not.
+      let reason = "\(plan.feature) could not \(command.word): \(error)"
+      if readiness.report("monitor \(plan.feature)", reason) {
+        log.error("monitor could not act", ["feature": plan.feature, "error": "\(error)"])
+      }
+    }
+  }
+
+  private func evidence(_ assessment: Assessment, _ index: Int?) -> Document? {
+    guard let index, assessment.findings.indices.contains(index) else { return nil }
+    return ledger.evidence(
+      assessment.plan.feature, index, assessment.findings[index].verdict)
+  }
+
+  // MARK: Telling
+
+  /// Notices about guards that have calmed down may be told again.
+  private func forget(_ assessment: Assessment, _ actions: [MonitorAction]) {
+    var current: Set<Told> = []
+    for case .notice(let kind, _, let index) in actions {
+      current.insert(
+        Told(feature: assessment.plan.feature, guardIndex: index ?? -1, kind: kind))
+    }
+    state.withLock { state in
+      state.told = state.told.filter {
+        $0.feature != assessment.plan.feature || current.contains($0)
+      }
+    }
+  }
+
+  private func tellVerdict(_ assessment: Assessment, _ now: Instant) async {
+    let plan = assessment.plan
+    let changed = state.withLock { state in
+      let before = state.words.updateValue(assessment.word, forKey: plan.feature)
+      return before != nil && before != assessment.word
+    }
+    guard changed else { return }
+    await tell(
+      .verdict, "\(assessment.word.rawValue): \(assessment.sentence)", plan, nil, now)
+  }
+
+  private func tell(
+    _ kind: Notice.Kind, _ sentence: String, _ plan: Plan, _ evidence: Document?, _ now: Instant
+  ) async {
+    let notice = Notice(
+      feature: plan.feature, planVersion: plan.version, at: now, kind: kind, sentence: sentence,
+      evidence: evidence)
+    do {
+      hub.publish(.notice(try await outbox.append(notice)))
+    } catch {
+      log.error("a notice could not be kept", ["feature": plan.feature, "error": "\(error)"])
+    }
+  }
+}
+
+extension Command {
+  /// For sentences: `roll back`, `hold`.
+  fileprivate var word: String {
+    switch self {
+    case .rollback: "roll back"
+    case .pause: "pause"
+    case .hold: "hold"
+    case .release: "release"
+    case .advance: "advance"
+    default: "change"
     }
   }
 }

@@ -15,7 +15,8 @@ struct OutcomeEndpoint: Sendable {
     // Ten thousand outcomes of the usual size.
     [
       Route(
-        .post, "/v1/outcomes", .scopes([.evaluate]), bodySizeMax: 4 << 20, .task(report))
+        .post, "/v1/outcomes", .scopes([.evaluate]), bodySizeMax: 4 << 20, .task(report)),
+      Route(.post, "/v1/feedback", .scopes([.evaluate]), .task(feedback)),
     ]
   }
 
@@ -30,7 +31,7 @@ struct OutcomeEndpoint: Sendable {
     }
     let snapshot = box.snapshot
     let now = clock.now
-    var accepted: [(feature: String, outcome: Outcome, id: String?)] = []
+    var accepted: [OutcomeLedger.Report] = []
     var rejected: [OutcomeAnswer.Rejection] = []
     for (index, document) in list.enumerated() {
       do throws(DocumentError) {
@@ -49,7 +50,7 @@ struct OutcomeEndpoint: Sendable {
 
   private func decode(
     _ document: Document, _ snapshot: Snapshot, _ principal: Principal, _ now: Instant
-  ) throws(DocumentError) -> (feature: String, outcome: Outcome, id: String?) {
+  ) throws(DocumentError) -> OutcomeLedger.Report {
     var reader = try ObjectReader(document)
     let feature = try reader.requiredText("feature")
     guard let plan = snapshot.plan(feature) else {
@@ -83,7 +84,46 @@ struct OutcomeEndpoint: Sendable {
       arm: arm ?? self.arm(plan, user), user: user.map { Outcome.hash(user: $0) }, at: at,
       latency: latency, inputTokens: inputTokens, outputTokens: outputTokens,
       cost: Money(nanodollars: Int((dollars * 1e9).rounded())))
-    return (feature, outcome, id)
+    return OutcomeLedger.Report(feature: feature, outcome: outcome, id: id)
+  }
+
+  // MARK: Feedback
+
+  private func feedback(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.allowQuery()
+    let feature: String
+    let user: String?
+    let kind: Feedback.Kind
+    let about: String?
+    do throws(DocumentError) {
+      var reader = try ObjectReader(try JSONReader.read(request.body))
+      feature = try reader.requiredText("feature")
+      user = try reader.text("user").flatMap { $0.isEmpty ? nil : $0 }
+      guard (user?.utf8.count ?? 0) <= UserID.lengthMax else {
+        throw reader.error("user", "A user id is at most \(UserID.lengthMax) bytes.")
+      }
+      guard let chosen: Feedback.Kind = try reader.choice("kind") else {
+        let names = Feedback.Kind.allCases.map(\.rawValue).joined(separator: ", ")
+        throw reader.error("kind", "Say what it is: \(names).")
+      }
+      kind = chosen
+      about = try reader.text("request_id")
+      guard (about?.utf8.count ?? 0) <= 255 else {
+        throw reader.error("request_id", "A request id is at most 255 bytes.")
+      }
+      try reader.finish()
+    } catch { throw Problem(.badRequest, "\(error)") }
+    guard request.principal.may(use: feature) else {
+      throw Problem(.forbidden, "The token is limited to other features.")
+    }
+    guard let plan = box.snapshot.plan(feature) else {
+      throw PlanController.UnknownFeature(feature: feature)
+    }
+    let vote = Feedback(
+      kind: kind, arm: arm(plan, user), user: user.map { Outcome.hash(user: $0) }, at: clock.now)
+    // One vote of a kind per request, however often it is sent.
+    ledger.record(vote, of: feature, id: about.map { "\(kind.rawValue) \($0)" })
+    return .json(.object(["accepted": .bool(true)]), status: 202)
   }
 
   static func result(ok: Bool, kind: String) -> Outcome.Result {

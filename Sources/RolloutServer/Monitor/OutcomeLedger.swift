@@ -1,81 +1,235 @@
-import RolloutAPI
+import DocumentKit
 import RolloutCore
 import RolloutStore
 import Synchronization
 
 /// The health of every feature; outcomes come in from any thread, the monitor reads.
 final class OutcomeLedger: Sendable {
-  private let features = Mutex<[String: FeatureHealth]>([:])
+  /// What is known of one feature.
+  fileprivate struct Entry {
+    var health: FeatureHealth
+    var totals = RequestTotals()
+    /// Outcomes not kept yet.
+    var fresh = PackedOutcomes()
+    /// Whether something came in since the last look.
+    var hasNews = true
+    var lookedAt = Instant(milliseconds: 0)
+    var last: Assessment?
+  }
+
+  /// A feature about which nothing is new is looked at so often: soaks end and silences grow.
+  fileprivate static let restInterval = TimeSpan.seconds(2)
+
+  private let entries = Mutex<[String: Entry]>([:])
 
   /// Measures this plan from now on.
   func follow(_ plan: Plan) {
-    features.withLock { features in
-      if features[plan.feature] != nil {
-        features[plan.feature]?.follow(plan)
-      } else {
-        features[plan.feature] = FeatureHealth(plan)
-      }
+    entries.withLock { entries in
+      entries[plan.feature, default: Entry(health: FeatureHealth(plan))].health.follow(plan)
+      entries[plan.feature]?.hasNews = true
     }
+  }
+
+  // MARK: Recording
+
+  struct Report: Sendable {
+    var feature: String
+    var outcome: Outcome
+    var id: String?
   }
 
   /// Records outcomes of features; those of unknown features are dropped.
-  func record(_ outcomes: [(feature: String, outcome: Outcome, id: String?)]) {
-    features.withLock { features in
-      for item in outcomes {
-        _ = features[item.feature]?.record(item.outcome, id: item.id)
+  func record(_ reports: [Report]) {
+    entries.withLock { entries in
+      for report in reports {
+        let counted =
+          entries[report.feature]?.health.record(report.outcome, id: report.id) ?? false
+        if counted { entries[report.feature]?.note(report.outcome) }
       }
     }
   }
 
-  /// Judges every guard of every running plan.
-  func assess(now: Instant) -> [(plan: Plan, findings: [Finding])] {
-    features.withLock { features in
-      var results: [(plan: Plan, findings: [Finding])] = []
-      for key in features.keys.sorted() {
-        guard let plan = features[key]?.plan, plan.isServing else { continue }
-        let verdicts = features[key]?.assess(now: now) ?? []
-        let guards = features[key]?.guards ?? []
-        results.append((plan, zip(guards, verdicts).map { Finding(guarded: $0, verdict: $1) }))
+  func record(_ feedback: Feedback, of feature: String, id: String?) {
+    entries.withLock { entries in
+      guard entries[feature]?.health.record(feedback, id: id) == true else { return }
+      entries[feature]?.totals.feedback[feedback.kind, default: 0] += 1
+      entries[feature]?.hasNews = true
+    }
+  }
+
+  /// A request of the AI path begins; nil for a feature nobody knows.
+  func begin(_ feature: String, user: UInt64?, at: Instant) -> Int? {
+    entries.withLock { $0[feature]?.health.begin(user: user, at: at) }
+  }
+
+  /// It ends with this outcome.
+  func end(_ feature: String, _ number: Int?, _ outcome: Outcome) {
+    entries.withLock { entries in
+      guard let number else {
+        if entries[feature]?.health.record(outcome) == true { entries[feature]?.note(outcome) }
+        return
       }
-      return results
+      entries[feature]?.health.end(number, outcome)
+      entries[feature]?.note(outcome)
     }
   }
 
-  struct Finding: Sendable {
-    var guarded: RateGuard
-    var verdict: RateGuard.Verdict
+  /// Somebody asked who has these features.
+  func noteTraffic(_ features: [String], at now: Instant) {
+    entries.withLock { entries in
+      for feature in features { entries[feature]?.health.noteTraffic(at: now) }
+    }
   }
 
-  /// Guards that would act now, in sentences.
-  func firingSentences(_ feature: String, now: Instant) -> [String] {
-    features.withLock { features in
-      let verdicts = features[feature]?.assess(now: now) ?? []
-      let guards = features[feature]?.guards ?? []
-      return zip(guards, verdicts).compactMap { guarded, verdict in
-        verdict.state == .firing && guarded.rule.action != .notify ? verdict.sentence : nil
+  // MARK: Prometheus guards
+
+  struct Query: Sendable, Equatable {
+    var feature: String
+    var stage: String
+    /// The guard's place in the plan's list.
+    var position: Int
+    var text: String
+  }
+
+  /// The queries of every running plan.
+  func queries() -> [Query] {
+    entries.withLock { entries in
+      entries.values.filter { $0.health.plan.isServing }.flatMap { entry in
+        let plan = entry.health.plan
+        return plan.definition.guards.enumerated().filter { $0.element.metric == .prometheus }.map {
+          Query(
+            feature: plan.feature, stage: plan.stageName, position: $0.offset,
+            text: $0.element.query)
+        }
       }
     }
   }
 
-  func health(_ feature: String, now: Instant) -> FeatureHealth? {
-    features.withLock { features in
-      _ = features[feature]?.assess(now: now)
-      return features[feature]
+  /// An answer; dropped when the plan has moved on since it was asked.
+  func record(_ sample: PollWatch.Sample, for query: Query, at now: Instant) {
+    entries.withLock { entries in
+      guard let plan = entries[query.feature]?.health.plan, plan.stageName == query.stage,
+        plan.definition.guards.indices.contains(query.position),
+        plan.definition.guards[query.position].query == query.text
+      else { return }
+      entries[query.feature]?.health.record(sample, guard: query.position, at: now)
+      entries[query.feature]?.hasNews = true
     }
   }
 
-  /// Everything measured that changed since the last call, for keeping over a restart.
-  func changedWindows() -> [GuardWindow] {
-    features.withLock { features in
-      features.keys.flatMap { key -> [GuardWindow] in
-        guard features[key]?.isDirty == true else { return [] }
-        features[key]?.isDirty = false
-        return features[key]?.windows ?? []
+  // MARK: Judging
+
+  /// Judges every running plan about which something is new, or that waits for something.
+  func assess(now: Instant) -> [Assessment] {
+    entries.withLock { entries in
+      entries.keys.sorted().compactMap { key in
+        guard let entry = entries[key], entry.health.plan.isServing, entry.isDue(now) else {
+          return nil
+        }
+        return entries[key]?.look(now)
       }
     }
   }
 
-  func restore(_ window: GuardWindow) {
-    features.withLock { $0[window.feature]?.restore(window) }
+  /// The last assessment of every running plan.
+  func lastAssessments() -> [Assessment] {
+    entries.withLock { entries in entries.values.compactMap(\.last) }
+  }
+
+  /// A feature as it is now.
+  func inspect(_ feature: String, now: Instant) -> (health: FeatureHealth, assessment: Assessment)?
+  {
+    entries.withLock { entries in
+      guard let assessment = entries[feature]?.look(now), let health = entries[feature]?.health
+      else { return nil }
+      return (health, assessment)
+    }
+  }
+
+  /// What the health of a feature lets an advance wait for.
+  func gates(_ feature: String, now: Instant) -> HealthGates {
+    entries.withLock { $0[feature]?.look(now).gates ?? HealthGates() }
+  }
+
+  /// The numbers behind the verdict of the guard at `index`.
+  func evidence(_ feature: String, _ index: Int, _ verdict: Verdict) -> Document? {
+    entries.withLock { $0[feature]?.health.evidence(index, verdict) }
+  }
+
+  // MARK: Keeping
+
+  /// What changed since the last call, for keeping over a restart.
+  func takeChanges() -> (states: [FeatureState], chunks: [OutcomeChunk]) {
+    entries.withLock { entries in
+      var states: [FeatureState] = []
+      var chunks: [OutcomeChunk] = []
+      for key in entries.keys {
+        if entries[key]?.health.isDirty == true {
+          entries[key]?.health.isDirty = false
+          if let state = entries[key]?.health.state {
+            states.append(FeatureState(feature: key, state: state))
+          }
+        }
+        guard let fresh = entries[key]?.fresh, let at = fresh.firstAt else { continue }
+        entries[key]?.fresh = PackedOutcomes()
+        chunks.append(
+          OutcomeChunk(feature: key, count: fresh.count, at: at, bytes: fresh.bytes))
+      }
+      return (states, chunks)
+    }
+  }
+
+  func restore(_ state: FeatureState) {
+    entries.withLock { $0[state.feature]?.health.restore(state.state) }
+  }
+
+  /// Since the start of the process, by feature.
+  func totals() -> [(plan: Plan, totals: RequestTotals, last: Assessment?)] {
+    entries.withLock { entries in
+      entries.sorted { $0.key < $1.key }.map {
+        ($0.value.health.plan, $0.value.totals, $0.value.last)
+      }
+    }
+  }
+}
+
+extension OutcomeLedger.Entry {
+  /// Outcomes kept in memory until the next write; beyond that the oldest second is enough.
+  private static let freshMax = 400_000
+
+  mutating func note(_ outcome: Outcome) {
+    totals.record(outcome)
+    if fresh.count < Self.freshMax { fresh.append(outcome) }
+    hasNews = true
+  }
+
+  func isDue(_ now: Instant) -> Bool {
+    guard !hasNews, let last, now >= lookedAt else { return true }
+    let waits =
+      last.word == .failing || last.word == .pending || last.word == .investigate
+      || health.plan.hold != nil
+    return waits || now.since(lookedAt) >= OutcomeLedger.restInterval
+  }
+
+  mutating func look(_ now: Instant) -> Assessment {
+    let assessment = health.assessment(now: now)
+    last = assessment
+    lookedAt = now
+    hasNews = false
+    return assessment
+  }
+}
+
+/// Requests of one feature since the process began, for `/metrics`.
+struct RequestTotals: Sendable {
+  /// By arm, then by result.
+  private(set) var results: [Outcome.Arm: [Outcome.Result: Int]] = [:]
+  private(set) var durations: [Outcome.Arm: DurationHistogram] = [:]
+  var feedback: [Feedback.Kind: Int] = [:]
+
+  mutating func record(_ outcome: Outcome) {
+    results[outcome.arm, default: [:]][outcome.result, default: 0] += 1
+    guard outcome.result != .excluded, let latency = outcome.latency else { return }
+    durations[outcome.arm, default: DurationHistogram()].record(seconds: latency / 1000)
   }
 }

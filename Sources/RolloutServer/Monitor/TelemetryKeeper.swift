@@ -7,11 +7,12 @@ struct TelemetryKeeper: Sendable {
   let store: TelemetryStore
 
   func restore(into ledger: OutcomeLedger) async throws {
-    for window in try await store.load() { ledger.restore(window) }
+    for state in try await store.loadStates() { ledger.restore(state) }
   }
 
   func save(_ ledger: OutcomeLedger) async throws {
-    try await store.save(ledger.changedWindows())
+    let changes = ledger.takeChanges()
+    try await store.save(changes.states, changes.chunks)
   }
 
   /// Runs until the task is cancelled. A failure is logged once, and again when it is over.

@@ -59,9 +59,12 @@ struct PlanEndpoint: Sendable {
     return try await answer(plan(request))
   }
 
-  private func answer(_ plan: Plan, status: Int = 200) async throws -> HTTPResponse {
+  private func answer(
+    _ plan: Plan, status: Int = 200, warnings: [String] = []
+  ) async throws -> HTTPResponse {
     try .json(
-      await controller.view(plan), status: status, headers: [("ETag", "\"\(plan.version)\"")])
+      await controller.view(plan, warnings: warnings), status: status,
+      headers: [("ETag", "\"\(plan.version)\"")])
   }
 
   private func events(_ request: APIRequest) async throws -> HTTPResponse {
@@ -79,8 +82,10 @@ struct PlanEndpoint: Sendable {
     try request.allowQuery()
     let plan = try await plan(request)
     let now = clock.now
-    let health = ledger.health(plan.feature, now: now) ?? FeatureHealth(plan)
-    return try .json(HealthView(plan, health, now: now))
+    guard let (health, assessment) = ledger.inspect(plan.feature, now: now) else {
+      throw PlanController.UnknownFeature(feature: plan.feature)
+    }
+    return try .json(HealthView(health, assessment))
   }
 
   private func preview(_ request: APIRequest) async throws -> HTTPResponse {
@@ -189,7 +194,7 @@ struct PlanEndpoint: Sendable {
     guard let key = try idempotencyKey(request) else {
       let done = try await controller.perform(
         command, on: plan.feature, expecting: version, context)
-      return try await answer(done.plan)
+      return try await answer(done.plan, warnings: done.warnings)
     }
     let scope = "\(name) \(plan.feature) \(context.actor.text)"
     let hash = Digest.sha256(Array("\(version) ".utf8) + request.body)
@@ -209,7 +214,7 @@ struct PlanEndpoint: Sendable {
         scope: scope, key: key, requestHash: hash,
         answer: String(decoding: try WireEncoder.json(view), as: UTF8.self), expiresAt: expires)
     }
-    return try await answer(done.plan)
+    return try await answer(done.plan, warnings: done.warnings)
   }
 
   private func idempotencyKey(_ request: APIRequest) throws(Problem) -> String? {

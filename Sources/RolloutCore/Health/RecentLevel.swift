@@ -1,27 +1,32 @@
-/// The bad rate of the last 10 seconds or the last 40 requests, whichever reaches further back.
+/// How bad the last 10 seconds or the last 40 requests were, whichever reaches further back.
 /// Every outcome counts here, repeats too.
-package struct RecentRate: Sendable, Equatable {
+package struct RecentLevel: Sendable, Equatable {
   package static let span = TimeSpan.seconds(10)
   package static let requests = 40
   /// Entries kept; at more requests than this in 10 s the window is shorter than 10 s.
   private static let capacity = 8192
 
   private struct Entry: Sendable, Equatable {
+    var ratio: Float
     var bad: Bool
     var at: Instant
   }
 
   private var entries: [Entry] = []
   private var start = 0
-  private var bad = 0
+  private var sum = 0.0
+  package private(set) var bad = 0
 
   package init() {}
 
   package var count: Int { entries.count - start }
   package var rate: Double { count == 0 ? 0 : Double(bad) / Double(count) }
+  package var mean: Double { count == 0 ? 0 : sum / Double(count) }
 
-  package mutating func record(bad isBad: Bool, at: Instant) {
-    entries.append(Entry(bad: isBad, at: at))
+  package mutating func record(ratio: Double, bad isBad: Bool, at: Instant) {
+    let entry = Entry(ratio: Float(ratio), bad: isBad, at: at)
+    entries.append(entry)
+    sum += Double(entry.ratio)
     if isBad { bad += 1 }
     prune(now: at)
   }
@@ -31,19 +36,22 @@ package struct RecentRate: Sendable, Equatable {
       count > Self.capacity || now.since(entries[start].at) > Self.span
     {
       if entries[start].bad { bad -= 1 }
+      sum -= Double(entries[start].ratio)
       start += 1
     }
     if start > 1024, start > entries.count / 2 {
       entries.removeFirst(start)
       start = 0
+      sum = entries.reduce(0) { $0 + Double($1.ratio) }
     }
   }
 }
 
-extension RecentRate {
+extension RecentLevel {
   func write(to writer: inout StateWriter) {
     writer.int(count)
     for entry in entries[start...] {
+      writer.double(Double(entry.ratio))
       writer.flag(entry.bad)
       writer.instant(entry.at)
     }
@@ -51,8 +59,9 @@ extension RecentRate {
 
   mutating func read(from reader: inout StateReader) throws(StateReader.Truncated) {
     for _ in 0..<(try reader.count()) {
+      let ratio = try reader.amount()
       let isBad = try reader.flag()
-      record(bad: isBad, at: try reader.instant())
+      record(ratio: ratio, bad: isBad, at: try reader.instant())
     }
   }
 }

@@ -1,0 +1,129 @@
+package import DocumentKit
+
+/// How a feature is doing.
+package struct HealthView: Codable, Sendable {
+  /// One guard of the plan, in its order.
+  package struct GuardView: Codable, Sendable {
+    package var metric: String
+    package var limit: String
+    package var action: String
+    /// The share of bad requests, or the mean: milliseconds, dollars, tokens.
+    package var rate: Double?
+    /// A 95 % interval of `rate`, for people; the triggers do not use it.
+    package var low: Double?
+    package var high: Double?
+    package var requests: Int
+    package var errors: Int
+    package var affectedUsers: Int
+    package var score: Double
+    package var threshold: Double
+    package var state: String
+    package var sentence: String
+    /// Evidence that all is well; an advance wants 20, the last one 100.
+    package var healthyEvidence: Double?
+    package var dryRun: Bool?
+    /// The query of a `prometheus` guard.
+    package var query: String?
+
+    package init(
+      metric: String, limit: String, action: String, rate: Double?, low: Double?, high: Double?,
+      requests: Int, errors: Int, affectedUsers: Int, score: Double, threshold: Double,
+      state: String, sentence: String
+    ) {
+      self.metric = metric
+      self.limit = limit
+      self.action = action
+      self.rate = rate
+      self.low = low
+      self.high = high
+      self.requests = requests
+      self.errors = errors
+      self.affectedUsers = affectedUsers
+      self.score = score
+      self.threshold = threshold
+      self.state = state
+      self.sentence = sentence
+    }
+  }
+
+  /// What the users of one arm met with in this stage.
+  package struct ArmView: Codable, Sendable {
+    package var requests: Int
+    package var failed: Int
+    /// Of the requests, as measured lately.
+    package var share: Double
+    package var outcomes: Document
+    package var feedback: Document
+    package var latencyMsP50: Double?
+    package var latencyMsP95: Double?
+    package var latencyMsP99: Double?
+    package var inputTokens: Int
+    package var outputTokens: Int
+    package var costUsd: Double
+
+    package init(
+      requests: Int, failed: Int, share: Double, outcomes: Document, feedback: Document,
+      latencyMsP50: Double?, latencyMsP95: Double?, latencyMsP99: Double?, inputTokens: Int,
+      outputTokens: Int, costUsd: Double
+    ) {
+      self.requests = requests
+      self.failed = failed
+      self.share = share
+      self.outcomes = outcomes
+      self.feedback = feedback
+      self.latencyMsP50 = latencyMsP50
+      self.latencyMsP95 = latencyMsP95
+      self.latencyMsP99 = latencyMsP99
+      self.inputTokens = inputTokens
+      self.outputTokens = outputTokens
+      self.costUsd = costUsd
+    }
+  }
+
+  package struct Arms: Codable, Sendable {
+    package var treatment: ArmView
+    package var control: ArmView
+
+    package init(treatment: ArmView, control: ArmView) {
+      self.treatment = treatment
+      self.control = control
+    }
+  }
+
+  package var feature: String
+  package var stage: String
+  package var verdict: String
+  package var sentence: String
+  package var guards: [GuardView]
+  package var arms: Arms
+  /// What the health of this stage lets an advance wait for.
+  package var waitingOn: [String]
+
+  package init(
+    feature: String, stage: String, verdict: String, sentence: String, guards: [GuardView],
+    arms: Arms, waitingOn: [String]
+  ) {
+    self.feature = feature
+    self.stage = stage
+    self.verdict = verdict
+    self.sentence = sentence
+    self.guards = guards
+    self.arms = arms
+    self.waitingOn = waitingOn
+  }
+}
+
+/// What a user said or did about an answer.
+package struct FeedbackRequest: Codable, Sendable {
+  package var feature: String
+  package var user: String?
+  package var kind: String
+  package var requestId: String?
+
+  package init(feature: String, user: String?, kind: String, requestId: String?) {
+    self.feature = feature
+    self.user = user
+    self.kind = kind
+    self.requestId = requestId
+  }
+}

@@ -1,0 +1,139 @@
+/// How a guard turns outcomes into observations.
+package enum Measure: Sendable, Equatable {
+  /// 0/1 observations of which at most `share`, a fraction in (0, 1), may be bad.
+  case share(Double)
+  /// Amounts whose mean may be at most `limit`; one observation counts as `cap` limits at most, so
+  /// that no single outlier decides.
+  case amount(limit: Double, cap: Double)
+
+  /// The largest ratio that one observation can have.
+  var ratioMax: Double {
+    switch self {
+    case .share(let share): 1 / share
+    case .amount(_, let cap): cap
+    }
+  }
+}
+
+/// One observation of one guard.
+package struct Reading: Sendable, Equatable {
+  /// Over the limit: 0 when nothing was wrong, above 1 when worse than allowed.
+  package var ratio: Double
+  package var bad: Bool
+}
+
+/// Means per request of one stage, for guards that compare with the stage before.
+package struct StageMeans: Sendable, Equatable {
+  /// Requests below which a mean says too little to compare with.
+  package static let requestsMin = 50
+
+  package var requests = 0
+  /// Nano-dollars.
+  package var cost = 0.0
+  package var tokens = 0.0
+
+  package init() {}
+
+  mutating func record(_ outcome: Outcome) {
+    requests += 1
+    cost += Double(outcome.cost.nanodollars)
+    tokens += Double(outcome.inputTokens + outcome.outputTokens)
+  }
+}
+
+extension Guard {
+  /// Latencies count as six limits at most: 30 s at the default of 5 s.
+  static let latencyCap = 6.0
+  static let amountCap = 10.0
+
+  /// nil for `prometheus`, and for a multiple of a stage that was not measured.
+  package func measure(baseline: StageMeans?) -> Measure? {
+    switch (metric, limit) {
+    case (.latencyP50, _): return .share(0.5)
+    case (.latencyP95, _): return .share(0.05)
+    case (.latencyP99, _): return .share(0.01)
+    case (.prometheus, _): return nil
+    case (_, .share(let share)): return .share(share.fraction)
+    case (_, .time(let span)):
+      return .amount(limit: Double(span.milliseconds), cap: Self.latencyCap)
+    case (_, .money(let money)):
+      return .amount(limit: Double(money.nanodollars), cap: Self.amountCap)
+    case (_, .number(let number)): return .amount(limit: number, cap: Self.amountCap)
+    case (_, .multiple(let factor)):
+      guard let baseline, baseline.requests >= StageMeans.requestsMin else { return nil }
+      let total = metric == .costPerRequest ? baseline.cost : baseline.tokens
+      guard total > 0 else { return nil }
+      return .amount(limit: total / Double(baseline.requests) * factor, cap: Self.amountCap)
+    }
+  }
+
+  /// What this outcome says to the guard; nil when it says nothing. `feedback` is a vote of the
+  /// guard's kind that waited for a request to be counted with.
+  func reading(_ outcome: Outcome, _ measure: Measure, feedback: Bool) -> Reading? {
+    switch metric {
+    case .errorRate: return flag(counts.contains(outcome.result), measure)
+    case .degradedRate:
+      return flag(
+        outcome.result == .degradedModel || outcome.result == .degradedCache
+          || outcome.result == .degradedFallback, measure)
+    case .latencyP50, .latencyP95, .latencyP99:
+      guard let latency = outcome.latency, case .time(let span) = limit else { return nil }
+      return flag(latency > Double(span.milliseconds), measure)
+    case .latencyMean: return outcome.latency.flatMap { amount($0, measure) }
+    case .costPerRequest: return amount(Double(outcome.cost.nanodollars), measure)
+    case .tokensPerRequest:
+      return amount(Double(outcome.inputTokens + outcome.outputTokens), measure)
+    case .thumbsDownRate, .regenerateRate, .abandonRate: return flag(feedback, measure)
+    case .prometheus: return nil
+    }
+  }
+
+  private func flag(_ bad: Bool, _ measure: Measure) -> Reading {
+    Reading(ratio: bad ? measure.ratioMax : 0, bad: bad)
+  }
+
+  private func amount(_ value: Double, _ measure: Measure) -> Reading? {
+    guard case .amount(let limit, let cap) = measure else { return nil }
+    let ratio = min(max(value, 0) / limit, cap)
+    return Reading(ratio: ratio, bad: ratio > 1)
+  }
+
+  /// Votes that make a request bad for this guard.
+  package var feedbackKind: Feedback.Kind? {
+    switch metric {
+    case .thumbsDownRate: .thumbsDown
+    case .regenerateRate: .regenerate
+    case .abandonRate: .abandon
+    default: nil
+    }
+  }
+
+  var isLatency: Bool {
+    switch metric {
+    case .latencyMean, .latencyP50, .latencyP95, .latencyP99: true
+    default: false
+    }
+  }
+}
+
+/// What a user said or did about an answer.
+package struct Feedback: Sendable, Equatable {
+  package enum Kind: String, Sendable, CaseIterable {
+    case thumbsUp = "thumbs_up"
+    case thumbsDown = "thumbs_down"
+    case regenerate, abandon
+  }
+
+  package var kind: Kind
+  package var arm: Outcome.Arm
+  /// As in `Outcome`.
+  package var user: UInt64?
+  package var at: Instant
+
+  package init(kind: Kind, arm: Outcome.Arm, user: UInt64?, at: Instant) {
+    self.kind = kind
+    self.arm = arm
+    self.user = user
+    self.at = at
+  }
+}

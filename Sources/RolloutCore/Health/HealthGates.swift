@@ -1,0 +1,55 @@
+/// What the health of a stage lets an advance wait for. Each entry is a sentence; empty is open.
+package struct HealthGates: Sendable, Equatable {
+  /// No outcome of this stage lately.
+  package var freshness: [String] = []
+  /// Guards that would act now; they stop a person too.
+  package var firing: [String] = []
+  /// Guards that are not quiet; they stop automation.
+  package var unsettled: [String] = []
+  /// Evidence of health that is still missing; it stops automation, and persons where the plan says
+  /// `require_evidence`.
+  package var evidence: [String] = []
+
+  /// Outcomes older than this say nothing about now.
+  static let freshnessMax = TimeSpan.hours(1)
+
+  package init() {}
+
+  /// Everything that a person may pass with a warning, in the order of the gates.
+  package var warnings: [String] { freshness + unsettled + evidence }
+}
+
+extension FeatureHealth {
+  /// The gates of the next advance, from what `assess` found.
+  package func gates(_ findings: [Finding], now: Instant) -> HealthGates {
+    var gates = HealthGates()
+    guard plan.isServing, plan.nextStage != nil else { return gates }
+    gates.freshness = freshness(now)
+    let isLast = plan.stageIndex + 2 == plan.definition.stages.count
+    let target = isLast ? HealthyEvidence.enoughForEveryone : HealthyEvidence.enough
+    var isMeasured = false
+    for (index, finding) in findings.enumerated() {
+      let isActing =
+        finding.rule.action != .notify && !finding.rule.dryRun && !plan.definition.dryRun
+      guard isActing else { continue }
+      isMeasured = true
+      switch finding.verdict.state {
+      case .firing: gates.firing.append(finding.verdict.sentence)
+      case .pending, .investigate, .unavailable: gates.unsettled.append(finding.verdict.sentence)
+      case .quiet, .inconclusive:
+        if let missing = detector(index)?.missingHealth(target: target) {
+          gates.evidence.append(missing)
+        }
+      }
+    }
+    if !isMeasured { gates.evidence = ["healthy evidence: no guard watches this plan"] }
+    return gates
+  }
+
+  private func freshness(_ now: Instant) -> [String] {
+    guard let last = lastOutcomeAt else { return ["outcomes: none of this stage yet"] }
+    let age = now.since(last)
+    guard age > HealthGates.freshnessMax else { return [] }
+    return ["outcomes: the last one of this stage is \(age.words) old"]
+  }
+}

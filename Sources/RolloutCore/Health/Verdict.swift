@@ -1,0 +1,206 @@
+package import DocumentKit
+
+/// What a guard concludes, in numbers and in one sentence.
+package struct Verdict: Sendable, Equatable {
+  package var state: Detector.State
+  package var sentence: String
+  /// Requests the threshold trigger looks back on.
+  package var requests: Int
+  package var errors: Int
+  package var affectedUsers: Int
+  package var score: Double
+  /// The share of bad requests, or the mean in the limit's unit; nil without requests.
+  package var rate: Double?
+  /// A 95 % interval of `rate`, for people; the triggers do not use it.
+  package var low: Double?
+  package var high: Double?
+
+  package init(state: Detector.State, sentence: String) {
+    self.state = state
+    self.sentence = sentence
+    requests = 0
+    errors = 0
+    affectedUsers = 0
+    score = 0
+  }
+}
+
+extension Detector {
+  func verdict(_ now: Instant) -> Verdict {
+    let affected = window.affectedUsers
+    let (state, sentence) = judge(affected: affected, now: now)
+    var verdict = Verdict(state: state, sentence: sentence)
+    verdict.requests = window.count
+    verdict.errors = window.bad
+    verdict.affectedUsers = affected
+    verdict.score = score.value
+    guard window.count > 0 else { return verdict }
+    switch measure {
+    case .share:
+      let interval = wilson(window.bad, window.count)
+      verdict.rate = window.rate
+      verdict.low = interval.low
+      verdict.high = interval.high
+    case .amount(let limit, _):
+      let unit = rule.unit(limit)
+      let half = window.count > 1 ? 1.96 * window.standardError : window.mean
+      verdict.rate = window.mean * unit
+      verdict.low = max(0, window.mean - half) * unit
+      verdict.high = (window.mean + half) * unit
+    }
+    return verdict
+  }
+
+  private func judge(affected: Int, now: Instant) -> (State, String) {
+    let name = rule.metric.rawValue
+    guard let latchedAt else { return (unlatchedState, "\(name): \(unlatchedSentence)") }
+    if affected < minAffectedUsers {
+      let people = "\(affected) user\(affected == 1 ? "" : "s")"
+      return (.pending, "\(name): \(errors) errors, all from \(people); needs \(minAffectedUsers).")
+    }
+    let waited = now.since(latchedAt)
+    if waited < sustain {
+      let left = TimeSpan(milliseconds: sustain.milliseconds - waited.milliseconds)
+      return (.pending, "\(name): \(summary), over \(limitText); acts in \(left.words).")
+    }
+    guard isRecentlyOver else {
+      return (.pending, "\(name): \(summary), but the last requests are within the limit again.")
+    }
+    return (
+      .firing,
+      "\(name): \(summary), \(affected) users affected, clearly over the limit of "
+        + "\(limitText); \(firedBy)."
+    )
+  }
+
+  private var unlatchedState: State {
+    if bandLatched { return .investigate }
+    return window.count < rule.minRequests ? .inconclusive : .quiet
+  }
+
+  private var unlatchedSentence: String {
+    if bandLatched, let low = rule.investigate {
+      return
+        "\(summary), above \(low.text) where people should look, under the limit of \(limitText)."
+    }
+    if window.count < rule.minRequests {
+      return "\(window.count) of \(rule.minRequests) requests needed to judge."
+    }
+    if isTriggered {
+      return "\(summary), over \(limitText), but the last requests are within it again."
+    }
+    guard window.mean > 1 else { return "\(summary), under the limit of \(limitText)." }
+    guard case .share = measure else {
+      return "\(summary), above \(limitText) but within noise."
+    }
+    return
+      "\(summary), above \(limitText) but within noise; fires at \(firesAt) of \(window.count)."
+  }
+
+  /// `6 % of the last 100 requests`, `mean 812 ms over the last 500 requests`.
+  private var summary: String {
+    let requests = "the last \(window.count) requests"
+    switch measure {
+    case .amount(let limit, _):
+      return "mean \(rule.shown(window.mean * limit)) over \(requests)"
+    case .share:
+      switch rule.metric {
+      case .latencyP50, .latencyP95, .latencyP99:
+        return "\(percent(window.rate)) of \(requests) took longer than \(rule.limit.text)"
+      default: return "\(percent(window.rate)) of \(requests)"
+      }
+    }
+  }
+
+  private var limitText: String {
+    switch measure {
+    case .share(let share): percent(share)
+    case .amount(let limit, _): rule.shown(limit)
+    }
+  }
+
+  private var firedBy: String {
+    let threshold =
+      switch measure {
+      case .share: "threshold: \(window.bad) bad, fires at \(firesAt)"
+      case .amount: "threshold: \(rounded(rule.margin)) standard errors over it"
+      }
+    let evidence = "evidence score \(rounded(score.value)) of \(rounded(self.evidence))"
+    if thresholdTriggered { return evidenceTriggered ? "\(threshold); \(evidence)" : threshold }
+    return evidence
+  }
+
+  /// What an advance still lacks in evidence of health; nil when there is enough.
+  package func missingHealth(target: Double) -> String? {
+    guard health.value < target else { return nil }
+    let observed = health.count
+    // At the pace so far; a stage above its limit never gets there.
+    let pace = observed >= 20 ? window.mean : 0
+    guard let left = health.remaining(to: target, at: min(pace, 0.9)), pace < 1 else {
+      return "healthy evidence: \(rule.metric.rawValue) is not below its limit"
+    }
+    let name = rule.metric == .errorRate ? "" : " (\(rule.metric.rawValue))"
+    return "healthy evidence: \(observed) of \(observed + left) samples\(name)"
+  }
+
+  /// The numbers behind a verdict, for the event's `evidence`.
+  package func evidenceDocument(_ verdict: Verdict) -> Document {
+    .object([
+      "guard": .string(rule.metric.rawValue),
+      "limit": .string(rule.limit.text),
+      "requests": .int(verdict.requests),
+      "errors": .int(verdict.errors),
+      "rate": verdict.rate.map { .double(micro($0)) },
+      "low": verdict.low.map { .double(micro($0)) },
+      "high": verdict.high.map { .double(micro($0)) },
+      "affected_users": .int(verdict.affectedUsers),
+      "score": .double((verdict.score * 1000).rounded() / 1000),
+      "score_threshold": .double(evidence),
+      "fires_at": firesAt > 0 ? .int(firesAt) : nil,
+      "recent_rate": .double(micro(recent.rate)),
+      "control_score": controlCount > 0 ? .double((control.value * 1000).rounded() / 1000) : nil,
+      "split_score": controlCount > 0 ? .double((split.value * 1000).rounded() / 1000) : nil,
+      "sentence": .string(verdict.sentence),
+    ])
+  }
+}
+
+extension Guard {
+  /// An amount in the words of its limit: `812 ms`, `$0.02`, `1,200 tokens`.
+  func shown(_ amount: Double) -> String {
+    switch metric {
+    case .latencyMean, .latencyP50, .latencyP95, .latencyP99:
+      amount < 10_000
+        ? "\(Int(amount.rounded())) ms" : "\(shortestText(of: (amount / 100).rounded() / 10)) s"
+    case .costPerRequest:
+      "$" + shortestText(of: (amount / 1e9 * 1e6).rounded() / 1e6)
+    case .tokensPerRequest: "\(Int(amount.rounded())) tokens"
+    default: shortestText(of: (amount * 1000).rounded() / 1000)
+    }
+  }
+
+  /// What 1.0 of a ratio is in the unit that the API shows: milliseconds, dollars, tokens.
+  func unit(_ limit: Double) -> Double { metric == .costPerRequest ? limit / 1e9 : limit }
+}
+
+/// `0.0612` → `6.1 %`.
+package func percent(_ fraction: Double) -> String {
+  shortestText(of: (fraction * 1000).rounded() / 10) + " %"
+}
+
+func rounded(_ score: Double) -> String {
+  score >= 1e15
+    ? "over 1e15" : shortestText(of: score < 10 ? (score * 10).rounded() / 10 : score.rounded())
+}
+
+private func micro(_ value: Double) -> Double { (value * 1e6).rounded() / 1e6 }
+
+/// The 95 % Wilson interval of a rate.
+private func wilson(_ bad: Int, _ count: Int) -> (low: Double, high: Double) {
+  let n = Double(count)
+  let p = Double(bad) / n
+  let z = 1.96
+  let centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+  let half = z / (1 + z * z / n) * (p * (1 - p) / n + z * z / (4 * n * n)).squareRoot()
+  return (max(0, centre - half), min(1, centre + half))
+}

@@ -1,0 +1,112 @@
+/// What somebody outside is to be told: a plan event or a notice.
+package enum Message: Sendable, Equatable {
+  case event(StoredEvent)
+  case notice(StoredNotice)
+
+  /// The same for every attempt, so that receivers can drop repeats.
+  package var id: String {
+    switch self {
+    case .event(let event): "evt_\(event.id)"
+    case .notice(let notice): "ntc_\(notice.id)"
+    }
+  }
+
+  package var feature: String {
+    switch self {
+    case .event(let event): event.event.feature
+    case .notice(let notice): notice.notice.feature
+    }
+  }
+
+  /// The word of its kind: `rolled_back`, `dry_run`.
+  package var kind: String {
+    switch self {
+    case .event(let event): event.event.kind.rawValue
+    case .notice(let notice): notice.notice.kind.rawValue
+    }
+  }
+}
+
+/// A notice with the id the store gave it, and its place among the events.
+package struct StoredNotice: Sendable, Equatable {
+  package var id: Int
+  package var afterEvent: Int
+  package var notice: Notice
+
+  package init(id: Int, afterEvent: Int, notice: Notice) {
+    self.id = id
+    self.afterEvent = afterEvent
+    self.notice = notice
+  }
+}
+
+/// Somebody who wants to be told, by the name of the configuration.
+package struct Subscription: Sendable, Equatable {
+  package var target: String
+  /// Kinds of messages it wants; nil for all but verdicts.
+  package var kinds: Set<String>?
+
+  package init(target: String, kinds: Set<String>?) {
+    self.target = target
+    self.kinds = kinds
+  }
+
+  package func wants(_ kind: String) -> Bool {
+    kinds?.contains(kind) ?? (kind != Notice.Kind.verdict.rawValue)
+  }
+}
+
+/// One message on its way to one target.
+package struct Delivery: Sendable, Equatable {
+  package var id: Int
+  package var target: String
+  package var message: Message
+  /// Attempts so far.
+  package var attempts: Int
+
+  package init(id: Int, target: String, message: Message, attempts: Int) {
+    self.id = id
+    self.target = target
+    self.message = message
+    self.attempts = attempts
+  }
+}
+
+/// Keeps notices and what must still be told to whom.
+///
+/// Promises: a message is queued in the transaction that made it, so that nothing is told that did
+/// not happen and nothing that happened stays untold; delivered at least once, or given up and
+/// kept.
+package protocol OutboxStore: Sendable {
+  func append(_ notice: Notice) async throws -> StoredNotice
+  /// Notices that a returning listener missed, oldest first: those after event `event`, and of
+  /// those placed at it the ones with an id above `id`.
+  func notices(afterEvent event: Int, id: Int, limit: Int) async throws -> [StoredNotice]
+  /// What is due at `now`, oldest first.
+  func due(now: Instant, limit: Int) async throws -> [Delivery]
+  func delivered(_ id: Int, at now: Instant) async throws
+  /// `retryAt` is nil when it is given up.
+  func failed(_ id: Int, error: String, retryAt: Instant?, at now: Instant) async throws
+  /// How many wait, and how many were given up.
+  func backlog() async throws -> (waiting: Int, givenUp: Int)
+}
+
+/// When a failed delivery is tried again.
+package enum RetrySchedule {
+  /// Standard Webhooks' recommendation, with a quicker start: an alert at 3 a.m. is worth a second.
+  private static let pauses: [TimeSpan] = [
+    .seconds(1), .seconds(5), .seconds(30), .minutes(2), .minutes(10), .minutes(30), .hours(1),
+    .hours(2), .hours(4), .hours(8), .hours(8),
+  ]
+
+  /// Attempts in all, over a day.
+  package static var attemptsMax: Int { pauses.count + 1 }
+
+  /// When to try again after `attempts` failures; nil when it is enough. `jitter` in 0..<1 spreads
+  /// the pause by a tenth.
+  package static func next(afterAttempts attempts: Int, now: Instant, jitter: Double) -> Instant? {
+    guard pauses.indices.contains(attempts - 1) else { return nil }
+    let pause = Double(pauses[attempts - 1].milliseconds)
+    return now + TimeSpan(milliseconds: Int64(pause * (0.95 + 0.1 * jitter)))
+  }
+}

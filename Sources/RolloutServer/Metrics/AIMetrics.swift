@@ -1,0 +1,76 @@
+import RolloutGateway
+import Synchronization
+
+/// Calls to providers, in the names of OpenTelemetry's conventions for generative AI.
+final class AIMetrics: Sendable {
+  /// Labels of one series.
+  struct Key: Hashable, Comparable, Sendable {
+    var provider: String
+    var model: String
+    /// Why it failed; empty when it did not.
+    var error = ""
+
+    static func < (a: Key, b: Key) -> Bool {
+      (a.provider, a.model, a.error) < (b.provider, b.model, b.error)
+    }
+  }
+
+  struct Numbers: Sendable {
+    var durations: [Key: DurationHistogram] = [:]
+    var firstChunks: [Key: DurationHistogram] = [:]
+    var inputTokens: [Key: TokenHistogram] = [:]
+    var outputTokens: [Key: TokenHistogram] = [:]
+  }
+
+  private let numbers = Mutex(Numbers())
+
+  var current: Numbers { numbers.withLock { $0 } }
+
+  /// An attempt of the gateway. A stream that has begun is not over: it is counted when it ends.
+  func attempted(_ report: Gateway.AttemptReport) {
+    if report.isStream, report.failure == nil {
+      firstChunk(report.provider, report.model, seconds: report.seconds)
+    } else {
+      ended(
+        report.provider, report.model, seconds: report.seconds, failure: report.failure?.word,
+        usage: report.usage)
+    }
+  }
+
+  /// A call ended; `failure` is its word.
+  func ended(
+    _ provider: String, _ model: String, seconds: Double, failure: String?, usage: Usage?
+  ) {
+    let key = Key(provider: provider, model: model, error: failure ?? "")
+    let plain = Key(provider: provider, model: model)
+    numbers.withLock { numbers in
+      numbers.durations[key, default: DurationHistogram()].record(seconds: seconds)
+      guard let usage else { return }
+      numbers.inputTokens[plain, default: TokenHistogram()].record(usage.inputTokens)
+      numbers.outputTokens[plain, default: TokenHistogram()].record(usage.outputTokens)
+    }
+  }
+
+  /// The first content of a stream came.
+  func firstChunk(_ provider: String, _ model: String, seconds: Double) {
+    let key = Key(provider: provider, model: model)
+    numbers.withLock {
+      $0.firstChunks[key, default: DurationHistogram()].record(seconds: seconds)
+    }
+  }
+}
+
+/// Tokens in the recommended buckets: 1, times four.
+struct TokenHistogram: Sendable {
+  static let bounds = (0..<14).map { 1 << ($0 * 2) }
+
+  private(set) var counts = [Int](repeating: 0, count: bounds.count)
+  private(set) var count = 0
+  private(set) var sum = 0
+
+  mutating func record(_ tokens: Int) {
+    count += 1
+    sum &+= tokens
+    if let index = Self.bounds.firstIndex(where: { tokens <= $0 }) { counts[index] += 1 }
+  }
+}

@@ -1,0 +1,255 @@
+import DocumentKit
+import Glibc
+import HTTPKit
+import RolloutCore
+import Synchronization
+
+/// `GET /metrics`: everything that is counted, for Prometheus. No user ids in labels.
+final class MetricsEndpoint: Sendable {
+  private let ledger: OutcomeLedger
+  private let hub: EventHub
+  private let outbox: any OutboxStore
+  private let ai: AIMetrics
+  /// Of the AI path, which decides outside the loops.
+  let evaluations = EvaluationCounters()
+  private let loops: [LoopMetrics]
+  private let rollbacks: RollbackCounter
+  private let startedAt: Instant
+
+  init(
+    ledger: OutcomeLedger, hub: EventHub, outbox: any OutboxStore, ai: AIMetrics,
+    loops: [LoopMetrics], rollbacks: RollbackCounter, startedAt: Instant
+  ) {
+    self.ledger = ledger
+    self.hub = hub
+    self.outbox = outbox
+    self.ai = ai
+    self.loops = loops
+    self.rollbacks = rollbacks
+    self.startedAt = startedAt
+  }
+
+  /// Open on loopback listeners; elsewhere a token is needed.
+  func route(isLoopback: Bool) -> Route {
+    Route(
+      .get, "/metrics", isLoopback ? .open : .scopes([.evaluate]),
+      .task { [self] request in
+        try request.allowQuery()
+        let text = await text()
+        return HTTPResponse(
+          status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8",
+          body: Array(text.utf8))
+      })
+  }
+
+  /// Decisions by feature, over all loops; grows only.
+  func evaluationTotals() -> [String: (enabled: Int, disabled: Int)] {
+    var totals: [String: (enabled: Int, disabled: Int)] = [:]
+    for loop in loops { loop.evaluations.add(to: &totals) }
+    evaluations.add(to: &totals)
+    return totals
+  }
+
+  private func text() async -> String {
+    var writer = MetricsWriter()
+    writeEvaluations(&writer)
+    writePlans(&writer)
+    writeRequests(&writer)
+    writeAI(&writer)
+    writeHTTP(&writer)
+    if let backlog = try? await outbox.backlog() {
+      writer.metric("rollout_outbox_pending", "gauge", "Notifications waiting to be delivered.")
+      writer.sample("rollout_outbox_pending", [:], backlog.waiting)
+      writer.metric("rollout_outbox_given_up", "gauge", "Notifications given up.")
+      writer.sample("rollout_outbox_given_up", [:], backlog.givenUp)
+    }
+    writeProcess(&writer)
+    return writer.text
+  }
+
+  private func writeEvaluations(_ writer: inout MetricsWriter) {
+    writer.metric("rollout_evaluations_total", "counter", "Decisions, by feature and answer.")
+    for (feature, count) in evaluationTotals().sorted(by: { $0.key < $1.key }) {
+      writer.sample(
+        "rollout_evaluations_total", ["feature": feature, "enabled": "true"], count.enabled)
+      writer.sample(
+        "rollout_evaluations_total", ["feature": feature, "enabled": "false"], count.disabled)
+    }
+  }
+
+  private func writePlans(_ writer: inout MetricsWriter) {
+    let all = ledger.totals()
+    writer.metric(
+      "rollout_stage_index", "gauge", "Index of the stage being served; -1 is off.")
+    for item in all {
+      let index = item.plan.isServing ? item.plan.stageIndex : -1
+      writer.sample("rollout_stage_index", ["feature": item.plan.feature], index)
+    }
+    writer.metric("rollout_plan_version", "gauge", "Version of the plan.")
+    for item in all {
+      writer.sample("rollout_plan_version", ["feature": item.plan.feature], item.plan.version)
+    }
+    writer.metric("rollout_plan_held", "gauge", "1 while a hold stops the plan, by cause.")
+    for item in all {
+      guard let hold = item.plan.hold else { continue }
+      writer.sample(
+        "rollout_plan_held", ["feature": item.plan.feature, "cause": hold.cause.rawValue], 1)
+    }
+    writer.metric(
+      "rollout_guard_score", "gauge", "Evidence score of a guard; it acts at its threshold.")
+    for item in all {
+      for (index, finding) in (item.last?.findings ?? []).enumerated() {
+        writer.sample(
+          "rollout_guard_score",
+          ["feature": item.plan.feature, "guard": Self.name(finding.rule, index)],
+          finding.verdict.score)
+      }
+    }
+    writer.metric(
+      "rollout_guard_firing", "gauge", "1 while a guard fires, 0 while it does not.")
+    for item in all {
+      for (index, finding) in (item.last?.findings ?? []).enumerated() {
+        writer.sample(
+          "rollout_guard_firing",
+          ["feature": item.plan.feature, "guard": Self.name(finding.rule, index)],
+          finding.verdict.state == .firing ? 1 : 0)
+      }
+    }
+    writer.metric("rollout_rollbacks_total", "counter", "Steps back, by who caused them.")
+    for (key, count) in rollbacks.all {
+      writer.sample(
+        "rollout_rollbacks_total", ["feature": key.feature, "cause": key.cause], count)
+    }
+  }
+
+  /// Two guards of one metric are told apart by their place.
+  private static func name(_ rule: Guard, _ index: Int) -> String {
+    rule.metric == .prometheus ? "prometheus_\(index)" : rule.metric.rawValue
+  }
+
+  private func writeRequests(_ writer: inout MetricsWriter) {
+    let all = ledger.totals()
+    writer.metric(
+      "rollout_requests_total", "counter", "What users met with, by feature, arm and outcome.")
+    for item in all {
+      for arm in Outcome.Arm.allCases {
+        for (result, count) in (item.totals.results[arm] ?? [:]).sorted(by: {
+          $0.key.rawValue < $1.key.rawValue
+        }) {
+          writer.sample(
+            "rollout_requests_total",
+            ["feature": item.plan.feature, "arm": arm.rawValue, "outcome": result.rawValue], count)
+        }
+      }
+    }
+    writer.metric(
+      "rollout_request_duration_seconds", "histogram", "How long users waited for an answer.")
+    for item in all {
+      for arm in Outcome.Arm.allCases {
+        guard let histogram = item.totals.durations[arm] else { continue }
+        writer.histogram(
+          "rollout_request_duration_seconds",
+          [("feature", item.plan.feature), ("arm", arm.rawValue)], histogram)
+      }
+    }
+    writer.metric("rollout_feedback_total", "counter", "What users said, by feature and kind.")
+    for item in all {
+      for (kind, count) in item.totals.feedback.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+        writer.sample(
+          "rollout_feedback_total", ["feature": item.plan.feature, "kind": kind.rawValue], count)
+      }
+    }
+  }
+
+  private func writeAI(_ writer: inout MetricsWriter) {
+    let numbers = ai.current
+    func labels(_ key: AIMetrics.Key) -> [(name: String, value: String)] {
+      var labels = [
+        (name: "gen_ai_operation_name", value: "chat"),
+        (name: "gen_ai_provider_name", value: key.provider),
+        (name: "gen_ai_request_model", value: key.model),
+      ]
+      if !key.error.isEmpty { labels.append(("error_type", key.error)) }
+      return labels
+    }
+    writer.metric(
+      "gen_ai_client_operation_duration_seconds", "histogram", "Calls to providers.")
+    for (key, histogram) in numbers.durations.sorted(by: { $0.key < $1.key }) {
+      writer.histogram("gen_ai_client_operation_duration_seconds", labels(key), histogram)
+    }
+    writer.metric(
+      "gen_ai_client_operation_time_to_first_chunk_seconds", "histogram",
+      "From the call to the first content of a stream.")
+    for (key, histogram) in numbers.firstChunks.sorted(by: { $0.key < $1.key }) {
+      writer.histogram(
+        "gen_ai_client_operation_time_to_first_chunk_seconds", labels(key), histogram)
+    }
+    writer.metric("gen_ai_client_token_usage", "histogram", "Tokens of a call, by type.")
+    for (type, series) in [("input", numbers.inputTokens), ("output", numbers.outputTokens)] {
+      for (key, histogram) in series.sorted(by: { $0.key < $1.key }) {
+        writer.histogram(
+          "gen_ai_client_token_usage", labels(key) + [("gen_ai_token_type", type)],
+          bounds: TokenHistogram.bounds.map(String.init), counts: histogram.counts,
+          sum: String(histogram.sum), count: histogram.count)
+      }
+    }
+  }
+
+  private func writeHTTP(_ writer: inout MetricsWriter) {
+    var totals: [HTTPCounters.Key: Int] = [:]
+    for loop in loops { loop.http.add(to: &totals) }
+    writer.metric("rollout_http_requests_total", "counter", "Answers, by route and status.")
+    for (key, count) in totals.sorted(by: { $0.key < $1.key }) {
+      writer.sample(
+        "rollout_http_requests_total",
+        ["route": key.route, "status": key.status == 0 ? "other" : String(key.status)], count)
+    }
+    writer.metric("rollout_event_subscribers", "gauge", "Open event streams.")
+    writer.sample("rollout_event_subscribers", [:], hub.count)
+  }
+
+  private func writeProcess(_ writer: inout MetricsWriter) {
+    writer.metric("process_start_time_seconds", "gauge", "When the process began.")
+    writer.sample(
+      "process_start_time_seconds", [:], Double(startedAt.milliseconds) / 1000)
+    var usage = rusage()
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    let seconds = Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
+    let micros = Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec)
+    writer.metric("process_cpu_seconds_total", "counter", "CPU time used.")
+    writer.sample("process_cpu_seconds_total", [:], seconds + micros / 1e6)
+    if let statm = try? readFile("/proc/self/statm") {
+      let pages = String(decoding: statm, as: UTF8.self).split(separator: " ")
+      if pages.count > 1, let resident = Int(pages[1]) {
+        writer.metric("process_resident_memory_bytes", "gauge", "Resident memory.")
+        writer.sample("process_resident_memory_bytes", [:], resident * sysconf(Int32(_SC_PAGESIZE)))
+      }
+    }
+  }
+}
+
+/// Steps back since the process began, by feature and cause (`monitor`, `alert`, `person`).
+final class RollbackCounter: Sendable {
+  struct Key: Hashable, Comparable, Sendable {
+    var feature: String
+    var cause: String
+    static func < (a: Key, b: Key) -> Bool { (a.feature, a.cause) < (b.feature, b.cause) }
+  }
+
+  private let counts = Mutex<[Key: Int]>([:])
+
+  func note(_ event: PlanEvent) {
+    guard event.kind == .rolledBack else { return }
+    let cause =
+      switch event.actor {
+      case .monitor: "monitor"
+      case .alert: "alert"
+      case .token, .anonymous: "person"
+      }
+    counts.withLock { $0[Key(feature: event.feature, cause: cause), default: 0] += 1 }
+  }
+
+  var all: [(key: Key, count: Int)] {
+    counts.withLock { $0.sorted { $0.key < $1.key }.map { ($0.key, $0.value) } }
+  }
+}

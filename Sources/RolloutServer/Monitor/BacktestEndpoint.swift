@@ -1,0 +1,89 @@
+import DocumentKit
+import HTTPKit
+import RolloutAPI
+import RolloutCore
+import RolloutStore
+
+/// `POST /v1/plans/{feature}/backtest`: the recorded outcomes against other thresholds.
+struct BacktestEndpoint: Sendable {
+  let controller: PlanController
+  let store: any PlanStore
+  let telemetry: TelemetryStore
+  let ledger: OutcomeLedger
+  let clock: any WallClock
+
+  var routes: [Route] {
+    [Route(.post, "/v1/plans/{feature}/backtest", .scopes([.operate]), .task(run))]
+  }
+
+  private func run(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.allowQuery()
+    let feature = request.parameters[0]
+    guard request.principal.may(use: feature) else {
+      throw Problem(.forbidden, "The token is limited to other features.")
+    }
+    var plan = try await controller.plan(feature)
+    let since = try configure(&plan, request)
+    // What is still in memory is recorded too.
+    try await TelemetryKeeper(store: telemetry).save(ledger)
+    let outcomes = try await telemetry.outcomes(feature).flatMap(PackedOutcomes.unpack)
+    let events = try await store.events(feature: feature, before: nil, limit: 1000)
+    let steps = events.map(\.event).filter { $0.kind == .rolledBack && $0.at >= since }
+    let backtest = Backtest(
+      outcomes.filter { $0.at >= since }, plan: plan, rollbacks: steps.map(\.at))
+    return try .json(BacktestView(backtest, plan, steps.reversed()))
+  }
+
+  /// Puts the asked-for guards into a copy of the plan; returns from when to replay.
+  private func configure(_ plan: inout Plan, _ request: APIRequest) throws -> Instant {
+    var since = Instant(milliseconds: 0)
+    do throws(DocumentError) {
+      var reader = try ObjectReader(
+        request.body.isEmpty ? .object([:]) : try JSONReader.read(request.body))
+      if let guards = try reader.list("guards") {
+        plan.definition.guards = try guards.map(Guard.init)
+      }
+      if let preset: Preset = try reader.choice("preset") {
+        plan.definition.preset = preset
+        for index in plan.definition.stages.indices { plan.definition.stages[index].preset = nil }
+      }
+      if let stage = try reader.text("stage") {
+        guard let index = plan.definition.stages.firstIndex(where: { $0.name == stage }) else {
+          throw reader.error("stage", "There is no stage \(quoted(stage)).")
+        }
+        plan.stageIndex = index
+      }
+      if let text = try reader.text("since") {
+        if let span = TimeSpan(text) {
+          since = Instant(milliseconds: clock.now.milliseconds - span.milliseconds)
+        } else if let at = Instant(rfc3339: text) {
+          since = at
+        } else {
+          throw reader.error("since", "Expected a duration such as 2h, or RFC 3339.")
+        }
+      }
+      try reader.finish()
+    } catch { throw Problem(.badRequest, "\(error)") }
+    plan.stageIndex = max(0, plan.stageIndex)
+    return since
+  }
+}
+
+extension BacktestView {
+  fileprivate init(_ backtest: Backtest, _ plan: Plan, _ steps: [PlanEvent]) {
+    let notReplayed = plan.definition.guards.filter {
+      $0.feedbackKind != nil || $0.measure(baseline: nil) == nil
+    }
+    self.init(
+      feature: plan.feature, stage: plan.stageName, outcomes: backtest.outcomeCount,
+      from: backtest.from?.rfc3339, to: backtest.to?.rfc3339,
+      alarms: backtest.alarms.map {
+        Alarm(
+          at: $0.at.rfc3339, guard: $0.metric.rawValue, sentence: $0.sentence,
+          requests: $0.requests, falseAlarm: $0.isFalse, usersSpared: $0.usersSpared)
+      },
+      falseAlarms: backtest.falseAlarms, usersSpared: backtest.usersSpared,
+      actual: steps.map { Actual(at: $0.at.rfc3339, actor: $0.actor.text, reason: $0.reason) },
+      notReplayed: notReplayed.map(\.metric.rawValue))
+  }
+}

@@ -1,0 +1,115 @@
+import DocumentKit
+import HTTPKit
+import RolloutAPI
+import RolloutCore
+
+/// Asks a Prometheus server for the values of `prometheus` guards, on a schedule.
+struct PrometheusPoller: Sendable {
+  /// `prometheus` of `rollout.yaml`.
+  struct Settings: Sendable {
+    var url: String
+    var interval = TimeSpan.seconds(15)
+    var bearerToken: String?
+  }
+
+  /// Seconds for one query.
+  private static let timeout = 10.0
+
+  let settings: Settings?
+  let client: HTTPClient
+  let ledger: OutcomeLedger
+  let clock: any WallClock
+
+  /// Runs until the task is cancelled.
+  func run() async {
+    let interval = Duration.milliseconds(settings?.interval.milliseconds ?? 15_000)
+    while !Task.isCancelled {
+      await poll()
+      try? await Task.sleep(for: interval)
+    }
+  }
+
+  /// Asks every query once.
+  func poll() async {
+    for query in ledger.queries() {
+      ledger.record(await ask(query), for: query, at: clock.now)
+    }
+  }
+
+  private func ask(_ query: OutcomeLedger.Query) async -> PollWatch.Sample {
+    guard let settings else {
+      return .unavailable("the server's configuration names no prometheus")
+    }
+    let text = query.text.replacing("{{feature}}", with: query.feature)
+      .replacing("{{stage}}", with: query.stage)
+    var call = HTTPCall(
+      "POST", "\(settings.url)/api/v1/query",
+      headers: [("content-type", "application/x-www-form-urlencoded")],
+      body: Array("query=\(APIPath.segment(text))&timeout=\(Int(Self.timeout))s".utf8))
+    if let token = settings.bearerToken {
+      call.headers.append(("authorization", "Bearer \(token)"))
+    }
+    call.timeouts.total = Self.timeout
+    call.timeouts.firstByte = Self.timeout
+    call.answerSizeMax = 1 << 20
+    do {
+      let (head, body) = try await client.execute(call)
+      return Self.sample(status: head.status, body)
+    } catch { return .unavailable("Prometheus did not answer: \(error)") }
+  }
+
+  /// Reads an answer of `/api/v1/query`: a scalar, or a vector of exactly one element.
+  static func sample(status: Int, _ body: [UInt8]) -> PollWatch.Sample {
+    guard let answer = try? JSONReader.read(body) else {
+      return .unavailable("Prometheus answered \(status) without JSON")
+    }
+    guard answer["status"]?.string == "success", let data = answer["data"] else {
+      let why = answer["error"]?.string ?? "status \(status)"
+      return .unavailable("Prometheus says: \(why.prefix(200))")
+    }
+    let pair: [Document]?
+    switch data["resultType"]?.string {
+    case "scalar": pair = data["result"]?.array
+    case "vector":
+      let elements = data["result"]?.array ?? []
+      guard elements.count == 1 else {
+        return .unavailable(
+          elements.isEmpty
+            ? "the query has no result"
+            : "the query has \(elements.count) results; aggregate them to one")
+      }
+      pair = elements[0]["value"]?.array
+    default: return .unavailable("the query gives no scalar or instant vector")
+    }
+    guard let text = pair?.last?.string, let value = Double(text), value.isFinite else {
+      return .unavailable("the query's value is no number")
+    }
+    return .value(value)
+  }
+}
+
+extension PrometheusPoller.Settings {
+  init(
+    _ reader: inout ObjectReader, environment: (String) -> String?
+  ) throws(DocumentError) {
+    url = try reader.requiredText("url")
+    while url.hasSuffix("/") { url.removeLast() }
+    guard url.hasPrefix("http://") || url.hasPrefix("https://") else {
+      throw reader.error("url", "Expected the http or https URL of a Prometheus server.")
+    }
+    if let text = try reader.text("interval") {
+      guard let span = TimeSpan(text), span >= .seconds(1), span <= .minutes(2) else {
+        throw reader.error("interval", "Expected a duration from 1s to 2m.")
+      }
+      interval = span
+    }
+    if let variable = try reader.text("bearer_token_env") {
+      guard let token = environment(variable), !token.isEmpty else {
+        throw reader.error(
+          "bearer_token_env", "The environment variable \(quoted(variable)) is not set.")
+      }
+      bearerToken = token
+    }
+    try reader.finish()
+  }
+}

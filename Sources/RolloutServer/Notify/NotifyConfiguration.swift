@@ -1,0 +1,118 @@
+import DocumentKit
+import RolloutCore
+import RolloutStore
+
+/// Somebody outside who is told what happens: `notify` of `rollout.yaml`.
+struct NotifyTarget: Sendable {
+  enum Kind: String, Sendable, CaseIterable {
+    /// Standard Webhooks, signed.
+    case webhook
+    /// Slack's incoming webhooks, and whatever takes their format.
+    case slack
+  }
+
+  var name: String
+  var kind: Kind
+  var url: String
+  /// Signs webhooks; nil for unsigned ones.
+  var secret: WebhookSecret?
+  /// Kinds of messages; nil for all but verdicts.
+  var kinds: Set<String>?
+  /// Whether it may be on this machine or a private network.
+  var allowsPrivate = false
+
+  var subscription: Subscription { Subscription(target: name, kinds: kinds) }
+
+  /// Every kind of message there is.
+  static let allKinds =
+    PlanEvent.Kind.allCases.map(\.rawValue) + Notice.Kind.allCases.map(\.rawValue)
+
+  init(
+    _ item: (element: Document, path: String), index: Int, environment: (String) -> String?
+  ) throws(DocumentError) {
+    var reader = try ObjectReader(item.element, path: item.path)
+    guard let kind: Kind = try reader.choice("kind") else {
+      throw reader.error("kind", "Say what it is: webhook or slack.")
+    }
+    self.kind = kind
+    name = try reader.text("name") ?? "\(kind.rawValue)-\(index + 1)"
+    guard isName(name) else { throw reader.error("name", "A name is 1–128 of a–z A–Z 0–9 . _ -") }
+    url = try Self.url(&reader, environment)
+    allowsPrivate = try reader.bool("allow_private") ?? false
+    guard url.hasPrefix("https://") || (url.hasPrefix("http://") && allowsPrivate) else {
+      throw reader.error("url", "Expected an https URL (http only with allow_private: true).")
+    }
+    if let variable = try reader.text("secret_env") {
+      guard let text = environment(variable), let secret = WebhookSecret(text) else {
+        throw reader.error(
+          "secret_env", "\(quoted(variable)) must hold 16 bytes or more, or whsec_ and base64.")
+      }
+      self.secret = secret
+    }
+    if let kinds = try reader.texts("events") {
+      if let stranger = kinds.first(where: { !Self.allKinds.contains($0) }) {
+        throw reader.error(
+          "events",
+          "\(quoted(stranger)) is no event; there are: \(Self.allKinds.joined(separator: ", ")).")
+      }
+      self.kinds = Set(kinds)
+    }
+    try reader.finish()
+  }
+
+  private static func url(
+    _ reader: inout ObjectReader, _ environment: (String) -> String?
+  ) throws(DocumentError) -> String {
+    if let url = try reader.text("url") { return url }
+    guard let variable = try reader.text("url_env") else {
+      throw reader.error("url", "Give url, or url_env with the name of an environment variable.")
+    }
+    guard let url = environment(variable), !url.isEmpty else {
+      throw reader.error("url_env", "The environment variable \(quoted(variable)) is not set.")
+    }
+    return url
+  }
+}
+
+/// The key of a Standard Webhooks signature.
+struct WebhookSecret: Sendable {
+  /// Seconds by which a timestamp may be off.
+  static let tolerance = 300
+
+  private let key: [UInt8]
+
+  /// `whsec_` and base64, or the bytes themselves, 16 or more; nil for anything shorter.
+  init?(_ text: String) {
+    if text.hasPrefix("whsec_") {
+      guard let key = Digest.base64Decoded(String(text.dropFirst(6))) else { return nil }
+      self.key = key
+    } else {
+      key = Array(text.utf8)
+    }
+    guard key.count >= 16 else { return nil }
+  }
+
+  /// `v1,<base64>` over `id.timestamp.body`.
+  func signature(id: String, timestamp: Int, body: [UInt8]) -> String {
+    "v1," + Digest.base64(mac(id, timestamp, body))
+  }
+
+  private func mac(_ id: String, _ timestamp: Int, _ body: [UInt8]) -> [UInt8] {
+    Digest.hmacSHA256(key: key, Array("\(id).\(timestamp).".utf8) + body)
+  }
+
+  /// Whether one of the space-separated signatures is ours and the timestamp is near `now`
+  /// (seconds).
+  func verifies(
+    _ signatures: String, id: String, timestamp: Int, body: [UInt8], now: Int
+  ) -> Bool {
+    guard abs(now - timestamp) <= Self.tolerance else { return false }
+    let expected = mac(id, timestamp, body)
+    return signatures.split(separator: " ").contains { item in
+      guard item.hasPrefix("v1,"), let sent = Digest.base64Decoded(String(item.dropFirst(3))) else {
+        return false
+      }
+      return Digest.equal(sent, expected)
+    }
+  }
+}

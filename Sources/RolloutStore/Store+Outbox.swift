@@ -1,0 +1,171 @@
+import DocumentKit
+package import RolloutCore
+
+extension Store: OutboxStore {
+  /// Notices kept; older ones are dropped with their deliveries.
+  private static let noticesMax = 10_000
+  /// Deliveries that are done are kept for a week.
+  private static let keptFor = TimeSpan.days(7)
+
+  /// Queues a message for everyone who wants it; part of the caller's transaction.
+  static func enqueue(
+    event: Int? = nil, notice: Int? = nil, kind: String, at now: Instant,
+    _ subscriptions: [Subscription], _ connection: Connection
+  ) throws {
+    for subscription in subscriptions where subscription.wants(kind) {
+      try connection.run(
+        """
+        INSERT INTO outbox (target, event_id, notice_id, next_attempt_at_ms)
+        VALUES (:target, :event, :notice, :now)
+        """,
+        [
+          "target": .text(subscription.target), "event": SQLValue(event),
+          "notice": SQLValue(notice), "now": SQLValue(now),
+        ])
+    }
+  }
+
+  package func append(_ notice: Notice) async throws -> StoredNotice {
+    let subscriptions = subscriptions
+    return try await database.write { connection in
+      let last = try connection.query("SELECT coalesce(max(id), 0) FROM plan_event") { $0.int(0) }
+      try connection.run(
+        """
+        INSERT INTO notice (
+          after_event_id, feature, plan_version, at_ms, type, sentence, evidence_json
+        ) VALUES (:after, :feature, :version, :at, :type, :sentence, :evidence)
+        """,
+        [
+          "after": SQLValue(last.first), "feature": .text(notice.feature),
+          "version": SQLValue(notice.planVersion), "at": SQLValue(notice.at),
+          "type": .text(notice.kind.rawValue), "sentence": .text(notice.sentence),
+          "evidence": SQLValue(notice.evidence?.jsonText),
+        ])
+      let id = connection.lastInsertedID
+      try Self.enqueue(
+        notice: id, kind: notice.kind.rawValue, at: notice.at, subscriptions, connection)
+      try connection.run(
+        "DELETE FROM notice WHERE id <= :id", ["id": SQLValue(id - Self.noticesMax)])
+      return StoredNotice(id: id, afterEvent: last.first ?? 0, notice: notice)
+    }
+  }
+
+  package func notices(
+    afterEvent event: Int, id: Int, limit: Int
+  ) async throws -> [StoredNotice] {
+    try await database.read { connection in
+      try connection.query(
+        """
+        \(Self.selectNotices)
+        WHERE after_event_id > :event OR (after_event_id = :event AND id > :id)
+        ORDER BY after_event_id, id
+        LIMIT :limit
+        """,
+        ["event": SQLValue(event), "id": SQLValue(id), "limit": SQLValue(limit)], Self.notice)
+    }
+  }
+
+  private static let selectNotices = """
+    SELECT id, after_event_id, feature, plan_version, at_ms, type, sentence, evidence_json
+    FROM notice
+    """
+
+  private static func notice(_ row: Row) throws -> StoredNotice {
+    guard let kind = Notice.Kind(rawValue: row.text(5)) else {
+      throw StoreError.corrupt("notice \(row.int(0)) is of an unknown type")
+    }
+    return StoredNotice(
+      id: row.int(0), afterEvent: row.int(1),
+      notice: Notice(
+        feature: row.text(2), planVersion: row.int(3), at: row.instant(4), kind: kind,
+        sentence: row.text(6),
+        evidence: row.optionalText(7).flatMap { try? JSONReader.read(Array($0.utf8)) }))
+  }
+
+  package func due(now: Instant, limit: Int) async throws -> [Delivery] {
+    try await database.read { connection in
+      let rows = try connection.query(
+        """
+        SELECT id, target, event_id, notice_id, attempts
+        FROM outbox
+        WHERE delivered_at_ms IS NULL AND given_up_at_ms IS NULL AND next_attempt_at_ms <= :now
+        ORDER BY id
+        LIMIT :limit
+        """,
+        ["now": SQLValue(now), "limit": SQLValue(limit)]
+      ) { row in
+        (
+          id: row.int(0), target: row.text(1), event: row.optionalInt(2),
+          notice: row.optionalInt(3), attempts: row.int(4)
+        )
+      }
+      return try rows.compactMap { row in
+        let message = try Self.message(event: row.event, notice: row.notice, connection)
+        return message.map {
+          Delivery(id: row.id, target: row.target, message: $0, attempts: row.attempts)
+        }
+      }
+    }
+  }
+
+  private static func message(
+    event: Int?, notice: Int?, _ connection: Connection
+  ) throws -> Message? {
+    if let event {
+      let found = try connection.query(
+        "\(selectEvents) WHERE id = :id", ["id": SQLValue(event)], Self.event)
+      return found.first.map { .event($0) }
+    }
+    let found = try connection.query(
+      "\(selectNotices) WHERE id = :id", ["id": SQLValue(notice)], Self.notice)
+    return found.first.map { .notice($0) }
+  }
+
+  package func delivered(_ id: Int, at now: Instant) async throws {
+    let oldest = Instant(milliseconds: now.milliseconds - Self.keptFor.milliseconds)
+    try await database.write { connection in
+      try connection.run(
+        """
+        UPDATE outbox
+        SET delivered_at_ms = :now, attempts = attempts + 1, last_error = NULL
+        WHERE id = :id
+        """, ["id": SQLValue(id), "now": SQLValue(now)])
+      _ = try connection.run(
+        "DELETE FROM outbox WHERE delivered_at_ms < :oldest", ["oldest": SQLValue(oldest)])
+    }
+  }
+
+  package func failed(
+    _ id: Int, error: String, retryAt: Instant?, at now: Instant
+  ) async throws {
+    try await database.write { connection in
+      _ = try connection.run(
+        """
+        UPDATE outbox
+        SET attempts = attempts + 1,
+          last_error = :error,
+          next_attempt_at_ms = coalesce(:retry, next_attempt_at_ms),
+          given_up_at_ms = CASE WHEN :retry IS NULL THEN :now END
+        WHERE id = :id
+        """,
+        [
+          "id": SQLValue(id), "error": .text(String(error.prefix(500))),
+          "retry": SQLValue(retryAt), "now": SQLValue(now),
+        ])
+    }
+  }
+
+  package func backlog() async throws -> (waiting: Int, givenUp: Int) {
+    try await database.read { connection in
+      let counts = try connection.query(
+        """
+        SELECT count(*) FILTER (WHERE given_up_at_ms IS NULL),
+          count(*) FILTER (WHERE given_up_at_ms IS NOT NULL)
+        FROM outbox
+        WHERE delivered_at_ms IS NULL
+        """
+      ) { ($0.int(0), $0.int(1)) }
+      return counts.first ?? (0, 0)
+    }
+  }
+}
