@@ -31,14 +31,16 @@ final class TestServer: Sendable {
   /// `yaml` is the configuration; passing the folder of an earlier server is a restart.
   init(
     _ yaml: String = "{}", folder: TemporaryFolder = TemporaryFolder(),
-    clock: ManualClock = ManualClock()
+    clock: ManualClock = ManualClock(), variables: [String: String] = [:]
   ) async throws {
     self.folder = folder
     self.clock = clock
     var options = try ServerOptions([]) { _ in nil }
     options.port = 0
     options.data = folder.path
-    let configuration = try ServerConfiguration(YAMLReader.read(Array(yaml.utf8))) { _ in nil }
+    let configuration = try ServerConfiguration(YAMLReader.read(Array(yaml.utf8))) {
+      variables[$0]
+    }
     var environment = Application.Environment()
     environment.clock = clock
     environment.loops = 2

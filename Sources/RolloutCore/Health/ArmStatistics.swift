@@ -45,11 +45,17 @@ extension ArmStatistics {
 
   mutating func read(from reader: inout StateReader) throws(StateReader.Truncated) {
     requests = try reader.natural()
-    for result in Outcome.Result.allCases { results[result] = try reader.natural() }
+    for result in Outcome.Result.allCases {
+      let count = try reader.natural()
+      results[result] = count == 0 ? nil : count
+    }
     try latencies.read(from: &reader)
     inputTokens = try reader.natural()
     outputTokens = try reader.natural()
     cost = Money(nanodollars: try reader.natural())
-    for kind in Feedback.Kind.allCases { feedback[kind] = try reader.natural() }
+    for kind in Feedback.Kind.allCases {
+      let count = try reader.natural()
+      feedback[kind] = count == 0 ? nil : count
+    }
   }
 }

@@ -33,7 +33,7 @@ package struct Detector: Sendable, Equatable {
   package let minAffectedUsers: Int
 
   var window: ThresholdWindow
-  var score: EvidenceScore
+  package internal(set) var score: EvidenceScore
   var recent = RecentLevel()
   package internal(set) var health: HealthyEvidence
   var band: EvidenceScore?

@@ -20,6 +20,11 @@ package struct Reading: Sendable, Equatable {
   /// Over the limit: 0 when nothing was wrong, above 1 when worse than allowed.
   package var ratio: Double
   package var bad: Bool
+
+  package init(ratio: Double, bad: Bool) {
+    self.ratio = ratio
+    self.bad = bad
+  }
 }
 
 /// Means per request of one stage, for guards that compare with the stage before.

@@ -126,6 +126,8 @@ final class OutcomeLedger: Sendable {
         guard let entry = entries[key], entry.health.plan.isServing, entry.isDue(now) else {
           return nil
         }
+        entries[key]?.hasNews = false
+        entries[key]?.lookedAt = now
         return entries[key]?.look(now)
       }
     }
@@ -211,11 +213,10 @@ extension OutcomeLedger.Entry {
     return waits || now.since(lookedAt) >= OutcomeLedger.restInterval
   }
 
+  /// Anybody may look; only the monitor's look makes the news old.
   mutating func look(_ now: Instant) -> Assessment {
     let assessment = health.assessment(now: now)
     last = assessment
-    lookedAt = now
-    hasNews = false
     return assessment
   }
 }
