@@ -78,6 +78,9 @@ let package = Package(
         "RolloutTesting",
       ]),
     suite(
+      "SimulationTests",
+      ["RolloutServer", "RolloutStore", "RolloutCore", "DocumentKit", "RolloutTesting"]),
+    suite(
       "RolloutCLITests", ["RolloutCLI", "RolloutServer", "DocumentKit", "RolloutTesting"]),
     suite("TidyTests", [], exclude: ["migrations.sha256"]),
   ]

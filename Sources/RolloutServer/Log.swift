@@ -5,6 +5,8 @@ import RolloutCore
 /// One JSON object per line on standard error. Never prompts, completions or secrets.
 struct Log: Sendable {
   var clock: any WallClock
+  /// Says nothing: thousands of simulated servers would say too much.
+  var isSilent = false
 
   func notice(_ message: String, _ fields: KeyValuePairs<String, String> = [:]) {
     line("notice", message, fields)
@@ -15,6 +17,7 @@ struct Log: Sendable {
   }
 
   private func line(_ level: String, _ message: String, _ fields: KeyValuePairs<String, String>) {
+    guard !isSilent else { return }
     var writer = JSONWriter()
     writer.beginObject()
     writer.key("time")

@@ -9,5 +9,8 @@ package final class ManualClock: WallClock {
 
   package var now: Instant { current.withLock { $0 } }
 
+  /// As when somebody sets a clock, back too.
+  package func set(_ now: Instant) { current.withLock { $0 = now } }
+
   package func advance(_ span: TimeSpan) { current.withLock { $0 = $0 + span } }
 }

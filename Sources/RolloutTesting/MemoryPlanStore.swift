@@ -6,6 +6,7 @@ package actor MemoryPlanStore: PlanStore {
   private var plans: [String: Plan] = [:]
   private var history: [StoredEvent] = []
   private var answers: [StoredAnswer] = []
+  package private(set) var allNotices: [StoredNotice] = []
   private var failure: StoreError?
 
   package init() {}
@@ -41,4 +42,29 @@ package actor MemoryPlanStore: PlanStore {
   package func answer(scope: String, key: String, now: Instant) -> StoredAnswer? {
     answers.last { $0.scope == scope && $0.key == key && $0.expiresAt > now }
   }
+}
+
+/// Enough of the other ports to run a controller and a monitor on.
+extension MemoryPlanStore: CohortStore, OutboxStore {
+  package func loadCohorts() -> [String: ByteSet] { [:] }
+  package func add(_ users: [String], to cohort: String, at now: Instant) {}
+  package func remove(_ user: String, from cohort: String) {}
+  package func members(of cohort: String, after: String?, limit: Int) -> [String] { [] }
+
+  package func append(_ notice: Notice) throws -> StoredNotice {
+    if let failure { throw failure }
+    let stored = StoredNotice(
+      id: allNotices.count + 1, afterEvent: history.count, notice: notice)
+    allNotices.append(stored)
+    return stored
+  }
+
+  package func notices(afterEvent event: Int, id: Int, limit: Int) -> [StoredNotice] {
+    Array(allNotices.filter { ($0.afterEvent, $0.id) > (event, id) }.prefix(limit))
+  }
+
+  package func due(now: Instant, limit: Int) -> [Delivery] { [] }
+  package func delivered(_ id: Int, at now: Instant) {}
+  package func failed(_ id: Int, error: String, retryAt: Instant?, at now: Instant) {}
+  package func backlog() -> (waiting: Int, givenUp: Int) { (0, 0) }
 }

@@ -6,7 +6,7 @@ private final class ThreadBody: Sendable {
 }
 
 /// Runs `body` on a new detached thread.
-func onThread(_ body: @escaping @Sendable () -> Void) {
+package func onThread(_ body: @escaping @Sendable () -> Void) {
   let box = Unmanaged.passRetained(ThreadBody(body)).toOpaque()
   var thread = pthread_t()
   pthread_create(&thread, nil, threadMain, box)

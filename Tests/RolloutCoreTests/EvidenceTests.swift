@@ -182,7 +182,8 @@ import Testing
       Outcome(
         result: result, arm: index % 2 == 0 ? .treatment : .control,
         user: index == 2 ? nil : UInt64(index), at: Samples.start + .seconds(Int64(index)),
-        latency: index == 1 ? nil : Double(index) * 100, inputTokens: index, outputTokens: 2 * index,
+        latency: index == 1 ? nil : Double(index) * 100, inputTokens: index,
+        outputTokens: 2 * index,
         cost: Money(nanodollars: index))
     }
     var packed = PackedOutcomes()

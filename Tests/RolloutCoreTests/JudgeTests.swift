@@ -255,7 +255,8 @@ import Testing
     }
   }
 
-  @Test func `what was measured survives its bytes, and another stage takes only the means`() throws {
+  @Test func `what was measured survives its bytes, and another stage takes only the means`() throws
+  {
     let start = try plan()
     var health = FeatureHealth(start)
     for number in 0..<700 {

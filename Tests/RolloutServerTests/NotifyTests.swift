@@ -125,7 +125,8 @@ import Testing
       ("192.168.1.1", false), ("169.254.169.254", false), ("100.64.0.1", false), ("0.0.0.0", false),
       ("224.0.0.1", false), ("::1", false), ("fe80::1", false), ("fd00::1", false),
       ("::ffff:127.0.0.1", false), ("::ffff:8.8.8.8", true), ("64:ff9b::7f00:1", false),
-      ("2606:4700::1111", true), ("2001:db8::1", false), ("2002:7f00:1::", false), ("ff02::1", false),
+      ("2606:4700::1111", true), ("2001:db8::1", false), ("2002:7f00:1::", false),
+      ("ff02::1", false),
     ] { #expect(isPublicAddress(address) == isPublic, "\(address)") }
   }
 
@@ -197,7 +198,8 @@ import Testing
         try await guardState().sentence?.contains("the query has no result") == true
       })
     #expect(try await guardState().state == "unavailable")
-    #expect(upstream.requests.first?.contains("query=errors%7Bfeature%3D%22ai-summary%22%7D") == true)
+    #expect(
+      upstream.requests.first?.contains("query=errors%7Bfeature%3D%22ai-summary%22%7D") == true)
     upstream.always(answer(#"{"metric":{},"value":[1,"0.01"]}"#))
     #expect(try await server.eventually { try await guardState().state == "quiet" })
     upstream.always(answer(#"{"metric":{},"value":[1,"0.2"]}"#))

@@ -1,0 +1,74 @@
+import RolloutCore
+
+/// The promises that every committed change must keep, whoever made it.
+enum Invariants {
+  private static let users = (0..<24).map { "u\($0)" } + ["anna"]
+
+  static func check(
+    _ change: Lifecycle.Change, after before: Plan?, _ violations: inout [String]
+  ) {
+    let plan = change.plan
+    let event = change.event
+    func violated(_ text: String) { violations.append("version \(plan.version): \(text)") }
+    // P2: each version follows the one before, and its event says the same.
+    if event.version != plan.version { violated("P2: the event is of version \(event.version)") }
+    guard let before else { return }
+    if plan.version != before.version + 1 { violated("P2: follows \(before.version)") }
+    // One stage at a time: serving is one place of the list, moved by one when it advances.
+    if event.kind == .advanced, plan.stageIndex != before.stageIndex + 1 {
+      violated("advanced from \(before.stageIndex) to \(plan.stageIndex)")
+    }
+    checkAutomation(event, before, plan, violated)
+    checkAudience(event, before, plan, violated)
+  }
+
+  /// P9: automation only reduces exposure, except where the plan itself asked for automatic
+  /// advance; it never undoes a person's decision.
+  private static func checkAutomation(
+    _ event: PlanEvent, _ before: Plan, _ after: Plan, _ violated: (String) -> Void
+  ) {
+    guard !event.actor.isPerson else { return }
+    let allowed: Set<PlanEvent.Kind> =
+      event.actor == .monitor
+      ? [.rolledBack, .paused, .held, .released, .advanced] : [.rolledBack, .paused, .killed]
+    if !allowed.contains(event.kind) { violated("P9: \(event.actor.text) did \(event.kind)") }
+    let isWider = reach(after) > reach(before)
+    let asked = event.kind == .advanced && before.definition.advance == .automatic
+    if isWider, !asked { violated("P9: \(event.actor.text) widened (\(event.kind))") }
+    if event.kind == .advanced {
+      if before.hold != nil { violated("P9: advanced a held plan") }
+      if before.automaticAdvanceOff { violated("P9: advanced although it was turned off") }
+      if before.status != .active { violated("P9: advanced a \(before.status) plan") }
+      if let stage = before.nextStage, before.approvals.count < stage.approvals {
+        violated("P9: skipped an approval")
+      }
+    }
+    if before.status == .killed { violated("P9: touched a killed plan") }
+    if event.kind == .released, before.hold?.needsAcknowledgement == true {
+      violated("P9: released what a person must acknowledge")
+    }
+  }
+
+  private static func reach(_ plan: Plan) -> Int { plan.isServing ? plan.stageIndex : -1 }
+
+  /// P4: the same id stays in the same bucket; widening removes nobody, narrowing adds nobody.
+  private static func checkAudience(
+    _ event: PlanEvent, _ before: Plan, _ after: Plan, _ violated: (String) -> Void
+  ) {
+    guard event.kind == .advanced || event.kind == .rolledBack else { return }
+    let old = CompiledPlan(before) { _ in ByteSet(["anna", "u3"]) }
+    let new = CompiledPlan(after) { _ in ByteSet(["anna", "u3"]) }
+    for user in users {
+      let bytes = Array(user.utf8)
+      guard let was = try? old.decide(user: bytes.span), let now = try? new.decide(user: bytes.span)
+      else { continue }
+      if was.bucket != now.bucket { violated("P4: \(user) moved to another bucket") }
+      if event.kind == .advanced, was.enabled, !now.enabled {
+        violated("P4: widening took it from \(user)")
+      }
+      if event.kind == .rolledBack, !was.enabled, now.enabled {
+        violated("P4: a rollback gave it to \(user)")
+      }
+    }
+  }
+}
