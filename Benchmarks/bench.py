@@ -226,11 +226,34 @@ def in_process(folder):
     out = subprocess.run([BIN / "RolloutBenchmarks"], capture_output=True, text=True, check=True,
                          env={**os.environ, "LD_PRELOAD": str(library)}).stdout
     values = json.loads(out)
-    print("in process:", out.strip())
+    table = values.pop("detectors")
+    print("in process:", json.dumps(values))
+    print_detectors(table)
     results["evaluate_percentage_ns"] = values["percentage_ns"]
     results["evaluate_percentage_allocations"] = values["percentage_allocations"]
     results["evaluate_rules_ns"] = values["rules_ns"]
     results["preview_10m_s"] = values["preview_10m_s"]
+
+
+def print_detectors(table):
+    """False rollbacks per 100,000 requests, and median/p95 requests until a rollback."""
+    names = {"shipped": "Rollout's default", "naive_100": "over 5 % of last 100",
+             "word_500": "over 5 % of last 500"}
+    rates = ["0.8", "2", "3", "4.5"]
+    print(f"\n{'false rollbacks per 100,000':28}" + "".join(f"{rate + ' %':>10}" for rate in rates)
+          + "   requests until rollback (median/p95)")
+    print(" " * 68 + "".join(f"   {rate:>8}" for rate in ["8 %", "10 %", "20 %", "50 %", "100 %"]))
+    for key, name in names.items():
+        row = table[key]
+        print(f"{name:28}" + "".join(f"{row['false_' + rate]:10.3f}" for rate in rates)
+              + "".join(f"   {a:>4}/{b:<4}"[:12].rjust(11) for a, b in row["delays"]))
+    print()
+    shipped = table["shipped"]
+    results["detector_false_0.8"] = shipped["false_0.8"]
+    results["detector_false_3"] = shipped["false_3"]
+    for rate, (median, p95) in zip(["8", "10", "20", "50"], shipped["delays"]):
+        results[f"detector_{rate}_median"] = median
+        results[f"detector_{rate}_p95"] = p95
 
 
 def main():

@@ -12,6 +12,7 @@ enum Main {
       "rules_ns": .double(try time(rules())),
       "rules_allocations": .int(try allocations(rules())),
       "preview_10m_s": .double(preview()),
+      "detectors": DetectorTable.make(),
     ])
     print(result.jsonText)
   }
