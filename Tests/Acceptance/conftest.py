@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +18,12 @@ import requests
 sys.dont_write_bytecode = True
 
 BIN = pathlib.Path(os.environ["ROLLOUT_BIN"])
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 class Upstream:

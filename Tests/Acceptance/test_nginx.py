@@ -10,19 +10,13 @@ import time
 import pytest
 import requests
 
-from conftest import Server
+from conftest import Server, free_port
 
 ROOT = pathlib.Path(__file__).parents[2]
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
 if NGINX is None and os.environ.get("CI") != "true":
     pytest.skip("SKIPPED: nginx is not installed; the edge was NOT tested", allow_module_level=True)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
