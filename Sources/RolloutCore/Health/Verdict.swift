@@ -68,8 +68,7 @@ extension Detector {
     }
     return (
       .firing,
-      "\(name): \(summary), \(affected) users affected, clearly over the limit of "
-        + "\(limitText); \(firedBy)."
+      "\(name): \(firingSummary(affected)), clearly over the limit of \(limitText); \(firedBy)."
     )
   }
 
@@ -109,6 +108,17 @@ extension Detector {
         return "\(percent(window.rate)) of \(requests) took longer than \(rule.limit.text)"
       default: return "\(percent(window.rate)) of \(requests)"
       }
+    }
+  }
+
+  private func firingSummary(_ affected: Int) -> String {
+    switch rule.metric {
+    case .errorRate: "\(summary) failed for \(affected) users"
+    case .degradedRate: "\(summary) were degraded for \(affected) users"
+    case .thumbsDownRate: "\(summary) got a thumbs down, from \(affected) users"
+    case .regenerateRate: "\(summary) were asked for again, by \(affected) users"
+    case .abandonRate: "\(summary) were abandoned, by \(affected) users"
+    default: "\(summary), \(affected) users affected"
     }
   }
 
