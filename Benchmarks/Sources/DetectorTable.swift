@@ -101,7 +101,7 @@ enum DetectorTable {
   ) -> (median: Int, p95: Int) {
     var random = Random(state: UInt64(rate * 1000) &+ 77)
     var delays: [Int] = []
-    for _ in 0..<1000 {
+    for _ in 0..<20_000 {
       var rule = R()
       var acted = false
       for number in 0..<2000 where !acted {

@@ -40,7 +40,8 @@ package indirect enum Rule: Sendable, Equatable {
       // No rules is an empty audience: nobody.
       return !rules.isEmpty && rules.allSatisfy { $0.matches(attributes) }
     case .attribute(let name, let condition):
-      return condition.matches(attributes[name])
+      guard let index = attributes.index(of: name) else { return condition.matches(nil) }
+      return condition.matches(attributes.values[index])
     }
   }
 }
@@ -111,24 +112,27 @@ package struct Attributes: Sendable, ExpressibleByDictionaryLiteral {
   /// Attributes of one request; more are refused at the door.
   package static let countMax = 100
 
-  private var entries: [(name: String, value: AttributeValue)] = []
+  private var names: [String] = []
+  fileprivate private(set) var values: [AttributeValue] = []
 
   package init() {}
 
   package init(dictionaryLiteral elements: (String, AttributeValue)...) {
-    entries = elements.map { ($0.0, $0.1) }
+    for (name, value) in elements { append(name, value) }
   }
 
-  package var count: Int { entries.count }
+  package var count: Int { names.count }
 
   package mutating func append(_ name: String, _ value: AttributeValue) {
-    entries.append((name, value))
+    names.append(name)
+    values.append(value)
   }
 
-  package subscript(_ name: String) -> AttributeValue? {
-    for index in entries.indices where entries[index].name.hasSameBytes(as: name) {
-      return entries[index].value
-    }
+  /// Where the value of a name stands; nil when there is none. O(attributes).
+  fileprivate func index(of name: String) -> Int? {
+    for index in names.indices where names[index].hasSameBytes(as: name) { return index }
     return nil
   }
+
+  package subscript(_ name: String) -> AttributeValue? { index(of: name).map { values[$0] } }
 }
