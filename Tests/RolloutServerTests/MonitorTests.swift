@@ -205,6 +205,51 @@ import Testing
         try await server.eventually { try await plan(server)["version"]?.int == before + 1 })
       #expect(try await server.stage() == "internal")
     }
+    server.clock.advance(.minutes(2))
+    try await server.command("acknowledge")
+    try await report(server, 5000..<5100) { _ in #""ok":true,"arm":"treatment""# }
+    try await Task.sleep(for: .milliseconds(500))
+    #expect(try await server.stage() == "internal")
+    #expect(
+      try await plan(server)["next"]?["waiting_on"]?.array?.first?.string?.hasPrefix(
+        "automatic advance: off after two rollbacks") == true)
+    // A person's advance turns it on again.
+    try await server.command("advance")
+    try await report(server, 6000..<6100) { _ in #""ok":true,"arm":"treatment""# }
+    #expect(try await server.eventually { try await server.stage() == "25" })
+    await server.stop()
+  }
+
+  @Test func `after a downtime no stage is skipped`() async throws {
+    let first = try await TestServer()
+    try await first.startPlan(
+      "ai-summary",
+      #","advance":"automatic","stages":[{"name":"a","percent":5,"soak":"1h"},"#
+        + #"{"name":"b","percent":25,"soak":"1h"},{"name":"c","percent":100}],"#
+        + #""guards":[{"metric":"error_rate","max":"5%"}]"#)
+    try await report(first, 0..<100) { _ in #""ok":true,"arm":"treatment""# }
+    await first.stop()
+    first.clock.advance(.hours(12))
+    let server = try await TestServer(folder: first.folder, clock: first.clock)
+    try await Task.sleep(for: .milliseconds(500))
+    // Soaked and healthy by old evidence, but nobody has said lately how it does.
+    #expect(try await server.stage() == "a")
+    try await report(server, 200..<210) { _ in #""ok":true,"arm":"treatment""# }
+    #expect(try await server.eventually { try await server.stage() == "b" })
+    server.clock.advance(.hours(12))
+    try await Task.sleep(for: .milliseconds(500))
+    #expect(try await server.stage() == "b")
+    await server.stop()
+  }
+
+  @Test func `a paused plan is still watched`() async throws {
+    let server = try await TestServer()
+    try await server.startPlan("ai-summary", #","preset":"sensitive""#)
+    try await server.command("advance")
+    try await server.command("pause")
+    try await report(server, 0..<40) { _ in #""ok":false,"arm":"treatment""# }
+    #expect(try await server.eventually { try await server.stage() == "internal" })
+    #expect(try await plan(server)["status"]?.string == "paused")
     await server.stop()
   }
 

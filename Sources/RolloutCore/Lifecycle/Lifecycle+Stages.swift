@@ -28,6 +28,8 @@ extension Lifecycle {
     try checkApprovals(plan, stage, context)
     enter(plan.stageIndex + 1, &plan, context.now)
     plan.hold = nil
+    // A person takes it into their hands: automation may go on from there.
+    if context.actor.isPerson { plan.automaticAdvanceOff = false }
   }
 
   private static func checkApprovals(
@@ -133,6 +135,10 @@ extension Lifecycle {
     let health = context.health
     var sentences = plan.hold?.cause == .manual ? [] : holdSentences(plan, context.now)
     if let soak = soakGate(plan, context.now) { sentences.append(soak) }
+    if plan.automaticAdvanceOff, plan.definition.advance == .automatic {
+      sentences.append(
+        "automatic advance: off after two rollbacks in a day; a person's advance turns it on")
+    }
     sentences += health.freshness + health.firing + health.unsettled + health.evidence
     if let gate = approvalGate(plan) { sentences.append(gate) }
     return sentences

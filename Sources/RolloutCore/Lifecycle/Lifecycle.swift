@@ -165,8 +165,6 @@ package enum Lifecycle {
       ])
     }
     plan.hold = nil
-    plan.automaticAdvanceOff = false
-    plan.recentRollbacks = []
   }
 
   private static func approve(
