@@ -14,8 +14,9 @@ final class EchoProvider: Provider {
 
   func complete(_ attempt: Attempt) async throws -> ProviderAnswer {
     try await think(attempt)
-    let text = answer(attempt.body)
-    let usage = usage(attempt.body, text)
+    let (body, dropped) = attempt.request.translated(to: .openai)
+    let text = answer(body)
+    let usage = usage(body, text)
     return ProviderAnswer(
       body: .object([
         "id": .string("chatcmpl-echo"),
@@ -30,15 +31,15 @@ final class EchoProvider: Provider {
           ])
         ]),
         "usage": usage,
-      ]), usage: Usage(usage), model: attempt.target.model)
+      ]), usage: Usage(usage), model: attempt.target.model, dropped: dropped)
   }
 
   func stream(_ attempt: Attempt) async throws -> any ProviderStream {
     try await think(attempt)
-    let text = answer(attempt.body)
+    let body = attempt.request.translated(to: .openai).body
+    let text = answer(body)
     return EchoStream(
-      model: attempt.target.model, words: ChatChunk.pieces(of: text),
-      usage: usage(attempt.body, text))
+      model: attempt.target.model, words: ChatChunk.pieces(of: text), usage: usage(body, text))
   }
 
   private func think(_ attempt: Attempt) async throws {
@@ -75,6 +76,7 @@ final class EchoProvider: Provider {
 
 private final class EchoStream: ProviderStream {
   let model: String
+  var dialect: ChatDialect { .openai }
   private let chunks: Mutex<[Document]>
 
   init(model: String, words: [String], usage: Document) {

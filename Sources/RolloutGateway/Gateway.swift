@@ -20,8 +20,11 @@ package final class Gateway: Sendable {
   }
 
   package struct Completion: Sendable {
-    /// An OpenAI chat completion object.
+    /// In the dialect of the provider that answered.
     package var body: Document
+    package var dialect: ChatDialect
+    /// Parameters that its dialect has no counterpart for, or that were clamped.
+    package var dropped: [String]
     package var usage: Usage?
     package var cost: Money
     package var trail: Trail
@@ -30,9 +33,13 @@ package final class Gateway: Sendable {
   /// A streamed answer whose first content is there.
   package struct Streaming: Sendable {
     package var trail: Trail
+    /// Parameters that the provider's dialect has no counterpart for.
+    package var dropped: [String]
     let stream: any ProviderStream
 
-    /// The next chat completion chunk; nil at the proper end. Throws `ProviderFailure`.
+    package var dialect: ChatDialect { stream.dialect }
+
+    /// The next chunk or event in its dialect; nil at the proper end. Throws `ProviderFailure`.
     package func next() async throws -> Document? { try await stream.next() }
   }
 
@@ -79,16 +86,17 @@ package final class Gateway: Sendable {
     providers = configuration.providers.mapValues { settings -> any Provider in
       switch settings.kind {
       case .openai: OpenAIProvider(settings: settings, client: client)
+      case .anthropic: AnthropicProvider(settings: settings, client: client)
       case .echo: EchoProvider(settings)
       }
     }
   }
 
   /// Completes a chat. Throws `Exhausted`.
-  package func complete(_ body: Document, route: GatewayConfiguration.Route) async throws
-    -> Completion
-  {
-    let (answer, trail) = try await chain(body, route) { provider, attempt in
+  package func complete(
+    _ request: ChatRequest, route: GatewayConfiguration.Route
+  ) async throws -> Completion {
+    let (answer, trail) = try await chain(request, route) { provider, attempt in
       try await observed(provider, attempt, isStream: false, usage: \.usage) {
         try await provider.complete(attempt)
       }
@@ -96,15 +104,15 @@ package final class Gateway: Sendable {
     var named = trail
     named.model = answer.model
     return Completion(
-      body: answer.body, usage: answer.usage,
+      body: answer.body, dialect: answer.dialect, dropped: answer.dropped, usage: answer.usage,
       cost: cost(of: answer.usage, model: trail.model), trail: named)
   }
 
   /// Starts a streamed chat; returns with the first content. Throws `Exhausted`.
-  package func stream(_ body: Document, route: GatewayConfiguration.Route) async throws
-    -> Streaming
-  {
-    let (stream, trail) = try await chain(body, route) { provider, attempt in
+  package func stream(
+    _ request: ChatRequest, route: GatewayConfiguration.Route
+  ) async throws -> Streaming {
+    let (stream, trail) = try await chain(request, route) { provider, attempt in
       let limit = attempt.target.firstContent.map { min($0.seconds, attempt.seconds) }
       return try await observed(provider, attempt, isStream: true, usage: { _ in nil }) {
         try await withTimeLimit(limit ?? attempt.seconds) { try await provider.stream(attempt) }
@@ -112,7 +120,8 @@ package final class Gateway: Sendable {
     }
     var named = trail
     named.model = stream.model
-    return Streaming(trail: named, stream: stream)
+    let dropped = request.translated(to: stream.dialect).dropped
+    return Streaming(trail: named, dropped: dropped, stream: stream)
   }
 
   private func observed<Answer: Sendable>(
@@ -161,7 +170,7 @@ package final class Gateway: Sendable {
   // MARK: The chain
 
   private func chain<Answer: Sendable>(
-    _ body: Document, _ route: GatewayConfiguration.Route,
+    _ request: ChatRequest, _ route: GatewayConfiguration.Route,
     _ call: @Sendable (any Provider, Attempt) async throws -> Answer
   ) async throws -> (Answer, Trail) {
     let started = monotonicMilliseconds()
@@ -180,7 +189,7 @@ package final class Gateway: Sendable {
         }
         attempts += 1
         let attempt = Attempt(
-          body: body, target: target, seconds: min(left, target.timeout?.seconds ?? left))
+          request: request, target: target, seconds: min(left, target.timeout?.seconds ?? left))
         do {
           let answer = try await counted(provider) { try await call(provider, attempt) }
           let trail = Trail(

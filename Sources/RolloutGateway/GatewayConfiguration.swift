@@ -4,7 +4,7 @@ package import RolloutCore
 /// Providers, prices and routes, as `rollout.yaml` states them.
 package struct GatewayConfiguration: Sendable {
   package enum ProviderKind: String, Sendable, CaseIterable {
-    case openai, echo
+    case openai, anthropic, echo
   }
 
   package struct ProviderSettings: Sendable {
@@ -99,12 +99,13 @@ private func decodeProvider(
 ) throws(DocumentError) -> GatewayConfiguration.ProviderSettings {
   var reader = try ObjectReader(member.value, path: path)
   guard let kind: GatewayConfiguration.ProviderKind = try reader.choice("kind") else {
-    throw DocumentError("A provider needs a kind: openai or echo.", at: reader.position, path: path)
+    throw DocumentError(
+      "A provider needs a kind: openai, anthropic or echo.", at: reader.position, path: path)
   }
   var settings = GatewayConfiguration.ProviderSettings(name: member.key, kind: kind)
   settings.maxInFlight = try reader.int("max_in_flight", in: 1...100_000) ?? 500
   switch kind {
-  case .openai:
+  case .openai, .anthropic:
     settings.baseURL = try reader.requiredText("base_url")
     while settings.baseURL.hasSuffix("/") { settings.baseURL.removeLast() }
     guard settings.baseURL.hasPrefix("http://") || settings.baseURL.hasPrefix("https://") else {

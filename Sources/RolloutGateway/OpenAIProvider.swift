@@ -9,8 +9,9 @@ struct OpenAIProvider: Provider {
   var name: String { settings.name }
 
   func complete(_ attempt: Attempt) async throws -> ProviderAnswer {
+    let call = call(attempt, streams: false)
     let (head, body): (HTTPAnswerHead, [UInt8])
-    do { (head, body) = try await client.execute(call(attempt, streams: false)) } catch {
+    do { (head, body) = try await client.execute(call.http) } catch {
       throw failure(error)
     }
     guard head.status == 200 else { throw classify(head, body) }
@@ -23,24 +24,24 @@ struct OpenAIProvider: Provider {
     }
     return ProviderAnswer(
       body: answer, usage: Usage(answer["usage"]),
-      model: answer["model"]?.string ?? attempt.target.model)
+      model: answer["model"]?.string ?? attempt.target.model, dropped: call.dropped)
   }
 
   func stream(_ attempt: Attempt) async throws -> any ProviderStream {
     let answer: HTTPStream
-    do { answer = try await client.stream(call(attempt, streams: true)) } catch {
+    do { answer = try await client.stream(call(attempt, streams: true).http) } catch {
       throw failure(error)
     }
     guard answer.head.status == 200 else {
-      throw classify(answer.head, await errorBody(answer))
+      throw classify(answer.head, await answer.errorBody())
     }
     let stream = OpenAIStream(answer, model: attempt.target.model)
     try await stream.awaitContent()
     return stream
   }
 
-  private func call(_ attempt: Attempt, streams: Bool) -> HTTPCall {
-    var body = attempt.body
+  private func call(_ attempt: Attempt, streams: Bool) -> (http: HTTPCall, dropped: [String]) {
+    var (body, dropped) = attempt.request.translated(to: .openai)
     for param in attempt.target.params { body.set(param.key, param.value) }
     body.set("model", .string(attempt.target.model))
     if streams {
@@ -57,19 +58,8 @@ struct OpenAIProvider: Provider {
     if let key = settings.apiKey { headers.append(("authorization", "Bearer \(key)")) }
     var call = HTTPCall(
       "POST", "\(settings.baseURL)/chat/completions", headers: headers, body: body.json)
-    call.timeouts.connect = min(attempt.target.connect.seconds, attempt.seconds)
-    let first = attempt.target.firstContent?.seconds ?? attempt.seconds
-    call.timeouts.firstByte = streams ? min(first, attempt.seconds) : attempt.seconds
-    call.timeouts.idle = min(attempt.target.idle.seconds, attempt.seconds)
-    call.timeouts.total = attempt.seconds
-    return call
-  }
-
-  /// At most 64 KiB of an error's body; nothing when it does not come.
-  private func errorBody(_ stream: HTTPStream) async -> [UInt8] {
-    var body: [UInt8] = []
-    while body.count < 65_536, let more = try? await stream.next() { body += more }
-    return body
+    call.setTimeouts(attempt, streams: streams)
+    return (call, dropped)
   }
 
   private func failure(_ error: any Error) -> ProviderFailure { ProviderFailure(transport: error) }
@@ -82,7 +72,7 @@ struct OpenAIProvider: Provider {
     switch head.status {
     case 429 where code == "insufficient_quota" || code == "credit_balance_exhausted":
       return .outOfMoney
-    case 429: return .throttled(retryAfter: retryAfter(head))
+    case 429: return .throttled(retryAfter: head.retryAfter)
     case 402: return .outOfMoney
     case 401, 403: return .credentialRefused
     case 400, 404, 413, 422:
@@ -91,13 +81,6 @@ struct OpenAIProvider: Provider {
     case 200: return .serverError(status: 502)
     default: return .serverError(status: head.status)
     }
-  }
-
-  private func retryAfter(_ head: HTTPAnswerHead) -> Double? {
-    if let milliseconds = head.header("retry-after-ms").flatMap(Double.init) {
-      return milliseconds / 1000
-    }
-    return head.header("retry-after").flatMap(Double.init)
   }
 }
 

@@ -27,6 +27,7 @@ final class OpenAIStream: ProviderStream {
   }
 
   var model: String { state.withLock { $0.model } }
+  var dialect: ChatDialect { .openai }
 
   /// Reads until something of the answer itself has arrived, so that a failure before it can still
   /// be handed to another target.

@@ -3,8 +3,8 @@ import RolloutCore
 
 /// One attempt at one target: the caller's request with the target's model and clocks.
 struct Attempt: Sendable {
-  /// An OpenAI chat completion request; `model`, `stream` and `stream_options` are the attempt's.
-  var body: Document
+  /// As the caller wrote it; `model`, `stream` and `stream_options` are the attempt's.
+  var request: ChatRequest
   var target: GatewayConfiguration.Target
   /// Seconds left of the request's deadline, or of the target's own timeout when that is less.
   var seconds: Double
@@ -20,6 +20,23 @@ package struct Usage: Sendable, Equatable {
     guard let usage, usage.members != nil else { return nil }
     inputTokens = max(0, usage["prompt_tokens"]?.int ?? 0)
     outputTokens = max(0, usage["completion_tokens"]?.int ?? 0)
+  }
+
+  /// From an Anthropic `usage` object, whose three input counts add up; nil when there is none.
+  package init?(anthropic usage: Document?) {
+    guard let usage, usage.members != nil else { return nil }
+    inputTokens = [
+      "input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens",
+    ].reduce(0) { $0 &+ max(0, usage[$1]?.int ?? 0) }
+    outputTokens = max(0, usage["output_tokens"]?.int ?? 0)
+  }
+
+  /// From an answer's or a stream event's `usage`, in its dialect.
+  package init?(_ usage: Document?, _ dialect: ChatDialect) {
+    switch dialect {
+    case .openai: self.init(usage)
+    case .anthropic: self.init(anthropic: usage)
+    }
   }
 }
 
@@ -81,18 +98,22 @@ package enum ProviderFailure: Error, Sendable, Equatable {
   }
 }
 
-/// A complete answer, as an OpenAI chat completion object.
+/// A complete answer, in the provider's own dialect.
 struct ProviderAnswer: Sendable {
   var body: Document
+  var dialect = ChatDialect.openai
   var usage: Usage?
   var model: String
+  /// Parameters that the provider's dialect has no counterpart for.
+  var dropped: [String] = []
 }
 
 /// A streamed answer whose first content has arrived.
 protocol ProviderStream: Sendable {
   /// The model that answers, as the provider says.
   var model: String { get }
-  /// The next chat completion chunk; nil at the proper end. Throws `ProviderFailure`.
+  var dialect: ChatDialect { get }
+  /// The next chunk or event in its dialect; nil at the proper end. Throws `ProviderFailure`.
   func next() async throws -> Document?
 }
 

@@ -45,7 +45,7 @@ import Testing
   {
     let (gateway, route) = try make()
     first.next(.chat("hi there"))
-    let completion = try await gateway.complete(body, route: route)
+    let completion = try await gateway.complete(ChatRequest(body), route: route)
     #expect(text(completion) == "hi there")
     #expect(completion.trail.provider == "one")
     #expect(completion.trail.model == "scripted")
@@ -89,7 +89,7 @@ import Testing
     first.next(steps.isEmpty ? [.reset] : steps)
     first.next(steps.isEmpty ? [.reset] : steps)
     second.next(.chat("second"))
-    let completion = try await gateway.complete(body, route: route)
+    let completion = try await gateway.complete(ChatRequest(body), route: route)
     #expect(text(completion) == "second")
     #expect(completion.trail.isFallbackModel)
     #expect(completion.trail.attempts == asked + 1, "\(name)")
@@ -102,7 +102,7 @@ import Testing
     let (gateway, route) = try make(", timeout: 300ms")
     first.always(.hang)
     second.next(.chat("second"))
-    let completion = try await gateway.complete(body, route: route)
+    let completion = try await gateway.complete(ChatRequest(body), route: route)
     #expect(text(completion) == "second")
     #expect(completion.trail.attempts == 2)
   }
@@ -112,7 +112,7 @@ import Testing
     first.next(
       .answer(400, #"{"error":{"message":"temperature must be a number","code":"invalid"}}"#))
     let exhausted = try await #require(throws: Gateway.Exhausted.self) {
-      try await gateway.complete(body, route: route)
+      try await gateway.complete(ChatRequest(body), route: route)
     }
     #expect(exhausted.last == .callerError(status: 400, message: "temperature must be a number"))
     #expect(second.requests.isEmpty)
@@ -123,7 +123,7 @@ import Testing
     first.always(.answer(500, "{}"))
     second.always(.answer(500, "{}"))
     let exhausted = try await #require(throws: Gateway.Exhausted.self) {
-      try await gateway.complete(body, route: route)
+      try await gateway.complete(ChatRequest(body), route: route)
     }
     #expect(exhausted.attempts == 3)
     #expect(first.requests.count + second.requests.count == 3)
@@ -133,7 +133,7 @@ import Testing
     first.always(.hang)
     second.always(.hang)
     let late = try await #require(throws: Gateway.Exhausted.self) {
-      try await gateway.complete(body, route: hurried)
+      try await gateway.complete(ChatRequest(body), route: hurried)
     }
     #expect(late.deadlinePassed)
   }
@@ -149,7 +149,7 @@ import Testing
   @Test func `a stream is passed on, and asks the provider for usage`() async throws {
     let (gateway, route) = try make()
     first.next([.streamHead, .chunk("one "), .chunk("two"), .streamEnd, .close])
-    let streaming = try await gateway.stream(body, route: route)
+    let streaming = try await gateway.stream(ChatRequest(body), route: route)
     #expect(streaming.trail.provider == "one")
     #expect(try await read(streaming) == "one two")
     #expect(first.requests[0].contains(#""stream_options":{"include_usage":true}"#))
@@ -185,7 +185,7 @@ import Testing
     first.next(steps)
     first.next(steps)
     second.next([.streamHead, .chunk("second"), .streamEnd, .close])
-    let streaming = try await gateway.stream(body, route: route)
+    let streaming = try await gateway.stream(ChatRequest(body), route: route)
     #expect(streaming.trail.provider == "two", "\(name)")
     #expect(try await read(streaming) == "second")
   }
@@ -201,7 +201,7 @@ import Testing
     ] {
       let (gateway, route) = try make()
       first.next(steps)
-      let streaming = try await gateway.stream(body, route: route)
+      let streaming = try await gateway.stream(ChatRequest(body), route: route)
       await #expect(throws: ProviderFailure.self) { try await read(streaming) }
       #expect(second.requests.isEmpty)
     }
@@ -215,14 +215,14 @@ import Testing
     let text = "event: x\r\n: hello\r\ndata:\(content)\r\n\r\ndata: \(end)\r\r"
     let pieces = text.map { ScriptedUpstream.Step.send(String($0)) }
     first.next([.streamHead] + pieces + [.close])
-    let streaming = try await gateway.stream(body, route: route)
+    let streaming = try await gateway.stream(ChatRequest(body), route: route)
     #expect(try await read(streaming) == "é")
   }
 
   @Test func `cancelling reaches the provider at once`() async throws {
     let (gateway, route) = try make()
     first.always(.hang)
-    let task = Task { try await gateway.complete(body, route: route) }
+    let task = Task { try await gateway.complete(ChatRequest(body), route: route) }
     while first.requests.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
     task.cancel()
     let exhausted = try await #require(throws: Gateway.Exhausted.self) { try await task.value }
@@ -234,7 +234,7 @@ import Testing
 
   @Test(
     arguments: [
-      ("providers: {a: {kind: magic}}", "Expected one of openai, echo"),
+      ("providers: {a: {kind: magic}}", "Expected one of openai, anthropic, echo"),
       ("providers: {a: {kind: openai}}", "\"base_url\" is missing"),
       ("providers: {a: {kind: openai, base_url: ftp://x}}", "http or https"),
       (

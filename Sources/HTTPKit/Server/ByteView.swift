@@ -58,6 +58,11 @@ package struct ByteView {
     count >= text.utf8CodeUnitCount && memcmp(base, text.utf8Start, text.utf8CodeUnitCount) == 0
   }
 
+  package func hasSuffix(_ text: StaticString) -> Bool {
+    let length = text.utf8CodeUnitCount
+    return count >= length && memcmp(base + (count - length), text.utf8Start, length) == 0
+  }
+
   /// ASCII case is ignored; `text` must be lower case.
   @inline(__always)
   package func equalsIgnoringCase(_ text: StaticString) -> Bool {

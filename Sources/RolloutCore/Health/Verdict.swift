@@ -79,8 +79,9 @@ extension Detector {
 
   private var unlatchedSentence: String {
     if bandLatched, let low = rule.investigate {
+      let place = window.mean > 1 ? "not clearly over" : "under"
       return
-        "\(summary), above \(low.text) where people should look, under the limit of \(limitText)."
+        "\(summary), above \(low.text) where people should look, \(place) the limit of \(limitText)."
     }
     if window.count < rule.minRequests {
       return "\(window.count) of \(rule.minRequests) requests needed to judge."

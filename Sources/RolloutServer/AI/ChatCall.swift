@@ -9,14 +9,15 @@ import RolloutStore
 struct ChatCall: Sendable {
   /// Who answered, for the headers.
   enum Served {
-    case provider(Gateway.Trail, Money?)
+    case provider(Gateway.Trail, Money?, dropped: [String])
     case fallback(String, Int)
     case refused(String)
   }
 
   let plan: CompiledPlan
-  /// An OpenAI chat completion request.
-  let body: Document
+  /// As the caller wrote it.
+  let request: ChatRequest
+  let arrivedAt: Instant
   let user: String?
   /// nil when a percentage would have to decide and there is no user: outside.
   let decision: Decision?
@@ -26,9 +27,13 @@ struct ChatCall: Sendable {
   /// The request among those that the monitor sees running; nil when no provider is called.
   let running: Int?
 
-  init(_ endpoint: ChatEndpoint, _ request: APIRequest, _ body: Document) throws(Problem) {
+  var shapes: ChatShapes { ChatShapes(dialect: request.dialect) }
+
+  init(_ endpoint: ChatEndpoint, _ request: APIRequest, _ chat: ChatRequest) throws(Problem) {
     plan = try endpoint.plan(request)
-    self.body = body
+    self.request = chat
+    arrivedAt = endpoint.clock.now
+    let body = chat.body
     let user =
       request.field("x-rollout-user") ?? body["user"]?.string
       ?? body["safety_identifier"]?.string ?? body["metadata"]?["user_id"]?.string
@@ -79,11 +84,14 @@ struct ChatCall: Sendable {
       (name: "x-rollout-enabled", value: decision?.enabled == true ? "true" : "false"),
     ]
     switch served {
-    case .provider(let trail, let cost):
+    case .provider(let trail, let cost, let dropped):
       headers += [
         ("x-rollout-served-by", "provider"), ("x-rollout-provider", trail.provider),
         ("x-rollout-model", trail.model), ("x-rollout-attempts", String(trail.attempts)),
       ]
+      if !dropped.isEmpty {
+        headers.append(("x-rollout-dropped-params", dropped.joined(separator: ", ")))
+      }
       if let cost { headers.append(("x-rollout-cost-usd", String(cost.text.dropFirst()))) }
     case .fallback(let reason, let attempts):
       headers += [

@@ -9,7 +9,7 @@ extension ChatEndpoint {
   func native(_ request: APIRequest, _ exchange: Exchange) async {
     do throws(Problem) {
       let body = try chatBody(try request.json())
-      let call = try ChatCall(self, request, body)
+      let call = try ChatCall(self, request, ChatRequest(body))
       exchange.respond(response(call, await answer(call)))
     } catch {
       exchange.respond(Dialect.native.error(error))
@@ -42,7 +42,8 @@ extension ChatEndpoint {
   private func response(_ call: ChatCall, _ answer: Answer) -> HTTPResponse {
     switch answer {
     case .provider(let completion):
-      let choice = completion.body["choices"]?.array?.first
+      let answer = call.shapes.answer(completion, at: clock.now)
+      let choice = answer["choices"]?.array?.first
       return .json(
         .object([
           "enabled": .bool(true),
@@ -57,7 +58,9 @@ extension ChatEndpoint {
           } ?? .null,
           "cost_usd": .double(completion.cost.dollars),
           "request_id": .string(call.requestID),
-        ]), headers: call.headers(.provider(completion.trail, completion.cost)))
+        ]),
+        headers: call.headers(
+          .provider(completion.trail, completion.cost, dropped: completion.dropped)))
     case .fallback(let text, let reason, let attempts):
       return .json(
         .object([

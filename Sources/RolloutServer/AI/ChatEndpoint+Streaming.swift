@@ -8,18 +8,18 @@ import RolloutGateway
 /// if it were whole.
 extension ChatEndpoint {
   func stream(_ call: ChatCall, _ exchange: Exchange) async {
-    let wantsUsage = call.body["stream_options"]?["include_usage"]?.bool == true
+    let wantsUsage = call.request.body["stream_options"]?["include_usage"]?.bool == true
     guard call.decision?.enabled == true, let route = call.route(gateway.configuration) else {
       // Not in the rollout, or no route: the same answers as without streaming.
       await send(await answer(call), call, exchange, wantsUsage)
       return
     }
     let streaming: Gateway.Streaming
-    do { streaming = try await gateway.stream(call.body, route: route) } catch {
+    do { streaming = try await gateway.stream(call.request, route: route) } catch {
       await send(exhausted(call, error), call, exchange, wantsUsage)
       return
     }
-    begin(exchange, call.headers(.provider(streaming.trail, nil)))
+    begin(exchange, call.headers(.provider(streaming.trail, nil, dropped: streaming.dropped)))
     await relay(streaming, call, exchange, wantsUsage)
   }
 
@@ -34,14 +34,14 @@ extension ChatEndpoint {
   ) async {
     switch answer {
     case .error(let response): exchange.respond(response)
-    case .provider(let completion): exchange.respond(.json(completion.body))
+    case .provider(let completion):
+      exchange.respond(.json(call.shapes.answer(completion, at: clock.now)))
     case .fallback(let text, let reason, let attempts):
       begin(exchange, call.headers(.fallback(reason, attempts)))
       do {
-        for chunk in ChatDialect.chunks(call, text, wantsUsage: wantsUsage) {
-          try await exchange.write(ChatDialect.event(chunk))
+        for bytes in call.shapes.fallbackStream(call, text, wantsUsage: wantsUsage) {
+          try await exchange.write(bytes)
         }
-        try await exchange.write(ChatDialect.done)
         exchange.finish()
       } catch {
         exchange.abort()
@@ -53,27 +53,22 @@ extension ChatEndpoint {
   private func relay(
     _ streaming: Gateway.Streaming, _ call: ChatCall, _ exchange: Exchange, _ wantsUsage: Bool
   ) async {
-    var usage: Usage?
+    var writer = ChatStreamWriter(
+      call.shapes, from: streaming.dialect, wantsUsage: wantsUsage, at: clock.now)
     func ended(_ failure: String?) {
       let seconds = Double(monotonicMilliseconds() - call.started) / 1000
       ai.ended(
         streaming.trail.provider, streaming.trail.model, seconds: seconds, failure: failure,
-        usage: usage)
+        usage: writer.usage)
     }
     do {
-      while var chunk = try await streaming.next() {
-        usage = Usage(chunk["usage"]) ?? usage
-        if !wantsUsage {
-          // We asked for usage on our own account; the caller did not.
-          if chunk["choices"]?.array?.isEmpty == true, Usage(chunk["usage"]) != nil { continue }
-          chunk.remove("usage")
-        }
-        try await exchange.write(ChatDialect.event(chunk))
+      while let event = try await streaming.next() {
+        try await exchange.write(writer.frames(for: event))
       }
-      try await exchange.write(ChatDialect.done)
+      try await exchange.write(writer.end())
       exchange.finish()
-      let cost = gateway.cost(of: usage, model: streaming.trail.model)
-      record(call, streaming.trail.isFallbackModel ? .degradedModel : .ok, usage, cost)
+      let cost = gateway.cost(of: writer.usage, model: streaming.trail.model)
+      record(call, streaming.trail.isFallbackModel ? .degradedModel : .ok, writer.usage, cost)
       ended(nil)
     } catch is Disconnected {
       record(call, .excluded)
@@ -87,16 +82,8 @@ extension ChatEndpoint {
     } catch {
       record(call, .failed)
       ended((error as? ProviderFailure)?.word ?? "failed")
-      await interrupt(exchange)
+      try? await exchange.write(call.shapes.interruption)
+      exchange.finish()
     }
-  }
-
-  /// OpenAI's form of a stream that broke off: an error event, and no `[DONE]`.
-  private func interrupt(_ exchange: Exchange) async {
-    let error = ChatDialect.body(
-      message: "The provider's stream broke off; the answer is incomplete.",
-      type: "upstream_stream_interrupted", code: nil)
-    try? await exchange.write(ChatDialect.event(error))
-    exchange.finish()
   }
 }

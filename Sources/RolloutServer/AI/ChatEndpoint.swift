@@ -23,6 +23,9 @@ struct ChatEndpoint: Sendable {
       Route(
         .post, "/features/{feature}/v1/chat/completions", .scopes([.evaluate]),
         bodySizeMax: Self.bodySizeMax, .exchange(chat)),
+      Route(
+        .post, "/features/{feature}/v1/messages", .scopes([.evaluate]),
+        bodySizeMax: Self.bodySizeMax, .exchange(messages)),
       Route(.get, "/features/{feature}/v1/models", .scopes([.evaluate]), .task(models)),
       Route(
         .post, "/v1/features/{feature}/complete", .scopes([.evaluate]),
@@ -78,19 +81,29 @@ struct ChatEndpoint: Sendable {
   // MARK: Chat completions
 
   private func chat(_ request: APIRequest, _ exchange: Exchange) async {
+    await serve(request, .openai, exchange)
+  }
+
+  private func messages(_ request: APIRequest, _ exchange: Exchange) async {
+    await serve(request, .anthropic, exchange)
+  }
+
+  private func serve(
+    _ request: APIRequest, _ dialect: ChatDialect, _ exchange: Exchange
+  ) async {
     do throws(Problem) {
       let body = try request.json()
       guard body["messages"]?.array?.isEmpty == false else {
         throw Problem(.badRequest, "messages must be a list that is not empty.")
       }
-      let call = try ChatCall(self, request, body)
+      let call = try ChatCall(self, request, ChatRequest(body, dialect: dialect))
       if body["stream"]?.bool == true {
         await stream(call, exchange)
       } else {
         exchange.respond(await complete(call))
       }
     } catch {
-      exchange.respond(ChatDialect.error(error, []))
+      exchange.respond(ChatShapes(dialect: dialect).error(error))
     }
   }
 
@@ -98,10 +111,12 @@ struct ChatEndpoint: Sendable {
     switch await answer(call) {
     case .provider(let completion):
       return .json(
-        completion.body, headers: call.headers(.provider(completion.trail, completion.cost)))
+        call.shapes.answer(completion, at: clock.now),
+        headers: call.headers(
+          .provider(completion.trail, completion.cost, dropped: completion.dropped)))
     case .fallback(let text, let reason, let attempts):
       return .json(
-        ChatDialect.completion(call, text), headers: call.headers(.fallback(reason, attempts)))
+        call.shapes.fallback(call, text), headers: call.headers(.fallback(reason, attempts)))
     case .error(let response): return response
     }
   }
@@ -117,7 +132,7 @@ struct ChatEndpoint: Sendable {
     guard call.decision?.enabled == true else { return notInRollout(call) }
     guard let route = call.route(gateway.configuration) else { return noRoute(call) }
     do {
-      let completion = try await gateway.complete(call.body, route: route)
+      let completion = try await gateway.complete(call.request, route: route)
       record(
         call, completion.trail.isFallbackModel ? .degradedModel : .ok, completion.usage,
         completion.cost)
@@ -134,7 +149,7 @@ struct ChatEndpoint: Sendable {
     let problem = Problem(
       .forbidden, "This user does not have \(call.plan.plan.feature), and its plan has no fallback."
     )
-    return .error(ChatDialect.error(problem, call.headers(.refused("not_in_rollout"))))
+    return .error(call.shapes.error(problem, call.headers(.refused("not_in_rollout"))))
   }
 
   private func noRoute(_ call: ChatCall) -> Answer {
@@ -142,7 +157,7 @@ struct ChatEndpoint: Sendable {
       .invalidTransition,
       "\(call.plan.plan.feature) has no usable AI route; name one of the server's routes in its plan."
     )
-    return .error(ChatDialect.error(problem, call.headers(.refused("no_route"))))
+    return .error(call.shapes.error(problem, call.headers(.refused("no_route"))))
   }
 
   /// No target answered: the plan's fallback, or the dialect's own error.
@@ -154,11 +169,11 @@ struct ChatEndpoint: Sendable {
     if case .callerError(_, let message) = exhausted.last {
       record(call, .excluded)
       let problem = Problem(.badRequest, message)
-      return .error(ChatDialect.error(problem, call.headers(.refused("caller_error"))))
+      return .error(call.shapes.error(problem, call.headers(.refused("caller_error"))))
     }
     guard let text = call.plan.plan.definition.fallbackContent else {
       record(call, .failed)
-      return .error(ChatDialect.failure(exhausted, call))
+      return .error(call.shapes.failure(exhausted, call))
     }
     record(call, .degradedFallback)
     return .fallback(

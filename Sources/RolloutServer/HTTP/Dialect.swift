@@ -1,16 +1,17 @@
 import DocumentKit
 import HTTPKit
 import RolloutAPI
+import RolloutGateway
 
 /// Whose error shapes a path speaks.
 enum Dialect: Sendable {
-  case native, ofrep, openai
+  case native, ofrep, openai, anthropic
 
   init(path: ByteView) {
     if path.hasPrefix("/ofrep/") {
       self = .ofrep
     } else if path.hasPrefix("/features/") {
-      self = .openai
+      self = path.hasSuffix("/v1/messages") ? .anthropic : .openai
     } else {
       self = .native
     }
@@ -23,7 +24,8 @@ enum Dialect: Sendable {
     switch self {
     case .native: Self.native(problem, headers)
     case .ofrep: OFREP.error(problem, headers)
-    case .openai: ChatDialect.error(problem, headers)
+    case .openai: ChatShapes(dialect: .openai).error(problem, headers)
+    case .anthropic: ChatShapes(dialect: .anthropic).error(problem, headers)
     }
   }
 

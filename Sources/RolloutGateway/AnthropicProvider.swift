@@ -1,0 +1,116 @@
+import DocumentKit
+import HTTPKit
+import RolloutCore
+
+/// Any server that speaks Anthropic's messages.
+struct AnthropicProvider: Provider {
+  /// The version of the API that the shapes here are of.
+  private static let version = "2023-06-01"
+
+  let settings: GatewayConfiguration.ProviderSettings
+  let client: HTTPClient
+  var name: String { settings.name }
+
+  func complete(_ attempt: Attempt) async throws -> ProviderAnswer {
+    let call = call(attempt, streams: false)
+    let (head, body): (HTTPAnswerHead, [UInt8])
+    do { (head, body) = try await client.execute(call.http) } catch {
+      throw ProviderFailure(transport: error)
+    }
+    guard head.status == 200 else { throw classify(head, body) }
+    guard let answer = try? JSONReader.read(body), answer["content"]?.array != nil else {
+      throw ProviderFailure.malformed("the answer is no message")
+    }
+    return ProviderAnswer(
+      body: answer, dialect: .anthropic, usage: Usage(anthropic: answer["usage"]),
+      model: answer["model"]?.string ?? attempt.target.model, dropped: call.dropped)
+  }
+
+  func stream(_ attempt: Attempt) async throws -> any ProviderStream {
+    let answer: HTTPStream
+    do { answer = try await client.stream(call(attempt, streams: true).http) } catch {
+      throw ProviderFailure(transport: error)
+    }
+    guard answer.head.status == 200 else {
+      throw classify(answer.head, await answer.errorBody())
+    }
+    let stream = AnthropicStream(answer, model: attempt.target.model)
+    try await stream.awaitContent()
+    return stream
+  }
+
+  private func call(_ attempt: Attempt, streams: Bool) -> (http: HTTPCall, dropped: [String]) {
+    var (body, dropped) = attempt.request.translated(to: .anthropic)
+    for param in attempt.target.params { body.set(param.key, param.value) }
+    body.set("model", .string(attempt.target.model))
+    if body["max_tokens"] == nil {
+      body.set("max_tokens", .int(RequestTranslation.maxTokensDefault))
+    }
+    if streams { body.set("stream", .bool(true)) } else { body.remove("stream") }
+    var headers: [(name: String, value: String)] = [
+      ("content-type", "application/json"),
+      ("accept", streams ? "text/event-stream" : "application/json"),
+      ("anthropic-version", Self.version),
+    ]
+    if let key = settings.apiKey { headers.append(("x-api-key", key)) }
+    var call = HTTPCall(
+      "POST", "\(settings.baseURL)/v1/messages", headers: headers, body: body.json)
+    call.setTimeouts(attempt, streams: streams)
+    return (call, dropped)
+  }
+
+  private func classify(_ head: HTTPAnswerHead, _ body: [UInt8]) -> ProviderFailure {
+    let error = (try? JSONReader.read(body))?["error"]
+    if head.status == 429 { return .throttled(retryAfter: head.retryAfter) }
+    return Self.failure(error, status: head.status)
+  }
+
+  /// The type says more than the status: an overload can come as 529, and inside a stream.
+  static func failure(_ error: Document?, status: Int) -> ProviderFailure {
+    let message = error?["message"]?.string ?? ""
+    switch (error?["type"]?.string, status) {
+    case ("overloaded_error", _), (_, 529): return .overloaded
+    case ("rate_limit_error", _), (_, 429): return .throttled(retryAfter: nil)
+    case ("billing_error", _), (_, 402): return .outOfMoney
+    case ("authentication_error", _), ("permission_error", _), (_, 401), (_, 403):
+      return .credentialRefused
+    case ("invalid_request_error", _), ("not_found_error", _), ("request_too_large", _),
+      (_, 400), (_, 404), (_, 413), (_, 422):
+      // An empty account is refused as an invalid request.
+      if message.contains("credit balance") { return .outOfMoney }
+      let known = status == 200 || status == 502 ? 400 : status
+      return .callerError(status: known, message: message)
+    default: return .serverError(status: status)
+    }
+  }
+}
+
+extension HTTPStream {
+  /// At most 64 KiB of an error's body; nothing when it does not come.
+  func errorBody() async -> [UInt8] {
+    var body: [UInt8] = []
+    while body.count < 65_536, let more = try? await next() { body += more }
+    return body
+  }
+}
+
+extension HTTPAnswerHead {
+  /// Seconds a provider asks to wait; nil when it does not say.
+  var retryAfter: Double? {
+    if let milliseconds = header("retry-after-ms").flatMap(Double.init) {
+      return milliseconds / 1000
+    }
+    return header("retry-after").flatMap(Double.init)
+  }
+}
+
+extension HTTPCall {
+  /// The clocks of an attempt; the smallest wins.
+  mutating func setTimeouts(_ attempt: Attempt, streams: Bool) {
+    timeouts.connect = min(attempt.target.connect.seconds, attempt.seconds)
+    let first = attempt.target.firstContent?.seconds ?? attempt.seconds
+    timeouts.firstByte = streams ? min(first, attempt.seconds) : attempt.seconds
+    timeouts.idle = min(attempt.target.idle.seconds, attempt.seconds)
+    timeouts.total = attempt.seconds
+  }
+}

@@ -1,0 +1,225 @@
+import DocumentKit
+import HTTPKit
+import RolloutAPI
+import RolloutCore
+import RolloutGateway
+
+/// What a caller of one dialect reads: answers, streams, fallbacks, errors.
+struct ChatShapes: Sendable {
+  /// The model name of an answer that no model made.
+  static let fallbackModel = "rollout-fallback"
+
+  let dialect: ChatDialect
+
+  // MARK: Errors
+
+  func error(
+    _ problem: Problem, _ headers: [(name: String, value: String)] = []
+  ) -> HTTPResponse {
+    .json(
+      errorBody(problem.detail, status: problem.status, code: problem.code),
+      status: problem.status, headers: headers)
+  }
+
+  private func errorBody(
+    _ message: String, status: Int, code: String?, type: String? = nil
+  ) -> Document {
+    switch dialect {
+    case .openai:
+      .object([
+        "error": .object([
+          "message": .string(message), "type": .string(type ?? openAIType(status)), "param": .null,
+          "code": code.map { .string($0) } ?? .null,
+        ])
+      ])
+    case .anthropic:
+      .object([
+        "type": .string("error"),
+        "error": .object([
+          "type": .string(type ?? anthropicType(status)), "message": .string(message),
+        ]),
+      ])
+    }
+  }
+
+  private func openAIType(_ status: Int) -> String {
+    switch status {
+    case 401: "authentication_error"
+    case 403: "permission_error"
+    case 404: "not_found_error"
+    case 429: "rate_limit_error"
+    case 400..<500: "invalid_request_error"
+    default: "api_error"
+    }
+  }
+
+  private func anthropicType(_ status: Int) -> String {
+    switch status {
+    case 401: "authentication_error"
+    case 402: "billing_error"
+    case 403: "permission_error"
+    case 404: "not_found_error"
+    case 413: "request_too_large"
+    case 429: "rate_limit_error"
+    case 400..<500: "invalid_request_error"
+    case 504: "timeout_error"
+    case 529: "overloaded_error"
+    default: "api_error"
+    }
+  }
+
+  /// No target answered and the plan has no fallback. A provider's own 401 or 402 is never passed
+  /// on: it is our configuration that failed, not the caller.
+  func failure(_ exhausted: Gateway.Exhausted, _ call: ChatCall) -> HTTPResponse {
+    var headers = call.headers(.refused("all_targets_failed"))
+    headers.append(("x-rollout-attempts", String(exhausted.attempts)))
+    let status: Int
+    if case .throttled(let retryAfter) = exhausted.last {
+      status = 429
+      headers.append(("Retry-After", String(Int((retryAfter ?? 1).rounded(.up)))))
+    } else if exhausted.deadlinePassed || exhausted.last == .timeout {
+      status = 504
+    } else {
+      status = dialect == .anthropic && exhausted.last == .overloaded ? 529 : 502
+    }
+    return .json(
+      errorBody(
+        "No provider answered (\(exhausted.last.word)); try again.", status: status,
+        code: exhausted.last.word), status: status, headers: headers)
+  }
+
+  // MARK: Whole answers
+
+  /// The provider's answer in the caller's dialect.
+  func answer(_ completion: Gateway.Completion, at now: Instant) -> Document {
+    switch (completion.dialect, dialect) {
+    case (.openai, .openai), (.anthropic, .anthropic): completion.body
+    case (.openai, .anthropic): AnswerTranslation.anthropic(from: completion.body)
+    case (.anthropic, .openai):
+      AnswerTranslation.openAI(from: completion.body, created: Int(now.milliseconds / 1000))
+    }
+  }
+
+  /// An answer that carries the plan's fallback.
+  func fallback(_ call: ChatCall, _ text: String) -> Document {
+    let completion = Document.object([
+      "id": .string("chatcmpl-\(call.requestID)"),
+      "object": .string("chat.completion"),
+      "created": .int(call.plan.plan.updatedAt.milliseconds / 1000),
+      "model": .string(Self.fallbackModel),
+      "choices": .array([
+        .object([
+          "index": .int(0),
+          "message": .object(["role": .string("assistant"), "content": .string(text)]),
+          "logprobs": .null,
+          "finish_reason": .string("stop"),
+        ])
+      ]),
+      "usage": Self.noUsage,
+    ])
+    return dialect == .openai ? completion : AnswerTranslation.anthropic(from: completion)
+  }
+
+  private static let noUsage = Document.object([
+    "prompt_tokens": .int(0), "completion_tokens": .int(0), "total_tokens": .int(0),
+  ])
+
+  // MARK: Streams
+
+  /// The whole stream of the plan's fallback.
+  func fallbackStream(_ call: ChatCall, _ text: String, wantsUsage: Bool) -> [[UInt8]] {
+    let chunks = ChatChunk(
+      id: "chatcmpl-\(call.requestID)", created: Int(call.plan.plan.updatedAt.milliseconds / 1000),
+      model: Self.fallbackModel
+    ).answer(ChatChunk.pieces(of: text), usage: wantsUsage ? Self.noUsage : nil)
+    var writer = ChatStreamWriter(self, from: .openai, wantsUsage: wantsUsage, at: call.arrivedAt)
+    return chunks.map { writer.frames(for: $0) } + [writer.end()]
+  }
+
+  /// A stream that broke off: the dialect's error, and no proper end.
+  var interruption: [UInt8] {
+    let message = "The provider's stream broke off; the answer is incomplete."
+    switch dialect {
+    case .openai:
+      return frame(
+        errorBody(message, status: 502, code: nil, type: "upstream_stream_interrupted"))
+    case .anthropic: return frame(errorBody(message, status: 502, code: nil))
+    }
+  }
+
+  func frame(_ document: Document) -> [UInt8] {
+    let data = Array("data: ".utf8) + document.json + Array("\n\n".utf8)
+    guard dialect == .anthropic, let type = document["type"]?.string else { return data }
+    return Array("event: \(type)\n".utf8) + data
+  }
+}
+
+/// Turns a provider's stream into the caller's, event by event.
+struct ChatStreamWriter: Sendable {
+  private enum Translation: Sendable {
+    case none
+    case events(AnthropicEvents)
+    case chunks(OpenAIChunks)
+  }
+
+  private let shapes: ChatShapes
+  private let wantsUsage: Bool
+  private var translation: Translation
+  /// What the provider said it used so far.
+  private(set) var usage: Usage?
+  private let source: ChatDialect
+
+  init(_ shapes: ChatShapes, from source: ChatDialect, wantsUsage: Bool, at now: Instant) {
+    self.shapes = shapes
+    self.source = source
+    self.wantsUsage = wantsUsage
+    switch (source, shapes.dialect) {
+    case (.openai, .anthropic): translation = .events(AnthropicEvents())
+    case (.anthropic, .openai):
+      translation = .chunks(OpenAIChunks(created: Int(now.milliseconds / 1000)))
+    default: translation = .none
+    }
+  }
+
+  /// What goes to the client for an event of the provider; may be nothing.
+  mutating func frames(for event: Document) -> [UInt8] {
+    note(event)
+    switch translation {
+    case .none: return shapes.dialect == .openai ? openAI([event]) : shapes.frame(event)
+    case .events(var events):
+      let made = events.events(for: event)
+      translation = .events(events)
+      return made.flatMap(shapes.frame)
+    case .chunks(var chunks):
+      let made = chunks.chunks(for: event)
+      translation = .chunks(chunks)
+      return openAI(made)
+    }
+  }
+
+  /// The proper end.
+  mutating func end() -> [UInt8] {
+    if case .events(var events) = translation { return events.end().flatMap(shapes.frame) }
+    return shapes.dialect == .openai ? Array("data: [DONE]\n\n".utf8) : []
+  }
+
+  /// We asked for usage on our own account; the caller may not have.
+  private func openAI(_ chunks: [Document]) -> [UInt8] {
+    chunks.flatMap { chunk -> [UInt8] in
+      guard !wantsUsage else { return shapes.frame(chunk) }
+      if chunk["choices"]?.array?.isEmpty == true, chunk["usage"]?.isNull == false { return [] }
+      var chunk = chunk
+      chunk.remove("usage")
+      return shapes.frame(chunk)
+    }
+  }
+
+  private mutating func note(_ event: Document) {
+    let found = source == .openai ? event["usage"] : event["usage"] ?? event["message"]?["usage"]
+    guard let more = Usage(found, source) else { return }
+    // Anthropic's later counts may leave out the input that the first one told.
+    let input = more.inputTokens == 0 ? usage?.inputTokens ?? 0 : more.inputTokens
+    usage = more
+    usage?.inputTokens = input
+  }
+}
