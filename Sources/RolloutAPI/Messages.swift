@@ -198,19 +198,48 @@ package struct TokenRequest: Codable, Sendable {
 
 /// An AI provider as the gateway sees it.
 package struct ProviderList: Codable, Sendable {
+  /// One of its models that has been called.
+  package struct Model: Codable, Sendable {
+    package var model: String
+    /// `closed`, `open` or `half_open`.
+    package var breaker: String
+    package var inFlight: Int
+    package var requests: Int
+    package var failures: Int
+    package var latencyMsP50: Double?
+    package var latencyMsP95: Double?
+    package var latencyMsP99: Double?
+
+    package init(
+      model: String, breaker: String, inFlight: Int, requests: Int, failures: Int,
+      latencyMsP50: Double?, latencyMsP95: Double?, latencyMsP99: Double?
+    ) {
+      self.model = model
+      self.breaker = breaker
+      self.inFlight = inFlight
+      self.requests = requests
+      self.failures = failures
+      self.latencyMsP50 = latencyMsP50
+      self.latencyMsP95 = latencyMsP95
+      self.latencyMsP99 = latencyMsP99
+    }
+  }
+
   package struct Entry: Codable, Sendable {
     package var name: String
     package var kind: String
     package var inFlight: Int
     package var requests: Int
     package var failures: Int
+    package var models: [Model]
 
-    package init(name: String, kind: String, inFlight: Int, requests: Int, failures: Int) {
+    package init(name: String, kind: String, models: [Model]) {
       self.name = name
       self.kind = kind
-      self.inFlight = inFlight
-      self.requests = requests
-      self.failures = failures
+      inFlight = models.reduce(0) { $0 + $1.inFlight }
+      requests = models.reduce(0) { $0 + $1.requests }
+      failures = models.reduce(0) { $0 + $1.failures }
+      self.models = models
     }
   }
   package var providers: [Entry]

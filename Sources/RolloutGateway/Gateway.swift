@@ -13,7 +13,10 @@ package final class Gateway: Sendable {
   /// Who answered, and how many tries it took.
   package struct Trail: Sendable, Equatable {
     package var provider: String
+    /// As the provider names it.
     package var model: String
+    /// As the route names it: what prices and breakers go by.
+    package var target: String
     package var attempts: Int
     /// Whether a target after the first answered.
     package var isFallbackModel: Bool
@@ -50,15 +53,27 @@ package final class Gateway: Sendable {
     package var deadlinePassed: Bool
   }
 
-  private struct Counters: Sendable {
+  /// What is known of a provider's model.
+  private struct Target: Sendable {
+    var breaker = Breaker()
     var inFlight = 0
     var requests = 0
     var failures = 0
+    var latencies = LatencyHistogram()
+  }
+
+  private struct State: Sendable {
+    var targets: [String: [String: Target]] = [:]
+    var retries: [String: RetryBudget] = [:]
+
+    func inFlight(_ provider: String) -> Int {
+      targets[provider]?.values.reduce(0) { $0 + $1.inFlight } ?? 0
+    }
   }
 
   package let configuration: GatewayConfiguration
   private let providers: [String: any Provider]
-  private let counters = Mutex<[String: Counters]>([:])
+  private let state = Mutex(State())
   private let jitter: @Sendable () -> Double
   private let observe: @Sendable (AttemptReport) -> Void
 
@@ -105,7 +120,7 @@ package final class Gateway: Sendable {
     named.model = answer.model
     return Completion(
       body: answer.body, dialect: answer.dialect, dropped: answer.dropped, usage: answer.usage,
-      cost: cost(of: answer.usage, model: trail.model), trail: named)
+      cost: cost(of: answer.usage, model: trail.target), trail: named)
   }
 
   /// Starts a streamed chat; returns with the first content. Throws `Exhausted`.
@@ -153,17 +168,18 @@ package final class Gateway: Sendable {
       .adding(Money.of(tokens: usage.outputTokens, perMillion: price.output))
   }
 
-  /// Calls under way and so far, by provider.
-  package func statistics() -> [(
-    name: String, kind: String, inFlight: Int, requests: Int, failures: Int
-  )] {
-    let counters = counters.withLock { $0 }
-    return configuration.providers.values.sorted { $0.name < $1.name }.map { settings in
-      let counter = counters[settings.name] ?? Counters()
-      return (
-        settings.name, settings.kind.rawValue, counter.inFlight, counter.requests,
-        counter.failures
-      )
+  /// Every provider's model that has been called, by name.
+  package func statistics() -> [TargetStatus] {
+    let now = monotonicMilliseconds()
+    return state.withLock { state in
+      state.targets.sorted { $0.key < $1.key }.flatMap { provider, models in
+        models.sorted { $0.key < $1.key }.map { model, target in
+          TargetStatus(
+            provider: provider, model: model, breaker: target.breaker.state(now).rawValue,
+            inFlight: target.inFlight, requests: target.requests, failures: target.failures,
+            latencies: target.latencies)
+        }
+      }
     }
   }
 
@@ -185,15 +201,23 @@ package final class Gateway: Sendable {
         if isRetry {
           // A retry must leave room for the targets that have not been asked yet.
           let untried = route.targets.count - index - 1
-          guard Self.triesMax - attempts > untried, await pause(after: last, left) else { break }
+          guard Self.triesMax - attempts > untried, allowsRetry(provider),
+            await pause(after: last, left)
+          else { break }
+        }
+        guard admit(provider, target.model) else {
+          if attempts == 0 { last = .breakerOpen }
+          continue targets
         }
         attempts += 1
         let attempt = Attempt(
           request: request, target: target, seconds: min(left, target.timeout?.seconds ?? left))
         do {
-          let answer = try await counted(provider) { try await call(provider, attempt) }
+          let answer = try await counted(provider, target.model) {
+            try await call(provider, attempt)
+          }
           let trail = Trail(
-            provider: provider.name, model: target.model, attempts: attempts,
+            provider: provider.name, model: target.model, target: target.model, attempts: attempts,
             isFallbackModel: index > 0)
           return (answer, trail)
         } catch {
@@ -222,34 +246,77 @@ package final class Gateway: Sendable {
     return true
   }
 
+  // MARK: Health of targets
+
+  private func allowsRetry(_ provider: any Provider) -> Bool {
+    state.withLock { $0.retries[provider.name, default: RetryBudget()].allowsRetry }
+  }
+
+  /// Whether the breaker of a provider's model lets a call through.
+  private func admit(_ provider: any Provider, _ model: String) -> Bool {
+    let now = monotonicMilliseconds()
+    return state.withLock {
+      $0.targets[provider.name, default: [:]][model, default: Target()].breaker.admit(now)
+    }
+  }
+
   private func counted<Answer: Sendable>(
-    _ provider: any Provider, _ call: () async throws -> Answer
+    _ provider: any Provider, _ model: String, _ call: () async throws -> Answer
   ) async throws -> Answer {
     let limit = configuration.providers[provider.name]?.maxInFlight ?? Int.max
-    let admitted = counters.withLock { counters in
-      var counter = counters[provider.name] ?? Counters()
-      guard counter.inFlight < limit else { return false }
-      counter.inFlight += 1
-      counter.requests += 1
-      counters[provider.name] = counter
+    let started = monotonicMilliseconds()
+    let admitted = state.withLock { state in
+      guard state.inFlight(provider.name) < limit else {
+        state.targets[provider.name]?[model]?.breaker.forget(started)
+        return false
+      }
+      state.targets[provider.name]?[model]?.inFlight += 1
+      state.targets[provider.name]?[model]?.requests += 1
       return true
     }
     guard admitted else { throw ProviderFailure.overloaded }
     do {
       let answer = try await call()
-      release(provider, failed: false)
+      settle(provider, model, started, nil)
       return answer
     } catch {
-      let failure = error as? ProviderFailure
-      release(provider, failed: failure != .cancelled)
+      settle(provider, model, started, error as? ProviderFailure ?? .cancelled)
       throw error
     }
   }
 
-  private func release(_ provider: any Provider, failed: Bool) {
-    counters.withLock { counters in
-      counters[provider.name]?.inFlight -= 1
-      if failed { counters[provider.name]?.failures += 1 }
+  private func settle(
+    _ provider: any Provider, _ model: String, _ started: Int, _ failure: ProviderFailure?
+  ) {
+    let now = monotonicMilliseconds()
+    state.withLock { state in
+      var target = state.targets[provider.name]?[model] ?? Target()
+      var retries = state.retries[provider.name] ?? RetryBudget()
+      target.inFlight -= 1
+      switch failure {
+      case nil:
+        target.latencies.record(Double(now - started))
+        target.breaker.succeed(now)
+        retries.succeed()
+      case let failure? where failure.isProviderFault:
+        target.failures += 1
+        target.breaker.fail(now, jitter: jitter())
+        retries.fail()
+      case let failure?:
+        if failure != .cancelled { target.failures += 1 }
+        target.breaker.forget(now)
+      }
+      state.targets[provider.name, default: [:]][model] = target
+      state.retries[provider.name] = retries
+    }
+  }
+
+  /// A stream that had begun broke off: the breaker hears of it although the call had succeeded.
+  package func streamBroke(_ trail: Trail) {
+    let now = monotonicMilliseconds()
+    state.withLock {
+      $0.targets[trail.provider]?[trail.target]?.failures += 1
+      $0.targets[trail.provider]?[trail.target]?.breaker.fail(now, jitter: jitter())
     }
   }
 }

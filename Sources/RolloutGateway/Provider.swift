@@ -60,6 +60,8 @@ package enum ProviderFailure: Error, Sendable, Equatable {
   /// A stream that broke off after content had been sent.
   case interrupted(String)
   case cancelled
+  /// Not asked: it has failed too often lately.
+  case breakerOpen
 
   /// Whether the same target may be tried once more.
   var isTransient: Bool {
@@ -94,6 +96,16 @@ package enum ProviderFailure: Error, Sendable, Equatable {
     case .malformed: "malformed"
     case .interrupted: "interrupted"
     case .cancelled: "client_cancelled"
+    case .breakerOpen: "breaker_open"
+    }
+  }
+
+  /// Whether it tells something about the provider's health. A throttle has limits of its own, a
+  /// refused key is ours to mend.
+  var isProviderFault: Bool {
+    switch self {
+    case .unreachable, .timeout, .overloaded, .serverError, .malformed, .interrupted: true
+    case .throttled, .outOfMoney, .credentialRefused, .callerError, .cancelled, .breakerOpen: false
     }
   }
 }

@@ -221,4 +221,31 @@ import Testing
     #expect(models.json["data"]?.array?.compactMap { $0["id"]?.string } == ["ai-summary", "large"])
     await server.stop()
   }
+
+  @Test func `a provider that always fails is not asked any more, and one call finds it well again`()
+    async throws
+  {
+    let server = try await start()
+    upstream.always(.answer(500, "{}"))
+    for _ in 0..<20 { _ = try await server.send("POST", path, chat()) }
+    let asked = upstream.requests.count
+    let shut = try await server.send("POST", path, chat())
+    #expect(shut.header("x-rollout-served-by") == "fallback")
+    #expect(shut.header("x-rollout-reason") == "breaker_open")
+    #expect(shut.header("x-rollout-attempts") == "0")
+    #expect(upstream.requests.count == asked)
+    // Retries stopped before that: their budget was spent.
+    #expect(asked < 40)
+    let providers = try await server.send("GET", "/v1/providers").json["providers"]?.array
+    let model = providers?.first { $0["name"]?.string == "main" }?["models"]?.array?.first
+    #expect(model?["breaker"]?.string == "open")
+    upstream.always(.chat("back"))
+    #expect(
+      try await server.eventually {
+        try await Task.sleep(for: .milliseconds(100))
+        return try await server.send("POST", path, chat()).header("x-rollout-served-by")
+          == "provider"
+      })
+    await server.stop()
+  }
 }

@@ -7,10 +7,25 @@ enum ProvidersCommand {
     let list = try session.decode(ProviderList.self, answer)
     try session.show(answer) {
       session.terminal.table(
-        ["PROVIDER", "KIND", "IN FLIGHT", "REQUESTS", "FAILURES"],
-        list.providers.map {
-          [$0.name, $0.kind, "\($0.inFlight)", "\($0.requests)", "\($0.failures)"]
-        })
+        ["PROVIDER", "KIND", "MODEL", "BREAKER", "IN FLIGHT", "REQUESTS", "FAILURES", "P50", "P95"],
+        list.providers.flatMap(rows))
     }
+  }
+
+  private static func rows(_ provider: ProviderList.Entry) -> [[String]] {
+    guard !provider.models.isEmpty else {
+      return [[provider.name, provider.kind, "", "", "0", "0", "0", "", ""]]
+    }
+    return provider.models.map { model in
+      [
+        provider.name, provider.kind, model.model, model.breaker.replacing("_", with: " "),
+        "\(model.inFlight)", "\(model.requests)", "\(model.failures)", time(model.latencyMsP50),
+        time(model.latencyMsP95),
+      ]
+    }
+  }
+
+  private static func time(_ milliseconds: Double?) -> String {
+    milliseconds.map { "\(Int($0.rounded())) ms" } ?? ""
   }
 }

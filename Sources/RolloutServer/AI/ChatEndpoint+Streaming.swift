@@ -67,7 +67,7 @@ extension ChatEndpoint {
       }
       try await exchange.write(writer.end())
       exchange.finish()
-      let cost = gateway.cost(of: writer.usage, model: streaming.trail.model)
+      let cost = gateway.cost(of: writer.usage, model: streaming.trail.target)
       record(call, streaming.trail.isFallbackModel ? .degradedModel : .ok, writer.usage, cost)
       ended(nil)
     } catch is Disconnected {
@@ -81,6 +81,7 @@ extension ChatEndpoint {
       ended("client_cancelled")
     } catch {
       record(call, .failed)
+      gateway.streamBroke(streaming.trail)
       ended((error as? ProviderFailure)?.word ?? "failed")
       try? await exchange.write(call.shapes.interruption)
       exchange.finish()

@@ -59,10 +59,12 @@ struct ChatEndpoint: Sendable {
 
   private func providers(_ request: APIRequest) async throws -> HTTPResponse {
     try request.allowQuery()
-    let entries = gateway.statistics().map {
+    let all = gateway.statistics()
+    let settings = gateway.configuration.providers.values.sorted { $0.name < $1.name }
+    let entries = settings.map { provider in
       ProviderList.Entry(
-        name: $0.name, kind: $0.kind, inFlight: $0.inFlight, requests: $0.requests,
-        failures: $0.failures)
+        name: provider.name, kind: provider.kind.rawValue,
+        models: all.filter { $0.provider == provider.name }.map(ProviderList.Model.init))
     }
     return try .json(ProviderList(providers: entries))
   }
@@ -176,8 +178,8 @@ struct ChatEndpoint: Sendable {
       return .error(call.shapes.failure(exhausted, call))
     }
     record(call, .degradedFallback)
-    return .fallback(
-      text: text, reason: "all_targets_failed", attempts: exhausted.attempts)
+    let reason = exhausted.last == .breakerOpen ? "breaker_open" : "all_targets_failed"
+    return .fallback(text: text, reason: reason, attempts: exhausted.attempts)
   }
 
   func record(
@@ -188,5 +190,15 @@ struct ChatEndpoint: Sendable {
       at: clock.now, latency: Double(monotonicMilliseconds() - call.started),
       inputTokens: usage?.inputTokens ?? 0, outputTokens: usage?.outputTokens ?? 0, cost: cost)
     ledger.end(call.plan.plan.feature, call.running, outcome)
+  }
+}
+
+extension ProviderList.Model {
+  fileprivate init(_ target: TargetStatus) {
+    self.init(
+      model: target.model, breaker: target.breaker, inFlight: target.inFlight,
+      requests: target.requests, failures: target.failures,
+      latencyMsP50: target.latencies.quantile(0.5), latencyMsP95: target.latencies.quantile(0.95),
+      latencyMsP99: target.latencies.quantile(0.99))
   }
 }
