@@ -325,3 +325,34 @@ package struct OutcomeAnswer: Codable, Sendable {
     self.rejected = rejected
   }
 }
+
+/// One account of a budget in its present window.
+package struct BudgetView: Codable, Sendable {
+  package var name: String
+  /// Of a budget per app, feature, user or provider: whose account it is.
+  package var scope: String?
+  package var limitUsd: Double
+  package var spentUsd: Double
+  package var reservedUsd: Double
+  package var windowStart: String
+  package var windowEnd: Nullable<String>
+
+  package init(
+    name: String, scope: String?, limitUsd: Double, spentUsd: Double, reservedUsd: Double,
+    windowStart: String, windowEnd: String?
+  ) {
+    self.name = name
+    self.scope = scope
+    self.limitUsd = limitUsd
+    self.spentUsd = spentUsd
+    self.reservedUsd = reservedUsd
+    self.windowStart = windowStart
+    self.windowEnd = Nullable(windowEnd)
+  }
+}
+
+package struct BudgetList: Codable, Sendable {
+  package var budgets: [BudgetView]
+
+  package init(budgets: [BudgetView]) { self.budgets = budgets }
+}

@@ -20,6 +20,7 @@ package enum ProblemCode: String, Codable, Sendable, CaseIterable {
   case reasonRequired = "reason_required"
   case versionRequired = "version_required"
   case tooMany = "too_many"
+  case budgetExceeded = "budget_exceeded"
   case unavailable
   case `internal` = "internal"
 
@@ -36,6 +37,7 @@ package enum ProblemCode: String, Codable, Sendable, CaseIterable {
     case .unsupportedMediaType: 415
     case .invalidTransition, .reasonRequired, .idempotencyKeyReused: 422
     case .versionRequired: 428
+    case .budgetExceeded: 429
     case .internal: 500
     case .unavailable: 503
     }

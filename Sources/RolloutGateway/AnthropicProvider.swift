@@ -44,7 +44,7 @@ struct AnthropicProvider: Provider {
     for param in attempt.target.params { body.set(param.key, param.value) }
     body.set("model", .string(attempt.target.model))
     if body["max_tokens"] == nil {
-      body.set("max_tokens", .int(RequestTranslation.maxTokensDefault))
+      body.set("max_tokens", .int(ChatRequest.maxTokensDefault))
     }
     if streams { body.set("stream", .bool(true)) } else { body.remove("stream") }
     var headers: [(name: String, value: String)] = [

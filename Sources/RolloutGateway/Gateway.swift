@@ -51,6 +51,8 @@ package final class Gateway: Sendable {
     package var last: ProviderFailure
     package var attempts: Int
     package var deadlinePassed: Bool
+    /// Whether a target may have worked on the request, and will bill it.
+    package var mayHaveCost = false
   }
 
   /// What is known of a provider's model.
@@ -168,6 +170,31 @@ package final class Gateway: Sendable {
       .adding(Money.of(tokens: usage.outputTokens, perMillion: price.output))
   }
 
+  /// The most a request can cost, at the dearest of the route's targets.
+  package enum Bound: Sendable, Equatable {
+    case amount(Money)
+    /// A target without a price; a price of 0 is one.
+    case unknownPrice(model: String)
+  }
+
+  /// A token is at least one byte, so the request's bytes bound its input; `max_tokens` bounds the
+  /// output.
+  package func bound(of request: ChatRequest, route: GatewayConfiguration.Route) -> Bound {
+    let input = request.body["messages"].map { $0.json.count } ?? 0
+    let system = request.body["system"].map { $0.json.count } ?? 0
+    let tools = request.body["tools"].map { $0.json.count } ?? 0
+    var dearest = Money.zero
+    for target in route.targets {
+      guard let price = configuration.prices[target.model] else {
+        return .unknownPrice(model: target.model)
+      }
+      let cost = Money.of(tokens: input + system + tools, perMillion: price.input)
+        .adding(Money.of(tokens: request.outputBound(target), perMillion: price.output))
+      dearest = max(dearest, cost)
+    }
+    return .amount(dearest)
+  }
+
   /// Every provider's model that has been called, by name.
   package func statistics() -> [TargetStatus] {
     let now = monotonicMilliseconds()
@@ -193,6 +220,7 @@ package final class Gateway: Sendable {
     let deadline = started + Int(route.deadline.milliseconds)
     var attempts = 0
     var last = ProviderFailure.timeout
+    var mayHaveCost = false
     targets: for (index, target) in route.targets.enumerated() {
       guard let provider = providers[target.provider] else { continue }
       for isRetry in [false, true] {
@@ -223,15 +251,18 @@ package final class Gateway: Sendable {
         } catch {
           last = error as? ProviderFailure ?? .cancelled
           if Task.isCancelled { last = .cancelled }
+          mayHaveCost = mayHaveCost || last.mayHaveCost
           guard last.allowsFallback else {
-            throw Exhausted(last: last, attempts: attempts, deadlinePassed: false)
+            throw Exhausted(
+              last: last, attempts: attempts, deadlinePassed: false, mayHaveCost: mayHaveCost)
           }
           guard last.isTransient else { continue targets }
         }
       }
     }
     throw Exhausted(
-      last: last, attempts: attempts, deadlinePassed: monotonicMilliseconds() >= deadline)
+      last: last, attempts: attempts, deadlinePassed: monotonicMilliseconds() >= deadline,
+      mayHaveCost: mayHaveCost)
   }
 
   /// Waits full jitter (or what the provider asked for); false when there is no time for it.

@@ -48,6 +48,7 @@ package struct GatewayConfiguration: Sendable {
   package var providers: [String: ProviderSettings] = [:]
   package var prices: [String: Price] = [:]
   package var routes: [String: Route] = [:]
+  package var budgets: [Budget] = []
 
   package init() {}
 
@@ -75,6 +76,13 @@ package struct GatewayConfiguration: Sendable {
           input: try perMillion(&price, "input"), output: try perMillion(&price, "output"))
         try price.finish()
       }
+    }
+    for item in try file.list("budgets") ?? [] {
+      let budget = try decodeBudget(item)
+      guard !budgets.contains(where: { $0.name == budget.name }) else {
+        throw file.error("budgets", "Two budgets are named \(quoted(budget.name)).")
+      }
+      budgets.append(budget)
     }
     if var list = try file.object("routes") {
       for member in list.all() {
@@ -160,6 +168,36 @@ private func decodeRoute(
     targets.append(new)
   }
   return .init(name: member.key, deadline: deadline, targets: targets)
+}
+
+private func decodeBudget(
+  _ item: (element: Document, path: String)
+) throws(DocumentError) -> Budget {
+  var reader = try ObjectReader(item.element, path: item.path)
+  let name = try reader.requiredText("name")
+  guard isName(name) else { throw reader.error("name", "A name is 1–128 of a–z A–Z 0–9 . _ -") }
+  guard let limit = Money(try reader.requiredText("limit_usd")) else {
+    throw reader.error("limit_usd", "Expected US dollars, such as 500 or 0.50.")
+  }
+  var budget = Budget(name: name, limit: limit)
+  budget.period = try reader.choice("window") ?? .month
+  budget.division = try reader.choice("per")
+  budget.isHard = try reader.bool("hard") ?? true
+  if var match = try reader.object("match") {
+    budget.feature = try match.requiredText("feature")
+    try match.finish()
+  }
+  if let marks = try reader.list("alert_at") {
+    budget.alertAt = []
+    for (element, path) in marks {
+      guard let percent = element.int, (1...1000).contains(percent) else {
+        throw DocumentError("Expected a percent from 1 to 1000.", at: element.position, path: path)
+      }
+      budget.alertAt.append(percent)
+    }
+  }
+  try reader.finish()
+  return budget
 }
 
 private func span(_ reader: inout ObjectReader, _ key: String) throws(DocumentError) -> TimeSpan? {

@@ -100,6 +100,14 @@ package enum ProviderFailure: Error, Sendable, Equatable {
     }
   }
 
+  /// Whether the provider may have worked on the request before it failed. A refusal costs nothing.
+  var mayHaveCost: Bool {
+    switch self {
+    case .timeout, .malformed, .interrupted, .cancelled: true
+    default: false
+    }
+  }
+
   /// Whether it tells something about the provider's health. A throttle has limits of its own, a
   /// refused key is ours to mend.
   var isProviderFault: Bool {

@@ -21,6 +21,7 @@ final class Application: Sendable {
   private let server: HTTPServer
   private let store: Store
   private let telemetry: TelemetryStore
+  private let money: BudgetDatabase
   private let hub: EventHub
   private let readiness: Readiness
   private let background: [Task<Void, Never>]
@@ -44,6 +45,8 @@ final class Application: Sendable {
       directory, migrations: environment.migrations,
       subscriptions: configuration.notify.map(\.subscription), now: clock.now)
     telemetry = try TelemetryStore(directory, now: clock.now)
+    money = try BudgetDatabase(directory, now: clock.now)
+    try await money.settleAbandoned()
     let box = SnapshotBox()
     ledger = OutcomeLedger()
     hub = EventHub()
@@ -70,11 +73,18 @@ final class Application: Sendable {
     let metrics = MetricsEndpoint(
       ledger: ledger, hub: hub, outbox: store, ai: ai, loops: loops, rollbacks: rollbacks,
       startedAt: clock.now)
+    let purse = Purse(
+      budgets: configuration.gateway.budgets, store: money, clock: clock, log: log,
+      tell: Self.budgetTeller(store, hub, clock, log, courier))
+    let budgets = BudgetEndpoint(
+      budgets: configuration.gateway.budgets, store: money, clock: clock)
+    metrics.follow(budgets)
     readiness = Readiness(hasTokens: configuration.authenticates)
     let parts = Parts(
       controller: controller, store: store, box: box, ledger: ledger, hub: hub, tokens: tokens,
       gateway: gateway, readiness: readiness, clock: clock, metrics: metrics, ai: ai,
-      telemetry: telemetry, alertSecret: configuration.alertSecret, isLoopback: options.isLoopback)
+      purse: purse, budgets: budgets, telemetry: telemetry, alertSecret: configuration.alertSecret,
+      isLoopback: options.isLoopback)
     routes = Self.routes(parts)
     let checked = configuration.authenticates ? tokens : nil
     server = try HTTPServer(
@@ -110,6 +120,7 @@ final class Application: Sendable {
     for task in background { task.cancel() }
     try? await TelemetryKeeper(store: telemetry).save(ledger)
     await telemetry.close()
+    await money.close()
     await store.close()
     directory.release()
   }
@@ -126,6 +137,8 @@ final class Application: Sendable {
     var clock: any WallClock
     var metrics: MetricsEndpoint
     var ai: AIMetrics
+    var purse: Purse
+    var budgets: BudgetEndpoint
     var telemetry: TelemetryStore
     var alertSecret: WebhookSecret?
     var isLoopback: Bool
@@ -135,8 +148,8 @@ final class Application: Sendable {
     DecisionEndpoint.routes + OFREP.routes
       + ChatEndpoint(
         gateway: parts.gateway, box: parts.box, ledger: parts.ledger, clock: parts.clock,
-        metrics: parts.metrics, ai: parts.ai
-      ).routes
+        metrics: parts.metrics, ai: parts.ai, purse: parts.purse
+      ).routes + parts.budgets.routes
       + OutcomeEndpoint(ledger: parts.ledger, box: parts.box, clock: parts.clock).routes
       + PlanEndpoint(
         controller: parts.controller, store: parts.store, ledger: parts.ledger,
@@ -157,6 +170,31 @@ final class Application: Sendable {
       ).routes
       + [parts.metrics.route(isLoopback: parts.isLoopback)]
       + OperationsEndpoint(readiness: parts.readiness).routes
+  }
+
+  /// Tells people that a budget has passed one of its marks.
+  private static func budgetTeller(
+    _ outbox: any OutboxStore, _ hub: EventHub, _ clock: any WallClock, _ log: Log,
+    _ courier: Courier
+  ) -> @Sendable (BudgetAlert, ChatCall) async -> Void {
+    { alert, call in
+      let account = alert.account
+      let whose = account.scope.isEmpty ? "" : " of \(account.scope)"
+      let notice = Notice(
+        feature: call.plan.plan.feature, planVersion: call.plan.plan.version, at: clock.now,
+        kind: .budget,
+        sentence:
+          "budget \(account.budget)\(whose): \(alert.percent) % of \(alert.limit.text) spent "
+          + "since \(account.windowStart.rfc3339.prefix(10))",
+        evidence: .object([
+          "budget": .string(account.budget), "percent": .int(alert.percent),
+          "spent_usd": .double(alert.spent.dollars), "limit_usd": .double(alert.limit.dollars),
+        ]))
+      do {
+        hub.publish(.notice(try await outbox.append(notice)))
+        courier.wake()
+      } catch { log.error("a notice could not be kept", ["error": "\(error)"]) }
+    }
   }
 
   /// The first start: a token for the administrator, in a file only they can read.

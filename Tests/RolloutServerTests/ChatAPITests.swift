@@ -222,7 +222,8 @@ import Testing
     await server.stop()
   }
 
-  @Test func `a provider that always fails is not asked any more, and one call finds it well again`()
+  @Test
+  func `a provider that always fails is not asked any more, and one call finds it well again`()
     async throws
   {
     let server = try await start()

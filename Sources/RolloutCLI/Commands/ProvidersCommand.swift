@@ -7,7 +7,9 @@ enum ProvidersCommand {
     let list = try session.decode(ProviderList.self, answer)
     try session.show(answer) {
       session.terminal.table(
-        ["PROVIDER", "KIND", "MODEL", "BREAKER", "IN FLIGHT", "REQUESTS", "FAILURES", "P50", "P95"],
+        [
+          "PROVIDER", "KIND", "MODEL", "BREAKER", "IN FLIGHT", "REQUESTS", "FAILURES", "P50", "P95",
+        ],
         list.providers.flatMap(rows))
     }
   }

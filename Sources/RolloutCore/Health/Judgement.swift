@@ -19,6 +19,8 @@ package struct Notice: Sendable, Equatable {
     case dryRun = "dry_run"
     /// The monitor wanted to act, and somebody else was faster.
     case overtaken
+    /// A budget passed one of its marks.
+    case budget
   }
 
   package var feature: String

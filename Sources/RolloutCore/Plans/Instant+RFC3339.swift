@@ -83,10 +83,10 @@ private struct DigitScanner {
   }
 }
 
-private func floorDivide(_ a: Int64, _ b: Int64) -> Int64 { a / b - (a % b < 0 ? 1 : 0) }
+func floorDivide(_ a: Int64, _ b: Int64) -> Int64 { a / b - (a % b < 0 ? 1 : 0) }
 
 /// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`.
-private func civil(fromDays days: Int64) -> (year: Int, month: Int, day: Int) {
+func civil(fromDays days: Int64) -> (year: Int, month: Int, day: Int) {
   let z = days + 719_468
   let era = floorDivide(z, 146_097)
   let doe = z - era * 146_097
@@ -100,7 +100,7 @@ private func civil(fromDays days: Int64) -> (year: Int, month: Int, day: Int) {
 }
 
 /// Source: as above, `days_from_civil`.
-private func days(fromCivil year: Int, _ month: Int, _ day: Int) -> Int {
+func days(fromCivil year: Int, _ month: Int, _ day: Int) -> Int {
   let y = month <= 2 ? year - 1 : year
   let era = (y >= 0 ? y : y - 399) / 400
   let yoe = y - era * 400

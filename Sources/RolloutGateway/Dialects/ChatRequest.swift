@@ -19,6 +19,24 @@ package struct ChatRequest: Sendable {
     self.dialect = dialect
   }
 
+  /// Tokens that a target may answer with at most.
+  func outputBound(_ target: GatewayConfiguration.Target) -> Int {
+    let asked = body["max_completion_tokens"]?.int ?? body["max_tokens"]?.int
+    let params = target.params.first { $0.key == "max_tokens" || $0.key == "max_completion_tokens" }
+    let choices = max(1, body["n"]?.int ?? 1)
+    return max(0, params?.value.int ?? asked ?? Self.maxTokensDefault) * min(choices, 128)
+  }
+
+  /// A request without a bound on its answer gets one, so that it cannot cost more than was held
+  /// for it.
+  package mutating func boundOutput() {
+    guard body["max_completion_tokens"]?.int == nil, body["max_tokens"]?.int == nil else { return }
+    body.set("max_tokens", .int(Self.maxTokensDefault))
+  }
+
+  /// What an answer may take when nobody says.
+  static let maxTokensDefault = 4096
+
   /// In `dialect`, with the parameters that were dropped or clamped on the way.
   func translated(to dialect: ChatDialect) -> (body: Document, dropped: [String]) {
     switch (self.dialect, dialect) {

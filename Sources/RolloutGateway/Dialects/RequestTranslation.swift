@@ -3,9 +3,6 @@ import RolloutCore
 
 /// Chat requests from one dialect into the other.
 enum RequestTranslation {
-  /// Anthropic demands a bound on the answer; OpenAI's callers seldom give one.
-  static let maxTokensDefault = 4096
-
   // MARK: OpenAI → Anthropic
 
   static func anthropic(from body: Document) -> (body: Document, dropped: [String]) {
@@ -19,7 +16,7 @@ enum RequestTranslation {
     set("messages", .array(messages))
     set(
       "max_tokens",
-      body["max_completion_tokens"] ?? body["max_tokens"] ?? .int(maxTokensDefault))
+      body["max_completion_tokens"] ?? body["max_tokens"] ?? .int(ChatRequest.maxTokensDefault))
     for member in body.members ?? [] where !member.value.isNull {
       let value = member.value
       switch member.key {

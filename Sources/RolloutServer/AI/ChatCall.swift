@@ -16,7 +16,9 @@ struct ChatCall: Sendable {
 
   let plan: CompiledPlan
   /// As the caller wrote it.
-  let request: ChatRequest
+  var request: ChatRequest
+  /// The token's id: which app asks.
+  let app: String
   let arrivedAt: Instant
   let user: String?
   /// nil when a percentage would have to decide and there is no user: outside.
@@ -32,6 +34,7 @@ struct ChatCall: Sendable {
   init(_ endpoint: ChatEndpoint, _ request: APIRequest, _ chat: ChatRequest) throws(Problem) {
     plan = try endpoint.plan(request)
     self.request = chat
+    app = request.principal.tokenID ?? "anonymous"
     arrivedAt = endpoint.clock.now
     let body = chat.body
     let user =

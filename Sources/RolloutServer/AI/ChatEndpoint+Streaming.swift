@@ -14,13 +14,22 @@ extension ChatEndpoint {
       await send(await answer(call), call, exchange, wantsUsage)
       return
     }
+    var call = call
+    let hold: Purse.Hold?
+    do { hold = try await reserve(&call, route) } catch {
+      await send(refused(call, error), call, exchange, wantsUsage)
+      return
+    }
     let streaming: Gateway.Streaming
     do { streaming = try await gateway.stream(call.request, route: route) } catch {
+      await purse.settle(hold, call, cost: owed(error), provider: nil)
       await send(exhausted(call, error), call, exchange, wantsUsage)
       return
     }
     begin(exchange, call.headers(.provider(streaming.trail, nil, dropped: streaming.dropped)))
-    await relay(streaming, call, exchange, wantsUsage)
+    let cost = await relay(streaming, call, exchange, wantsUsage)
+    // Whoever leaves early has paid for what nobody counted: a stream tells its usage at the end.
+    await purse.settle(hold, call, cost: cost, provider: streaming.trail.provider)
   }
 
   private func begin(_ exchange: Exchange, _ headers: [(name: String, value: String)]) {
@@ -49,10 +58,11 @@ extension ChatEndpoint {
     }
   }
 
-  /// Passes chunks on as the reader takes them.
+  /// Passes chunks on as the reader takes them; returns what the answer cost, nil when nobody
+  /// knows.
   private func relay(
     _ streaming: Gateway.Streaming, _ call: ChatCall, _ exchange: Exchange, _ wantsUsage: Bool
-  ) async {
+  ) async -> Money? {
     var writer = ChatStreamWriter(
       call.shapes, from: streaming.dialect, wantsUsage: wantsUsage, at: clock.now)
     func ended(_ failure: String?) {
@@ -70,6 +80,7 @@ extension ChatEndpoint {
       let cost = gateway.cost(of: writer.usage, model: streaming.trail.target)
       record(call, streaming.trail.isFallbackModel ? .degradedModel : .ok, writer.usage, cost)
       ended(nil)
+      return writer.usage == nil ? nil : cost
     } catch is Disconnected {
       record(call, .excluded)
       ended("client_cancelled")
@@ -86,5 +97,6 @@ extension ChatEndpoint {
       try? await exchange.write(call.shapes.interruption)
       exchange.finish()
     }
+    return nil
   }
 }

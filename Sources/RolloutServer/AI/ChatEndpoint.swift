@@ -17,6 +17,7 @@ struct ChatEndpoint: Sendable {
   let clock: any WallClock
   let metrics: MetricsEndpoint
   let ai: AIMetrics
+  let purse: Purse
 
   var routes: [Route] {
     [
@@ -133,15 +134,62 @@ struct ChatEndpoint: Sendable {
   func answer(_ call: ChatCall) async -> Answer {
     guard call.decision?.enabled == true else { return notInRollout(call) }
     guard let route = call.route(gateway.configuration) else { return noRoute(call) }
+    var call = call
+    let hold: Purse.Hold?
+    do { hold = try await reserve(&call, route) } catch { return refused(call, error) }
     do {
       let completion = try await gateway.complete(call.request, route: route)
+      await purse.settle(
+        hold, call, cost: completion.usage == nil ? nil : completion.cost,
+        provider: completion.trail.provider)
       record(
         call, completion.trail.isFallbackModel ? .degradedModel : .ok, completion.usage,
         completion.cost)
       return .provider(completion)
     } catch {
+      await purse.settle(hold, call, cost: owed(error), provider: nil)
       return exhausted(call, error)
     }
+  }
+
+  /// Holds what the call may cost, with a bound on its answer where there is none.
+  func reserve(
+    _ call: inout ChatCall, _ route: GatewayConfiguration.Route
+  ) async throws -> Purse.Hold? {
+    let hold = try await purse.reserve(call, route, gateway)
+    if hold != nil { call.request.boundOutput() }
+    return hold
+  }
+
+  /// What a call without an answer costs: nothing when no target can have worked on it, and nobody
+  /// knows otherwise.
+  func owed(_ error: any Error) -> Money? {
+    guard let exhausted = error as? Gateway.Exhausted else { return nil }
+    return exhausted.mayHaveCost ? nil : .zero
+  }
+
+  /// A budget said no: the plan's fallback, without a provider call.
+  func refused(_ call: ChatCall, _ error: any Error) -> Answer {
+    record(call, .excluded)
+    let reason: String
+    let problem: Problem
+    switch error {
+    case Purse.Refusal.spent(let budget):
+      reason = "budget"
+      problem = Problem(
+        .budgetExceeded, "The budget \(budget) is spent; raise it, or wait for its next window.")
+    case Purse.Refusal.unknownPrice(let model):
+      reason = "unknown_price"
+      problem = Problem(
+        .budgetExceeded, "\(model) has no price, so its cost cannot be held to a budget; add one.")
+    default:
+      reason = "budget"
+      problem = Problem(.unavailable, "The budgets cannot be asked; try again.")
+    }
+    if let text = call.plan.plan.definition.fallbackContent {
+      return .fallback(text: text, reason: reason, attempts: 0)
+    }
+    return .error(call.shapes.error(problem, call.headers(.refused(reason))))
   }
 
   private func notInRollout(_ call: ChatCall) -> Answer {

@@ -1,6 +1,7 @@
 import DocumentKit
 import Glibc
 import HTTPKit
+import RolloutAPI
 import RolloutCore
 import Synchronization
 
@@ -15,6 +16,7 @@ final class MetricsEndpoint: Sendable {
   private let loops: [LoopMetrics]
   private let rollbacks: RollbackCounter
   private let startedAt: Instant
+  private let budgets = Mutex<BudgetEndpoint?>(nil)
 
   init(
     ledger: OutcomeLedger, hub: EventHub, outbox: any OutboxStore, ai: AIMetrics,
@@ -28,6 +30,9 @@ final class MetricsEndpoint: Sendable {
     self.rollbacks = rollbacks
     self.startedAt = startedAt
   }
+
+  /// Whose budgets to show; said once, when they exist.
+  func follow(_ endpoint: BudgetEndpoint) { budgets.withLock { $0 = endpoint } }
 
   /// Open on loopback listeners; elsewhere a token is needed.
   func route(isLoopback: Bool) -> Route {
@@ -57,6 +62,15 @@ final class MetricsEndpoint: Sendable {
     writeRequests(&writer)
     writeAI(&writer)
     writeHTTP(&writer)
+    if let views = try? await budgets.withLock({ $0 })?.views() {
+      writer.metric(
+        "rollout_budget_spent_usd", "gauge", "Spent in the budget's present window.")
+      // Accounts of users are summed: no user ids in labels, hashed ones neither.
+      for name in Set(views.map(\.name)).sorted() {
+        let spent = views.filter { $0.name == name }.reduce(0) { $0 + $1.spentUsd }
+        writer.sample("rollout_budget_spent_usd", ["budget": name], spent)
+      }
+    }
     if let backlog = try? await outbox.backlog() {
       writer.metric("rollout_outbox_pending", "gauge", "Notifications waiting to be delivered.")
       writer.sample("rollout_outbox_pending", [:], backlog.waiting)

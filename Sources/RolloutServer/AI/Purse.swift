@@ -1,0 +1,139 @@
+import DocumentKit
+import HTTPKit
+import RolloutAPI
+import RolloutCore
+import RolloutGateway
+
+/// Asks the budgets before a provider is called, and pays afterwards.
+struct Purse: Sendable {
+  let budgets: [Budget]
+  let store: any BudgetStore
+  let clock: any WallClock
+  let log: Log
+  let tell: @Sendable (BudgetAlert, ChatCall) async -> Void
+
+  /// What a request may cost at most, and where it is held.
+  struct Hold: Sendable {
+    var request: String
+    var amount: Money
+    var lines: [BudgetLine]
+    /// The provider of each line that belongs to one.
+    var providers: [BudgetAccount: String]
+  }
+
+  /// Why a request must not be sent.
+  enum Refusal: Error {
+    case spent(budget: String)
+    case unknownPrice(model: String)
+    case unavailable
+  }
+
+  /// Holds what the request may cost; nil when no budget concerns it. Throws `Refusal`.
+  func reserve(
+    _ call: ChatCall, _ route: GatewayConfiguration.Route, _ gateway: Gateway
+  ) async throws -> Hold? {
+    let concerned = budgets.filter { $0.feature == nil || $0.feature == call.plan.plan.feature }
+    guard !concerned.isEmpty else { return nil }
+    let amount: Money
+    switch gateway.bound(of: call.request, route: route) {
+    case .amount(let bound): amount = bound
+    case .unknownPrice(let model):
+      // Free of charge is a price of 0; an unknown one is no price.
+      if concerned.contains(where: \.isHard) { throw Refusal.unknownPrice(model: model) }
+      amount = .zero
+    }
+    var providers: [BudgetAccount: String] = [:]
+    let now = clock.now
+    let lines = concerned.flatMap { budget -> [BudgetLine] in
+      scopes(budget, call, route).map { scope in
+        let account = BudgetAccount(
+          budget: budget.name, scope: scope, windowStart: budget.window(at: now).start)
+        if budget.division == .provider { providers[account] = scope }
+        return BudgetLine(
+          account: account, ceiling: budget.isHard ? budget.limit : nil, limit: budget.limit,
+          alertAt: budget.alertAt)
+      }
+    }
+    do {
+      if let full = try await store.reserve(call.requestID, amount, lines, at: now) {
+        throw Refusal.spent(budget: full.budget)
+      }
+    } catch let refusal as Refusal { throw refusal } catch {
+      // Money that cannot be counted is not spent.
+      log.error("the budgets cannot be asked", ["error": "\(error)"])
+      throw Refusal.unavailable
+    }
+    return Hold(request: call.requestID, amount: amount, lines: lines, providers: providers)
+  }
+
+  private func scopes(
+    _ budget: Budget, _ call: ChatCall, _ route: GatewayConfiguration.Route
+  ) -> [String] {
+    switch budget.division {
+    case nil: [""]
+    case .app: [call.app]
+    case .feature: [call.plan.plan.feature]
+    case .user: [call.user.map { String(Outcome.hash(user: $0), radix: 16) } ?? "anonymous"]
+    case .provider: Set(route.targets.map(\.provider)).sorted()
+    }
+  }
+
+  /// Pays `cost` to `provider`; nil is a request whose cost nobody knows, which is paid in full.
+  func settle(_ hold: Hold?, _ call: ChatCall, cost: Money?, provider: String?) async {
+    guard let hold else { return }
+    let paid = cost ?? hold.amount
+    var amounts: [BudgetAccount: Money] = [:]
+    for line in hold.lines {
+      let isTheirs = hold.providers[line.account].map { $0 == provider || provider == nil } ?? true
+      amounts[line.account] = isTheirs ? paid : .zero
+    }
+    do {
+      for alert in try await store.settle(hold.request, amounts, hold.lines) {
+        await tell(alert, call)
+      }
+    } catch {
+      // The hold stays, and counts in full: too careful is better than too dear.
+      log.error("a budget could not be settled", ["error": "\(error)"])
+    }
+  }
+}
+
+/// `GET /v1/budgets`.
+struct BudgetEndpoint: Sendable {
+  let budgets: [Budget]
+  let store: any BudgetStore
+  let clock: any WallClock
+
+  var routes: [Route] {
+    [Route(.get, "/v1/budgets", .scopes([.operate]), .task(list))]
+  }
+
+  private func list(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.allowQuery()
+    return try .json(BudgetList(budgets: await views()))
+  }
+
+  /// Every budget with each of its accounts in the present window.
+  func views() async throws -> [BudgetView] {
+    let now = clock.now
+    let oldest = budgets.map { $0.window(at: now).start }.min() ?? now
+    let balances = try await store.balances(since: oldest)
+    return budgets.flatMap { budget -> [BudgetView] in
+      let window = budget.window(at: now)
+      var own = balances.filter {
+        $0.account.budget == budget.name && $0.account.windowStart == window.start
+      }
+      if own.isEmpty, budget.division == nil {
+        let account = BudgetAccount(budget: budget.name, scope: "", windowStart: window.start)
+        own = [BudgetBalance(account: account, spent: .zero, reserved: .zero)]
+      }
+      return own.map { balance in
+        BudgetView(
+          name: budget.name, scope: balance.account.scope.isEmpty ? nil : balance.account.scope,
+          limitUsd: budget.limit.dollars, spentUsd: balance.spent.dollars,
+          reservedUsd: balance.reserved.dollars, windowStart: window.start.rfc3339,
+          windowEnd: window.end?.rfc3339)
+      }
+    }
+  }
+}

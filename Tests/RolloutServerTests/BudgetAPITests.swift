@@ -1,0 +1,160 @@
+import DocumentKit
+import HTTPKit
+import RolloutCore
+import RolloutTesting
+import Testing
+
+@testable import RolloutServer
+
+@Suite struct BudgetAPITests {
+  private let upstream = ScriptedUpstream()
+
+  private func start(_ budgets: String, fallback: String? = "later") async throws -> TestServer {
+    let server = try await TestServer(
+      """
+      providers:
+        main: {kind: openai, base_url: "\(upstream.url)"}
+      prices: {m: {input: 0, output: 1000}}
+      routes:
+        main: {deadline: 2s, targets: [{provider: main, model: m, timeout: 300ms}]}
+        dear: {targets: [{provider: main, model: nobody-knows}]}
+      budgets: \(budgets)
+      """)
+    let tail = fallback.map { #","fallback":{"content":"\#($0)"}"# } ?? ""
+    for (feature, route) in [("ai-summary", "main"), ("dear", "dear")] {
+      try await server.startPlan(
+        feature, #","route":"\#(route)","stages":[{"name":"all","percent":100}]\#(tail)"#)
+    }
+    return server
+  }
+
+  /// Three tokens of output at $1,000 per million: a third of a cent each call.
+  private func ask(
+    _ server: TestServer, _ feature: String = "ai-summary", user: String = "anna",
+    more: String = #","max_tokens":3"#
+  ) async throws -> TestServer.Answer {
+    try await server.send(
+      "POST", "/features/\(feature)/v1/chat/completions",
+      #"{"messages":[{"role":"user","content":"hi"}],"user":"\#(user)"\#(more)}"#)
+  }
+
+  private func budgets(_ server: TestServer) async throws -> [Document] {
+    try await server.send("GET", "/v1/budgets").json["budgets"]?.array ?? []
+  }
+
+  @Test func `a spent budget serves the fallback, and without one says 429`() async throws {
+    upstream.always(.chat("hi"))
+    let server = try await start("[{name: cap, limit_usd: 0.006, window: day}]")
+    for _ in 0..<2 {
+      #expect(try await ask(server).header("x-rollout-served-by") == "provider")
+    }
+    let third = try await ask(server)
+    #expect(third.header("x-rollout-served-by") == "fallback")
+    #expect(third.header("x-rollout-reason") == "budget")
+    let stream = try await ask(server, more: #","max_tokens":3,"stream":true"#)
+    #expect(stream.text.contains("later"))
+    #expect(upstream.requests.count == 2)
+    let view = try #require(try await budgets(server).first)
+    #expect(view["spent_usd"]?.double == 0.006)
+    #expect(view["reserved_usd"]?.double == 0)
+    // A new day, a new window.
+    server.clock.advance(.days(1))
+    #expect(try await ask(server).header("x-rollout-served-by") == "provider")
+    // Budget refusals are nobody's failure.
+    let arms = try await server.send("GET", "/v1/plans/ai-summary/health").json["arms"]
+    #expect(arms?["treatment"]?["failed"]?.int == 0)
+    #expect(arms?["treatment"]?["outcomes"]?["excluded"]?.int == 2)
+    await server.stop()
+    let bare = try await start("[{name: cap, limit_usd: 0}]", fallback: nil)
+    let refused = try await ask(bare)
+    #expect(refused.status == 429)
+    #expect(refused.json["error"]?["code"]?.string == "budget_exceeded")
+    await bare.stop()
+  }
+
+  @Test func `a model without a price is refused under a hard budget, and told under a soft one`()
+    async throws
+  {
+    upstream.always(.chat("hi"))
+    let hard = try await start("[{name: cap, limit_usd: 5}]")
+    #expect(try await ask(hard, "dear").header("x-rollout-reason") == "unknown_price")
+    #expect(upstream.requests.isEmpty)
+    await hard.stop()
+    let soft = try await start("[{name: cap, limit_usd: 5, hard: false}]")
+    #expect(try await ask(soft, "dear").header("x-rollout-served-by") == "provider")
+    await soft.stop()
+  }
+
+  @Test func `each user, feature and provider has an account of its own`() async throws {
+    upstream.always(.chat("hi"))
+    let server = try await start(
+      """
+      [{name: person, limit_usd: 0.003, per: user}, {name: all, limit_usd: 5},
+       {name: by-provider, limit_usd: 5, per: provider},
+       {name: other, limit_usd: 0, match: {feature: another}}]
+      """)
+    #expect(try await ask(server).header("x-rollout-served-by") == "provider")
+    #expect(try await ask(server).header("x-rollout-reason") == "budget")
+    #expect(try await ask(server, user: "bob").header("x-rollout-served-by") == "provider")
+    let views = try await budgets(server)
+    #expect(views.filter { $0["name"]?.string == "person" }.count == 2)
+    #expect(views.first { $0["name"]?.string == "all" }?["spent_usd"]?.double == 0.006)
+    #expect(views.first { $0["name"]?.string == "by-provider" }?["scope"]?.string == "main")
+    #expect(!views.contains { $0["scope"]?.string == "anna" })
+    await server.stop()
+  }
+
+  @Test func `what a refusal did not cost is given back, what nobody knows is paid`() async throws {
+    let server = try await start("[{name: cap, limit_usd: 5}]")
+    upstream.always(.answer(500, "{}"))
+    _ = try await ask(server)
+    #expect(try await budgets(server).first?["spent_usd"]?.double == 0)
+    // Silent until the timeout: the provider may have worked on it.
+    upstream.always(.hang)
+    _ = try await ask(server)
+    #expect(try await budgets(server).first?["spent_usd"]?.double == 0.003)
+    // A stream that breaks off has told no usage.
+    upstream.always(.streamHead, .chunk("Hel"), .close)
+    _ = try await ask(server, more: #","max_tokens":3,"stream":true"#)
+    #expect(try await budgets(server).first?["spent_usd"]?.double == 0.006)
+    upstream.always(.streamHead, .chunk("Hel"), .streamEnd, .close)
+    _ = try await ask(server, more: #","max_tokens":3,"stream":true"#)
+    #expect(try await budgets(server).first?["spent_usd"]?.double == 0.009)
+    #expect(try await budgets(server).first?["reserved_usd"]?.double == 0)
+    await server.stop()
+  }
+
+  @Test func `an answer without a bound gets one, so that it cannot cost more than was held`()
+    async throws
+  {
+    upstream.always(.chat("hi"))
+    let server = try await start("[{name: cap, limit_usd: 5}]")
+    _ = try await ask(server, more: "")
+    #expect(upstream.requests.last?.contains(#""max_tokens":4096"#) == true)
+    await server.stop()
+  }
+
+  @Test func `marks are told on the event stream`() async throws {
+    upstream.always(.chat("hi"))
+    let server = try await start("[{name: cap, limit_usd: 0.006, alert_at: [50]}]")
+    let live = try await server.stream("/v1/events")
+    _ = try await ask(server)
+    var received = ""
+    while !received.contains("event: budget"), let bytes = try await live.next() {
+      received += String(decoding: bytes, as: UTF8.self)
+    }
+    #expect(received.contains("budget cap: 50 % of $0.006 spent since "))
+    await server.stop()
+  }
+
+  @Test(arguments: [
+    "[{name: a, limit_usd: -1}]", "[{limit_usd: 1}]", "[{name: a, limit_usd: 1, window: hour}]",
+    "[{name: a, limit_usd: 1, per: planet}]", "[{name: a, limit_usd: 1, alert_at: [0]}]",
+    "[{name: a, limit_usd: 1}, {name: a, limit_usd: 2}]", "[{name: a, limit_usd: 1, cap: yes}]",
+  ])
+  func `a wrong budget is refused at the start`(budgets: String) {
+    #expect(throws: DocumentError.self) {
+      try ServerConfiguration(YAMLReader.read(Array("budgets: \(budgets)".utf8))) { _ in nil }
+    }
+  }
+}
