@@ -21,6 +21,7 @@ package enum ProblemCode: String, Codable, Sendable, CaseIterable {
   case versionRequired = "version_required"
   case tooMany = "too_many"
   case budgetExceeded = "budget_exceeded"
+  case rateLimited = "rate_limited"
   case unavailable
   case `internal` = "internal"
 
@@ -37,7 +38,7 @@ package enum ProblemCode: String, Codable, Sendable, CaseIterable {
     case .unsupportedMediaType: 415
     case .invalidTransition, .reasonRequired, .idempotencyKeyReused: 422
     case .versionRequired: 428
-    case .budgetExceeded: 429
+    case .budgetExceeded, .rateLimited: 429
     case .internal: 500
     case .unavailable: 503
     }

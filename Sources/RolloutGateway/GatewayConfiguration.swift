@@ -49,6 +49,9 @@ package struct GatewayConfiguration: Sendable {
   package var prices: [String: Price] = [:]
   package var routes: [String: Route] = [:]
   package var budgets: [Budget] = []
+  /// Requests of one user, and of one token; nil for no limit.
+  package var userLimit: RateLimit?
+  package var appLimit: RateLimit?
 
   package init() {}
 
@@ -76,6 +79,11 @@ package struct GatewayConfiguration: Sendable {
           input: try perMillion(&price, "input"), output: try perMillion(&price, "output"))
         try price.finish()
       }
+    }
+    if var limits = try file.object("limits") {
+      userLimit = try rate(&limits, "per_user")
+      appLimit = try rate(&limits, "per_app")
+      try limits.finish()
     }
     for item in try file.list("budgets") ?? [] {
       let budget = try decodeBudget(item)
@@ -168,6 +176,16 @@ private func decodeRoute(
     targets.append(new)
   }
   return .init(name: member.key, deadline: deadline, targets: targets)
+}
+
+private func rate(
+  _ reader: inout ObjectReader, _ key: String
+) throws(DocumentError) -> RateLimit? {
+  guard let text = try reader.text(key) else { return nil }
+  guard let limit = RateLimit(text) else {
+    throw reader.error(key, "Expected a rate such as 20/min; units are s, min, h and d.")
+  }
+  return limit
 }
 
 private func decodeBudget(

@@ -83,7 +83,8 @@ final class Application: Sendable {
     let parts = Parts(
       controller: controller, store: store, box: box, ledger: ledger, hub: hub, tokens: tokens,
       gateway: gateway, readiness: readiness, clock: clock, metrics: metrics, ai: ai,
-      purse: purse, budgets: budgets, telemetry: telemetry, alertSecret: configuration.alertSecret,
+      purse: purse, limits: RequestLimits(configuration.gateway), budgets: budgets,
+      telemetry: telemetry, alertSecret: configuration.alertSecret,
       isLoopback: options.isLoopback)
     routes = Self.routes(parts)
     let checked = configuration.authenticates ? tokens : nil
@@ -138,6 +139,7 @@ final class Application: Sendable {
     var metrics: MetricsEndpoint
     var ai: AIMetrics
     var purse: Purse
+    var limits: RequestLimits
     var budgets: BudgetEndpoint
     var telemetry: TelemetryStore
     var alertSecret: WebhookSecret?
@@ -148,7 +150,8 @@ final class Application: Sendable {
     DecisionEndpoint.routes + OFREP.routes
       + ChatEndpoint(
         gateway: parts.gateway, box: parts.box, ledger: parts.ledger, clock: parts.clock,
-        metrics: parts.metrics, ai: parts.ai, purse: parts.purse
+        metrics: parts.metrics, ai: parts.ai, purse: parts.purse,
+        limits: parts.limits
       ).routes + parts.budgets.routes
       + OutcomeEndpoint(ledger: parts.ledger, box: parts.box, clock: parts.clock).routes
       + PlanEndpoint(

@@ -28,6 +28,8 @@ struct ChatCall: Sendable {
   let started = monotonicMilliseconds()
   /// The request among those that the monitor sees running; nil when no provider is called.
   let running: Int?
+  /// What the limits say, for the answer.
+  var limitHeaders: [(name: String, value: String)] = []
 
   var shapes: ChatShapes { ChatShapes(dialect: request.dialect) }
 
@@ -103,6 +105,6 @@ struct ChatCall: Sendable {
       ]
     case .refused(let reason): headers.append(("x-rollout-reason", reason))
     }
-    return headers
+    return headers + limitHeaders
   }
 }

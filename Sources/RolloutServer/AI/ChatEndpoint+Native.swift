@@ -9,7 +9,11 @@ extension ChatEndpoint {
   func native(_ request: APIRequest, _ exchange: Exchange) async {
     do throws(Problem) {
       let body = try chatBody(try request.json())
-      let call = try ChatCall(self, request, ChatRequest(body))
+      var call = try ChatCall(self, request, ChatRequest(body))
+      if let problem = limit(&call) {
+        exchange.respond(Dialect.native.error(problem, headers: call.headers(.refused("limit"))))
+        return
+      }
       exchange.respond(response(call, await answer(call)))
     } catch {
       exchange.respond(Dialect.native.error(error))

@@ -18,6 +18,7 @@ struct ChatEndpoint: Sendable {
   let metrics: MetricsEndpoint
   let ai: AIMetrics
   let purse: Purse
+  let limits: RequestLimits
 
   var routes: [Route] {
     [
@@ -99,7 +100,11 @@ struct ChatEndpoint: Sendable {
       guard body["messages"]?.array?.isEmpty == false else {
         throw Problem(.badRequest, "messages must be a list that is not empty.")
       }
-      let call = try ChatCall(self, request, ChatRequest(body, dialect: dialect))
+      var call = try ChatCall(self, request, ChatRequest(body, dialect: dialect))
+      if let problem = limit(&call) {
+        exchange.respond(call.shapes.error(problem, call.headers(.refused("limit"))))
+        return
+      }
       if body["stream"]?.bool == true {
         await stream(call, exchange)
       } else {
@@ -108,6 +113,15 @@ struct ChatEndpoint: Sendable {
     } catch {
       exchange.respond(ChatShapes(dialect: dialect).error(error))
     }
+  }
+
+  /// Why a limit stops the call; nil when none does. Who gets no provider call is not counted.
+  func limit(_ call: inout ChatCall) -> Problem? {
+    guard call.running != nil else { return nil }
+    let answer = limits.check(call, now: monotonicMilliseconds())
+    call.limitHeaders = answer.headers
+    if answer.problem != nil { record(call, .excluded) }
+    return answer.problem
   }
 
   private func complete(_ call: ChatCall) async -> HTTPResponse {

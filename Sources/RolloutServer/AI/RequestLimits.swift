@@ -1,0 +1,45 @@
+import RolloutAPI
+import RolloutCore
+import RolloutGateway
+
+/// The limits of `rollout.yaml` on AI requests: of one user, and of one app.
+struct RequestLimits: Sendable {
+  private let user: RateLimiter?
+  private let app: RateLimiter?
+
+  init(_ configuration: GatewayConfiguration) {
+    user = configuration.userLimit.map { RateLimiter($0) }
+    app = configuration.appLimit.map { RateLimiter($0) }
+  }
+
+  /// What the limits say to one request.
+  struct Answer: Sendable {
+    /// nil when it may go on.
+    var problem: Problem?
+    var headers: [(name: String, value: String)] = []
+  }
+
+  /// Counts the request. A user without an id is counted as its app.
+  func check(_ call: ChatCall, now: Int) -> Answer {
+    var answer = Answer()
+    for (name, limiter, key) in [
+      ("per_user", user, call.user ?? "token \(call.app)"), ("per_app", app, call.app),
+    ] {
+      guard let limiter else { continue }
+      let allowance = limiter.admit(key, now: now)
+      answer.headers = [
+        ("x-ratelimit-limit-requests", "\(limiter.limit.count)"),
+        ("x-ratelimit-remaining-requests", "\(allowance.remaining)"),
+        ("x-ratelimit-reset-requests", "\(allowance.reset)ms"),
+      ]
+      guard !allowance.isAllowed else { continue }
+      let seconds = max(1, (allowance.retryAfter + 999) / 1000)
+      answer.headers.append(("Retry-After", "\(seconds)"))
+      answer.headers.append(("x-rollout-limit", name))
+      answer.problem = Problem(
+        .rateLimited, "The limit \(name) of \(limiter.limit.text) is reached; wait \(seconds) s.")
+      return answer
+    }
+    return answer
+  }
+}
