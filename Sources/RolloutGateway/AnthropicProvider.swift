@@ -34,7 +34,8 @@ struct AnthropicProvider: Provider {
     guard answer.head.status == 200 else {
       throw classify(answer.head, await answer.errorBody())
     }
-    let stream = AnthropicStream(answer, model: attempt.target.model)
+    let stream = ProviderEventStream(
+      answer, MessageReader(), model: attempt.target.model)
     try await stream.awaitContent()
     return stream
   }

@@ -35,7 +35,7 @@ struct OpenAIProvider: Provider {
     guard answer.head.status == 200 else {
       throw classify(answer.head, await answer.errorBody())
     }
-    let stream = OpenAIStream(answer, model: attempt.target.model)
+    let stream = ProviderEventStream(answer, ChunkReader(), model: attempt.target.model)
     try await stream.awaitContent()
     return stream
   }

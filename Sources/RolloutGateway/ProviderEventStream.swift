@@ -1,0 +1,154 @@
+import DocumentKit
+import HTTPKit
+import Synchronization
+
+/// What one dialect makes of the events of its streams.
+protocol EventReader: Sendable {
+  var dialect: ChatDialect { get }
+  /// The model that answers, as far as the stream has said.
+  var model: String? { get }
+  /// Whether something of the answer itself has come; until then another target may take over.
+  var hasContent: Bool { get }
+  /// Whether the answer is whole, even if the stream should end here.
+  var isWhole: Bool { get }
+  /// Whether the stream has said that it ends.
+  var hasEnded: Bool { get }
+
+  /// Takes in the data of one event; nil for one that is only a sign. Throws `ProviderFailure`.
+  mutating func take(_ data: [UInt8]) throws -> Document?
+}
+
+/// A provider's server-sent events, checked for a proper end.
+///
+/// One reader at a time; the mutex only makes that safe to share.
+final class ProviderEventStream<Reader: EventReader>: ProviderStream {
+  private struct State {
+    var parser = EventStreamParser()
+    var reader: Reader
+    var ready: [Document] = []
+  }
+
+  /// Events before the first content; a provider that sends more is not answering.
+  private static var openingEventsMax: Int { 64 }
+
+  let dialect: ChatDialect
+  private let answer: HTTPStream
+  private let targetModel: String
+  private let state: Mutex<State>
+
+  /// `model` is the name that was asked for, until the stream tells another.
+  init(_ answer: HTTPStream, _ reader: Reader, model: String) {
+    self.answer = answer
+    targetModel = model
+    dialect = reader.dialect
+    state = Mutex(State(reader: reader))
+  }
+
+  var model: String { state.withLock { $0.reader.model } ?? targetModel }
+
+  /// Reads until something of the answer itself has arrived, so that a failure before it can still
+  /// be handed to another target.
+  func awaitContent() async throws {
+    while true {
+      let (found, held) = state.withLock { state in
+        (state.reader.hasContent || state.reader.isWhole, state.ready.count)
+      }
+      if found { return }
+      guard held <= Self.openingEventsMax else {
+        throw ProviderFailure.malformed("no content in \(held) events")
+      }
+      guard try await read() else { throw ProviderFailure.malformed("the stream was empty") }
+    }
+  }
+
+  func next() async throws -> Document? {
+    while true {
+      let (event, ended) = state.withLock { state in
+        (state.ready.isEmpty ? nil : state.ready.removeFirst(), state.reader.hasEnded)
+      }
+      if let event { return event }
+      if ended { return nil }
+      guard try await read() else {
+        if state.withLock({ $0.reader.isWhole }) { return nil }
+        throw ProviderFailure.interrupted("the stream ended before its answer")
+      }
+    }
+  }
+
+  /// Takes in more of the stream; false at its end.
+  private func read() async throws -> Bool {
+    let bytes: [UInt8]?
+    do { bytes = try await answer.next() } catch { throw ProviderFailure(transport: error) }
+    guard let bytes else { return false }
+    try state.withLock { state in
+      let events: [[UInt8]]
+      do { events = try state.parser.consume(bytes) } catch {
+        throw ProviderFailure.malformed("an event is too large")
+      }
+      for event in events where !state.reader.hasEnded {
+        if let document = try state.reader.take(event) { state.ready.append(document) }
+      }
+    }
+    return true
+  }
+}
+
+/// OpenAI's chat completion chunks.
+struct ChunkReader: EventReader {
+  private(set) var model: String?
+  private(set) var hasContent = false
+  /// Some servers omit [DONE]; an answer with a finish reason is whole nevertheless.
+  private(set) var isWhole = false
+  private(set) var hasEnded = false
+  var dialect: ChatDialect { .openai }
+
+  mutating func take(_ data: [UInt8]) throws -> Document? {
+    if data.elementsEqual("[DONE]".utf8) {
+      hasEnded = true
+      return nil
+    }
+    guard let chunk = try? JSONReader.read(data) else {
+      throw ProviderFailure.malformed("an event is not JSON")
+    }
+    if let error = chunk["error"], !error.isNull {
+      let overloaded = error["type"]?.string?.contains("overloaded") == true
+      throw overloaded ? ProviderFailure.overloaded : ProviderFailure.serverError(status: 502)
+    }
+    model = chunk["model"]?.string ?? model
+    for choice in chunk["choices"]?.array ?? [] {
+      if choice["finish_reason"]?.string != nil { isWhole = true }
+      let delta = choice["delta"]
+      if delta?["content"]?.string?.isEmpty == false || delta?["refusal"]?.string != nil
+        || delta?["tool_calls"]?.array?.isEmpty == false
+      {
+        hasContent = true
+      }
+    }
+    return chunk
+  }
+}
+
+/// Anthropic's events. `message_start` and pings prove nothing.
+struct MessageReader: EventReader {
+  private(set) var model: String?
+  private(set) var hasContent = false
+  private(set) var hasEnded = false
+  var isWhole: Bool { hasEnded }
+  var dialect: ChatDialect { .anthropic }
+
+  mutating func take(_ data: [UInt8]) throws -> Document? {
+    guard let event = try? JSONReader.read(data) else {
+      throw ProviderFailure.malformed("an event is not JSON")
+    }
+    switch event["type"]?.string {
+    case "error": throw AnthropicProvider.failure(event["error"], status: 502)
+    case "message_start": model = event["message"]?["model"]?.string ?? model
+    case "content_block_start":
+      if event["content_block"]?["type"]?.string == "tool_use" { hasContent = true }
+    case "content_block_delta": hasContent = true
+    case "message_stop": hasEnded = true
+    default: break
+    }
+    return event
+  }
+}
