@@ -40,8 +40,12 @@ enum ShowCommand {
       lines.append(row("approved by", clean(plan.approvals.joined(separator: ", "))))
     }
     lines.append(row("health", colored(health.verdict, terminal)))
-    lines += health.guards.map { row("", "- \(clean($0.sentence))") }
-    lines += guards(health)
+    for item in health.guards {
+      lines.append(row("", "- \(clean(item.sentence))"))
+      if item.requests > 0 {
+        lines.append(row("", terminal.style("  \(clean(numbers(item)))", .dim)))
+      }
+    }
     let arms = health.arms
     lines.append(
       row(
@@ -57,20 +61,27 @@ enum ShowCommand {
     return lines.joined(separator: "\n")
   }
 
-  /// The numbers behind the sentences, for guards that have any.
-  private static func guards(_ health: HealthView) -> [String] {
-    health.guards.filter { $0.requests > 0 }.map { item in
-      var words = ["\(item.metric) limit \(item.limit)"]
-      if let rate = item.rate, let low = item.low, let high = item.high {
-        let isShare = item.limit.hasSuffix("%")
-        func text(_ value: Double) -> String {
-          isShare ? percent(value) : shown((value * 1000).rounded() / 1000)
-        }
-        words.append("\(text(rate)) (\(text(low)) to \(text(high)))")
-      }
-      words.append("\(item.errors) bad of \(item.requests), \(item.affectedUsers) users")
+  /// The numbers behind a guard's sentence.
+  private static func numbers(_ item: HealthView.GuardView) -> String {
+    var words: [String] = []
+    if let rate = item.rate, let low = item.low, let high = item.high {
+      words.append("\(text(rate, item)) (\(text(low, item)) to \(text(high, item)))")
+    }
+    words.append("\(item.errors) bad of \(item.requests), \(item.affectedUsers) users")
+    if item.threshold > 0 {
       words.append("score \(shown((item.score * 10).rounded() / 10)) of \(shown(item.threshold))")
-      return row("", "  \(clean(words.joined(separator: "; ")))")
+    }
+    return words.joined(separator: "; ")
+  }
+
+  /// A rate in the unit of its metric.
+  private static func text(_ value: Double, _ item: HealthView.GuardView) -> String {
+    switch item.metric {
+    case "latency_mean": "\(Int(value.rounded())) ms"
+    case "cost_per_request": "$\(shown((value * 1e6).rounded() / 1e6))"
+    case "tokens_per_request": shown((value * 10).rounded() / 10)
+    case "prometheus": shown((value * 1e4).rounded() / 1e4)
+    default: percent(value)
     }
   }
 

@@ -134,9 +134,10 @@ package enum Judge {
       !plan.automaticAdvanceOff, assessment.gates == HealthGates(),
       Lifecycle.soakGate(plan, now) == nil, Lifecycle.approvalGate(plan) == nil
     else { return nil }
+    let acting = assessment.findings.first { $0.rule.action != .notify && !$0.rule.dryRun }
     return .command(
       .advance(to: plan.nextStage?.name),
-      reason: "soaked, and healthy by evidence: \(assessment.sentence)", guard: nil)
+      reason: "soaked, and healthy by evidence. \(acting?.verdict.sentence ?? "")", guard: nil)
   }
 
   /// The guard that reduces exposure most decides.

@@ -181,8 +181,8 @@ extension Guard {
   func shown(_ amount: Double) -> String {
     switch metric {
     case .latencyMean, .latencyP50, .latencyP95, .latencyP99:
-      amount < 10_000
-        ? "\(Int(amount.rounded())) ms" : "\(shortestText(of: (amount / 100).rounded() / 10)) s"
+      amount < 1000
+        ? "\(Int(amount.rounded())) ms" : "\(shortestText(of: (amount / 10).rounded() / 100)) s"
     case .costPerRequest:
       "$" + shortestText(of: (amount / 1e9 * 1e6).rounded() / 1e6)
     case .tokensPerRequest: "\(Int(amount.rounded())) tokens"
