@@ -37,6 +37,17 @@ package struct GatewayConfiguration: Sendable {
     package var name: String
     package var deadline = TimeSpan.seconds(30)
     package var targets: [Target]
+    /// nil caches nothing.
+    package var cache: CachePolicy?
+  }
+
+  /// How long answers are given again.
+  package struct CachePolicy: Sendable, Equatable {
+    package var ttl: TimeSpan
+    /// How long beyond that they stand in for providers that fail.
+    package var staleIfError = TimeSpan.zero
+    /// Whether one user's answer may be given to another.
+    package var isPublic = false
   }
 
   /// Per million tokens.
@@ -154,6 +165,7 @@ private func decodeRoute(
   guard let list = try reader.list("targets"), !list.isEmpty, list.count <= 10 else {
     throw reader.error("targets", "A route needs 1–10 targets.")
   }
+  let cache = try decodeCache(&reader)
   try reader.finish()
   var targets: [GatewayConfiguration.Target] = []
   for (element, path) in list {
@@ -175,7 +187,27 @@ private func decodeRoute(
     try target.finish()
     targets.append(new)
   }
-  return .init(name: member.key, deadline: deadline, targets: targets)
+  return .init(name: member.key, deadline: deadline, targets: targets, cache: cache)
+}
+
+private enum CacheScope: String, CaseIterable {
+  case user
+  case everyone = "public"
+}
+
+private func decodeCache(
+  _ route: inout ObjectReader
+) throws(DocumentError) -> GatewayConfiguration.CachePolicy? {
+  guard var reader = try route.object("cache") else { return nil }
+  guard let ttl = try span(&reader, "ttl") else {
+    throw reader.error("ttl", "Say how long an answer is fresh, such as 10m.")
+  }
+  var policy = GatewayConfiguration.CachePolicy(ttl: ttl)
+  policy.staleIfError = try span(&reader, "stale_if_error") ?? .zero
+  let scope: CacheScope? = try reader.choice("scope")
+  policy.isPublic = scope == .everyone
+  try reader.finish()
+  return policy
 }
 
 private func rate(

@@ -83,7 +83,8 @@ final class Application: Sendable {
     let parts = Parts(
       controller: controller, store: store, box: box, ledger: ledger, hub: hub, tokens: tokens,
       gateway: gateway, readiness: readiness, clock: clock, metrics: metrics, ai: ai,
-      purse: purse, limits: RequestLimits(configuration.gateway), budgets: budgets,
+      purse: purse, limits: RequestLimits(configuration.gateway),
+      cache: try await AnswerCache(store: telemetry, now: clock.now), budgets: budgets,
       telemetry: telemetry, alertSecret: configuration.alertSecret,
       isLoopback: options.isLoopback)
     routes = Self.routes(parts)
@@ -140,6 +141,7 @@ final class Application: Sendable {
     var ai: AIMetrics
     var purse: Purse
     var limits: RequestLimits
+    var cache: AnswerCache
     var budgets: BudgetEndpoint
     var telemetry: TelemetryStore
     var alertSecret: WebhookSecret?
@@ -151,7 +153,7 @@ final class Application: Sendable {
       + ChatEndpoint(
         gateway: parts.gateway, box: parts.box, ledger: parts.ledger, clock: parts.clock,
         metrics: parts.metrics, ai: parts.ai, purse: parts.purse,
-        limits: parts.limits
+        limits: parts.limits, cache: parts.cache
       ).routes + parts.budgets.routes
       + OutcomeEndpoint(ledger: parts.ledger, box: parts.box, clock: parts.clock).routes
       + PlanEndpoint(

@@ -27,6 +27,33 @@ package struct OutcomeChunk: Sendable, Equatable {
   }
 }
 
+/// An answer kept for the cache of the AI path.
+package struct KeptAnswer: Sendable, Equatable {
+  /// SHA-256 of the request.
+  package var key: [UInt8]
+  package var feature: String
+  package var text: String
+  package var model: String
+  package var provider: String
+  package var storedAt: Instant
+  package var freshUntil: Instant
+  package var staleUntil: Instant
+
+  package init(
+    key: [UInt8], feature: String, text: String, model: String, provider: String,
+    storedAt: Instant, freshUntil: Instant, staleUntil: Instant
+  ) {
+    self.key = key
+    self.feature = feature
+    self.text = text
+    self.model = model
+    self.provider = provider
+    self.storedAt = storedAt
+    self.freshUntil = freshUntil
+    self.staleUntil = staleUntil
+  }
+}
+
 /// The telemetry database, `<data>/telemetry.db`: what guards measured, and the outcomes. A file of
 /// its own with
 /// `synchronous=NORMAL`, so that measuring never delays a plan change; a power loss costs the last
@@ -63,6 +90,21 @@ package final class TelemetryStore: Sendable {
           outcomes BLOB NOT NULL
         ) STRICT;
         CREATE INDEX outcome_chunk_by_feature ON outcome_chunk (feature, id);
+        """),
+    Migration(
+      number: 3, name: "telemetry-3",
+      sql: """
+        CREATE TABLE cached_answer (
+          key BLOB NOT NULL PRIMARY KEY CHECK (length(key) = 32),
+          feature TEXT NOT NULL,
+          text TEXT NOT NULL,
+          model TEXT NOT NULL,
+          provider TEXT NOT NULL,
+          stored_at_ms INTEGER NOT NULL,
+          fresh_until_ms INTEGER NOT NULL,
+          stale_until_ms INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX cached_answer_by_age ON cached_answer (stored_at_ms);
         """),
   ]
 
@@ -153,6 +195,73 @@ package final class TelemetryStore: Sendable {
         "SELECT outcomes FROM outcome_chunk WHERE feature = :feature ORDER BY id",
         ["feature": .text(feature)]
       ) { $0.blob(0) }
+    }
+  }
+
+  /// Keeps an answer; expired ones go, and beyond so many bytes the oldest.
+  package func keep(_ answer: KeptAnswer, sizeMax: Int) async throws {
+    try await database.write { connection in
+      try connection.run(
+        """
+        INSERT INTO cached_answer (
+          key, feature, text, model, provider, stored_at_ms, fresh_until_ms, stale_until_ms
+        ) VALUES (:key, :feature, :text, :model, :provider, :stored, :fresh, :stale)
+        ON CONFLICT (key) DO UPDATE SET
+          text = excluded.text,
+          model = excluded.model,
+          provider = excluded.provider,
+          stored_at_ms = excluded.stored_at_ms,
+          fresh_until_ms = excluded.fresh_until_ms,
+          stale_until_ms = excluded.stale_until_ms
+        """,
+        [
+          "key": .blob(answer.key), "feature": .text(answer.feature), "text": .text(answer.text),
+          "model": .text(answer.model), "provider": .text(answer.provider),
+          "stored": SQLValue(answer.storedAt), "fresh": SQLValue(answer.freshUntil),
+          "stale": SQLValue(answer.staleUntil),
+        ])
+      try connection.run(
+        "DELETE FROM cached_answer WHERE max(fresh_until_ms, stale_until_ms) <= :now",
+        ["now": SQLValue(answer.storedAt)])
+      let size =
+        try connection.query("SELECT coalesce(sum(length(text)), 0) FROM cached_answer") {
+          $0.int(0)
+        }.first ?? 0
+      guard size > sizeMax else { return }
+      try connection.run(
+        """
+        DELETE FROM cached_answer
+        WHERE stored_at_ms <= (
+          SELECT stored_at_ms
+          FROM cached_answer
+          ORDER BY stored_at_ms
+          LIMIT 1 OFFSET (SELECT count(*) / 10 FROM cached_answer)
+        )
+        """)
+    }
+  }
+
+  /// What may still be served, newest first, up to so many bytes.
+  package func loadAnswers(now: Instant, sizeMax: Int) async throws -> [KeptAnswer] {
+    let all = try await database.read { connection in
+      try connection.query(
+        """
+        SELECT key, feature, text, model, provider, stored_at_ms, fresh_until_ms, stale_until_ms
+        FROM cached_answer
+        WHERE max(fresh_until_ms, stale_until_ms) > :now
+        ORDER BY stored_at_ms DESC
+        """, ["now": SQLValue(now)]
+      ) { row in
+        KeptAnswer(
+          key: row.blob(0), feature: row.text(1), text: row.text(2), model: row.text(3),
+          provider: row.text(4), storedAt: row.instant(5), freshUntil: row.instant(6),
+          staleUntil: row.instant(7))
+      }
+    }
+    var size = 0
+    return all.filter { answer in
+      size += answer.text.utf8.count
+      return size <= sizeMax
     }
   }
 

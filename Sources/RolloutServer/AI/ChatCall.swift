@@ -11,6 +11,7 @@ struct ChatCall: Sendable {
   enum Served {
     case provider(Gateway.Trail, Money?, dropped: [String])
     case fallback(String, Int)
+    case cache(CachedAnswer, isStale: Bool, age: TimeSpan)
     case refused(String)
   }
 
@@ -102,6 +103,13 @@ struct ChatCall: Sendable {
       headers += [
         ("x-rollout-served-by", "fallback"), ("x-rollout-reason", reason),
         ("x-rollout-attempts", String(attempts)), ("x-rollout-cost-usd", "0"),
+      ]
+    case .cache(let answer, let isStale, let age):
+      headers += [
+        ("x-rollout-served-by", isStale ? "stale_cache" : "cache"),
+        ("x-rollout-provider", answer.provider), ("x-rollout-model", answer.model),
+        ("x-rollout-attempts", "0"), ("x-rollout-cost-usd", "0"),
+        ("Age", "\(age.milliseconds / 1000)"),
       ]
     case .refused(let reason): headers.append(("x-rollout-reason", reason))
     }

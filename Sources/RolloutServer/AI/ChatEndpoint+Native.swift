@@ -79,6 +79,20 @@ extension ChatEndpoint {
           "cost_usd": .int(0),
           "request_id": .string(call.requestID),
         ]), headers: call.headers(.fallback(reason, attempts)))
+    case .cached(let answer, let isStale):
+      return .json(
+        .object([
+          "enabled": .bool(true),
+          "served_by": .string(isStale ? "stale_cache" : "cache"),
+          "reason": .string(isStale ? "all_targets_failed" : "ok"),
+          "content": .string(answer.text),
+          "provider": .string(answer.provider),
+          "model": .string(answer.model),
+          "attempts": .int(0),
+          "usage": .null,
+          "cost_usd": .int(0),
+          "request_id": .string(call.requestID),
+        ]), headers: headers(call, answer, isStale))
     case .error(let response): return nativeError(response)
     }
   }

@@ -14,6 +14,11 @@ extension ChatEndpoint {
       await send(await answer(call), call, exchange, wantsUsage)
       return
     }
+    let cached = AnswerCache.key(call, route)
+    if let hit = cached.flatMap({ fresh(call, $0.key) }) {
+      await send(hit, call, exchange, wantsUsage)
+      return
+    }
     var call = call
     let hold: Purse.Hold?
     do { hold = try await reserve(&call, route) } catch {
@@ -23,11 +28,12 @@ extension ChatEndpoint {
     let streaming: Gateway.Streaming
     do { streaming = try await gateway.stream(call.request, route: route) } catch {
       await purse.settle(hold, call, cost: owed(error), provider: nil)
-      await send(exhausted(call, error), call, exchange, wantsUsage)
+      await send(exhausted(call, error, cached?.key), call, exchange, wantsUsage)
       return
     }
     begin(exchange, call.headers(.provider(streaming.trail, nil, dropped: streaming.dropped)))
-    let cost = await relay(streaming, call, exchange, wantsUsage)
+    let (cost, text) = await relay(streaming, call, exchange, wantsUsage)
+    if let text, !text.isEmpty, let cached { keep(text, streaming.trail, call, cached) }
     // Whoever leaves early has paid for what nobody counted: a stream tells its usage at the end.
     await purse.settle(hold, call, cost: cost, provider: streaming.trail.provider)
   }
@@ -47,22 +53,29 @@ extension ChatEndpoint {
       exchange.respond(.json(call.shapes.answer(completion, at: clock.now)))
     case .fallback(let text, let reason, let attempts):
       begin(exchange, call.headers(.fallback(reason, attempts)))
-      do {
-        for bytes in call.shapes.fallbackStream(call, text, wantsUsage: wantsUsage) {
-          try await exchange.write(bytes)
-        }
-        exchange.finish()
-      } catch {
-        exchange.abort()
-      }
+      await replay(call.shapes.madeStream(call, text, wantsUsage: wantsUsage), exchange)
+    case .cached(let answer, let isStale):
+      begin(exchange, headers(call, answer, isStale))
+      await replay(
+        call.shapes.madeStream(call, answer.text, model: answer.model, wantsUsage: wantsUsage),
+        exchange)
+    }
+  }
+
+  private func replay(_ frames: [[UInt8]], _ exchange: Exchange) async {
+    do {
+      for bytes in frames { try await exchange.write(bytes) }
+      exchange.finish()
+    } catch {
+      exchange.abort()
     }
   }
 
   /// Passes chunks on as the reader takes them; returns what the answer cost, nil when nobody
-  /// knows.
+  /// knows, and its text when it is whole and nothing but text.
   private func relay(
     _ streaming: Gateway.Streaming, _ call: ChatCall, _ exchange: Exchange, _ wantsUsage: Bool
-  ) async -> Money? {
+  ) async -> (cost: Money?, text: String?) {
     var writer = ChatStreamWriter(
       call.shapes, from: streaming.dialect, wantsUsage: wantsUsage, at: clock.now)
     func ended(_ failure: String?) {
@@ -80,7 +93,7 @@ extension ChatEndpoint {
       let cost = gateway.cost(of: writer.usage, model: streaming.trail.target)
       record(call, streaming.trail.isFallbackModel ? .degradedModel : .ok, writer.usage, cost)
       ended(nil)
-      return writer.usage == nil ? nil : cost
+      return (writer.usage == nil ? nil : cost, writer.text)
     } catch is Disconnected {
       record(call, .excluded)
       ended("client_cancelled")
@@ -97,6 +110,6 @@ extension ChatEndpoint {
       try? await exchange.write(call.shapes.interruption)
       exchange.finish()
     }
-    return nil
+    return (nil, nil)
   }
 }

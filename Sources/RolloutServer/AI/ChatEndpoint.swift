@@ -19,6 +19,7 @@ struct ChatEndpoint: Sendable {
   let ai: AIMetrics
   let purse: Purse
   let limits: RequestLimits
+  let cache: AnswerCache
 
   var routes: [Route] {
     [
@@ -133,13 +134,24 @@ struct ChatEndpoint: Sendable {
           .provider(completion.trail, completion.cost, dropped: completion.dropped)))
     case .fallback(let text, let reason, let attempts):
       return .json(
-        call.shapes.fallback(call, text), headers: call.headers(.fallback(reason, attempts)))
+        call.shapes.made(call, text), headers: call.headers(.fallback(reason, attempts)))
+    case .cached(let answer, let isStale):
+      return .json(
+        call.shapes.made(call, answer.text, model: answer.model),
+        headers: headers(call, answer, isStale))
     case .error(let response): return response
     }
   }
 
+  func headers(
+    _ call: ChatCall, _ answer: CachedAnswer, _ isStale: Bool
+  ) -> [(name: String, value: String)] {
+    call.headers(.cache(answer, isStale: isStale, age: clock.now.since(answer.storedAt)))
+  }
+
   /// How a call that is not streamed ends.
   enum Answer {
+    case cached(CachedAnswer, isStale: Bool)
     case provider(Gateway.Completion)
     case fallback(text: String, reason: String, attempts: Int)
     case error(HTTPResponse)
@@ -148,6 +160,32 @@ struct ChatEndpoint: Sendable {
   func answer(_ call: ChatCall) async -> Answer {
     guard call.decision?.enabled == true else { return notInRollout(call) }
     guard let route = call.route(gateway.configuration) else { return noRoute(call) }
+    guard let (key, policy) = AnswerCache.key(call, route) else {
+      return await ask(call, route, cached: nil)
+    }
+    if let hit = fresh(call, key) { return hit }
+    let (leads, shared) = await cache.board(key)
+    if let shared {
+      record(call, .ok)
+      return .cached(shared, isStale: false)
+    }
+    let answer = await ask(call, route, cached: (key, policy))
+    if leads { cache.land(key, cache.find(key, now: clock.now)) }
+    return answer
+  }
+
+  /// A fresh answer of the cache.
+  func fresh(_ call: ChatCall, _ key: AnswerCache.Key) -> Answer? {
+    guard let answer = cache.find(key, now: clock.now) else { return nil }
+    record(call, .ok)
+    return .cached(answer, isStale: false)
+  }
+
+  /// Asks the providers, within the budgets; `cached` is where the answer may be kept.
+  private func ask(
+    _ call: ChatCall, _ route: GatewayConfiguration.Route,
+    cached: (key: AnswerCache.Key, policy: GatewayConfiguration.CachePolicy)?
+  ) async -> Answer {
     var call = call
     let hold: Purse.Hold?
     do { hold = try await reserve(&call, route) } catch { return refused(call, error) }
@@ -159,11 +197,45 @@ struct ChatEndpoint: Sendable {
       record(
         call, completion.trail.isFallbackModel ? .degradedModel : .ok, completion.usage,
         completion.cost)
+      if let cached, let text = Self.plainText(completion) {
+        keep(text, completion.trail, call, cached)
+      }
       return .provider(completion)
     } catch {
       await purse.settle(hold, call, cost: owed(error), provider: nil)
-      return exhausted(call, error)
+      return exhausted(call, error, cached?.key)
     }
+  }
+
+  /// The text of a whole answer that is nothing but text; nil for all else.
+  private static func plainText(_ completion: Gateway.Completion) -> String? {
+    let choice = completion.body["choices"]?.array?.first
+    switch completion.dialect {
+    case .openai:
+      guard choice?["finish_reason"]?.string == "stop",
+        choice?["message"]?["tool_calls"]?.array == nil
+      else { return nil }
+      return choice?["message"]?["content"]?.string.flatMap { $0.isEmpty ? nil : $0 }
+    case .anthropic:
+      let blocks = completion.body["content"]?.array ?? []
+      guard ["end_turn", "stop_sequence"].contains(completion.body["stop_reason"]?.string),
+        !blocks.isEmpty, blocks.allSatisfy({ $0["type"]?.string == "text" })
+      else { return nil }
+      return blocks.compactMap { $0["text"]?.string }.joined()
+    }
+  }
+
+  func keep(
+    _ text: String, _ trail: Gateway.Trail, _ call: ChatCall,
+    _ cached: (key: AnswerCache.Key, policy: GatewayConfiguration.CachePolicy)
+  ) {
+    let now = clock.now
+    let fresh = now + cached.policy.ttl
+    cache.keep(
+      CachedAnswer(
+        text: text, model: trail.model, provider: trail.provider, storedAt: now,
+        freshUntil: fresh, staleUntil: fresh + cached.policy.staleIfError),
+      at: cached.key, feature: call.plan.plan.feature)
   }
 
   /// Holds what the call may cost, with a bound on its answer where there is none.
@@ -225,7 +297,9 @@ struct ChatEndpoint: Sendable {
   }
 
   /// No target answered: the plan's fallback, or the dialect's own error.
-  func exhausted(_ call: ChatCall, _ error: any Error) -> Answer {
+  func exhausted(
+    _ call: ChatCall, _ error: any Error, _ key: AnswerCache.Key? = nil
+  ) -> Answer {
     guard let exhausted = error as? Gateway.Exhausted, exhausted.last != .cancelled else {
       record(call, .excluded)
       return .error(HTTPResponse(status: 502))
@@ -234,6 +308,10 @@ struct ChatEndpoint: Sendable {
       record(call, .excluded)
       let problem = Problem(.badRequest, message)
       return .error(call.shapes.error(problem, call.headers(.refused("caller_error"))))
+    }
+    if let stale = key.flatMap({ cache.find($0, now: clock.now, stale: true) }) {
+      record(call, .degradedCache)
+      return .cached(stale, isStale: true)
     }
     guard let text = call.plan.plan.definition.fallbackContent else {
       record(call, .failed)

@@ -100,13 +100,13 @@ struct ChatShapes: Sendable {
     }
   }
 
-  /// An answer that carries the plan's fallback.
-  func fallback(_ call: ChatCall, _ text: String) -> Document {
+  /// An answer of ours: the plan's fallback, or one that was given before.
+  func made(_ call: ChatCall, _ text: String, model: String = fallbackModel) -> Document {
     let completion = Document.object([
       "id": .string("chatcmpl-\(call.requestID)"),
       "object": .string("chat.completion"),
       "created": .int(call.plan.plan.updatedAt.milliseconds / 1000),
-      "model": .string(Self.fallbackModel),
+      "model": .string(model),
       "choices": .array([
         .object([
           "index": .int(0),
@@ -126,11 +126,13 @@ struct ChatShapes: Sendable {
 
   // MARK: Streams
 
-  /// The whole stream of the plan's fallback.
-  func fallbackStream(_ call: ChatCall, _ text: String, wantsUsage: Bool) -> [[UInt8]] {
+  /// The same as a stream.
+  func madeStream(
+    _ call: ChatCall, _ text: String, model: String = fallbackModel, wantsUsage: Bool
+  ) -> [[UInt8]] {
     let chunks = ChatChunk(
       id: "chatcmpl-\(call.requestID)", created: Int(call.plan.plan.updatedAt.milliseconds / 1000),
-      model: Self.fallbackModel
+      model: model
     ).answer(ChatChunk.pieces(of: text), usage: wantsUsage ? Self.noUsage : nil)
     var writer = ChatStreamWriter(self, from: .openai, wantsUsage: wantsUsage, at: call.arrivedAt)
     return chunks.map { writer.frames(for: $0) } + [writer.end()]
@@ -167,6 +169,8 @@ struct ChatStreamWriter: Sendable {
   private var translation: Translation
   /// What the provider said it used so far.
   private(set) var usage: Usage?
+  /// The text so far; nil once the answer is more than text, or was cut short.
+  private(set) var text: String? = ""
   private let source: ChatDialect
 
   init(_ shapes: ChatShapes, from source: ChatDialect, wantsUsage: Bool, at now: Instant) {
@@ -215,11 +219,25 @@ struct ChatStreamWriter: Sendable {
   }
 
   private mutating func note(_ event: Document) {
+    noteText(event)
     let found = source == .openai ? event["usage"] : event["usage"] ?? event["message"]?["usage"]
     guard let more = Usage(found, source) else { return }
     // Anthropic's later counts may leave out the input that the first one told.
     let input = more.inputTokens == 0 ? usage?.inputTokens ?? 0 : more.inputTokens
     usage = more
     usage?.inputTokens = input
+  }
+
+  private mutating func noteText(_ event: Document) {
+    let choice = event["choices"]?.array?.first
+    let delta = source == .openai ? choice?["delta"] : event["delta"]
+    let more = source == .openai ? delta?["content"]?.string : delta?["text"]?.string
+    if let more { text?.append(more) }
+    let stop = choice?["finish_reason"]?.string ?? delta?["stop_reason"]?.string
+    let isTool =
+      delta?["tool_calls"]?.isNull == false || event["content_block"]?["type"]?.string == "tool_use"
+    if isTool || stop.map({ !["stop", "end_turn", "stop_sequence"].contains($0) }) == true {
+      text = nil
+    }
   }
 }

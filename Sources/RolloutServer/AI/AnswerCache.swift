@@ -1,0 +1,181 @@
+import DocumentKit
+import RolloutCore
+import RolloutGateway
+import RolloutStore
+import Synchronization
+
+/// An answer that was given before.
+struct CachedAnswer: Sendable, Equatable {
+  var text: String
+  var model: String
+  var provider: String
+  var storedAt: Instant
+  var freshUntil: Instant
+  /// Until when it may stand in for providers that fail.
+  var staleUntil: Instant
+
+  /// Bytes it takes, about.
+  var size: Int { text.utf8.count + model.utf8.count + provider.utf8.count + 200 }
+}
+
+/// Answers by the whole of the request: exact, bounded, kept over a restart.
+final class AnswerCache: Sendable {
+  /// SHA-256 of everything that the answer depends on.
+  typealias Key = [UInt8]
+
+  /// Bytes in memory and on disk.
+  static let sizeMax = 64 << 20
+
+  private struct Held {
+    var answer: CachedAnswer
+    var usedAt: Int
+  }
+
+  private struct State {
+    var answers: [Key: Held] = [:]
+    var size = 0
+    var uses = 0
+    /// Those who wait for somebody who asks the same, by key and by their number.
+    var flights: [Key: [Int: CheckedContinuation<CachedAnswer?, Never>]] = [:]
+    var nextWaiter = 0
+  }
+
+  private let state = Mutex(State())
+  private let store: TelemetryStore
+
+  init(store: TelemetryStore, now: Instant) async throws {
+    self.store = store
+    for kept in try await store.loadAnswers(now: now, sizeMax: Self.sizeMax) {
+      put(CachedAnswer(kept), at: kept.key)
+    }
+  }
+
+  /// The key of a request; nil for what must not be cached: tools, several choices, and what the
+  /// caller wants stored elsewhere.
+  static func key(
+    _ call: ChatCall, _ route: GatewayConfiguration.Route
+  ) -> (key: Key, policy: GatewayConfiguration.CachePolicy)? {
+    guard let policy = route.cache else { return nil }
+    let body = call.request.body
+    let isPlain =
+      (body["tools"]?.array ?? []).isEmpty && (body["n"]?.int ?? 1) == 1
+      && body["logprobs"]?.bool != true && body["store"]?.bool != true
+    guard isPlain, policy.isPublic || call.user != nil else { return nil }
+    var request = body
+    // Who asks and how it is delivered is no part of the question.
+    for name in ["stream", "stream_options", "user", "safety_identifier", "metadata", "model"] {
+      request.remove(name)
+    }
+    let targets = route.targets.map { "\($0.provider)/\($0.model)" }
+    let question = Document.object([
+      "feature": .string(call.plan.plan.feature), "dialect": .string(call.request.dialect.rawValue),
+      "user": policy.isPublic ? nil : call.user.map { .string($0) },
+      "targets": .array(targets.map { .string($0) }), "request": request.sorted,
+    ])
+    return (Digest.sha256(question.json), policy)
+  }
+
+  /// A fresh answer, or one that may stand in for failing providers.
+  func find(_ key: Key, now: Instant, stale: Bool = false) -> CachedAnswer? {
+    state.withLock { state in
+      guard let held = state.answers[key],
+        now < (stale ? held.answer.staleUntil : held.answer.freshUntil)
+      else { return nil }
+      state.uses += 1
+      state.answers[key]?.usedAt = state.uses
+      return held.answer
+    }
+  }
+
+  func keep(_ answer: CachedAnswer, at key: Key, feature: String) {
+    put(answer, at: key)
+    let kept = KeptAnswer(key: key, feature: feature, answer)
+    // The client does not wait for the disk; a crash loses a cached answer and nothing else.
+    Task { [store] in try? await store.keep(kept, sizeMax: Self.sizeMax) }
+  }
+
+  private func put(_ answer: CachedAnswer, at key: Key) {
+    guard answer.size <= Self.sizeMax / 16 else { return }
+    state.withLock { state in
+      state.uses += 1
+      if let old = state.answers.updateValue(Held(answer: answer, usedAt: state.uses), forKey: key)
+      {
+        state.size -= old.answer.size
+      }
+      state.size += answer.size
+      guard state.size > Self.sizeMax else { return }
+      // A tenth at once, the longest unused first: sorting seldom is cheaper than a list always.
+      for (old, held) in state.answers.sorted(by: { $0.value.usedAt < $1.value.usedAt }) {
+        guard state.size > Self.sizeMax / 10 * 9 else { break }
+        state.answers[old] = nil
+        state.size -= held.answer.size
+      }
+    }
+  }
+
+  // MARK: Single flight
+
+  /// True for who must ask the provider; it has to call `land`. Others wait for it: nil when it got
+  /// nothing to share, or when the waiting task was cancelled.
+  func board(_ key: Key) async -> (leads: Bool, answer: CachedAnswer?) {
+    let number: Int? = state.withLock { state in
+      guard state.flights[key] != nil else {
+        state.flights[key] = [:]
+        return nil
+      }
+      state.nextWaiter += 1
+      return state.nextWaiter
+    }
+    guard let number else { return (true, nil) }
+    let answer = await withTaskCancellationHandler {
+      await withCheckedContinuation { (waiter: CheckedContinuation<CachedAnswer?, Never>) in
+        let waits = state.withLock { state in
+          guard state.flights[key] != nil, !Task.isCancelled else { return false }
+          state.flights[key]?[number] = waiter
+          return true
+        }
+        if !waits { waiter.resume(returning: nil) }
+      }
+    } onCancel: {
+      state.withLock { $0.flights[key]?.removeValue(forKey: number) }?.resume(returning: nil)
+    }
+    return (false, answer)
+  }
+
+  func land(_ key: Key, _ answer: CachedAnswer?) {
+    let waiters = state.withLock { $0.flights.removeValue(forKey: key) }
+    for waiter in (waiters ?? [:]).values { waiter.resume(returning: answer) }
+  }
+}
+
+extension CachedAnswer {
+  fileprivate init(_ kept: KeptAnswer) {
+    self.init(
+      text: kept.text, model: kept.model, provider: kept.provider, storedAt: kept.storedAt,
+      freshUntil: kept.freshUntil, staleUntil: kept.staleUntil)
+  }
+}
+
+extension KeptAnswer {
+  fileprivate init(key: [UInt8], feature: String, _ answer: CachedAnswer) {
+    self.init(
+      key: key, feature: feature, text: answer.text, model: answer.model,
+      provider: answer.provider, storedAt: answer.storedAt, freshUntil: answer.freshUntil,
+      staleUntil: answer.staleUntil)
+  }
+}
+
+extension Document {
+  /// With the members of every object in the order of their names: two writings of one request
+  /// become one.
+  var sorted: Document {
+    switch value {
+    case .object(let members):
+      Document(
+        .object(
+          members.map { Member(key: $0.key, value: $0.value.sorted) }.sorted { $0.key < $1.key }))
+    case .array(let elements): .array(elements.map(\.sorted))
+    default: self
+    }
+  }
+}
