@@ -123,7 +123,8 @@ final class OutcomeLedger: Sendable {
   func assess(now: Instant) -> [Assessment] {
     entries.withLock { entries in
       entries.keys.sorted().compactMap { key in
-        guard let entry = entries[key], entry.health.plan.isServing, entry.isDue(now) else {
+        // Asked in place: a copy at hand would make every look copy what it changes.
+        guard entries[key]?.health.plan.isServing == true, entries[key]?.isDue(now) == true else {
           return nil
         }
         entries[key]?.hasNews = false
@@ -196,7 +197,8 @@ final class OutcomeLedger: Sendable {
 }
 
 extension OutcomeLedger.Entry {
-  /// Outcomes kept in memory until the next write; beyond that the oldest second is enough.
+  /// Outcomes held until the next write; what comes beyond that within a second is counted, and not
+  /// recorded for replay.
   private static let freshMax = 400_000
 
   mutating func note(_ outcome: Outcome) {
