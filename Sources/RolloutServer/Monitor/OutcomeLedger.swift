@@ -21,9 +21,17 @@ final class OutcomeLedger: Sendable {
   fileprivate static let restInterval = TimeSpan.seconds(2)
 
   private let entries = Mutex<[String: Entry]>([:])
+  /// Features that serve anybody, in the order of their keys: only they are looked at.
+  private let serving = Mutex<[String]>([])
 
   /// Measures this plan from now on.
   func follow(_ plan: Plan) {
+    serving.withLock { serving in
+      let place = serving.firstIndex { $0 >= plan.feature } ?? serving.count
+      let isKnown = place < serving.count && serving[place] == plan.feature
+      if plan.isServing, !isKnown { serving.insert(plan.feature, at: place) }
+      if !plan.isServing, isKnown { serving.remove(at: place) }
+    }
     entries.withLock { entries in
       entries[plan.feature, default: Entry(health: FeatureHealth(plan))].health.follow(plan)
       entries[plan.feature]?.hasNews = true
@@ -121,12 +129,11 @@ final class OutcomeLedger: Sendable {
 
   /// Judges every running plan about which something is new, or that waits for something.
   func assess(now: Instant) -> [Assessment] {
-    entries.withLock { entries in
-      entries.keys.sorted().compactMap { key in
+    let keys = serving.withLock { $0 }
+    return entries.withLock { entries in
+      keys.compactMap { key in
         // Asked in place: a copy at hand would make every look copy what it changes.
-        guard entries[key]?.health.plan.isServing == true, entries[key]?.isDue(now) == true else {
-          return nil
-        }
+        guard entries[key]?.isDue(now) == true else { return nil }
         entries[key]?.hasNews = false
         entries[key]?.lookedAt = now
         return entries[key]?.look(now)

@@ -21,9 +21,9 @@ final class Courier: Sendable {
   /// Deliveries under way at once.
   private static let parallel = 8
   /// Between two looks at the bell.
-  private static let interval = Duration.milliseconds(100)
+  private static let interval = Duration.milliseconds(250)
   /// Looks after which the outbox is read even when nobody rang: retries fall due.
-  private static let restMax = 10
+  private static let restMax = 4
 
   private let store: any OutboxStore
   private let messenger: any Messenger
