@@ -95,7 +95,7 @@ final class Application: Sendable {
       // A table of its own for every loop: routes are counted with every request.
       LoopService(
         table: RouteTable(routes: Self.routes(parts)), box: box, tokens: checked, clock: clock,
-        metrics: loops[loop])
+        metrics: loops[loop], executor: client.executor)
     }
     port = server.port
     let monitor = Monitor(

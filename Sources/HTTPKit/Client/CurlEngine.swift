@@ -5,9 +5,11 @@ import Synchronization
 
 /// libcurl's multi interface on one thread, driven by epoll; commands come through a queue.
 ///
+/// It is an executor too: a task that runs here is handed its answers without a change of threads.
+///
 /// `@unchecked Sendable`: the fields below `// loop` are touched by the engine's thread only;
 /// `queue` is a mutex and the descriptors are immutable.
-final class CurlEngine: @unchecked Sendable {
+final class CurlEngine: TaskExecutor, @unchecked Sendable {
   enum Command {
     case start(Transfer)
     case cancel(Transfer)
@@ -23,8 +25,19 @@ final class CurlEngine: @unchecked Sendable {
 
   private struct Queue {
     var commands: [Command] = []
+    var jobs: [UnownedJob] = []
+    /// The thread is awake and will look again before it sleeps.
+    var isAwake = true
     /// The thread is gone: nobody will take a command any more.
     var hasEnded = false
+
+    var isEmpty: Bool { commands.isEmpty && jobs.isEmpty }
+
+    /// Whether the thread has to be woken for what was appended just now.
+    mutating func rouse() -> Bool {
+      defer { isAwake = true }
+      return !isAwake
+    }
   }
 
   private let queue = Mutex(Queue())
@@ -72,10 +85,27 @@ final class CurlEngine: @unchecked Sendable {
     let (wakes, tooLate) = queue.withLock { queue in
       if queue.hasEnded { return (false, true) }
       queue.commands.append(command)
-      return (queue.commands.count == 1, false)
+      return (queue.rouse(), false)
     }
     if tooLate, case .start(let transfer) = command { transfer.loopFinish(.cancelled) }
-    guard wakes else { return }
+    if wakes { wake() }
+  }
+
+  func enqueue(_ job: consuming ExecutorJob) {
+    let job = UnownedJob(job)
+    let (wakes, tooLate) = queue.withLock { queue in
+      if queue.hasEnded { return (false, true) }
+      queue.jobs.append(job)
+      return (queue.rouse(), false)
+    }
+    // Every task has to end, also one that hears of it after the engine has.
+    if tooLate {
+      startThread(named: "late") { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+    }
+    if wakes { wake() }
+  }
+
+  private func wake() {
     var one: UInt64 = 1
     _ = write(wakeup, &one, 8)
   }
@@ -91,8 +121,9 @@ final class CurlEngine: @unchecked Sendable {
   private func run() {
     var events = [epoll_event](repeating: epoll_event(), count: 256)
     while running {
-      drainQueue()
+      while drainQueue() {}
       let count = epoll_wait(epoll, &events, Int32(events.count), timeout())
+      queue.withLock { $0.isAwake = true }
       for index in 0..<max(0, Int(count)) { act(on: events[index]) }
       var handles: Int32 = 0
       if monotonicMilliseconds() >= timerAt {
@@ -105,9 +136,10 @@ final class CurlEngine: @unchecked Sendable {
     for (handle, transfer) in live { remove(transfer, handle, .cancelled) }
     let unheard = queue.withLock { queue in
       queue.hasEnded = true
-      return queue.commands
+      return queue
     }
-    for case .start(let transfer) in unheard { transfer.loopFinish(.cancelled) }
+    for case .start(let transfer) in unheard.commands { transfer.loopFinish(.cancelled) }
+    for job in unheard.jobs { job.runSynchronously(on: asUnownedTaskExecutor()) }
     for handle in pool { curl_easy_cleanup(handle) }
     curl_multi_cleanup(multi)
   }
@@ -134,28 +166,37 @@ final class CurlEngine: @unchecked Sendable {
     curl_multi_socket_action(multi, descriptor, mask, &handles)
   }
 
-  private func drainQueue() {
-    let commands = queue.withLock { queue in
-      defer { queue.commands = [] }
-      return queue.commands
-    }
-    for command in commands {
-      switch command {
-      case .start(let transfer): start(transfer)
-      case .cancel(let transfer):
-        if let handle = transfer.loopHandle {
-          remove(transfer, handle, .cancelled)
-        } else if !transfer.loopIsDone {
-          transfer.loopFinish(.cancelled)
-        }
-      case .resume(let transfer):
-        guard let handle = transfer.loopHandle, transfer.loopPaused else { break }
-        transfer.loopPaused = false
-        transfer.loopDeadline =
-          monotonicMilliseconds() + Int(transfer.call.timeouts.idle * 1000)
-        curl_easy_pause(handle, CURLPAUSE_CONT)
-      case .stop: running = false
+  /// Does what was asked; false when there was nothing, and the thread may sleep.
+  private func drainQueue() -> Bool {
+    let (commands, jobs) = queue.withLock { queue in
+      queue.isAwake = !queue.isEmpty
+      defer {
+        queue.commands = []
+        queue.jobs = []
       }
+      return (queue.commands, queue.jobs)
+    }
+    for command in commands { obey(command) }
+    for job in jobs { job.runSynchronously(on: asUnownedTaskExecutor()) }
+    return running && !(commands.isEmpty && jobs.isEmpty)
+  }
+
+  private func obey(_ command: Command) {
+    switch command {
+    case .start(let transfer): start(transfer)
+    case .cancel(let transfer):
+      if let handle = transfer.loopHandle {
+        remove(transfer, handle, .cancelled)
+      } else if !transfer.loopIsDone {
+        transfer.loopFinish(.cancelled)
+      }
+    case .resume(let transfer):
+      guard let handle = transfer.loopHandle, transfer.loopPaused else { break }
+      transfer.loopPaused = false
+      transfer.loopDeadline =
+        monotonicMilliseconds() + Int(transfer.call.timeouts.idle * 1000)
+      curl_easy_pause(handle, CURLPAUSE_CONT)
+    case .stop: running = false
     }
   }
 

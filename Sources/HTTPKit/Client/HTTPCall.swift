@@ -100,6 +100,10 @@ package final class HTTPClient: Sendable {
 
   deinit { engine.stop() }
 
+  /// The thread of the calls. A task that runs there gets answers without a change of threads; it
+  /// holds up all other calls while it computes.
+  package var executor: any TaskExecutor { engine }
+
   /// Sends and returns once the answer's head is there. Throws `HTTPFailure`.
   package func stream(_ call: HTTPCall) async throws -> HTTPStream {
     try check(call)

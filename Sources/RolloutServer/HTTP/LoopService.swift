@@ -16,11 +16,16 @@ struct InlineRequest {
 
 /// Answers the requests of one event loop: finds the route, checks the token, calls the handler.
 final class LoopService: HTTPService {
+  /// Bytes of a body that are read in passing.
+  private static let smallBodyMax = 128 * 1024
+
   private let table: RouteTable
   private let box: SnapshotBox
   private let tokens: TokenDirectory?
   private let clock: any WallClock
   private let metrics: LoopMetrics
+  /// Where requests run that wait for others.
+  private let executor: any TaskExecutor
   private var served: ServedSnapshot
   private var verified = VerifiedTokens()
   /// Whom `admit` let in last.
@@ -29,8 +34,9 @@ final class LoopService: HTTPService {
   /// `tokens` is nil with `auth: off`.
   init(
     table: RouteTable, box: SnapshotBox, tokens: TokenDirectory?, clock: any WallClock,
-    metrics: LoopMetrics
+    metrics: LoopMetrics, executor: any TaskExecutor
   ) {
+    self.executor = executor
     self.metrics = metrics
     metrics.http.name(table.routes.map(\.pattern))
     self.table = table
@@ -125,7 +131,9 @@ final class LoopService: HTTPService {
       guard let owned = own(request, route, principal, reply) else { return }
       let exchange = reply.suspend()
       let counters = metrics.http
-      let task = Task {
+      // A large body takes long to read, and must not hold up what others stream meanwhile.
+      let isSmall = owned.body.count <= Self.smallBodyMax
+      let task = Task(executorPreference: isSmall ? executor : nil) {
         await handler(owned, exchange)
         counters.count(ticket, status: exchange.status)
       }
