@@ -51,6 +51,27 @@ final class Database: Sendable {
     try await submit(writes: false, body)
   }
 
+  /// Runs `body` in a transaction without anybody waiting; `then` is told on the database's thread
+  /// how it ended.
+  func write(
+    _ body: @escaping @Sendable (Connection) throws -> Void,
+    then: @escaping @Sendable (StoreError?) -> Void
+  ) {
+    let job = Job(writes: true) { connection in
+      do {
+        try body(connection)
+        return { then(nil) }
+      } catch {
+        try? connection.execute("ROLLBACK TO job")
+        let seen = (error as? SQLiteError)?.storeError ?? .unavailable("\(error)")
+        return { then(seen) }
+      }
+    } fail: { error in
+      then(error)
+    }
+    if !queue.append(job) { job.fail(.unavailable("the server is shutting down")) }
+  }
+
   private func submit<T: Sendable>(
     writes: Bool, _ body: @escaping @Sendable (Connection) throws -> T
   ) async throws -> T {

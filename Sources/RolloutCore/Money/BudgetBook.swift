@@ -1,0 +1,82 @@
+/// What is spent and held in the accounts that are in use: the arithmetic of `BudgetStore`, without
+/// a disk.
+package struct BudgetBook: Sendable, Equatable {
+  package struct Entry: Sendable, Equatable {
+    package var spent: Money
+    package var reserved: Money
+    /// The highest mark people were told of, in percent.
+    package var alerted: Int
+
+    package init(spent: Money = .zero, reserved: Money = .zero, alerted: Int = 0) {
+      self.spent = spent
+      self.reserved = reserved
+      self.alerted = alerted
+    }
+  }
+
+  /// What was held for one request.
+  package struct Hold: Sendable, Equatable {
+    package var accounts: [BudgetAccount]
+    package var amount: Money
+  }
+
+  package private(set) var entries: [BudgetAccount: Entry] = [:]
+  private var holds: [String: Hold] = [:]
+
+  package init() {}
+
+  package subscript(_ account: BudgetAccount) -> Entry? { entries[account] }
+
+  /// Takes in an account as it is on disk, unless it is in use already.
+  package mutating func open(_ account: BudgetAccount, _ entry: Entry) {
+    if entries[account] == nil { entries[account] = entry }
+  }
+
+  /// Forgets accounts that hold nothing; they have to be opened again before they are used.
+  package mutating func close(where isIdle: (BudgetAccount) -> Bool) {
+    entries = entries.filter { $0.value.reserved > .zero || !isIdle($0.key) }
+  }
+
+  /// Holds `amount` in all accounts, which must be open; nil when there was room. A ceiling is never
+  /// passed; without room in one account nothing is held in any.
+  package mutating func reserve(
+    _ request: String, _ amount: Money, _ lines: [BudgetLine]
+  ) -> BudgetAccount? {
+    for line in lines {
+      guard let entry = entries[line.account] else { return line.account }
+      let used = entry.spent.adding(entry.reserved).adding(amount)
+      if used > line.ceiling ?? Money(nanodollars: Int.max) { return line.account }
+    }
+    for line in lines {
+      let reserved = entries[line.account]?.reserved ?? .zero
+      entries[line.account]?.reserved = reserved.adding(amount)
+    }
+    holds[request] = Hold(accounts: lines.map(\.account), amount: amount)
+    return nil
+  }
+
+  /// Gives back what was held; nil when nothing is, or no more.
+  package mutating func release(_ request: String) -> Hold? {
+    guard let hold = holds.removeValue(forKey: request) else { return nil }
+    for account in hold.accounts {
+      guard let entry = entries[account] else { continue }
+      let left = max(0, entry.reserved.nanodollars - hold.amount.nanodollars)
+      entries[account]?.reserved = Money(nanodollars: left)
+    }
+    return hold
+  }
+
+  /// Spends `amount`; returns the highest mark passed since the last one told, which counts as told.
+  package mutating func spend(_ amount: Money, _ line: BudgetLine) -> BudgetAlert? {
+    guard var entry = entries[line.account] else { return nil }
+    entry.spent = entry.spent.adding(amount)
+    defer { entries[line.account] = entry }
+    guard line.limit > .zero else { return nil }
+    let percent = Double(entry.spent.nanodollars) / Double(line.limit.nanodollars) * 100
+    guard let mark = line.alertAt.filter({ Double($0) <= percent && $0 > entry.alerted }).max()
+    else { return nil }
+    entry.alerted = mark
+    return BudgetAlert(
+      account: line.account, percent: mark, spent: entry.spent, limit: line.limit)
+  }
+}
