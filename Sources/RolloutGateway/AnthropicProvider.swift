@@ -12,13 +12,14 @@ struct AnthropicProvider: Provider {
   var name: String { settings.name }
 
   func complete(_ attempt: Attempt) async throws -> ProviderAnswer {
-    let call = call(attempt, streams: false)
+    let call = try call(attempt, streams: false)
     let (head, body): (HTTPAnswerHead, [UInt8])
     do { (head, body) = try await client.execute(call.http) } catch {
       throw ProviderFailure(transport: error)
     }
     guard head.status == 200 else { throw classify(head, body) }
-    guard let answer = try? JSONReader.read(body), answer["content"]?.array != nil else {
+    guard let answer = try? RawObject(body), answer.json("content")?.first == UInt8(ascii: "[")
+    else {
       throw ProviderFailure.malformed("the answer is no message")
     }
     return ProviderAnswer(
@@ -27,27 +28,32 @@ struct AnthropicProvider: Provider {
   }
 
   func stream(_ attempt: Attempt) async throws -> any ProviderStream {
+    let call = try call(attempt, streams: true)
     let answer: HTTPStream
-    do { answer = try await client.stream(call(attempt, streams: true).http) } catch {
+    do { answer = try await client.stream(call.http) } catch {
       throw ProviderFailure(transport: error)
     }
     guard answer.head.status == 200 else {
       throw classify(answer.head, await answer.errorBody())
     }
     let stream = ProviderEventStream(
-      answer, MessageReader(), model: attempt.target.model)
+      answer, MessageReader(), model: attempt.target.model, dropped: call.dropped)
     try await stream.awaitContent()
     return stream
   }
 
-  private func call(_ attempt: Attempt, streams: Bool) -> (http: HTTPCall, dropped: [String]) {
-    var (body, dropped) = attempt.request.translated(to: .anthropic)
-    for param in attempt.target.params { body.set(param.key, param.value) }
-    body.set("model", .string(attempt.target.model))
-    if body["max_tokens"] == nil {
-      body.set("max_tokens", .int(ChatRequest.maxTokensDefault))
+  private func call(
+    _ attempt: Attempt, streams: Bool
+  ) throws(ProviderFailure) -> (http: HTTPCall, dropped: [String]) {
+    var members: [(key: String, value: Document?)] = []
+    // Required there; a translated request has one already.
+    if attempt.request.dialect == .anthropic, attempt.request["max_tokens"] == nil {
+      members.append(("max_tokens", .int(ChatRequest.maxTokensDefault)))
     }
-    if streams { body.set("stream", .bool(true)) } else { body.remove("stream") }
+    members += attempt.target.params.map { ($0.key, $0.value) }
+    members.append(("model", .string(attempt.target.model)))
+    members.append(("stream", streams ? .bool(true) : nil))
+    let (body, dropped) = try attempt.request.body(in: .anthropic, members)
     var headers: [(name: String, value: String)] = [
       ("content-type", "application/json"),
       ("accept", streams ? "text/event-stream" : "application/json"),
@@ -55,7 +61,7 @@ struct AnthropicProvider: Provider {
     ]
     if let key = settings.apiKey { headers.append(("x-api-key", key)) }
     var call = HTTPCall(
-      "POST", "\(settings.baseURL)/v1/messages", headers: headers, body: body.json)
+      "POST", "\(settings.baseURL)/v1/messages", headers: headers, body: body)
     call.setTimeouts(attempt, streams: streams)
     return (call, dropped)
   }

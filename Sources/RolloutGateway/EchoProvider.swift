@@ -14,32 +14,35 @@ final class EchoProvider: Provider {
 
   func complete(_ attempt: Attempt) async throws -> ProviderAnswer {
     try await think(attempt)
-    let (body, dropped) = attempt.request.translated(to: .openai)
+    let (body, dropped) = try attempt.request.translated(to: .openai)
     let text = answer(body)
     let usage = usage(body, text)
+    let completion = Document.object([
+      "id": .string("chatcmpl-echo"),
+      "object": .string("chat.completion"),
+      "created": .int(0),
+      "model": .string(attempt.target.model),
+      "choices": .array([
+        .object([
+          "index": .int(0),
+          "message": .object(["role": .string("assistant"), "content": .string(text)]),
+          "finish_reason": .string("stop"),
+        ])
+      ]),
+      "usage": usage,
+    ])
     return ProviderAnswer(
-      body: .object([
-        "id": .string("chatcmpl-echo"),
-        "object": .string("chat.completion"),
-        "created": .int(0),
-        "model": .string(attempt.target.model),
-        "choices": .array([
-          .object([
-            "index": .int(0),
-            "message": .object(["role": .string("assistant"), "content": .string(text)]),
-            "finish_reason": .string("stop"),
-          ])
-        ]),
-        "usage": usage,
-      ]), usage: Usage(usage), model: attempt.target.model, dropped: dropped)
+      body: try RawObject(completion.json), usage: Usage(usage), model: attempt.target.model,
+      dropped: dropped)
   }
 
   func stream(_ attempt: Attempt) async throws -> any ProviderStream {
     try await think(attempt)
-    let body = attempt.request.translated(to: .openai).body
+    let (body, dropped) = try attempt.request.translated(to: .openai)
     let text = answer(body)
     return EchoStream(
-      model: attempt.target.model, words: ChatChunk.pieces(of: text), usage: usage(body, text))
+      model: attempt.target.model, words: ChatChunk.pieces(of: text), usage: usage(body, text),
+      dropped: dropped)
   }
 
   private func think(_ attempt: Attempt) async throws {
@@ -76,10 +79,12 @@ final class EchoProvider: Provider {
 
 private final class EchoStream: ProviderStream {
   let model: String
+  let dropped: [String]
   var dialect: ChatDialect { .openai }
   private let chunks: Mutex<[Document]>
 
-  init(model: String, words: [String], usage: Document) {
+  init(model: String, words: [String], usage: Document, dropped: [String]) {
+    self.dropped = dropped
     self.model = model
     let maker = ChatChunk(id: "chatcmpl-echo", created: 0, model: model)
     chunks = Mutex(maker.answer(words, usage: usage))

@@ -24,7 +24,7 @@ package final class Gateway: Sendable {
 
   package struct Completion: Sendable {
     /// In the dialect of the provider that answered.
-    package var body: Document
+    package var body: RawObject
     package var dialect: ChatDialect
     /// Parameters that its dialect has no counterpart for, or that were clamped.
     package var dropped: [String]
@@ -137,8 +137,7 @@ package final class Gateway: Sendable {
     }
     var named = trail
     named.model = stream.model
-    let dropped = request.translated(to: stream.dialect).dropped
-    return Streaming(trail: named, dropped: dropped, stream: stream)
+    return Streaming(trail: named, dropped: stream.dropped, stream: stream)
   }
 
   private func observed<Answer: Sendable>(
@@ -180,15 +179,13 @@ package final class Gateway: Sendable {
   /// A token is at least one byte, so the request's bytes bound its input; `max_tokens` bounds the
   /// output.
   package func bound(of request: ChatRequest, route: GatewayConfiguration.Route) -> Bound {
-    let input = request.body["messages"].map { $0.json.count } ?? 0
-    let system = request.body["system"].map { $0.json.count } ?? 0
-    let tools = request.body["tools"].map { $0.json.count } ?? 0
+    let input = ["messages", "system", "tools"].reduce(0) { $0 + request.size(of: $1) }
     var dearest = Money.zero
     for target in route.targets {
       guard let price = configuration.prices[target.model] else {
         return .unknownPrice(model: target.model)
       }
-      let cost = Money.of(tokens: input + system + tools, perMillion: price.input)
+      let cost = Money.of(tokens: input, perMillion: price.input)
         .adding(Money.of(tokens: request.outputBound(target), perMillion: price.output))
       dearest = max(dearest, cost)
     }

@@ -9,17 +9,17 @@ struct OpenAIProvider: Provider {
   var name: String { settings.name }
 
   func complete(_ attempt: Attempt) async throws -> ProviderAnswer {
-    let call = call(attempt, streams: false)
+    let call = try call(attempt, streams: false)
     let (head, body): (HTTPAnswerHead, [UInt8])
     do { (head, body) = try await client.execute(call.http) } catch {
       throw failure(error)
     }
     guard head.status == 200 else { throw classify(head, body) }
-    guard let answer = try? JSONReader.read(body) else {
+    guard let answer = try? RawObject(body) else {
       throw ProviderFailure.malformed("the answer is not JSON")
     }
     if let error = answer["error"], !error.isNull { throw classify(head, body) }
-    guard let choices = answer["choices"]?.array, !choices.isEmpty else {
+    guard answer.hasElements("choices") else {
       throw ProviderFailure.malformed("the answer has no choices")
     }
     return ProviderAnswer(
@@ -28,36 +28,34 @@ struct OpenAIProvider: Provider {
   }
 
   func stream(_ attempt: Attempt) async throws -> any ProviderStream {
+    let call = try call(attempt, streams: true)
     let answer: HTTPStream
-    do { answer = try await client.stream(call(attempt, streams: true).http) } catch {
-      throw failure(error)
-    }
+    do { answer = try await client.stream(call.http) } catch { throw failure(error) }
     guard answer.head.status == 200 else {
       throw classify(answer.head, await answer.errorBody())
     }
-    let stream = ProviderEventStream(answer, ChunkReader(), model: attempt.target.model)
+    let stream = ProviderEventStream(
+      answer, ChunkReader(), model: attempt.target.model, dropped: call.dropped)
     try await stream.awaitContent()
     return stream
   }
 
-  private func call(_ attempt: Attempt, streams: Bool) -> (http: HTTPCall, dropped: [String]) {
-    var (body, dropped) = attempt.request.translated(to: .openai)
-    for param in attempt.target.params { body.set(param.key, param.value) }
-    body.set("model", .string(attempt.target.model))
-    if streams {
-      body.set("stream", .bool(true))
-      body.set("stream_options", .object(["include_usage": .bool(true)]))
-    } else {
-      body.remove("stream")
-      body.remove("stream_options")
-    }
+  private func call(
+    _ attempt: Attempt, streams: Bool
+  ) throws(ProviderFailure) -> (http: HTTPCall, dropped: [String]) {
+    let (body, dropped) = try attempt.request.body(
+      in: .openai,
+      attempt.target.params.map { ($0.key, $0.value) } + [
+        ("model", .string(attempt.target.model)), ("stream", streams ? .bool(true) : nil),
+        ("stream_options", streams ? .object(["include_usage": .bool(true)]) : nil),
+      ])
     var headers: [(name: String, value: String)] = [
       ("content-type", "application/json"),
       ("accept", streams ? "text/event-stream" : "application/json"),
     ]
     if let key = settings.apiKey { headers.append(("authorization", "Bearer \(key)")) }
     var call = HTTPCall(
-      "POST", "\(settings.baseURL)/chat/completions", headers: headers, body: body.json)
+      "POST", "\(settings.baseURL)/chat/completions", headers: headers, body: body)
     call.setTimeouts(attempt, streams: streams)
     return (call, dropped)
   }

@@ -120,7 +120,7 @@ package enum ProviderFailure: Error, Sendable, Equatable {
 
 /// A complete answer, in the provider's own dialect.
 struct ProviderAnswer: Sendable {
-  var body: Document
+  var body: RawObject
   var dialect = ChatDialect.openai
   var usage: Usage?
   var model: String
@@ -133,6 +133,8 @@ protocol ProviderStream: Sendable {
   /// The model that answers, as the provider says.
   var model: String { get }
   var dialect: ChatDialect { get }
+  /// Parameters that the provider's dialect has no counterpart for.
+  var dropped: [String] { get }
   /// The next chunk or event in its dialect; nil at the proper end. Throws `ProviderFailure`.
   func next() async throws -> Document?
 }

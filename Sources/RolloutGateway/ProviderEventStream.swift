@@ -32,12 +32,14 @@ final class ProviderEventStream<Reader: EventReader>: ProviderStream {
   private static var openingEventsMax: Int { 64 }
 
   let dialect: ChatDialect
+  let dropped: [String]
   private let answer: HTTPStream
   private let targetModel: String
   private let state: Mutex<State>
 
   /// `model` is the name that was asked for, until the stream tells another.
-  init(_ answer: HTTPStream, _ reader: Reader, model: String) {
+  init(_ answer: HTTPStream, _ reader: Reader, model: String, dropped: [String]) {
+    self.dropped = dropped
     self.answer = answer
     targetModel = model
     dialect = reader.dialect

@@ -247,7 +247,7 @@ package final class BudgetDatabase: BudgetStore {
     }
   }
 
-  /// A batch that could not be written: its holds are void, what was settled waits for the next one.
+  /// A batch could not be written: its holds are void, what was settled waits for the next one.
   private func takeBack(_ batch: Batch) {
     state.withLock { state in
       state.writing.subtract(batch.changes.keys)

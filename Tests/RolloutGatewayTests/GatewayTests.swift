@@ -15,6 +15,10 @@ import Testing
     "user": .string("anna"), "temperature": .double(0.5),
   ])
 
+  private var request: ChatRequest {
+    get throws { ChatRequest(try RawObject(body.json)) }
+  }
+
   /// A gateway with two targets on the scripted upstreams.
   private func make(_ targetKeys: String = "") throws -> (Gateway, GatewayConfiguration.Route) {
     let yaml = """
@@ -45,7 +49,7 @@ import Testing
   {
     let (gateway, route) = try make()
     first.next(.chat("hi there"))
-    let completion = try await gateway.complete(ChatRequest(body), route: route)
+    let completion = try await gateway.complete(request, route: route)
     #expect(text(completion) == "hi there")
     #expect(completion.trail.provider == "one")
     #expect(completion.trail.model == "scripted")
@@ -89,7 +93,7 @@ import Testing
     first.next(steps.isEmpty ? [.reset] : steps)
     first.next(steps.isEmpty ? [.reset] : steps)
     second.next(.chat("second"))
-    let completion = try await gateway.complete(ChatRequest(body), route: route)
+    let completion = try await gateway.complete(request, route: route)
     #expect(text(completion) == "second")
     #expect(completion.trail.isFallbackModel)
     #expect(completion.trail.attempts == asked + 1, "\(name)")
@@ -102,7 +106,7 @@ import Testing
     let (gateway, route) = try make(", timeout: 300ms")
     first.always(.hang)
     second.next(.chat("second"))
-    let completion = try await gateway.complete(ChatRequest(body), route: route)
+    let completion = try await gateway.complete(request, route: route)
     #expect(text(completion) == "second")
     #expect(completion.trail.attempts == 2)
   }
@@ -112,7 +116,7 @@ import Testing
     first.next(
       .answer(400, #"{"error":{"message":"temperature must be a number","code":"invalid"}}"#))
     let exhausted = try await #require(throws: Gateway.Exhausted.self) {
-      try await gateway.complete(ChatRequest(body), route: route)
+      try await gateway.complete(request, route: route)
     }
     #expect(exhausted.last == .callerError(status: 400, message: "temperature must be a number"))
     #expect(second.requests.isEmpty)
@@ -123,7 +127,7 @@ import Testing
     first.always(.answer(500, "{}"))
     second.always(.answer(500, "{}"))
     let exhausted = try await #require(throws: Gateway.Exhausted.self) {
-      try await gateway.complete(ChatRequest(body), route: route)
+      try await gateway.complete(request, route: route)
     }
     #expect(exhausted.attempts == 3)
     #expect(first.requests.count + second.requests.count == 3)
@@ -133,7 +137,7 @@ import Testing
     first.always(.hang)
     second.always(.hang)
     let late = try await #require(throws: Gateway.Exhausted.self) {
-      try await gateway.complete(ChatRequest(body), route: hurried)
+      try await gateway.complete(request, route: hurried)
     }
     #expect(late.deadlinePassed)
   }
@@ -149,7 +153,7 @@ import Testing
   @Test func `a stream is passed on, and asks the provider for usage`() async throws {
     let (gateway, route) = try make()
     first.next([.streamHead, .chunk("one "), .chunk("two"), .streamEnd, .close])
-    let streaming = try await gateway.stream(ChatRequest(body), route: route)
+    let streaming = try await gateway.stream(request, route: route)
     #expect(streaming.trail.provider == "one")
     #expect(try await read(streaming) == "one two")
     #expect(first.requests[0].contains(#""stream_options":{"include_usage":true}"#))
@@ -185,7 +189,7 @@ import Testing
     first.next(steps)
     first.next(steps)
     second.next([.streamHead, .chunk("second"), .streamEnd, .close])
-    let streaming = try await gateway.stream(ChatRequest(body), route: route)
+    let streaming = try await gateway.stream(request, route: route)
     #expect(streaming.trail.provider == "two", "\(name)")
     #expect(try await read(streaming) == "second")
   }
@@ -201,7 +205,7 @@ import Testing
     ] {
       let (gateway, route) = try make()
       first.next(steps)
-      let streaming = try await gateway.stream(ChatRequest(body), route: route)
+      let streaming = try await gateway.stream(request, route: route)
       await #expect(throws: ProviderFailure.self) { try await read(streaming) }
       #expect(second.requests.isEmpty)
     }
@@ -215,14 +219,14 @@ import Testing
     let text = "event: x\r\n: hello\r\ndata:\(content)\r\n\r\ndata: \(end)\r\r"
     let pieces = text.map { ScriptedUpstream.Step.send(String($0)) }
     first.next([.streamHead] + pieces + [.close])
-    let streaming = try await gateway.stream(ChatRequest(body), route: route)
+    let streaming = try await gateway.stream(request, route: route)
     #expect(try await read(streaming) == "é")
   }
 
   @Test func `cancelling reaches the provider at once`() async throws {
     let (gateway, route) = try make()
     first.always(.hang)
-    let task = Task { try await gateway.complete(ChatRequest(body), route: route) }
+    let task = Task { try await gateway.complete(request, route: route) }
     while first.requests.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
     task.cancel()
     let exhausted = try await #require(throws: Gateway.Exhausted.self) { try await task.value }

@@ -37,8 +37,8 @@ package struct BudgetBook: Sendable, Equatable {
     entries = entries.filter { $0.value.reserved > .zero || !isIdle($0.key) }
   }
 
-  /// Holds `amount` in all accounts, which must be open; nil when there was room. A ceiling is never
-  /// passed; without room in one account nothing is held in any.
+  /// Holds `amount` in all accounts, which must be open; nil when there was room. A ceiling is
+  /// never passed; without room in one account nothing is held in any.
   package mutating func reserve(
     _ request: String, _ amount: Money, _ lines: [BudgetLine]
   ) -> BudgetAccount? {
@@ -66,7 +66,8 @@ package struct BudgetBook: Sendable, Equatable {
     return hold
   }
 
-  /// Spends `amount`; returns the highest mark passed since the last one told, which counts as told.
+  /// Spends `amount`; returns the highest mark passed since the last one told, which then counts as
+  /// told.
   package mutating func spend(_ amount: Money, _ line: BudgetLine) -> BudgetAlert? {
     guard var entry = entries[line.account] else { return nil }
     entry.spent = entry.spent.adding(amount)

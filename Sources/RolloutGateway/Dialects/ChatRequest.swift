@@ -11,35 +11,85 @@ package enum ChatDialect: String, Sendable {
 /// A chat as its caller wrote it. A provider of the same dialect gets every field as it is; for
 /// another one it is translated, and what has no counterpart is named in `dropped`.
 package struct ChatRequest: Sendable {
-  package var dialect: ChatDialect
-  package var body: Document
+  package let dialect: ChatDialect
+  private let raw: RawObject
+  /// What is set over the caller's members.
+  private var changes: [(key: String, value: Document)] = []
 
-  package init(_ body: Document, dialect: ChatDialect = .openai) {
-    self.body = body
+  package init(_ raw: RawObject, dialect: ChatDialect = .openai) {
+    self.raw = raw
     self.dialect = dialect
+  }
+
+  /// A member of the body; nil when it is absent. Reads its value each time.
+  package subscript(_ key: String) -> Document? {
+    changes.last { $0.key == key }?.value ?? raw[key]
+  }
+
+  /// Bytes of a member as it was written; 0 when it is absent.
+  package func size(of key: String) -> Int { raw.json(key)?.count ?? 0 }
+
+  /// Whether `messages` is a list that is not empty, by its text alone.
+  package var hasMessages: Bool { raw.hasElements("messages") }
+
+  package mutating func set(_ key: String, _ value: Document) { changes.append((key, value)) }
+
+  /// The whole body. Throws when a key stands twice somewhere inside.
+  package func document() throws(DocumentError) -> Document {
+    var document = try raw.document()
+    for change in changes { document.set(change.key, change.value) }
+    return document
   }
 
   /// Tokens that a target may answer with at most.
   func outputBound(_ target: GatewayConfiguration.Target) -> Int {
-    let asked = body["max_completion_tokens"]?.int ?? body["max_tokens"]?.int
+    let asked = self["max_completion_tokens"]?.int ?? self["max_tokens"]?.int
     let params = target.params.first { $0.key == "max_tokens" || $0.key == "max_completion_tokens" }
-    let choices = max(1, body["n"]?.int ?? 1)
+    let choices = max(1, self["n"]?.int ?? 1)
     return max(0, params?.value.int ?? asked ?? Self.maxTokensDefault) * min(choices, 128)
   }
 
   /// A request without a bound on its answer gets one, so that it cannot cost more than was held
   /// for it.
   package mutating func boundOutput() {
-    guard body["max_completion_tokens"]?.int == nil, body["max_tokens"]?.int == nil else { return }
-    body.set("max_tokens", .int(Self.maxTokensDefault))
+    guard self["max_completion_tokens"]?.int == nil, self["max_tokens"]?.int == nil else { return }
+    set("max_tokens", .int(Self.maxTokensDefault))
   }
 
   /// What an answer may take when nobody says.
   static let maxTokensDefault = 4096
 
+  /// The body in `dialect` with `settings` over it (nil leaves a member out), and the parameters
+  /// that were dropped or clamped on the way. Throws `ProviderFailure.callerError` for a body that
+  /// cannot be translated.
+  func body(
+    in dialect: ChatDialect, _ settings: [(key: String, value: Document?)]
+  ) throws(ProviderFailure) -> (json: [UInt8], dropped: [String]) {
+    guard dialect != self.dialect else {
+      let all = changes.map { ($0.key, $0.value as Document?) } + settings
+      var last: [(key: String, value: [UInt8]?)] = []
+      for (key, value) in all {
+        last.removeAll { $0.key == key }
+        last.append((key, value?.json))
+      }
+      return (raw.replacing(last), [])
+    }
+    var (body, dropped) = try translated(to: dialect)
+    for (key, value) in settings {
+      if let value { body.set(key, value) } else { body.remove(key) }
+    }
+    return (body.json, dropped)
+  }
+
   /// In `dialect`, with the parameters that were dropped or clamped on the way.
-  func translated(to dialect: ChatDialect) -> (body: Document, dropped: [String]) {
-    switch (self.dialect, dialect) {
+  func translated(
+    to dialect: ChatDialect
+  ) throws(ProviderFailure) -> (body: Document, dropped: [String]) {
+    let body: Document
+    do throws(DocumentError) { body = try document() } catch {
+      throw .callerError(status: 400, message: "The body is not usable JSON: \(error)")
+    }
+    return switch (self.dialect, dialect) {
     case (.openai, .openai), (.anthropic, .anthropic): (body, [])
     case (.openai, .anthropic): RequestTranslation.anthropic(from: body)
     case (.anthropic, .openai): RequestTranslation.openAI(from: body)

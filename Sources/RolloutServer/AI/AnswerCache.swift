@@ -56,7 +56,7 @@ final class AnswerCache: Sendable {
     _ call: ChatCall, _ route: GatewayConfiguration.Route
   ) -> (key: Key, policy: GatewayConfiguration.CachePolicy)? {
     guard let policy = route.cache else { return nil }
-    let body = call.request.body
+    guard let body = try? call.request.document() else { return nil }
     let isPlain =
       (body["tools"]?.array ?? []).isEmpty && (body["n"]?.int ?? 1) == 1
       && body["logprobs"]?.bool != true && body["store"]?.bool != true

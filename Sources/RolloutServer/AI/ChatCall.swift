@@ -39,10 +39,9 @@ struct ChatCall: Sendable {
     self.request = chat
     app = request.principal.tokenID ?? "anonymous"
     arrivedAt = endpoint.clock.now
-    let body = chat.body
     let user =
-      request.field("x-rollout-user") ?? body["user"]?.string
-      ?? body["safety_identifier"]?.string ?? body["metadata"]?["user_id"]?.string
+      request.field("x-rollout-user") ?? chat["user"]?.string
+      ?? chat["safety_identifier"]?.string ?? chat["metadata"]?["user_id"]?.string
     var context = EvaluationContext(user: user)
     if let text = request.field("x-rollout-attributes") {
       context.attributes = try Self.attributes(text)

@@ -8,8 +8,7 @@ import RolloutGateway
 extension ChatEndpoint {
   func native(_ request: APIRequest, _ exchange: Exchange) async {
     do throws(Problem) {
-      let body = try chatBody(try request.json())
-      var call = try ChatCall(self, request, ChatRequest(body))
+      var call = try ChatCall(self, request, try chatRequest(try request.json()))
       if let problem = limit(&call) {
         exchange.respond(Dialect.native.error(problem, headers: call.headers(.refused("limit"))))
         return
@@ -21,7 +20,7 @@ extension ChatEndpoint {
   }
 
   /// `{"user","prompt"|"messages","max_tokens"}` as a chat completion request.
-  private func chatBody(_ document: Document) throws(Problem) -> Document {
+  func chatRequest(_ document: Document) throws(Problem) -> ChatRequest {
     do throws(DocumentError) {
       var reader = try ObjectReader(document)
       let prompt = try reader.string("prompt")
@@ -34,19 +33,20 @@ extension ChatEndpoint {
       else {
         throw reader.error("prompt", "Send either prompt, or messages that are not empty.")
       }
-      return .object([
+      let body = Document.object([
         "messages": messages
           ?? .array([.object(["role": .string("user"), "content": .string(prompt ?? "")])]),
         "user": user.map { .string($0) },
         "max_tokens": maxTokens.map { .int($0) },
       ])
+      return ChatRequest(try RawObject(body.json))
     } catch { throw Problem(.badRequest, "\(error)") }
   }
 
   private func response(_ call: ChatCall, _ answer: Answer) -> HTTPResponse {
     switch answer {
     case .provider(let completion):
-      let answer = call.shapes.answer(completion, at: clock.now)
+      let answer = call.shapes.answerDocument(completion, at: clock.now)
       let choice = answer["choices"]?.array?.first
       return .json(
         .object([

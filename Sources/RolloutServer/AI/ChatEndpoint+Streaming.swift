@@ -8,7 +8,7 @@ import RolloutGateway
 /// if it were whole.
 extension ChatEndpoint {
   func stream(_ call: ChatCall, _ exchange: Exchange) async {
-    let wantsUsage = call.request.body["stream_options"]?["include_usage"]?.bool == true
+    let wantsUsage = call.request["stream_options"]?["include_usage"]?.bool == true
     guard call.decision?.enabled == true, let route = call.route(gateway.configuration) else {
       // Not in the rollout, or no route: the same answers as without streaming.
       await send(await answer(call), call, exchange, wantsUsage)
@@ -50,7 +50,8 @@ extension ChatEndpoint {
     switch answer {
     case .error(let response): exchange.respond(response)
     case .provider(let completion):
-      exchange.respond(.json(call.shapes.answer(completion, at: clock.now)))
+      exchange.respond(
+        HTTPResponse(status: 200, body: call.shapes.answer(completion, at: clock.now)))
     case .fallback(let text, let reason, let attempts):
       begin(exchange, call.headers(.fallback(reason, attempts)))
       await replay(call.shapes.madeStream(call, text, wantsUsage: wantsUsage), exchange)

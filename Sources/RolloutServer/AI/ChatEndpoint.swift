@@ -97,16 +97,16 @@ struct ChatEndpoint: Sendable {
     _ request: APIRequest, _ dialect: ChatDialect, _ exchange: Exchange
   ) async {
     do throws(Problem) {
-      let body = try request.json()
-      guard body["messages"]?.array?.isEmpty == false else {
+      let chat = ChatRequest(try request.rawObject(), dialect: dialect)
+      guard chat.hasMessages else {
         throw Problem(.badRequest, "messages must be a list that is not empty.")
       }
-      var call = try ChatCall(self, request, ChatRequest(body, dialect: dialect))
+      var call = try ChatCall(self, request, chat)
       if let problem = limit(&call) {
         exchange.respond(call.shapes.error(problem, call.headers(.refused("limit"))))
         return
       }
-      if body["stream"]?.bool == true {
+      if chat["stream"]?.bool == true {
         await stream(call, exchange)
       } else {
         exchange.respond(await complete(call))
@@ -128,10 +128,11 @@ struct ChatEndpoint: Sendable {
   private func complete(_ call: ChatCall) async -> HTTPResponse {
     switch await answer(call) {
     case .provider(let completion):
-      return .json(
-        call.shapes.answer(completion, at: clock.now),
+      return HTTPResponse(
+        status: 200,
         headers: call.headers(
-          .provider(completion.trail, completion.cost, dropped: completion.dropped)))
+          .provider(completion.trail, completion.cost, dropped: completion.dropped)),
+        body: call.shapes.answer(completion, at: clock.now))
     case .fallback(let text, let reason, let attempts):
       return .json(
         call.shapes.made(call, text), headers: call.headers(.fallback(reason, attempts)))

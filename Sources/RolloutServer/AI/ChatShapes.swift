@@ -90,13 +90,21 @@ struct ChatShapes: Sendable {
 
   // MARK: Whole answers
 
-  /// The provider's answer in the caller's dialect.
-  func answer(_ completion: Gateway.Completion, at now: Instant) -> Document {
-    switch (completion.dialect, dialect) {
-    case (.openai, .openai), (.anthropic, .anthropic): completion.body
-    case (.openai, .anthropic): AnswerTranslation.anthropic(from: completion.body)
+  /// The provider's answer in the caller's dialect; as it came where that is the same.
+  func answer(_ completion: Gateway.Completion, at now: Instant) -> [UInt8] {
+    completion.dialect == dialect
+      ? completion.body.bytes : answerDocument(completion, at: now).json
+  }
+
+  /// The same as a value.
+  func answerDocument(_ completion: Gateway.Completion, at now: Instant) -> Document {
+    // The gateway has taken the answer for one; a key that stands twice inside leaves an empty one.
+    let body = (try? completion.body.document()) ?? .object([:])
+    return switch (completion.dialect, dialect) {
+    case (.openai, .openai), (.anthropic, .anthropic): body
+    case (.openai, .anthropic): AnswerTranslation.anthropic(from: body)
     case (.anthropic, .openai):
-      AnswerTranslation.openAI(from: completion.body, created: Int(now.milliseconds / 1000))
+      AnswerTranslation.openAI(from: body, created: Int(now.milliseconds / 1000))
     }
   }
 

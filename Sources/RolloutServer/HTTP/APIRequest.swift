@@ -41,6 +41,13 @@ struct APIRequest: Sendable {
     }
   }
 
+  /// The body as an object whose members are read when they are asked for.
+  func rawObject() throws(Problem) -> RawObject {
+    do throws(DocumentError) { return try RawObject(body) } catch {
+      throw Problem(.badRequest, "The body is not usable JSON: \(error)")
+    }
+  }
+
   /// `If-Match: "7"` as 7.
   func expectedVersion() throws(Problem) -> Int {
     guard let tag = field("if-match") else {
