@@ -228,15 +228,30 @@ package struct ProviderList: Codable, Sendable {
   package struct Entry: Codable, Sendable {
     package var name: String
     package var kind: String
+    /// Calls under way, streams until their end.
     package var inFlight: Int
+    /// Requests that wait for room.
+    package var queued: Int
+    /// Requests turned away so far, by limit.
+    package var rejected: [String: Int]
+    /// What it allows in a minute, as configured or as its answers say; nil when nobody has said.
+    package var requestsPerMinute: Double?
+    package var tokensPerMinute: Double?
     package var requests: Int
     package var failures: Int
     package var models: [Model]
 
-    package init(name: String, kind: String, models: [Model]) {
+    package init(
+      name: String, kind: String, models: [Model], inFlight: Int, queued: Int,
+      rejected: [String: Int], requestsPerMinute: Double?, tokensPerMinute: Double?
+    ) {
       self.name = name
       self.kind = kind
-      inFlight = models.reduce(0) { $0 + $1.inFlight }
+      self.inFlight = inFlight
+      self.queued = queued
+      self.rejected = rejected
+      self.requestsPerMinute = requestsPerMinute
+      self.tokensPerMinute = tokensPerMinute
       requests = models.reduce(0) { $0 + $1.requests }
       failures = models.reduce(0) { $0 + $1.failures }
       self.models = models

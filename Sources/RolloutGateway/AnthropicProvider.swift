@@ -17,6 +17,7 @@ struct AnthropicProvider: Provider {
     do { (head, body) = try await client.execute(call.http) } catch {
       throw ProviderFailure(transport: error)
     }
+    attempt.hear(head)
     guard head.status == 200 else { throw classify(head, body) }
     guard let answer = try? RawObject(body), answer.json("content")?.first == UInt8(ascii: "[")
     else {
@@ -33,6 +34,7 @@ struct AnthropicProvider: Provider {
     do { answer = try await client.stream(call.http) } catch {
       throw ProviderFailure(transport: error)
     }
+    attempt.hear(answer.head)
     guard answer.head.status == 200 else {
       throw classify(answer.head, await answer.errorBody())
     }

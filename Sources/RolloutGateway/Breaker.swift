@@ -1,5 +1,3 @@
-package import RolloutCore
-
 /// Keeps calls away from a provider's model that fails them anyway, and lets one through now and
 /// then to see whether it is back.
 ///
@@ -78,6 +76,13 @@ struct Breaker: Sendable, Equatable {
     }
   }
 
+  /// Opens for the longest pause: an account without money does not fill by being asked.
+  mutating func shut(_ now: Int, jitter: Double) {
+    isProbing = false
+    pause = Self.pauseMax
+    open(now, 0, jitter)
+  }
+
   private mutating func open(_ now: Int, _ retryAfter: Int, _ jitter: Double) {
     let spread = Int(Double(pause) * (0.9 + 0.2 * jitter))
     openUntil = max(openUntil ?? 0, now + max(spread, retryAfter))
@@ -115,16 +120,4 @@ struct RetryBudget: Sendable, Equatable {
 
   mutating func succeed() { tokens = min(Self.tokensMax, tokens + Self.gain) }
   mutating func fail() { tokens = max(0, tokens - 1) }
-}
-
-/// A provider's model as the gateway sees it.
-package struct TargetStatus: Sendable, Equatable {
-  package var provider: String
-  package var model: String
-  /// `closed`, `open` or `half_open`.
-  package var breaker: String
-  package var inFlight: Int
-  package var requests: Int
-  package var failures: Int
-  package var latencies: LatencyHistogram
 }

@@ -1,14 +1,11 @@
 package import DocumentKit
 package import HTTPKit
 package import RolloutCore
-import Synchronization
 
 /// Sends an eligible request along its route until a target answers or the deadline ends it.
 package final class Gateway: Sendable {
   /// Tries per request over all targets.
   package static let triesMax = 3
-  /// A provider that wants a longer pause is not waited for.
-  private static let waitMax = 8.0
 
   /// Who answered, and how many tries it took.
   package struct Trail: Sendable, Equatable {
@@ -39,11 +36,15 @@ package final class Gateway: Sendable {
     /// Parameters that the provider's dialect has no counterpart for.
     package var dropped: [String]
     let stream: any ProviderStream
+    let slot: ProviderGate.Slot
 
     package var dialect: ChatDialect { stream.dialect }
 
     /// The next chunk or event in its dialect; nil at the proper end. Throws `ProviderFailure`.
     package func next() async throws -> Document? { try await stream.next() }
+
+    /// Makes room for the next call; a stream that nobody holds any more does so by itself.
+    package func end(_ usage: Usage?) { slot.leave(usedTokens: usage?.tokens) }
   }
 
   /// No target answered.
@@ -55,27 +56,10 @@ package final class Gateway: Sendable {
     package var mayHaveCost = false
   }
 
-  /// What is known of a provider's model.
-  private struct Target: Sendable {
-    var breaker = Breaker()
-    var inFlight = 0
-    var requests = 0
-    var failures = 0
-    var latencies = LatencyHistogram()
-  }
-
-  private struct State: Sendable {
-    var targets: [String: [String: Target]] = [:]
-    var retries: [String: RetryBudget] = [:]
-
-    func inFlight(_ provider: String) -> Int {
-      targets[provider]?.values.reduce(0) { $0 + $1.inFlight } ?? 0
-    }
-  }
-
   package let configuration: GatewayConfiguration
   private let providers: [String: any Provider]
-  private let state = Mutex(State())
+  private let gates: [String: ProviderGate]
+  private let board: TargetBoard
   private let jitter: @Sendable () -> Double
   private let observe: @Sendable (AttemptReport) -> Void
 
@@ -93,13 +77,14 @@ package final class Gateway: Sendable {
 
   /// `jitter` gives numbers in 0..<1 for the pause before a retry.
   package init(
-    _ configuration: GatewayConfiguration, client: HTTPClient,
+    _ configuration: GatewayConfiguration, client: HTTPClient, clock: any WallClock,
     jitter: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) },
     observe: @escaping @Sendable (AttemptReport) -> Void = { _ in }
   ) {
     self.observe = observe
     self.configuration = configuration
     self.jitter = jitter
+    board = TargetBoard(jitter: jitter)
     providers = configuration.providers.mapValues { settings -> any Provider in
       switch settings.kind {
       case .openai: OpenAIProvider(settings: settings, client: client)
@@ -107,17 +92,21 @@ package final class Gateway: Sendable {
       case .echo: EchoProvider(settings)
       }
     }
+    gates = configuration.providers.mapValues {
+      ProviderGate($0, configuration.queue) { clock.now.milliseconds }
+    }
   }
 
   /// Completes a chat. Throws `Exhausted`.
   package func complete(
-    _ request: ChatRequest, route: GatewayConfiguration.Route
+    _ request: ChatRequest, route: GatewayConfiguration.Route, for caller: Caller
   ) async throws -> Completion {
-    let (answer, trail) = try await chain(request, route) { provider, attempt in
+    let (answer, trail, slot) = try await chain(request, route, caller).run { provider, attempt in
       try await observed(provider, attempt, isStream: false, usage: \.usage) {
         try await provider.complete(attempt)
       }
     }
+    slot.leave(usedTokens: answer.usage?.tokens)
     var named = trail
     named.model = answer.model
     return Completion(
@@ -127,9 +116,9 @@ package final class Gateway: Sendable {
 
   /// Starts a streamed chat; returns with the first content. Throws `Exhausted`.
   package func stream(
-    _ request: ChatRequest, route: GatewayConfiguration.Route
+    _ request: ChatRequest, route: GatewayConfiguration.Route, for caller: Caller
   ) async throws -> Streaming {
-    let (stream, trail) = try await chain(request, route) { provider, attempt in
+    let (stream, trail, slot) = try await chain(request, route, caller).run { provider, attempt in
       let limit = attempt.target.firstContent.map { min($0.seconds, attempt.seconds) }
       return try await observed(provider, attempt, isStream: true, usage: { _ in nil }) {
         try await withTimeLimit(limit ?? attempt.seconds) { try await provider.stream(attempt) }
@@ -137,7 +126,15 @@ package final class Gateway: Sendable {
     }
     var named = trail
     named.model = stream.model
-    return Streaming(trail: named, dropped: stream.dropped, stream: stream)
+    return Streaming(trail: named, dropped: stream.dropped, stream: stream, slot: slot)
+  }
+
+  private func chain(
+    _ request: ChatRequest, _ route: GatewayConfiguration.Route, _ caller: Caller
+  ) -> Chain {
+    Chain(
+      request: request, caller: caller, route: route, providers: providers, gates: gates,
+      board: board, jitter: jitter)
   }
 
   private func observed<Answer: Sendable>(
@@ -162,6 +159,8 @@ package final class Gateway: Sendable {
     }
   }
 
+  // MARK: Money
+
   /// Nano-dollars for what was used, by the model asked for; zero without a price.
   package func cost(of usage: Usage?, model: String) -> Money {
     guard let usage, let price = configuration.prices[model] else { return .zero }
@@ -179,7 +178,7 @@ package final class Gateway: Sendable {
   /// A token is at least one byte, so the request's bytes bound its input; `max_tokens` bounds the
   /// output.
   package func bound(of request: ChatRequest, route: GatewayConfiguration.Route) -> Bound {
-    let input = ["messages", "system", "tools"].reduce(0) { $0 + request.size(of: $1) }
+    let input = request.promptSize
     var dearest = Money.zero
     for target in route.targets {
       guard let price = configuration.prices[target.model] else {
@@ -192,160 +191,17 @@ package final class Gateway: Sendable {
     return .amount(dearest)
   }
 
+  // MARK: How they do
+
   /// Every provider's model that has been called, by name.
-  package func statistics() -> [TargetStatus] {
-    let now = monotonicMilliseconds()
-    return state.withLock { state in
-      state.targets.sorted { $0.key < $1.key }.flatMap { provider, models in
-        models.sorted { $0.key < $1.key }.map { model, target in
-          TargetStatus(
-            provider: provider, model: model, breaker: target.breaker.state(now).rawValue,
-            inFlight: target.inFlight, requests: target.requests, failures: target.failures,
-            latencies: target.latencies)
-        }
-      }
-    }
-  }
+  package func statistics() -> [TargetStatus] { board.statuses }
 
-  // MARK: The chain
-
-  private func chain<Answer: Sendable>(
-    _ request: ChatRequest, _ route: GatewayConfiguration.Route,
-    _ call: @Sendable (any Provider, Attempt) async throws -> Answer
-  ) async throws -> (Answer, Trail) {
-    let started = monotonicMilliseconds()
-    let deadline = started + Int(route.deadline.milliseconds)
-    var attempts = 0
-    var last = ProviderFailure.timeout
-    var mayHaveCost = false
-    targets: for (index, target) in route.targets.enumerated() {
-      guard let provider = providers[target.provider] else { continue }
-      for isRetry in [false, true] {
-        let left = Double(deadline - monotonicMilliseconds()) / 1000
-        guard left > 0, attempts < Self.triesMax else { break targets }
-        if isRetry {
-          // A retry must leave room for the targets that have not been asked yet.
-          let untried = route.targets.count - index - 1
-          guard Self.triesMax - attempts > untried, allowsRetry(provider),
-            await pause(after: last, left)
-          else { break }
-        }
-        guard admit(provider, target.model) else {
-          if attempts == 0 { last = .breakerOpen }
-          continue targets
-        }
-        attempts += 1
-        let attempt = Attempt(
-          request: request, target: target, seconds: min(left, target.timeout?.seconds ?? left))
-        do {
-          let answer = try await counted(provider, target.model) {
-            try await call(provider, attempt)
-          }
-          let trail = Trail(
-            provider: provider.name, model: target.model, target: target.model, attempts: attempts,
-            isFallbackModel: index > 0)
-          return (answer, trail)
-        } catch {
-          last = error as? ProviderFailure ?? .cancelled
-          if Task.isCancelled { last = .cancelled }
-          mayHaveCost = mayHaveCost || last.mayHaveCost
-          guard last.allowsFallback else {
-            throw Exhausted(
-              last: last, attempts: attempts, deadlinePassed: false, mayHaveCost: mayHaveCost)
-          }
-          guard last.isTransient else { continue targets }
-        }
-      }
-    }
-    throw Exhausted(
-      last: last, attempts: attempts, deadlinePassed: monotonicMilliseconds() >= deadline,
-      mayHaveCost: mayHaveCost)
-  }
-
-  /// Waits full jitter (or what the provider asked for); false when there is no time for it.
-  private func pause(after failure: ProviderFailure, _ left: Double) async -> Bool {
-    var seconds = jitter() * 0.25
-    if case .throttled(let retryAfter) = failure {
-      guard let retryAfter else { return false }
-      seconds = max(seconds, retryAfter)
-    }
-    guard seconds <= Self.waitMax, seconds < left / 2 else { return false }
-    do { try await Task.sleep(for: .seconds(seconds)) } catch { return false }
-    return true
-  }
-
-  // MARK: Health of targets
-
-  private func allowsRetry(_ provider: any Provider) -> Bool {
-    state.withLock { $0.retries[provider.name, default: RetryBudget()].allowsRetry }
-  }
-
-  /// Whether the breaker of a provider's model lets a call through.
-  private func admit(_ provider: any Provider, _ model: String) -> Bool {
-    let now = monotonicMilliseconds()
-    return state.withLock {
-      $0.targets[provider.name, default: [:]][model, default: Target()].breaker.admit(now)
-    }
-  }
-
-  private func counted<Answer: Sendable>(
-    _ provider: any Provider, _ model: String, _ call: () async throws -> Answer
-  ) async throws -> Answer {
-    let limit = configuration.providers[provider.name]?.maxInFlight ?? Int.max
-    let started = monotonicMilliseconds()
-    let admitted = state.withLock { state in
-      guard state.inFlight(provider.name) < limit else {
-        state.targets[provider.name]?[model]?.breaker.forget(started)
-        return false
-      }
-      state.targets[provider.name]?[model]?.inFlight += 1
-      state.targets[provider.name]?[model]?.requests += 1
-      return true
-    }
-    guard admitted else { throw ProviderFailure.overloaded }
-    do {
-      let answer = try await call()
-      settle(provider, model, started, nil)
-      return answer
-    } catch {
-      settle(provider, model, started, error as? ProviderFailure ?? .cancelled)
-      throw error
-    }
-  }
-
-  private func settle(
-    _ provider: any Provider, _ model: String, _ started: Int, _ failure: ProviderFailure?
-  ) {
-    let now = monotonicMilliseconds()
-    state.withLock { state in
-      var target = state.targets[provider.name]?[model] ?? Target()
-      var retries = state.retries[provider.name] ?? RetryBudget()
-      target.inFlight -= 1
-      switch failure {
-      case nil:
-        target.latencies.record(Double(now - started))
-        target.breaker.succeed(now)
-        retries.succeed()
-      case let failure? where failure.isProviderFault:
-        target.failures += 1
-        target.breaker.fail(now, jitter: jitter())
-        retries.fail()
-      case let failure?:
-        if failure != .cancelled { target.failures += 1 }
-        target.breaker.forget(now)
-      }
-      state.targets[provider.name, default: [:]][model] = target
-      state.retries[provider.name] = retries
-    }
-  }
+  /// Calls under way and waiting, by provider.
+  package func gateStatuses() -> [String: ProviderGate.Status] { gates.mapValues(\.status) }
 
   /// A stream that had begun broke off: the breaker hears of it although the call had succeeded.
   package func streamBroke(_ trail: Trail) {
-    let now = monotonicMilliseconds()
-    state.withLock {
-      $0.targets[trail.provider]?[trail.target]?.failures += 1
-      $0.targets[trail.provider]?[trail.target]?.breaker.fail(now, jitter: jitter())
-    }
+    board.streamBroke(provider: trail.provider, model: trail.target)
   }
 }
 

@@ -12,8 +12,11 @@ package struct GatewayConfiguration: Sendable {
     package var kind: ProviderKind
     package var baseURL = ""
     package var apiKey: String?
-    /// Calls at once; more are answered as overload of this provider.
+    /// Calls at once; more wait.
     package var maxInFlight = 500
+    /// What it allows, where that is known beforehand; its answers may say less.
+    package var requestLimit: RateLimit?
+    package var tokenLimit: RateLimit?
     /// For `echo`: how long it thinks, and which share of calls fails on purpose.
     package var latency = TimeSpan.zero
     package var failing = Share.none
@@ -50,6 +53,13 @@ package struct GatewayConfiguration: Sendable {
     package var isPublic = false
   }
 
+  /// Who may wait for a provider that has no room.
+  package struct Queue: Sendable, Equatable {
+    /// Requests that wait at one provider.
+    package var length = 1000
+    package var wait = TimeSpan.seconds(20)
+  }
+
   /// Per million tokens.
   package struct Price: Sendable {
     package var input: Money
@@ -63,6 +73,7 @@ package struct GatewayConfiguration: Sendable {
   /// Requests of one user, and of one token; nil for no limit.
   package var userLimit: RateLimit?
   package var appLimit: RateLimit?
+  package var queue = Queue()
 
   package init() {}
 
@@ -94,6 +105,11 @@ package struct GatewayConfiguration: Sendable {
     if var limits = try file.object("limits") {
       userLimit = try rate(&limits, "per_user")
       appLimit = try rate(&limits, "per_app")
+      if var reader = try limits.object("queue") {
+        queue.length = try reader.int("length", in: 0...100_000) ?? queue.length
+        queue.wait = try span(&reader, "wait") ?? queue.wait
+        try reader.finish()
+      }
       try limits.finish()
     }
     for item in try file.list("budgets") ?? [] {
@@ -131,6 +147,11 @@ private func decodeProvider(
   }
   var settings = GatewayConfiguration.ProviderSettings(name: member.key, kind: kind)
   settings.maxInFlight = try reader.int("max_in_flight", in: 1...100_000) ?? 500
+  if var limits = try reader.object("limits") {
+    settings.requestLimit = try rate(&limits, "requests")
+    settings.tokenLimit = try rate(&limits, "tokens")
+    try limits.finish()
+  }
   switch kind {
   case .openai, .anthropic:
     settings.baseURL = try reader.requiredText("base_url")

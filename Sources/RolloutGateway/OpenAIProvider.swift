@@ -14,6 +14,7 @@ struct OpenAIProvider: Provider {
     do { (head, body) = try await client.execute(call.http) } catch {
       throw failure(error)
     }
+    attempt.hear(head)
     guard head.status == 200 else { throw classify(head, body) }
     guard let answer = try? RawObject(body) else {
       throw ProviderFailure.malformed("the answer is not JSON")
@@ -31,6 +32,7 @@ struct OpenAIProvider: Provider {
     let call = try call(attempt, streams: true)
     let answer: HTTPStream
     do { answer = try await client.stream(call.http) } catch { throw failure(error) }
+    attempt.hear(answer.head)
     guard answer.head.status == 200 else {
       throw classify(answer.head, await answer.errorBody())
     }

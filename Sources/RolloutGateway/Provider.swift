@@ -1,4 +1,5 @@
 package import DocumentKit
+import HTTPKit
 import RolloutCore
 
 /// One attempt at one target: the caller's request with the target's model and clocks.
@@ -8,12 +9,17 @@ struct Attempt: Sendable {
   var target: GatewayConfiguration.Target
   /// Seconds left of the request's deadline, or of the target's own timeout when that is less.
   var seconds: Double
+  /// Told of the head of every answer, for the limits it speaks of.
+  var hear: @Sendable (HTTPAnswerHead) -> Void = { _ in }
 }
 
 /// What a provider used, as it says itself.
 package struct Usage: Sendable, Equatable {
   package var inputTokens: Int
   package var outputTokens: Int
+
+  /// Both together, as providers' limits count.
+  var tokens: Int { inputTokens &+ outputTokens }
 
   /// From an OpenAI `usage` object; nil when there is none.
   package init?(_ usage: Document?) {
@@ -62,6 +68,8 @@ package enum ProviderFailure: Error, Sendable, Equatable {
   case cancelled
   /// Not asked: it has failed too often lately.
   case breakerOpen
+  /// Not asked: it had no room, and the wait was too long; `retryAfter` in seconds.
+  case limited(ProviderLimit, retryAfter: Double)
 
   /// Whether the same target may be tried once more.
   var isTransient: Bool {
@@ -97,6 +105,7 @@ package enum ProviderFailure: Error, Sendable, Equatable {
     case .interrupted: "interrupted"
     case .cancelled: "client_cancelled"
     case .breakerOpen: "breaker_open"
+    case .limited(let limit, _): limit.rawValue
     }
   }
 
@@ -113,7 +122,9 @@ package enum ProviderFailure: Error, Sendable, Equatable {
   var isProviderFault: Bool {
     switch self {
     case .unreachable, .timeout, .overloaded, .serverError, .malformed, .interrupted: true
-    case .throttled, .outOfMoney, .credentialRefused, .callerError, .cancelled, .breakerOpen: false
+    case .throttled, .outOfMoney, .credentialRefused, .callerError, .cancelled, .breakerOpen,
+      .limited:
+      false
     }
   }
 }

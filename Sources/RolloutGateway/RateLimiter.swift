@@ -6,12 +6,15 @@ package struct RateLimit: Sendable, Equatable {
   /// Milliseconds.
   package var period: Int
 
+  /// At least 100 ns from one to the next: finer than that the rate would not be exact.
+  private static let perMillisecondMax = 10_000
+
   /// Reads `20/s`, `20/min`, `3000/h`, `100/d`; nil for anything else.
   package init?(_ text: String) {
     let parts = text.split(separator: "/")
     let periods = ["s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000]
-    guard parts.count == 2, let count = Int(parts[0]), (1...10_000_000).contains(count),
-      let period = periods[String(parts[1])]
+    guard parts.count == 2, let count = Int(parts[0]), count > 0,
+      let period = periods[String(parts[1])], count <= period * Self.perMillisecondMax
     else { return nil }
     self.count = count
     self.period = period
@@ -21,10 +24,58 @@ package struct RateLimit: Sendable, Equatable {
     let names = [1000: "s", 60_000: "min", 3_600_000: "h", 86_400_000: "d"]
     return "\(count)/\(names[period] ?? "")"
   }
+
+  /// How many a minute allows in the long run.
+  package var perMinute: Double { Double(count) * 60_000 / Double(period) }
 }
 
-/// Limits the requests of each key by the generic cell rate algorithm (ITU-T I.371): a burst of the
-/// whole count, then evenly. In memory; a restart forgets it.
+/// The generic cell rate algorithm (ITU-T I.371) for one key: a burst of the whole count, then
+/// evenly. Times are milliseconds of any monotonic clock.
+package struct CellRate: Sendable, Equatable {
+  /// When the whole count is there again, in nanoseconds of the caller's clock.
+  private(set) var wholeAt = 0
+
+  private static let resolution = 1_000_000
+
+  private static func step(_ limit: RateLimit) -> Int {
+    max(1, limit.period * resolution / limit.count)
+  }
+
+  /// Milliseconds until `cost` is allowed; 0 when it is now. What is dearer than the whole count is
+  /// allowed when all of it is there.
+  func wait(_ cost: Int, _ limit: RateLimit, now: Int) -> Int {
+    let period = limit.period * Self.resolution
+    let now = now * Self.resolution
+    let price = min(period, max(0, cost).multipliedCapped(by: Self.step(limit)))
+    let over = max(wholeAt, now) + price - now - period
+    return over <= 0 ? 0 : (over + Self.resolution - 1) / Self.resolution
+  }
+
+  /// Counts `cost`; a negative one gives back.
+  mutating func take(_ cost: Int, _ limit: RateLimit, now: Int) {
+    let price = cost.multipliedCapped(by: Self.step(limit))
+    let from = cost < 0 ? wholeAt : max(wholeAt, now * Self.resolution)
+    wholeAt = max(0, from &+ price)
+  }
+
+  /// How much is left, and the milliseconds until all of it is.
+  func state(_ limit: RateLimit, now: Int) -> (remaining: Int, reset: Int) {
+    let period = limit.period * Self.resolution
+    let used = max(0, wholeAt - now * Self.resolution)
+    return (max(0, (period - used) / Self.step(limit)), used / Self.resolution)
+  }
+}
+
+extension Int {
+  /// Stops where twice as much could still be added.
+  fileprivate func multipliedCapped(by other: Int) -> Int {
+    let (product, overflow) = multipliedReportingOverflow(by: other)
+    let bound = Int.max / 4
+    return overflow ? (self < 0 ? -bound : bound) : Swift.max(-bound, Swift.min(bound, product))
+  }
+}
+
+/// Limits the requests of each key. In memory; a restart forgets it.
 package final class RateLimiter: Sendable {
   /// What a key may still do.
   package struct Allowance: Sendable, Equatable {
@@ -40,29 +91,25 @@ package final class RateLimiter: Sendable {
   private static let keysMax = 100_000
 
   package let limit: RateLimit
-  /// When each key's count would be whole again, in nanoseconds of the caller's clock.
-  private let arrivals = Mutex<[String: Int]>([:])
+  private let rates = Mutex<[String: CellRate]>([:])
 
   package init(_ limit: RateLimit) { self.limit = limit }
 
   /// Counts a request of `key` at `now`, milliseconds of any monotonic clock, if it is allowed.
   package func admit(_ key: String, now: Int) -> Allowance {
-    // Nanoseconds: a thousandth of a millisecond apart at three million a second.
-    let now = now &* 1_000_000
-    let period = limit.period * 1_000_000
-    let step = period / limit.count
-    return arrivals.withLock { arrivals in
-      let next = max(arrivals[key] ?? now, now) + step
-      let isAllowed = next - now <= period
-      if isAllowed {
-        if arrivals.count >= Self.keysMax { arrivals = arrivals.filter { $0.value > now } }
-        arrivals[key] = next
+    rates.withLock { rates in
+      var rate = rates[key] ?? CellRate()
+      let wait = rate.wait(1, limit, now: now)
+      if wait == 0 {
+        if rates.count >= Self.keysMax {
+          rates = rates.filter { $0.value.state(limit, now: now).reset > 0 }
+        }
+        rate.take(1, limit, now: now)
+        rates[key] = rate
       }
-      let whole = isAllowed ? next : next - step
+      let (remaining, reset) = rate.state(limit, now: now)
       return Allowance(
-        isAllowed: isAllowed, remaining: max(0, (period - (whole - now)) / step),
-        reset: max(0, whole - now) / 1_000_000,
-        retryAfter: isAllowed ? 0 : (next - now - period + 999_999) / 1_000_000)
+        isAllowed: wait == 0, remaining: remaining, reset: reset, retryAfter: wait)
     }
   }
 }

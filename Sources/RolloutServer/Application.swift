@@ -68,10 +68,12 @@ final class Application: Sendable {
     let tokens = try await TokenDirectory(store: store, clock: clock)
     if tokens.isEmpty { try await Self.makeAdminToken(tokens, directory, log) }
     let ai = AIMetrics()
-    let gateway = Gateway(configuration.gateway, client: client, observe: ai.attempted)
+    let gateway = Gateway(
+      configuration.gateway, client: client, clock: clock, observe: ai.attempted)
     let loops = (0..<environment.loops).map { _ in LoopMetrics() }
     let metrics = MetricsEndpoint(
-      ledger: ledger, hub: hub, outbox: store, ai: ai, loops: loops, rollbacks: rollbacks,
+      ledger: ledger, hub: hub, outbox: store,
+      gateway: GatewayMetrics(ai: ai, gateway: gateway), loops: loops, rollbacks: rollbacks,
       startedAt: clock.now)
     let purse = Purse(
       budgets: configuration.gateway.budgets, store: money, clock: clock, log: log,

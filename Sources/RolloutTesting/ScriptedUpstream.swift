@@ -127,6 +127,17 @@ private final class Core: Sendable {
   }
 }
 
+extension ScriptedUpstream {
+  /// The body of an OpenAI chat completion.
+  package static func completion(_ content: String, model: String = "scripted") -> String {
+    """
+    {"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"\(model)","choices":[\
+    {"index":0,"message":{"role":"assistant","content":"\(content)"},"finish_reason":"stop"}],\
+    "usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10}}
+    """
+  }
+}
+
 extension ScriptedUpstream.Step {
   /// A whole HTTP answer.
   package static func answer(
@@ -139,13 +150,7 @@ extension ScriptedUpstream.Step {
 
   /// An OpenAI chat completion.
   package static func chat(_ content: String, model: String = "scripted") -> Self {
-    .answer(
-      200,
-      """
-      {"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"\(model)","choices":[\
-      {"index":0,"message":{"role":"assistant","content":"\(content)"},"finish_reason":"stop"}],\
-      "usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10}}
-      """)
+    .answer(200, ScriptedUpstream.completion(content, model: model))
   }
 
   /// The head of an event stream that ends with the connection.

@@ -15,6 +15,8 @@ import Testing
     "user": .string("anna"), "temperature": .double(0.5),
   ])
 
+  private let caller = Caller(user: "anna")
+
   private var request: ChatRequest {
     get throws { ChatRequest(try RawObject(body.json)) }
   }
@@ -36,7 +38,7 @@ import Testing
       """
     var reader = try ObjectReader(YAMLReader.read(Array(yaml.utf8)))
     let configuration = try GatewayConfiguration(&reader) { $0 == "KEY" ? "sk-secret" : nil }
-    let gateway = Gateway(configuration, client: try HTTPClient()) { 0 }
+    let gateway = Gateway(configuration, client: try HTTPClient(), clock: ManualClock()) { 0 }
     return (gateway, try #require(configuration.routes["r"]))
   }
 
@@ -49,7 +51,7 @@ import Testing
   {
     let (gateway, route) = try make()
     first.next(.chat("hi there"))
-    let completion = try await gateway.complete(request, route: route)
+    let completion = try await gateway.complete(request, route: route, for: caller)
     #expect(text(completion) == "hi there")
     #expect(completion.trail.provider == "one")
     #expect(completion.trail.model == "scripted")
@@ -93,7 +95,7 @@ import Testing
     first.next(steps.isEmpty ? [.reset] : steps)
     first.next(steps.isEmpty ? [.reset] : steps)
     second.next(.chat("second"))
-    let completion = try await gateway.complete(request, route: route)
+    let completion = try await gateway.complete(request, route: route, for: caller)
     #expect(text(completion) == "second")
     #expect(completion.trail.isFallbackModel)
     #expect(completion.trail.attempts == asked + 1, "\(name)")
@@ -106,7 +108,7 @@ import Testing
     let (gateway, route) = try make(", timeout: 300ms")
     first.always(.hang)
     second.next(.chat("second"))
-    let completion = try await gateway.complete(request, route: route)
+    let completion = try await gateway.complete(request, route: route, for: caller)
     #expect(text(completion) == "second")
     #expect(completion.trail.attempts == 2)
   }
@@ -116,7 +118,7 @@ import Testing
     first.next(
       .answer(400, #"{"error":{"message":"temperature must be a number","code":"invalid"}}"#))
     let exhausted = try await #require(throws: Gateway.Exhausted.self) {
-      try await gateway.complete(request, route: route)
+      try await gateway.complete(request, route: route, for: caller)
     }
     #expect(exhausted.last == .callerError(status: 400, message: "temperature must be a number"))
     #expect(second.requests.isEmpty)
@@ -127,7 +129,7 @@ import Testing
     first.always(.answer(500, "{}"))
     second.always(.answer(500, "{}"))
     let exhausted = try await #require(throws: Gateway.Exhausted.self) {
-      try await gateway.complete(request, route: route)
+      try await gateway.complete(request, route: route, for: caller)
     }
     #expect(exhausted.attempts == 3)
     #expect(first.requests.count + second.requests.count == 3)
@@ -137,7 +139,7 @@ import Testing
     first.always(.hang)
     second.always(.hang)
     let late = try await #require(throws: Gateway.Exhausted.self) {
-      try await gateway.complete(request, route: hurried)
+      try await gateway.complete(request, route: hurried, for: caller)
     }
     #expect(late.deadlinePassed)
   }
@@ -153,7 +155,7 @@ import Testing
   @Test func `a stream is passed on, and asks the provider for usage`() async throws {
     let (gateway, route) = try make()
     first.next([.streamHead, .chunk("one "), .chunk("two"), .streamEnd, .close])
-    let streaming = try await gateway.stream(request, route: route)
+    let streaming = try await gateway.stream(request, route: route, for: caller)
     #expect(streaming.trail.provider == "one")
     #expect(try await read(streaming) == "one two")
     #expect(first.requests[0].contains(#""stream_options":{"include_usage":true}"#))
@@ -189,7 +191,7 @@ import Testing
     first.next(steps)
     first.next(steps)
     second.next([.streamHead, .chunk("second"), .streamEnd, .close])
-    let streaming = try await gateway.stream(request, route: route)
+    let streaming = try await gateway.stream(request, route: route, for: caller)
     #expect(streaming.trail.provider == "two", "\(name)")
     #expect(try await read(streaming) == "second")
   }
@@ -205,7 +207,7 @@ import Testing
     ] {
       let (gateway, route) = try make()
       first.next(steps)
-      let streaming = try await gateway.stream(request, route: route)
+      let streaming = try await gateway.stream(request, route: route, for: caller)
       await #expect(throws: ProviderFailure.self) { try await read(streaming) }
       #expect(second.requests.isEmpty)
     }
@@ -219,14 +221,14 @@ import Testing
     let text = "event: x\r\n: hello\r\ndata:\(content)\r\n\r\ndata: \(end)\r\r"
     let pieces = text.map { ScriptedUpstream.Step.send(String($0)) }
     first.next([.streamHead] + pieces + [.close])
-    let streaming = try await gateway.stream(request, route: route)
+    let streaming = try await gateway.stream(request, route: route, for: caller)
     #expect(try await read(streaming) == "é")
   }
 
   @Test func `cancelling reaches the provider at once`() async throws {
     let (gateway, route) = try make()
     first.always(.hang)
-    let task = Task { try await gateway.complete(request, route: route) }
+    let task = Task { try await gateway.complete(request, route: route, for: caller) }
     while first.requests.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
     task.cancel()
     let exhausted = try await #require(throws: Gateway.Exhausted.self) { try await task.value }

@@ -113,25 +113,29 @@ import Testing
   }
 
   @Test func `without a fallback the error is the dialect's own`() async throws {
-    let server = try await start(fallback: nil)
     for (step, status) in [
       (ScriptedUpstream.Step.answer(500, "{}"), 502), (.answer(401, "{}"), 502),
       (.answer(402, "{}"), 502),
       (.answer(429, "{}", headers: "Retry-After: 7\r\n"), 429), (.hang, 504),
     ] {
+      let server = try await start(fallback: nil)
       upstream.always(step)
       let answer = try await server.send("POST", path, chat())
       #expect(answer.status == status, "\(step)")
       #expect(answer.json["error"]?["message"]?.string?.isEmpty == false)
       #expect(answer.json["error"]?["type"]?.string?.hasSuffix("_error") == true)
       if status == 429 { #expect(answer.header("retry-after") == "7") }
+      let measured = try await health(server)
+      #expect(measured == (1, 1))
+      await server.stop()
     }
+    let server = try await start(fallback: nil)
     upstream.always(.answer(400, #"{"error":{"message":"bad temperature"}}"#))
     let own = try await server.send("POST", path, chat())
     #expect(own.status == 400)
     #expect(own.json["error"]?["message"]?.string == "bad temperature")
     let measured = try await health(server)
-    #expect(measured == (5, 5))
+    #expect(measured == (0, 0))
     await server.stop()
   }
 
@@ -247,47 +251,6 @@ import Testing
         return try await server.send("POST", path, chat()).header("x-rollout-served-by")
           == "provider"
       })
-    await server.stop()
-  }
-
-  @Test func `limits say which one it was and when to come back, in every dialect`() async throws {
-    upstream.always(.chat("hi"))
-    let server = try await TestServer(
-      """
-      providers: {main: {kind: openai, base_url: "\(upstream.url)"}}
-      routes: {main: {targets: [{provider: main, model: m}]}}
-      limits: {per_user: 2/min, per_app: 3/min}
-      """)
-    try await server.startPlan(
-      "ai-summary",
-      #","route":"main","stages":[{"name":"in","cohort":"in"}],"#
-        + #""force_on":["anna","bob"],"fallback":{"content":"no"}"#)
-    let first = try await server.send("POST", path, chat())
-    #expect(first.header("x-ratelimit-limit-requests") == "3")
-    #expect(first.header("x-ratelimit-remaining-requests") == "2")
-    _ = try await server.send("POST", path, chat())
-    let third = try await server.send("POST", path, chat())
-    #expect(third.status == 429)
-    #expect(third.header("x-rollout-limit") == "per_user")
-    #expect(third.header("retry-after") == "30")
-    #expect(third.json["error"]?["type"]?.string == "rate_limit_error")
-    let bob =
-      #"{"max_tokens":9,"messages":[{"role":"user","content":"x"}],"metadata":{"user_id":"bob"}}"#
-    let messages = "/features/ai-summary/v1/messages"
-    #expect(try await server.send("POST", messages, bob).status == 200)
-    let fifth = try await server.send("POST", messages, bob)
-    #expect(fifth.status == 429)
-    #expect(fifth.header("x-rollout-limit") == "per_app")
-    #expect(fifth.json["error"]?["type"]?.string == "rate_limit_error")
-    // Whoever is outside costs nothing and is not limited.
-    for _ in 0..<5 {
-      let outside = try await server.send(
-        "POST", path, #"{"messages":[{"role":"user","content":"x"}],"user":"carl"}"#)
-      #expect(outside.header("x-rollout-served-by") == "fallback")
-    }
-    #expect(upstream.requests.count == 3)
-    let arms = try await server.send("GET", "/v1/plans/ai-summary/health").json["arms"]
-    #expect(arms?["treatment"]?["failed"]?.int == 0)
     await server.stop()
   }
 }

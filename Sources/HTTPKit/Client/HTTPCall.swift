@@ -39,6 +39,11 @@ package struct HTTPAnswerHead: Sendable {
   package var status: Int
   package var headers: [(name: String, value: String)]
 
+  package init(status: Int, headers: [(name: String, value: String)]) {
+    self.status = status
+    self.headers = headers
+  }
+
   package func header(_ name: String) -> String? { headers.first { $0.name == name }?.value }
 }
 

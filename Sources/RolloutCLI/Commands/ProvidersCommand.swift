@@ -8,7 +8,8 @@ enum ProvidersCommand {
     try session.show(answer) {
       session.terminal.table(
         [
-          "PROVIDER", "KIND", "MODEL", "BREAKER", "IN FLIGHT", "REQUESTS", "FAILURES", "P50", "P95",
+          "PROVIDER", "KIND", "MODEL", "BREAKER", "IN FLIGHT", "QUEUED", "REQUESTS", "FAILURES",
+          "P50", "P95",
         ],
         list.providers.flatMap(rows))
     }
@@ -16,12 +17,13 @@ enum ProvidersCommand {
 
   private static func rows(_ provider: ProviderList.Entry) -> [[String]] {
     guard !provider.models.isEmpty else {
-      return [[provider.name, provider.kind, "", "", "0", "0", "0", "", ""]]
+      return [[provider.name, provider.kind, "", "", "0", "\(provider.queued)", "0", "0", "", ""]]
     }
     return provider.models.map { model in
       [
         provider.name, provider.kind, model.model, model.breaker.replacing("_", with: " "),
-        "\(model.inFlight)", "\(model.requests)", "\(model.failures)", time(model.latencyMsP50),
+        "\(model.inFlight)", "\(provider.queued)", "\(model.requests)", "\(model.failures)",
+        time(model.latencyMsP50),
         time(model.latencyMsP95),
       ]
     }

@@ -49,6 +49,14 @@ package struct ChatRequest: Sendable {
     return max(0, params?.value.int ?? asked ?? Self.maxTokensDefault) * min(choices, 128)
   }
 
+  /// Bytes of everything that a model reads.
+  var promptSize: Int { size(of: "messages") + size(of: "system") + size(of: "tools") }
+
+  /// Tokens that a provider will count for its limits, about: four bytes each, and the whole answer.
+  func tokensExpected(_ target: GatewayConfiguration.Target) -> Int {
+    promptSize / 4 + outputBound(target)
+  }
+
   /// A request without a bound on its answer gets one, so that it cannot cost more than was held
   /// for it.
   package mutating func boundOutput() {

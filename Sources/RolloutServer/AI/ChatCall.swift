@@ -32,9 +32,18 @@ struct ChatCall: Sendable {
   /// What the limits say, for the answer.
   var limitHeaders: [(name: String, value: String)] = []
 
+  /// Whether nobody waits for the answer in person.
+  let isBatch: Bool
+
+  /// Who it is to limits and queues.
+  var caller: Caller { Caller(user: user ?? "app \(app)", isBatch: isBatch) }
+
   var shapes: ChatShapes { ChatShapes(dialect: request.dialect) }
 
-  init(_ endpoint: ChatEndpoint, _ request: APIRequest, _ chat: ChatRequest) throws(Problem) {
+  init(
+    _ endpoint: ChatEndpoint, _ request: APIRequest, _ chat: ChatRequest, isBatch: Bool = false
+  ) throws(Problem) {
+    self.isBatch = isBatch
     plan = try endpoint.plan(request)
     self.request = chat
     app = request.principal.tokenID ?? "anonymous"

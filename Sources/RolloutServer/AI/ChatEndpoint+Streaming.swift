@@ -26,7 +26,8 @@ extension ChatEndpoint {
       return
     }
     let streaming: Gateway.Streaming
-    do { streaming = try await gateway.stream(call.request, route: route) } catch {
+    do { streaming = try await gateway.stream(call.request, route: route, for: call.caller) } catch
+    {
       await purse.settle(hold, call, cost: owed(error), provider: nil)
       await send(exhausted(call, error, cached?.key), call, exchange, wantsUsage)
       return
@@ -80,6 +81,7 @@ extension ChatEndpoint {
     var writer = ChatStreamWriter(
       call.shapes, from: streaming.dialect, wantsUsage: wantsUsage, at: clock.now)
     func ended(_ failure: String?) {
+      streaming.end(writer.usage)
       let seconds = Double(monotonicMilliseconds() - call.started) / 1000
       ai.ended(
         streaming.trail.provider, streaming.trail.model, seconds: seconds, failure: failure,

@@ -63,11 +63,17 @@ struct ChatEndpoint: Sendable {
   private func providers(_ request: APIRequest) async throws -> HTTPResponse {
     try request.allowQuery()
     let all = gateway.statistics()
+    let gates = gateway.gateStatuses()
     let settings = gateway.configuration.providers.values.sorted { $0.name < $1.name }
     let entries = settings.map { provider in
-      ProviderList.Entry(
+      let gate = gates[provider.name]
+      let rejected = (gate?.rejected ?? [:]).map { ($0.key.rawValue, $0.value) }
+      return ProviderList.Entry(
         name: provider.name, kind: provider.kind.rawValue,
-        models: all.filter { $0.provider == provider.name }.map(ProviderList.Model.init))
+        models: all.filter { $0.provider == provider.name }.map(ProviderList.Model.init),
+        inFlight: gate?.inFlight ?? 0, queued: gate?.queued ?? 0,
+        rejected: Dictionary(uniqueKeysWithValues: rejected),
+        requestsPerMinute: gate?.requestsPerMinute, tokensPerMinute: gate?.tokensPerMinute)
     }
     return try .json(ProviderList(providers: entries))
   }
@@ -121,7 +127,10 @@ struct ChatEndpoint: Sendable {
     guard call.running != nil else { return nil }
     let answer = limits.check(call, now: monotonicMilliseconds())
     call.limitHeaders = answer.headers
-    if answer.problem != nil { record(call, .excluded) }
+    if answer.problem != nil {
+      record(call, .excluded)
+      ai.limited(by: answer.limit)
+    }
     return answer.problem
   }
 
@@ -191,7 +200,8 @@ struct ChatEndpoint: Sendable {
     let hold: Purse.Hold?
     do { hold = try await reserve(&call, route) } catch { return refused(call, error) }
     do {
-      let completion = try await gateway.complete(call.request, route: route)
+      let completion = try await gateway.complete(
+        call.request, route: route, for: call.caller)
       await purse.settle(
         hold, call, cost: completion.usage == nil ? nil : completion.cost,
         provider: completion.trail.provider)
@@ -319,8 +329,7 @@ struct ChatEndpoint: Sendable {
       return .error(call.shapes.failure(exhausted, call))
     }
     record(call, .degradedFallback)
-    let reason = exhausted.last == .breakerOpen ? "breaker_open" : "all_targets_failed"
-    return .fallback(text: text, reason: reason, attempts: exhausted.attempts)
+    return .fallback(text: text, reason: exhausted.reason, attempts: exhausted.attempts)
   }
 
   func record(
@@ -331,6 +340,17 @@ struct ChatEndpoint: Sendable {
       at: clock.now, latency: Double(monotonicMilliseconds() - call.started),
       inputTokens: usage?.inputTokens ?? 0, outputTokens: usage?.outputTokens ?? 0, cost: cost)
     ledger.end(call.plan.plan.feature, call.running, outcome)
+  }
+}
+
+extension Gateway.Exhausted {
+  /// One word for `x-rollout-reason`.
+  var reason: String {
+    switch last {
+    case .breakerOpen: "breaker_open"
+    case .limited: "limit"
+    default: "all_targets_failed"
+    }
   }
 }
 

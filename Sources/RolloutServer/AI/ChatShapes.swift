@@ -71,21 +71,30 @@ struct ChatShapes: Sendable {
   /// No target answered and the plan has no fallback. A provider's own 401 or 402 is never passed
   /// on: it is our configuration that failed, not the caller.
   func failure(_ exhausted: Gateway.Exhausted, _ call: ChatCall) -> HTTPResponse {
-    var headers = call.headers(.refused("all_targets_failed"))
+    var headers = call.headers(.refused(exhausted.reason))
     headers.append(("x-rollout-attempts", String(exhausted.attempts)))
+    var message = "No provider answered (\(exhausted.last.word)); try again."
+    func retry(after seconds: Double?) {
+      let seconds = max(1, Int(min(seconds ?? 1, 86_400).rounded(.up)))
+      headers.append(("Retry-After", "\(seconds)"))
+      message = "No provider has room (\(exhausted.last.word)); try again in \(seconds) s."
+    }
     let status: Int
-    if case .throttled(let retryAfter) = exhausted.last {
+    switch exhausted.last {
+    case .throttled(let seconds):
       status = 429
-      headers.append(("Retry-After", String(Int((retryAfter ?? 1).rounded(.up)))))
-    } else if exhausted.deadlinePassed || exhausted.last == .timeout {
-      status = 504
-    } else {
-      status = dialect == .anthropic && exhausted.last == .overloaded ? 529 : 502
+      retry(after: seconds)
+    case .limited(let limit, let seconds):
+      status = limit == .queue ? 503 : 429
+      headers.append(("x-rollout-limit", limit.rawValue))
+      retry(after: seconds)
+    case _ where exhausted.deadlinePassed, .timeout: status = 504
+    case .overloaded where dialect == .anthropic: status = 529
+    default: status = 502
     }
     return .json(
-      errorBody(
-        "No provider answered (\(exhausted.last.word)); try again.", status: status,
-        code: exhausted.last.word), status: status, headers: headers)
+      errorBody(message, status: status, code: exhausted.last.word), status: status,
+      headers: headers)
   }
 
   // MARK: Whole answers

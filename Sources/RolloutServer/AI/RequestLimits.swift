@@ -16,6 +16,8 @@ struct RequestLimits: Sendable {
   struct Answer: Sendable {
     /// nil when it may go on.
     var problem: Problem?
+    /// The limit that said no; empty when none did.
+    var limit = ""
     var headers: [(name: String, value: String)] = []
   }
 
@@ -36,6 +38,7 @@ struct RequestLimits: Sendable {
       let seconds = max(1, (allowance.retryAfter + 999) / 1000)
       answer.headers.append(("Retry-After", "\(seconds)"))
       answer.headers.append(("x-rollout-limit", name))
+      answer.limit = name
       answer.problem = Problem(
         .rateLimited, "The limit \(name) of \(limiter.limit.text) is reached; wait \(seconds) s.")
       return answer

@@ -20,6 +20,8 @@ final class AIMetrics: Sendable {
     var firstChunks: [Key: DurationHistogram] = [:]
     var inputTokens: [Key: TokenHistogram] = [:]
     var outputTokens: [Key: TokenHistogram] = [:]
+    /// Requests that a limit on users or apps turned away, by its name.
+    var limited: [String: Int] = [:]
   }
 
   private let numbers = Mutex(Numbers())
@@ -50,6 +52,9 @@ final class AIMetrics: Sendable {
       numbers.outputTokens[plain, default: TokenHistogram()].record(usage.outputTokens)
     }
   }
+
+  /// A limit on users or apps turned a request away.
+  func limited(by name: String) { numbers.withLock { $0.limited[name, default: 0] += 1 } }
 
   /// The first content of a stream came.
   func firstChunk(_ provider: String, _ model: String, seconds: Double) {

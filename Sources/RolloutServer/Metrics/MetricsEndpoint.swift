@@ -10,7 +10,7 @@ final class MetricsEndpoint: Sendable {
   private let ledger: OutcomeLedger
   private let hub: EventHub
   private let outbox: any OutboxStore
-  private let ai: AIMetrics
+  private let gateway: GatewayMetrics
   /// Of the AI path, which decides outside the loops.
   let evaluations = EvaluationCounters()
   private let loops: [LoopMetrics]
@@ -19,13 +19,13 @@ final class MetricsEndpoint: Sendable {
   private let budgets = Mutex<BudgetEndpoint?>(nil)
 
   init(
-    ledger: OutcomeLedger, hub: EventHub, outbox: any OutboxStore, ai: AIMetrics,
+    ledger: OutcomeLedger, hub: EventHub, outbox: any OutboxStore, gateway: GatewayMetrics,
     loops: [LoopMetrics], rollbacks: RollbackCounter, startedAt: Instant
   ) {
     self.ledger = ledger
     self.hub = hub
     self.outbox = outbox
-    self.ai = ai
+    self.gateway = gateway
     self.loops = loops
     self.rollbacks = rollbacks
     self.startedAt = startedAt
@@ -60,7 +60,7 @@ final class MetricsEndpoint: Sendable {
     writeEvaluations(&writer)
     writePlans(&writer)
     writeRequests(&writer)
-    writeAI(&writer)
+    gateway.write(&writer)
     writeHTTP(&writer)
     if let views = try? await budgets.withLock({ $0 })?.views() {
       writer.metric(
@@ -171,40 +171,6 @@ final class MetricsEndpoint: Sendable {
       for (kind, count) in item.totals.feedback.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
         writer.sample(
           "rollout_feedback_total", ["feature": item.plan.feature, "kind": kind.rawValue], count)
-      }
-    }
-  }
-
-  private func writeAI(_ writer: inout MetricsWriter) {
-    let numbers = ai.current
-    func labels(_ key: AIMetrics.Key) -> [(name: String, value: String)] {
-      var labels = [
-        (name: "gen_ai_operation_name", value: "chat"),
-        (name: "gen_ai_provider_name", value: key.provider),
-        (name: "gen_ai_request_model", value: key.model),
-      ]
-      if !key.error.isEmpty { labels.append(("error_type", key.error)) }
-      return labels
-    }
-    writer.metric(
-      "gen_ai_client_operation_duration_seconds", "histogram", "Calls to providers.")
-    for (key, histogram) in numbers.durations.sorted(by: { $0.key < $1.key }) {
-      writer.histogram("gen_ai_client_operation_duration_seconds", labels(key), histogram)
-    }
-    writer.metric(
-      "gen_ai_client_operation_time_to_first_chunk_seconds", "histogram",
-      "From the call to the first content of a stream.")
-    for (key, histogram) in numbers.firstChunks.sorted(by: { $0.key < $1.key }) {
-      writer.histogram(
-        "gen_ai_client_operation_time_to_first_chunk_seconds", labels(key), histogram)
-    }
-    writer.metric("gen_ai_client_token_usage", "histogram", "Tokens of a call, by type.")
-    for (type, series) in [("input", numbers.inputTokens), ("output", numbers.outputTokens)] {
-      for (key, histogram) in series.sorted(by: { $0.key < $1.key }) {
-        writer.histogram(
-          "gen_ai_client_token_usage", labels(key) + [("gen_ai_token_type", type)],
-          bounds: TokenHistogram.bounds.map(String.init), counts: histogram.counts,
-          sum: String(histogram.sum), count: histogram.count)
       }
     }
   }

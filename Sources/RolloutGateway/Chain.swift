@@ -1,0 +1,164 @@
+import HTTPKit
+import RolloutCore
+
+/// One request's way along its route: which target is tried, when, and how often.
+///
+/// Targets are asked in their order. One whose breaker is open is passed over; one that has no room
+/// is too, and only when no other could answer the request waits for its turn there.
+struct Chain: Sendable {
+  /// A provider that wants a longer pause is not waited for.
+  private static let waitMax = 8.0
+
+  let request: ChatRequest
+  let caller: Caller
+  let route: GatewayConfiguration.Route
+  let providers: [String: any Provider]
+  let gates: [String: ProviderGate]
+  let board: TargetBoard
+  /// Numbers in 0..<1 for the pause before a retry.
+  let jitter: @Sendable () -> Double
+
+  /// What has happened so far.
+  private struct Progress {
+    let deadline: Int
+    var attempts = 0
+    var last = ProviderFailure.timeout
+    var mayHaveCost = false
+    /// Targets that had no room.
+    var crowded: [Int] = []
+
+    var secondsLeft: Double { Double(deadline - monotonicMilliseconds()) / 1000 }
+    var isOver: Bool { secondsLeft <= 0 || attempts >= Gateway.triesMax }
+
+    var exhausted: Gateway.Exhausted {
+      Gateway.Exhausted(
+        last: last, attempts: attempts, deadlinePassed: secondsLeft <= 0, mayHaveCost: mayHaveCost)
+    }
+  }
+
+  /// Throws `Gateway.Exhausted`.
+  func run<Answer: Sendable>(
+    _ call: @Sendable (any Provider, Attempt) async throws -> Answer
+  ) async throws -> (Answer, Gateway.Trail, ProviderGate.Slot) {
+    var progress = Progress(
+      deadline: monotonicMilliseconds() + Int(route.deadline.milliseconds))
+    for index in route.targets.indices {
+      if let done = try await visit(index, &progress, call) { return done }
+      if progress.isOver { throw progress.exhausted }
+    }
+    for index in progress.crowded {
+      if let done = try await queue(index, &progress, call) { return done }
+      if progress.isOver { break }
+    }
+    throw progress.exhausted
+  }
+
+  /// Tries a target, and once more where that may help; nil when the next one has to be asked.
+  private func visit<Answer: Sendable>(
+    _ index: Int, _ progress: inout Progress,
+    _ call: @Sendable (any Provider, Attempt) async throws -> Answer
+  ) async throws -> (Answer, Gateway.Trail, ProviderGate.Slot)? {
+    let target = route.targets[index]
+    guard let gate = gates[target.provider] else { return nil }
+    for isRetry in [false, true] {
+      guard !progress.isOver else { return nil }
+      if isRetry {
+        // A retry must leave room for the targets that have not been asked yet.
+        let untried = route.targets.count - index - 1
+        guard Gateway.triesMax - progress.attempts > untried, board.allowsRetry(target.provider),
+          await pause(after: progress.last, progress.secondsLeft)
+        else { return nil }
+      }
+      guard board.admit(target) else {
+        if progress.attempts == 0, progress.crowded.isEmpty { progress.last = .breakerOpen }
+        return nil
+      }
+      let slot: ProviderGate.Slot
+      do { slot = try gate.enterAtOnce(caller, tokens: request.tokensExpected(target)) } catch {
+        board.withdraw(target)
+        if progress.attempts == 0 { progress.last = error }
+        if !isRetry { progress.crowded.append(index) }
+        return nil
+      }
+      if let done = try await attempt(index, slot, &progress, call) { return done }
+      guard progress.last.isTransient else { return nil }
+    }
+    return nil
+  }
+
+  /// Waits for a turn at a target that had no room, then tries it.
+  private func queue<Answer: Sendable>(
+    _ index: Int, _ progress: inout Progress,
+    _ call: @Sendable (any Provider, Attempt) async throws -> Answer
+  ) async throws -> (Answer, Gateway.Trail, ProviderGate.Slot)? {
+    let target = route.targets[index]
+    guard let gate = gates[target.provider] else { return nil }
+    let slot: ProviderGate.Slot
+    do {
+      slot = try await gate.enter(
+        caller, tokens: request.tokensExpected(target), deadline: progress.deadline)
+    } catch {
+      progress.last = error as? ProviderFailure ?? .cancelled
+      if progress.last == .cancelled { throw progress.exhausted }
+      return nil
+    }
+    guard board.admit(target) else {
+      slot.leave(usedTokens: 0)
+      progress.last = .breakerOpen
+      return nil
+    }
+    return try await attempt(index, slot, &progress, call)
+  }
+
+  /// One attempt; nil when it failed in a way that leaves hope.
+  private func attempt<Answer: Sendable>(
+    _ index: Int, _ slot: ProviderGate.Slot, _ progress: inout Progress,
+    _ call: @Sendable (any Provider, Attempt) async throws -> Answer
+  ) async throws -> (Answer, Gateway.Trail, ProviderGate.Slot)? {
+    let target = route.targets[index]
+    guard let provider = providers[target.provider], let gate = gates[target.provider] else {
+      return nil
+    }
+    progress.attempts += 1
+    let left = progress.secondsLeft
+    let attempt = Attempt(
+      request: request, target: target, seconds: min(left, target.timeout?.seconds ?? left),
+      hear: gate.learn)
+    let started = monotonicMilliseconds()
+    board.begin(target)
+    do {
+      let answer = try await call(provider, attempt)
+      board.end(target, started, nil)
+      let trail = Gateway.Trail(
+        provider: provider.name, model: target.model, target: target.model,
+        attempts: progress.attempts, isFallbackModel: index > 0)
+      return (answer, trail, slot)
+    } catch {
+      var failure = error as? ProviderFailure ?? .cancelled
+      if Task.isCancelled { failure = .cancelled }
+      board.end(target, started, failure)
+      if case .throttled(let seconds) = failure { gate.throttle(seconds: seconds ?? 1) }
+      slot.leave(usedTokens: failure.mayHaveCost ? nil : 0)
+      progress.last = failure
+      progress.mayHaveCost = progress.mayHaveCost || failure.mayHaveCost
+      guard failure.allowsFallback else {
+        var ended = progress.exhausted
+        ended.deadlinePassed = false
+        throw ended
+      }
+      return nil
+    }
+  }
+
+  /// Waits full jitter (or what the provider asked for); false when there is no time for it.
+  private func pause(after failure: ProviderFailure, _ left: Double) async -> Bool {
+    var seconds = jitter() * 0.25
+    if case .throttled(let retryAfter) = failure {
+      guard let retryAfter else { return false }
+      seconds = max(seconds, retryAfter)
+    }
+    guard seconds <= Self.waitMax, seconds < left / 2 else { return false }
+    do { try await Task.sleep(for: .seconds(seconds)) } catch { return false }
+    return true
+  }
+}

@@ -1,0 +1,133 @@
+import HTTPKit
+import RolloutCore
+
+/// What a provider allows: as `rollout.yaml` says, and as the provider's own answers say.
+///
+/// A value without a clock: times are milliseconds of any monotonic clock.
+struct ProviderQuota: Sendable {
+  /// One thing a provider counts, as its last answer told.
+  struct Learnt: Sendable, Equatable {
+    /// Of a minute, where the provider says.
+    var limit: Int?
+    var remaining: Int
+    var resetAt: Int
+  }
+
+  /// Which of its limits keeps a call waiting.
+  struct Shut: Sendable, Equatable {
+    var limit: ProviderLimit
+    /// Milliseconds until it opens.
+    var wait: Int
+  }
+
+  private let requestLimit: RateLimit?
+  private let tokenLimit: RateLimit?
+  private var requestRate = CellRate()
+  private var tokenRate = CellRate()
+  private(set) var requests: Learnt?
+  private(set) var tokens: Learnt?
+  /// The provider said 429 and how long.
+  private var throttledUntil = 0
+
+  init(requests: RateLimit?, tokens: RateLimit?) {
+    requestLimit = requests
+    tokenLimit = tokens
+  }
+
+  /// What keeps a call of about so many tokens waiting; nil when nothing does.
+  func shut(_ count: Int, now: Int) -> Shut? {
+    var shut: Shut?
+    func consider(_ limit: ProviderLimit, _ wait: Int) {
+      if wait > shut?.wait ?? 0 { shut = Shut(limit: limit, wait: wait) }
+    }
+    consider(.requests, throttledUntil - now)
+    if let requestLimit { consider(.requests, requestRate.wait(1, requestLimit, now: now)) }
+    if let tokenLimit { consider(.tokens, tokenRate.wait(count, tokenLimit, now: now)) }
+    if let requests, requests.remaining < 1 { consider(.requests, requests.resetAt - now) }
+    if let tokens, tokens.remaining < min(count, tokens.limit ?? count) {
+      consider(.tokens, tokens.resetAt - now)
+    }
+    return shut
+  }
+
+  mutating func take(_ count: Int, now: Int) {
+    if let requestLimit { requestRate.take(1, requestLimit, now: now) }
+    if let tokenLimit { tokenRate.take(count, tokenLimit, now: now) }
+    requests?.remaining -= 1
+    tokens?.remaining -= count
+  }
+
+  /// Corrects what `take` guessed.
+  mutating func correct(_ guessed: Int, to actual: Int, now: Int) {
+    if let tokenLimit { tokenRate.take(actual - guessed, tokenLimit, now: now) }
+  }
+
+  mutating func throttle(milliseconds: Int, now: Int) {
+    throttledUntil = max(throttledUntil, now + milliseconds)
+  }
+
+  /// Reads the rate headers of OpenAI (`x-ratelimit-…`, spans) and Anthropic
+  /// (`anthropic-ratelimit-…`, instants); what cannot be read is not believed. `wall` is the time of
+  /// day in milliseconds since 1970.
+  mutating func learn(_ head: HTTPAnswerHead, now: Int, wall: Int64) {
+    for (prefix, suffixes) in [("x-ratelimit-", true), ("anthropic-ratelimit-", false)] {
+      func learnt(_ what: String) -> Learnt? {
+        func field(_ kind: String) -> String? {
+          head.header(prefix + (suffixes ? "\(kind)-\(what)" : "\(what)-\(kind)"))
+        }
+        guard let remaining = field("remaining").flatMap({ Int($0) }), remaining >= 0,
+          let reset = field("reset").flatMap({ RateReset.milliseconds($0, wall: wall) })
+        else { return nil }
+        let limit = field("limit").flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil }
+        return Learnt(limit: limit, remaining: remaining, resetAt: now + reset)
+      }
+      requests = learnt("requests") ?? requests
+      tokens = learnt("tokens") ?? tokens
+    }
+  }
+
+  /// What it allows in a minute, as far as anybody has said.
+  var perMinute: (requests: Double?, tokens: Double?) {
+    (
+      requestLimit?.perMinute ?? requests?.limit.map(Double.init),
+      tokenLimit?.perMinute ?? tokens?.limit.map(Double.init)
+    )
+  }
+}
+
+/// A limit of a provider.
+package enum ProviderLimit: String, Sendable {
+  /// Calls at once: the queue is full, or the turn did not come in time.
+  case queue
+  case requests = "provider_requests"
+  case tokens = "provider_tokens"
+}
+
+/// When a provider says that its limit is whole again.
+enum RateReset {
+  /// No provider's window is longer; a later one is a mistake of somebody's clock.
+  private static let millisecondsMax = 86_400_000
+
+  /// Milliseconds from now: `12ms`, `6s`, `1m0s`, `1h2m3.5s`, plain seconds, or an RFC 3339 instant.
+  static func milliseconds(_ text: String, wall: Int64) -> Int? {
+    if let seconds = Double(text) { return bounded(seconds * 1000) }
+    if let instant = Instant(rfc3339: text) { return bounded(Double(instant.milliseconds - wall)) }
+    var rest = Substring(text)
+    var sum = 0.0
+    while !rest.isEmpty {
+      let digits = rest.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
+      rest = rest.dropFirst(digits.count)
+      let unit = rest.prefix { $0.isLetter }
+      rest = rest.dropFirst(unit.count)
+      let units = ["ms": 1.0, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000]
+      guard let number = Double(digits), let factor = units[String(unit)] else { return nil }
+      sum += number * factor
+    }
+    return text.isEmpty ? nil : bounded(sum)
+  }
+
+  private static func bounded(_ milliseconds: Double) -> Int? {
+    guard milliseconds.isFinite, milliseconds <= Double(millisecondsMax) else { return nil }
+    return max(0, Int(milliseconds.rounded(.up)))
+  }
+}

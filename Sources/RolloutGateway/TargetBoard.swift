@@ -1,0 +1,126 @@
+import HTTPKit
+package import RolloutCore
+import Synchronization
+
+/// A provider's model as the gateway sees it.
+package struct TargetStatus: Sendable, Equatable {
+  package var provider: String
+  package var model: String
+  /// `closed`, `open` or `half_open`.
+  package var breaker: String
+  package var inFlight: Int
+  package var requests: Int
+  package var failures: Int
+  package var latencies: LatencyHistogram
+}
+
+/// How every provider's models do: breakers, retry budgets, counts.
+final class TargetBoard: Sendable {
+  fileprivate struct Target: Sendable {
+    var breaker = Breaker()
+    var inFlight = 0
+    var requests = 0
+    var failures = 0
+    var latencies = LatencyHistogram()
+  }
+
+  private struct State: Sendable {
+    var targets: [String: [String: Target]] = [:]
+    var retries: [String: RetryBudget] = [:]
+  }
+
+  private let state = Mutex(State())
+  /// Numbers in 0..<1, which spread the probes of many servers.
+  private let jitter: @Sendable () -> Double
+
+  init(jitter: @escaping @Sendable () -> Double) { self.jitter = jitter }
+
+  /// Every provider's model that has been called, by name.
+  var statuses: [TargetStatus] {
+    let now = monotonicMilliseconds()
+    return state.withLock { state in
+      state.targets.sorted { $0.key < $1.key }.flatMap { provider, models in
+        models.sorted { $0.key < $1.key }.map { model, target in
+          TargetStatus(
+            provider: provider, model: model, breaker: target.breaker.state(now).rawValue,
+            inFlight: target.inFlight, requests: target.requests, failures: target.failures,
+            latencies: target.latencies)
+        }
+      }
+    }
+  }
+
+  func allowsRetry(_ provider: String) -> Bool {
+    state.withLock { $0.retries[provider, default: RetryBudget()].allowsRetry }
+  }
+
+  /// Whether the breaker lets a call through, which counts it.
+  func admit(_ target: GatewayConfiguration.Target) -> Bool {
+    let now = monotonicMilliseconds()
+    return state.withLock {
+      $0.targets[target.provider, default: [:]][target.model, default: Target()].breaker.admit(now)
+    }
+  }
+
+  /// An admitted call did not begin after all.
+  func withdraw(_ target: GatewayConfiguration.Target) {
+    let now = monotonicMilliseconds()
+    state.withLock { $0.targets[target.provider]?[target.model]?.breaker.forget(now) }
+  }
+
+  /// An admitted call begins.
+  func begin(_ target: GatewayConfiguration.Target) {
+    state.withLock {
+      $0.targets[target.provider]?[target.model]?.inFlight += 1
+      $0.targets[target.provider]?[target.model]?.requests += 1
+    }
+  }
+
+  /// It ended: with an answer (or a stream's first content), or with `failure`.
+  func end(_ target: GatewayConfiguration.Target, _ started: Int, _ failure: ProviderFailure?) {
+    let now = monotonicMilliseconds()
+    let jitter = jitter()
+    state.withLock { state in
+      var retries = state.retries[target.provider] ?? RetryBudget()
+      if failure == nil {
+        retries.succeed()
+      } else if failure?.isProviderFault == true {
+        retries.fail()
+      }
+      state.retries[target.provider] = retries
+      state.targets[target.provider]?[target.model]?.end(now, started, failure, jitter)
+    }
+  }
+
+  /// A stream that had begun broke off: the breaker hears of it although the call had succeeded.
+  func streamBroke(provider: String, model: String) {
+    let now = monotonicMilliseconds()
+    let jitter = jitter()
+    state.withLock {
+      $0.targets[provider]?[model]?.failures += 1
+      $0.targets[provider]?[model]?.breaker.fail(now, jitter: jitter)
+    }
+  }
+}
+
+extension TargetBoard.Target {
+  fileprivate mutating func end(
+    _ now: Int, _ started: Int, _ failure: ProviderFailure?, _ jitter: Double
+  ) {
+    inFlight -= 1
+    switch failure {
+    case nil:
+      latencies.record(Double(now - started))
+      breaker.succeed(now)
+    case .outOfMoney?:
+      failures += 1
+      breaker.shut(now, jitter: jitter)
+    case let failure? where failure.isProviderFault:
+      failures += 1
+      breaker.fail(now, jitter: jitter)
+    case let failure?:
+      if failure != .cancelled { failures += 1 }
+      breaker.forget(now)
+    }
+  }
+}
