@@ -371,3 +371,40 @@ package struct BudgetList: Codable, Sendable {
 
   package init(budgets: [BudgetView]) { self.budgets = budgets }
 }
+
+/// A request that is answered later.
+package struct JobView: Codable, Sendable, Equatable {
+  package var jobId: String
+  package var feature: String
+  /// `queued`, `processing`, `succeeded`, `failed`, `expired` or `cancelled`.
+  package var status: String
+  /// How many are begun until this one is, with it; only while it waits.
+  package var position: Int?
+  package var attempts: Int
+  package var createdAt: String
+  package var startedAt: String?
+  package var finishedAt: String?
+  package var expiresAt: String
+  /// The native answer of a job that succeeded.
+  package var result: Document?
+  /// The problem of a job that failed.
+  package var error: Document?
+
+  package init(
+    jobId: String, feature: String, status: String, position: Int?, attempts: Int,
+    createdAt: String, startedAt: String?, finishedAt: String?, expiresAt: String,
+    result: Document?, error: Document?
+  ) {
+    self.jobId = jobId
+    self.feature = feature
+    self.status = status
+    self.position = position
+    self.attempts = attempts
+    self.createdAt = createdAt
+    self.startedAt = startedAt
+    self.finishedAt = finishedAt
+    self.expiresAt = expiresAt
+    self.result = result
+    self.error = error
+  }
+}

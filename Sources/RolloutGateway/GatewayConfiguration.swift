@@ -60,6 +60,16 @@ package struct GatewayConfiguration: Sendable {
     package var wait = TimeSpan.seconds(20)
   }
 
+  /// Requests that are answered later.
+  package struct Jobs: Sendable, Equatable {
+    /// Processed at once.
+    package var concurrency = 10
+    /// Waiting at most; more are refused.
+    package var length = 10_000
+    /// How long a result can be fetched.
+    package var keepFor = TimeSpan.days(1)
+  }
+
   /// Per million tokens.
   package struct Price: Sendable {
     package var input: Money
@@ -74,6 +84,7 @@ package struct GatewayConfiguration: Sendable {
   package var userLimit: RateLimit?
   package var appLimit: RateLimit?
   package var queue = Queue()
+  package var jobs = Jobs()
 
   package init() {}
 
@@ -111,6 +122,12 @@ package struct GatewayConfiguration: Sendable {
         try reader.finish()
       }
       try limits.finish()
+    }
+    if var reader = try file.object("jobs") {
+      jobs.concurrency = try reader.int("concurrency", in: 1...1000) ?? jobs.concurrency
+      jobs.length = try reader.int("length", in: 0...1_000_000) ?? jobs.length
+      jobs.keepFor = try span(&reader, "keep") ?? jobs.keepFor
+      try reader.finish()
     }
     for item in try file.list("budgets") ?? [] {
       let budget = try decodeBudget(item)

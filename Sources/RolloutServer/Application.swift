@@ -19,14 +19,12 @@ final class Application: Sendable {
   let port: Int
   let routes: [Route]
   private let server: HTTPServer
-  private let store: Store
-  private let telemetry: TelemetryStore
-  private let money: BudgetDatabase
+  private let data: Databases
   private let hub: EventHub
   private let readiness: Readiness
   private let background: [Task<Void, Never>]
   private let ledger: OutcomeLedger
-  private let directory: DataDirectory
+  private let jobs: JobRunner
 
   /// Opens the data, starts listening and watching. Throws `StoreError`, `SystemError`,
   /// `AddressError` or `ConfigurationError`.
@@ -40,69 +38,64 @@ final class Application: Sendable {
     }
     let clock = environment.clock
     let log = Log(clock: clock)
-    directory = try DataDirectory(options.data)
-    store = try Store(
-      directory, migrations: environment.migrations,
+    data = try await Databases(
+      options.data, migrations: environment.migrations,
       subscriptions: configuration.notify.map(\.subscription), now: clock.now)
-    telemetry = try TelemetryStore(directory, now: clock.now)
-    money = try BudgetDatabase(directory, now: clock.now)
-    try await money.settleAbandoned()
     let box = SnapshotBox()
     ledger = OutcomeLedger()
     hub = EventHub()
     let client = try HTTPClient()
-    let courier = Courier(
-      store: store,
-      messenger: HTTPMessenger(
-        targets: Dictionary(uniqueKeysWithValues: configuration.notify.map { ($0.name, $0) }),
-        client: client),
-      clock: clock, log: log)
+    let courier = Self.courier(configuration, data.control, client, clock, log)
     let rollbacks = RollbackCounter()
     let controller = try await PlanController(
-      planStore: store, cohortStore: store, box: box, clock: clock, ledger: ledger, hub: hub
+      planStore: data.control, cohortStore: data.control, box: box, clock: clock, ledger: ledger,
+      hub: hub
     ) { event in
       rollbacks.note(event)
       courier.wake()
     }
-    try await TelemetryKeeper(store: telemetry).restore(into: ledger)
-    let tokens = try await TokenDirectory(store: store, clock: clock)
-    if tokens.isEmpty { try await Self.makeAdminToken(tokens, directory, log) }
+    try await TelemetryKeeper(store: data.telemetry).restore(into: ledger)
+    let tokens = try await TokenDirectory(store: data.control, clock: clock)
+    if tokens.isEmpty { try await Self.makeAdminToken(tokens, data.directory, log) }
     let ai = AIMetrics()
     let gateway = Gateway(
       configuration.gateway, client: client, clock: clock, observe: ai.attempted)
     let loops = (0..<environment.loops).map { _ in LoopMetrics() }
-    let metrics = MetricsEndpoint(
-      ledger: ledger, hub: hub, outbox: store,
-      gateway: GatewayMetrics(ai: ai, gateway: gateway), loops: loops, rollbacks: rollbacks,
-      startedAt: clock.now)
-    let purse = Purse(
-      budgets: configuration.gateway.budgets, store: money, clock: clock, log: log,
-      tell: Self.budgetTeller(store, hub, clock, log, courier))
     let budgets = BudgetEndpoint(
-      budgets: configuration.gateway.budgets, store: money, clock: clock)
-    metrics.follow(budgets)
+      budgets: configuration.gateway.budgets, store: data.money, clock: clock)
+    let metrics = MetricsEndpoint(
+      ledger: ledger, hub: hub, outbox: data.control,
+      gateway: GatewayMetrics(ai: ai, gateway: gateway), budgets: budgets, jobs: data.jobs,
+      loops: loops, rollbacks: rollbacks, startedAt: clock.now)
+    let purse = Purse(
+      budgets: configuration.gateway.budgets, store: data.money, clock: clock, log: log,
+      tell: Self.budgetTeller(data.control, hub, clock, log, courier))
+    let chat = ChatEndpoint(
+      gateway: gateway, box: box, ledger: ledger, clock: clock, metrics: metrics, ai: ai,
+      purse: purse, limits: RequestLimits(configuration.gateway),
+      cache: try await AnswerCache(store: data.telemetry, now: clock.now))
+    jobs = JobRunner(
+      store: data.jobs, settings: configuration.gateway.jobs, clock: clock, log: log,
+      execute: chat.process)
     readiness = Readiness(hasTokens: configuration.authenticates)
     let parts = Parts(
-      controller: controller, store: store, box: box, ledger: ledger, hub: hub, tokens: tokens,
-      gateway: gateway, readiness: readiness, clock: clock, metrics: metrics, ai: ai,
-      purse: purse, limits: RequestLimits(configuration.gateway),
-      cache: try await AnswerCache(store: telemetry, now: clock.now), budgets: budgets,
-      telemetry: telemetry, alertSecret: configuration.alertSecret,
-      isLoopback: options.isLoopback)
-    routes = Self.routes(parts)
+      data: data, controller: controller, ledger: ledger, hub: hub, tokens: tokens, box: box,
+      readiness: readiness, clock: clock, metrics: metrics, chat: chat, budgets: budgets,
+      jobs: jobs, alertSecret: configuration.alertSecret, isLoopback: options.isLoopback)
+    routes = parts.routes
     let checked = configuration.authenticates ? tokens : nil
     server = try HTTPServer(
       host: options.host, port: options.port, loops: environment.loops, limits: environment.limits
     ) { loop in
       // A table of its own for every loop: routes are counted with every request.
       LoopService(
-        table: RouteTable(routes: Self.routes(parts)), box: box, tokens: checked, clock: clock,
+        table: RouteTable(routes: parts.routes), box: box, tokens: checked, clock: clock,
         metrics: loops[loop], executor: client.executor)
     }
     port = server.port
     let monitor = Monitor(
-      controller: controller, ledger: ledger, outbox: store, hub: hub, readiness: readiness,
-      clock: clock, log: log, evaluations: metrics.evaluationTotals,
+      controller: controller, ledger: ledger, outbox: data.control, hub: hub,
+      readiness: readiness, clock: clock, log: log, evaluations: metrics.evaluationTotals,
       providers: configuration.gateway.firstTarget)
     let poller = PrometheusPoller(
       settings: configuration.prometheus, client: client, ledger: ledger, clock: clock)
@@ -110,8 +103,9 @@ final class Application: Sendable {
       Task { await courier.run() },
       Task { await poller.run() },
       Task { await monitor.run() },
+      Task { [jobs] in await jobs.run() },
       Task { [hub] in await hub.beat() },
-      Task { [telemetry, ledger] in await TelemetryKeeper(store: telemetry).run(ledger, log) },
+      Task { [data, ledger] in await TelemetryKeeper(store: data.telemetry).run(ledger, log) },
     ]
     log.notice("listening", ["address": "\(options.host):\(port)", "data": options.data])
   }
@@ -122,61 +116,19 @@ final class Application: Sendable {
     hub.close()
     await server.drain()
     for task in background { task.cancel() }
-    try? await TelemetryKeeper(store: telemetry).save(ledger)
-    await telemetry.close()
-    await money.close()
-    await store.close()
-    directory.release()
+    await jobs.stop()
+    try? await TelemetryKeeper(store: data.telemetry).save(ledger)
+    await data.close()
   }
 
-  private struct Parts: Sendable {
-    var controller: PlanController
-    var store: Store
-    var box: SnapshotBox
-    var ledger: OutcomeLedger
-    var hub: EventHub
-    var tokens: TokenDirectory
-    var gateway: Gateway
-    var readiness: Readiness
-    var clock: any WallClock
-    var metrics: MetricsEndpoint
-    var ai: AIMetrics
-    var purse: Purse
-    var limits: RequestLimits
-    var cache: AnswerCache
-    var budgets: BudgetEndpoint
-    var telemetry: TelemetryStore
-    var alertSecret: WebhookSecret?
-    var isLoopback: Bool
-  }
-
-  private static func routes(_ parts: Parts) -> [Route] {
-    DecisionEndpoint.routes + OFREP.routes
-      + ChatEndpoint(
-        gateway: parts.gateway, box: parts.box, ledger: parts.ledger, clock: parts.clock,
-        metrics: parts.metrics, ai: parts.ai, purse: parts.purse,
-        limits: parts.limits, cache: parts.cache
-      ).routes + parts.budgets.routes
-      + OutcomeEndpoint(ledger: parts.ledger, box: parts.box, clock: parts.clock).routes
-      + PlanEndpoint(
-        controller: parts.controller, store: parts.store, ledger: parts.ledger,
-        clock: parts.clock, routeNames: Set(parts.gateway.configuration.routes.keys)
-      ).routes
-      + CohortEndpoint(controller: parts.controller, store: parts.store).routes
-      + TokenEndpoint(directory: parts.tokens, clock: parts.clock).routes
-      + BacktestEndpoint(
-        controller: parts.controller, store: parts.store, telemetry: parts.telemetry,
-        ledger: parts.ledger, clock: parts.clock
-      ).routes
-      + AlertEndpoint(
-        controller: parts.controller, store: parts.store, clock: parts.clock,
-        secret: parts.alertSecret
-      ).routes
-      + EventEndpoint(
-        hub: parts.hub, store: parts.store, outbox: parts.store, clock: parts.clock
-      ).routes
-      + [parts.metrics.route(isLoopback: parts.isLoopback)]
-      + OperationsEndpoint(readiness: parts.readiness).routes
+  private static func courier(
+    _ configuration: ServerConfiguration, _ outbox: any OutboxStore, _ client: HTTPClient,
+    _ clock: any WallClock, _ log: Log
+  ) -> Courier {
+    let targets = Dictionary(uniqueKeysWithValues: configuration.notify.map { ($0.name, $0) })
+    return Courier(
+      store: outbox, messenger: HTTPMessenger(targets: targets, client: client), clock: clock,
+      log: log)
   }
 
   /// Tells people that a budget has passed one of its marks.

@@ -43,8 +43,8 @@ final class Connection {
   private let handle: OpaquePointer
   private var statements: [String: OpaquePointer] = [:]
 
-  /// Opens or creates. Throws `SQLiteError`, also when the file is damaged.
-  init(path: String, durability: Durability) throws {
+  /// Opens or creates; with `erasesDeleted` what is deleted is overwritten with zeros. Throws `SQLiteError`, also when the file is damaged.
+  init(path: String, durability: Durability, erasesDeleted: Bool = false) throws {
     var opened: OpaquePointer?
     let flags =
       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
@@ -68,6 +68,7 @@ final class Connection {
       PRAGMA temp_store = MEMORY;
       PRAGMA journal_size_limit = 67108864;
       PRAGMA wal_autocheckpoint = 1000;
+      PRAGMA secure_delete = \(erasesDeleted ? "ON" : "OFF");
       """)
     let verdict = try query("PRAGMA quick_check(1)") { $0.text(0) }.first
     guard verdict == "ok" else {

@@ -17,20 +17,23 @@ final class Database: Sendable {
 
   /// Opens the file and brings its schema up to date before returning. Throws `StoreError`.
   init(
-    path: String, durability: Connection.Durability, migrations: [Migration], now: Instant
+    path: String, durability: Connection.Durability, erasesDeleted: Bool = false,
+    migrations: [Migration], now: Instant
   ) throws {
+    let open = { @Sendable in
+      try Connection(path: path, durability: durability, erasesDeleted: erasesDeleted)
+    }
     let queue = WorkQueue<Job>()
     self.queue = queue
     let connection: Connection
     do {
-      connection = try Connection(path: path, durability: durability)
+      connection = try open()
       try Migrator.migrate(connection, migrations, now: now)
     } catch let error as SQLiteError { throw error.storeError }
     // The connection moves to the thread and is never touched here again.
     nonisolated(unsafe) let moved = connection
     startDatabaseThread {
-      var worker = Worker(
-        connection: moved, reopen: { try Connection(path: path, durability: durability) })
+      var worker = Worker(connection: moved, reopen: open)
       while let jobs = queue.takeAll() { worker.run(jobs) }
     }
   }

@@ -37,6 +37,13 @@ package enum Digest {
     return Array(bytes.prefix(Int(length) - padding))
   }
 
+  /// Two lower-case digits a byte.
+  package static func hexadecimal(_ bytes: [UInt8]) -> String {
+    let digits = Array("0123456789abcdef".utf8)
+    return String(
+      decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+  }
+
   /// Compares in time that depends on the length only.
   package static func equal(_ a: [UInt8], _ b: [UInt8]) -> Bool {
     a.count == b.count && CRYPTO_memcmp(a, b, a.count) == 0

@@ -25,6 +25,20 @@ package final class TemporaryFolder: Sendable {
     Glibc.remove(path)
   }
 
+  /// The bytes of a file of this name; empty when there is none.
+  package func read(_ name: String) -> [UInt8] {
+    let descriptor = open("\(path)/\(name)", O_RDONLY)
+    guard descriptor >= 0 else { return [] }
+    defer { close(descriptor) }
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 65_536)
+    while true {
+      let count = Glibc.read(descriptor, &buffer, buffer.count)
+      guard count > 0 else { return bytes }
+      bytes += buffer[..<count]
+    }
+  }
+
   /// Writes a file of this name and returns its path.
   @discardableResult
   package func write(_ text: String, to name: String) -> String {

@@ -31,6 +31,8 @@ struct ChatCall: Sendable {
   let running: Int?
   /// What the limits say, for the answer.
   var limitHeaders: [(name: String, value: String)] = []
+  /// Seconds until a limit lets the call go on; nil when none is in its way.
+  var retryAfter: Double?
 
   /// Whether nobody waits for the answer in person.
   let isBatch: Bool
@@ -68,12 +70,11 @@ struct ChatCall: Sendable {
         plan.plan.feature, user: context.user.map { Outcome.hash(user: $0) }, at: endpoint.clock.now
       )
       : nil
-    requestID =
-      "req_" + Digest.random(12).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    requestID = "req_" + Digest.hexadecimal(Digest.random(12))
   }
 
   /// `X-Rollout-Attributes: {"email":"a@acme.com"}`, for rules of a plan's stages.
-  private static func attributes(_ text: String) throws(Problem) -> Attributes {
+  static func attributes(_ text: String) throws(Problem) -> Attributes {
     guard let members = try? JSONReader.read(Array(text.utf8)).members else {
       throw Problem(.badRequest, "X-Rollout-Attributes must be a JSON object.")
     }

@@ -8,7 +8,7 @@ import RolloutGateway
 extension ChatEndpoint {
   func native(_ request: APIRequest, _ exchange: Exchange) async {
     do throws(Problem) {
-      var call = try ChatCall(self, request, try chatRequest(try request.json()))
+      var call = try ChatCall(self, request, try ChatRequest(native: try request.json()))
       if let problem = limit(&call) {
         exchange.respond(Dialect.native.error(problem, headers: call.headers(.refused("limit"))))
         return
@@ -19,31 +19,7 @@ extension ChatEndpoint {
     }
   }
 
-  /// `{"user","prompt"|"messages","max_tokens"}` as a chat completion request.
-  func chatRequest(_ document: Document) throws(Problem) -> ChatRequest {
-    do throws(DocumentError) {
-      var reader = try ObjectReader(document)
-      let prompt = try reader.string("prompt")
-      let messages = reader.optional("messages")
-      let user = try reader.text("user")
-      let maxTokens = try reader.int("max_tokens", in: 1...10_000_000)
-      try reader.finish()
-      guard (prompt == nil) != (messages == nil),
-        messages.map({ $0.array?.isEmpty == false }) ?? true
-      else {
-        throw reader.error("prompt", "Send either prompt, or messages that are not empty.")
-      }
-      let body = Document.object([
-        "messages": messages
-          ?? .array([.object(["role": .string("user"), "content": .string(prompt ?? "")])]),
-        "user": user.map { .string($0) },
-        "max_tokens": maxTokens.map { .int($0) },
-      ])
-      return ChatRequest(try RawObject(body.json))
-    } catch { throw Problem(.badRequest, "\(error)") }
-  }
-
-  private func response(_ call: ChatCall, _ answer: Answer) -> HTTPResponse {
+  func response(_ call: ChatCall, _ answer: Answer) -> HTTPResponse {
     switch answer {
     case .provider(let completion):
       let answer = call.shapes.answerDocument(completion, at: clock.now)
@@ -105,5 +81,31 @@ extension ChatEndpoint {
       detail: error?["message"]?.string ?? "The request failed; try again.")
     problem.headers = response.headers
     return problem
+  }
+}
+
+extension ChatRequest {
+  /// `{"user","prompt"|"messages","max_tokens"}` as a chat completion request.
+  init(native document: Document) throws(Problem) {
+    do throws(DocumentError) {
+      var reader = try ObjectReader(document)
+      let prompt = try reader.string("prompt")
+      let messages = reader.optional("messages")
+      let user = try reader.text("user")
+      let maxTokens = try reader.int("max_tokens", in: 1...10_000_000)
+      try reader.finish()
+      guard (prompt == nil) != (messages == nil),
+        messages.map({ $0.array?.isEmpty == false }) ?? true
+      else {
+        throw reader.error("prompt", "Send either prompt, or messages that are not empty.")
+      }
+      let body = Document.object([
+        "messages": messages
+          ?? .array([.object(["role": .string("user"), "content": .string(prompt ?? "")])]),
+        "user": user.map { .string($0) },
+        "max_tokens": maxTokens.map { .int($0) },
+      ])
+      self.init(try RawObject(body.json))
+    } catch { throw Problem(.badRequest, "\(error)") }
   }
 }

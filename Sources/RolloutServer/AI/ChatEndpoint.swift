@@ -127,6 +127,7 @@ struct ChatEndpoint: Sendable {
     guard call.running != nil else { return nil }
     let answer = limits.check(call, now: monotonicMilliseconds())
     call.limitHeaders = answer.headers
+    call.retryAfter = answer.retryAfter
     if answer.problem != nil {
       record(call, .excluded)
       ai.limited(by: answer.limit)
@@ -324,11 +325,13 @@ struct ChatEndpoint: Sendable {
       record(call, .degradedCache)
       return .cached(stale, isStale: true)
     }
+    // A job waits for room; nobody is kept waiting who would call that a failure.
+    let isPatient = call.isBatch && exhausted.reason == "limit"
     guard let text = call.plan.plan.definition.fallbackContent else {
-      record(call, .failed)
+      record(call, isPatient ? .excluded : .failed)
       return .error(call.shapes.failure(exhausted, call))
     }
-    record(call, .degradedFallback)
+    record(call, isPatient ? .excluded : .degradedFallback)
     return .fallback(text: text, reason: exhausted.reason, attempts: exhausted.attempts)
   }
 

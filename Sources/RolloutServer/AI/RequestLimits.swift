@@ -18,6 +18,8 @@ struct RequestLimits: Sendable {
     var problem: Problem?
     /// The limit that said no; empty when none did.
     var limit = ""
+    /// Seconds until it says yes.
+    var retryAfter: Double?
     var headers: [(name: String, value: String)] = []
   }
 
@@ -39,6 +41,7 @@ struct RequestLimits: Sendable {
       answer.headers.append(("Retry-After", "\(seconds)"))
       answer.headers.append(("x-rollout-limit", name))
       answer.limit = name
+      answer.retryAfter = Double(allowance.retryAfter) / 1000
       answer.problem = Problem(
         .rateLimited, "The limit \(name) of \(limiter.limit.text) is reached; wait \(seconds) s.")
       return answer

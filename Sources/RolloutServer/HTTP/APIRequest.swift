@@ -63,6 +63,15 @@ struct APIRequest: Sendable {
     return version
   }
 
+  /// `Idempotency-Key`, 1–255 bytes; nil when there is none.
+  func idempotencyKey() throws(Problem) -> String? {
+    guard let key = field("idempotency-key") else { return nil }
+    guard !key.isEmpty, key.utf8.count <= 255 else {
+      throw Problem(.badRequest, "An Idempotency-Key is 1–255 bytes.")
+    }
+    return key
+  }
+
   /// `?limit=`, 1–1000, 100 when absent.
   func limit() throws(Problem) -> Int {
     guard let text = try queryValue("limit") else { return 100 }

@@ -16,23 +16,24 @@ final class MetricsEndpoint: Sendable {
   private let loops: [LoopMetrics]
   private let rollbacks: RollbackCounter
   private let startedAt: Instant
-  private let budgets = Mutex<BudgetEndpoint?>(nil)
+  private let budgets: BudgetEndpoint
+  private let jobs: any JobStore
 
   init(
     ledger: OutcomeLedger, hub: EventHub, outbox: any OutboxStore, gateway: GatewayMetrics,
-    loops: [LoopMetrics], rollbacks: RollbackCounter, startedAt: Instant
+    budgets: BudgetEndpoint, jobs: any JobStore, loops: [LoopMetrics], rollbacks: RollbackCounter,
+    startedAt: Instant
   ) {
     self.ledger = ledger
     self.hub = hub
     self.outbox = outbox
     self.gateway = gateway
+    self.budgets = budgets
+    self.jobs = jobs
     self.loops = loops
     self.rollbacks = rollbacks
     self.startedAt = startedAt
   }
-
-  /// Whose budgets to show; said once, when they exist.
-  func follow(_ endpoint: BudgetEndpoint) { budgets.withLock { $0 = endpoint } }
 
   /// Open on loopback listeners; elsewhere a token is needed.
   func route(isLoopback: Bool) -> Route {
@@ -62,13 +63,19 @@ final class MetricsEndpoint: Sendable {
     writeRequests(&writer)
     gateway.write(&writer)
     writeHTTP(&writer)
-    if let views = try? await budgets.withLock({ $0 })?.views() {
+    if let views = try? await budgets.views() {
       writer.metric(
         "rollout_budget_spent_usd", "gauge", "Spent in the budget's present window.")
       // Accounts of users are summed: no user ids in labels, hashed ones neither.
       for name in Set(views.map(\.name)).sorted() {
         let spent = views.filter { $0.name == name }.reduce(0) { $0 + $1.spentUsd }
         writer.sample("rollout_budget_spent_usd", ["budget": name], spent)
+      }
+    }
+    if let counts = try? await jobs.counts() {
+      writer.metric("rollout_jobs", "gauge", "Jobs that are kept, by status.")
+      for status in Job.Status.allCases {
+        writer.sample("rollout_jobs", ["status": status.rawValue], counts[status] ?? 0)
       }
     }
     if let backlog = try? await outbox.backlog() {

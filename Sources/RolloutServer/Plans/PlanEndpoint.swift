@@ -191,7 +191,7 @@ struct PlanEndpoint: Sendable {
     var context = CommandContext(
       actor: request.principal.actor, reason: body.reason, now: clock.now)
     context.force = body.force
-    guard let key = try idempotencyKey(request) else {
+    guard let key = try request.idempotencyKey() else {
       let done = try await controller.perform(
         command, on: plan.feature, expecting: version, context)
       return try await answer(done.plan, warnings: done.warnings)
@@ -215,14 +215,6 @@ struct PlanEndpoint: Sendable {
         answer: String(decoding: try WireEncoder.json(view), as: UTF8.self), expiresAt: expires)
     }
     return try await answer(done.plan, warnings: done.warnings)
-  }
-
-  private func idempotencyKey(_ request: APIRequest) throws(Problem) -> String? {
-    guard let key = request.field("idempotency-key") else { return nil }
-    guard !key.isEmpty, key.utf8.count <= 255 else {
-      throw Problem(.badRequest, "An Idempotency-Key is 1–255 bytes.")
-    }
-    return key
   }
 }
 

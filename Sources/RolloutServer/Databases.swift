@@ -1,0 +1,34 @@
+import RolloutCore
+import RolloutStore
+
+/// The files of the data folder, opened together.
+struct Databases: Sendable {
+  let directory: DataDirectory
+  /// Plans, history, cohorts, tokens, outbox.
+  let control: Store
+  /// Measurements, outcomes, cached answers, captures.
+  let telemetry: TelemetryStore
+  let money: BudgetDatabase
+  let jobs: JobDatabase
+
+  /// Takes the folder for this process and brings every schema up to date. Throws `StoreError`.
+  init(
+    _ path: String, migrations: [Migration], subscriptions: [Subscription], now: Instant
+  ) async throws {
+    directory = try DataDirectory(path)
+    control = try Store(
+      directory, migrations: migrations, subscriptions: subscriptions, now: now)
+    telemetry = try TelemetryStore(directory, now: now)
+    money = try BudgetDatabase(directory, now: now)
+    try await money.settleAbandoned()
+    jobs = try JobDatabase(directory, now: now)
+  }
+
+  func close() async {
+    await telemetry.close()
+    await money.close()
+    await jobs.close()
+    await control.close()
+    directory.release()
+  }
+}

@@ -1,0 +1,192 @@
+import DocumentKit
+import HTTPKit
+import RolloutAPI
+import RolloutCore
+import RolloutGateway
+import RolloutStore
+
+/// Requests that are answered later: `POST /v1/features/{feature}/jobs`, then `GET` until it is done.
+struct JobEndpoint: Sendable {
+  /// Bytes of a job's request.
+  private static let bodySizeMax = 4 << 20
+  private static let expiresInDefault = TimeSpan.days(1)
+  private static let expiresInMax = TimeSpan.days(7)
+
+  let chat: ChatEndpoint
+  let store: any JobStore
+  let runner: JobRunner
+  let clock: any WallClock
+
+  var routes: [Route] {
+    [
+      Route(
+        .post, "/v1/features/{feature}/jobs", .scopes([.evaluate]), bodySizeMax: Self.bodySizeMax,
+        .task(create)),
+      Route(.get, "/v1/jobs/{id}", .scopes([.evaluate]), .task(show)),
+      Route(.delete, "/v1/jobs/{id}", .scopes([.evaluate]), .task(cancel)),
+    ]
+  }
+
+  private func create(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.allowQuery()
+    let plan = try chat.plan(request)
+    let submission = try JobSubmission(request)
+    guard runner.hasRoom else {
+      let problem = Problem(.unavailable, "Too many jobs wait already; try again in 10 s.")
+      return Dialect.native.error(
+        problem, headers: [("Retry-After", "10"), ("x-rollout-limit", "jobs")])
+    }
+    let now = clock.now
+    let lifetime = submission.expiresIn ?? Self.expiresInDefault
+    guard lifetime <= Self.expiresInMax else {
+      throw Problem(.badRequest, "expires_in is at most \(Self.expiresInMax.text).")
+    }
+    let job = Job(
+      id: "job_" + Digest.hexadecimal(Digest.random(12)), feature: plan.plan.feature,
+      app: request.principal.tokenID ?? "anonymous", user: submission.user,
+      request: submission.stored, createdAt: now, expiresAt: now + lifetime)
+    let key = try request.idempotencyKey().map {
+      IdempotencyKey(key: $0, requestHash: Digest.sha256(submission.stored))
+    }
+    switch try await store.add(job, key) {
+    case .added:
+      runner.enqueue(job)
+      return try answer(job, status: 202)
+    case .known(let known): return try answer(known, status: 202)
+    case .keyReused:
+      throw Problem(
+        .idempotencyKeyReused,
+        "This Idempotency-Key was used for another request; take a new one.")
+    }
+  }
+
+  private func show(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.allowQuery()
+    return try answer(try await own(request))
+  }
+
+  private func cancel(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.allowQuery()
+    let job = try await own(request)
+    return try answer(try await runner.cancel(job.id) ?? job)
+  }
+
+  /// A job of the token that asks; of others nobody learns whether it exists.
+  private func own(_ request: APIRequest) async throws -> Job {
+    let id = request.parameters[0]
+    guard let job = try await store.job(id),
+      job.app == request.principal.tokenID ?? "anonymous" || request.principal.may(.admin)
+    else { throw Problem(.notFound, "There is no job \(quoted(id)) of this token.") }
+    return job
+  }
+
+  private func answer(_ job: Job, status: Int = 200) throws -> HTTPResponse {
+    var headers: [(name: String, value: String)] = []
+    if status == 202 { headers.append(("Location", "/v1/jobs/\(job.id)")) }
+    if !job.status.isFinal { headers.append(("Retry-After", "1")) }
+    return try .json(
+      JobView(job, position: runner.position(of: job.id)), status: status, headers: headers)
+  }
+}
+
+/// What a job was asked, as it is kept until it is processed.
+struct JobSubmission {
+  /// The native request's body.
+  let body: Document
+  let user: String?
+  let attributes: String?
+  var expiresIn: TimeSpan?
+
+  init(_ request: APIRequest) throws(Problem) {
+    var body = try request.json()
+    if let text = body["expires_in"] {
+      guard let span = text.string.flatMap(TimeSpan.init), span > .zero else {
+        throw Problem(.badRequest, "expires_in must be a duration such as 30m, 1h or 2d.")
+      }
+      expiresIn = span
+      body.remove("expires_in")
+    }
+    self.body = body
+    user = request.field("x-rollout-user") ?? body["user"]?.string
+    attributes = request.field("x-rollout-attributes")
+    // What cannot be processed is refused now, while somebody listens.
+    _ = try ChatRequest(native: body)
+    if let attributes { _ = try ChatCall.attributes(attributes) }
+    var context = EvaluationContext(user: user)
+    try context.check()
+  }
+
+  /// From what `stored` was; nil for anything else.
+  init?(stored: [UInt8]) {
+    guard let document = try? JSONReader.read(stored), let body = document["body"] else {
+      return nil
+    }
+    self.body = body
+    user = document["user"]?.string
+    attributes = document["attributes"]?.string
+  }
+
+  var stored: [UInt8] {
+    Document.object([
+      "body": body, "user": user.map { .string($0) }, "attributes": attributes.map { .string($0) },
+    ]).json
+  }
+
+  /// The request as if it had come just now.
+  func request(_ job: Job) -> APIRequest {
+    var fields: [(name: String, value: String)] = []
+    if let user { fields.append(("x-rollout-user", user)) }
+    if let attributes { fields.append(("x-rollout-attributes", attributes)) }
+    let app = Principal(
+      actor: .anonymous, tokenID: job.app == "anonymous" ? nil : job.app, scopes: [.evaluate],
+      features: nil, expiresAt: nil)
+    return APIRequest(
+      method: .post, parameters: [job.feature], query: [], fields: fields, body: [],
+      principal: app)
+  }
+}
+
+extension ChatEndpoint {
+  /// Processes a job: the same way as a native request, behind everybody who waits in person.
+  func process(_ job: Job) async -> JobExecution {
+    do throws(Problem) {
+      guard let submission = JobSubmission(stored: job.request) else {
+        throw Problem(.internal, "The stored request cannot be read.")
+      }
+      var call = try ChatCall(
+        self, submission.request(job), try ChatRequest(native: submission.body), isBatch: true)
+      if limit(&call) != nil { return .later(seconds: call.retryAfter ?? 1) }
+      let answer = await answer(call)
+      let response = response(call, answer)
+      if let seconds = answer.wait(response) { return .later(seconds: seconds) }
+      return .done(response.status == 200 ? .succeeded : .failed, response.body)
+    } catch {
+      return .done(.failed, Dialect.native.error(error).body)
+    }
+  }
+}
+
+extension ChatEndpoint.Answer {
+  /// Seconds after which there may be room; nil when the answer stands. A job can wait where a person
+  /// would rather have the fallback.
+  fileprivate func wait(_ response: HTTPResponse) -> Double? {
+    if case .fallback(_, "limit", _) = self { return 1 }
+    guard case .error = self,
+      response.headers.contains(where: { $0.name == "x-rollout-limit" })
+    else { return nil }
+    let seconds = response.headers.first { $0.name == "Retry-After" }?.value
+    return seconds.flatMap(Double.init) ?? 1
+  }
+}
+
+extension JobView {
+  fileprivate init(_ job: Job, position: Int?) {
+    let result = job.result.flatMap { try? JSONReader.read($0) }
+    self.init(
+      jobId: job.id, feature: job.feature, status: job.status.rawValue, position: position,
+      attempts: job.attempts, createdAt: job.createdAt.rfc3339, startedAt: job.startedAt?.rfc3339,
+      finishedAt: job.finishedAt?.rfc3339, expiresAt: job.expiresAt.rfc3339,
+      result: job.status == .succeeded ? result : nil,
+      error: job.status == .failed ? result : nil)
+  }
+}

@@ -1,0 +1,200 @@
+import RolloutCore
+import RolloutGateway
+import Synchronization
+
+/// How processing a job ended.
+enum JobExecution: Sendable {
+  case done(Job.Status, [UInt8])
+  /// There is no room now: nothing was tried, and it is worth trying again in so many seconds.
+  case later(seconds: Double)
+}
+
+/// Works through the jobs: users take turns, so many are processed at once, each under a lease that
+/// is renewed until it is done.
+final class JobRunner: Sendable {
+  /// A worker that has not been heard of for so long has lost its job.
+  static let lease = TimeSpan.seconds(60)
+  /// Times a job is begun: a crash puts it back once.
+  static let attemptsMax = 2
+  private static let heartbeat = Duration.seconds(15)
+  private static let sweepInterval = Duration.seconds(1)
+  /// Tries to write a result down, a second apart, before the lease is left to run out.
+  private static let writesMax = 5
+
+  private struct State {
+    var queue = FairQueue<String>()
+    /// Whose turn each job in memory is: in the queue, waiting to go back into it, or running.
+    var lanes: [String: String] = [:]
+    var running: [String: Task<Void, Never>] = [:]
+    var isStopping = false
+  }
+
+  private let store: any JobStore
+  private let settings: GatewayConfiguration.Jobs
+  private let clock: any WallClock
+  private let log: Log
+  private let execute: @Sendable (Job) async -> JobExecution
+  private let state = Mutex(State())
+
+  init(
+    store: any JobStore, settings: GatewayConfiguration.Jobs, clock: any WallClock, log: Log,
+    execute: @escaping @Sendable (Job) async -> JobExecution
+  ) {
+    self.store = store
+    self.settings = settings
+    self.clock = clock
+    self.log = log
+    self.execute = execute
+  }
+
+  // MARK: The queue
+
+  /// Whether another job may wait.
+  var hasRoom: Bool { state.withLock { $0.lanes.count - $0.running.count < settings.length } }
+
+  /// Takes in a job that the store has.
+  func enqueue(_ job: Job) {
+    let lane = job.user ?? "app \(job.app)"
+    state.withLock { state in
+      guard state.lanes[job.id] == nil else { return }
+      state.lanes[job.id] = lane
+      state.queue.append(job.id, user: lane)
+    }
+    startNext()
+  }
+
+  /// How many are begun until this one is, with it; nil when it is not waiting.
+  func position(of id: String) -> Int? {
+    state.withLock { state in
+      guard let lane = state.lanes[id], state.running[id] == nil else { return nil }
+      return state.queue.position(of: id, user: lane) ?? state.queue.count + 1
+    }
+  }
+
+  /// Ends a job wherever it is; nil when there is none. A final one stays as it is.
+  func cancel(_ id: String) async throws -> Job? {
+    let job = try await store.finish(id, .cancelled, result: nil, at: clock.now)
+    let task = state.withLock { state -> Task<Void, Never>? in
+      if let task = state.running[id] { return task }
+      if let lane = state.lanes.removeValue(forKey: id) { state.queue.remove(id, user: lane) }
+      return nil
+    }
+    task?.cancel()
+    return job
+  }
+
+  // MARK: Running
+
+  /// Goes on with what an earlier process left, then looks after leases until the task is cancelled.
+  func run() async {
+    do {
+      try await store.endLeases()
+      try await sweep()
+      for job in try await store.queued() { enqueue(job) }
+    } catch { log.error("the jobs could not be read", ["error": "\(error)"]) }
+    while !Task.isCancelled {
+      try? await Task.sleep(for: Self.sweepInterval)
+      do { try await sweep() } catch {
+        log.error("the jobs could not be swept", ["error": "\(error)"])
+      }
+    }
+  }
+
+  /// Lets go of everything: what was being processed is put back.
+  func stop() async {
+    let tasks = state.withLock { state in
+      state.isStopping = true
+      return Array(state.running.values)
+    }
+    for task in tasks { task.cancel() }
+    for task in tasks { await task.value }
+  }
+
+  private func sweep() async throws {
+    let again = try await store.sweep(
+      at: clock.now, attemptsMax: Self.attemptsMax, keepFor: settings.keepFor)
+    for job in again { enqueue(job) }
+  }
+
+  private func startNext() {
+    state.withLock { state in
+      while !state.isStopping, state.running.count < settings.concurrency,
+        let id = state.queue.popFirst()
+      {
+        state.running[id] = Task { [self] in
+          let pause = await process(id)
+          leave(id, comesBack: pause != nil)
+          guard let pause else { return }
+          try? await Task.sleep(for: .seconds(pause))
+          comeBack(id)
+        }
+      }
+    }
+  }
+
+  private func leave(_ id: String, comesBack: Bool) {
+    state.withLock { state in
+      state.running[id] = nil
+      if !comesBack { state.lanes[id] = nil }
+    }
+    startNext()
+  }
+
+  private func comeBack(_ id: String) {
+    state.withLock { state in
+      guard let lane = state.lanes[id], state.running[id] == nil else { return }
+      state.queue.append(id, user: lane)
+    }
+    startNext()
+  }
+
+  /// Seconds after which the job is to be tried again; nil when it is done with here.
+  private func process(_ id: String) async -> Double? {
+    let job: Job?
+    do { job = try await store.claim(id, at: clock.now, leaseUntil: clock.now + Self.lease) } catch
+    {
+      log.error("a job could not be claimed", ["job": id, "error": "\(error)"])
+      return 1
+    }
+    // Cancelled or expired meanwhile.
+    guard let job else { return nil }
+    let execution = await underLease(job)
+    if Task.isCancelled {
+      // Of a cancelled job this changes nothing: it is final.
+      try? await store.release(id)
+      return nil
+    }
+    switch execution {
+    case .done(let status, let result):
+      await finish(id, status, result)
+      return nil
+    case .later(let seconds):
+      try? await store.release(id)
+      return max(0.1, seconds)
+    }
+  }
+
+  private func underLease(_ job: Job) async -> JobExecution {
+    let renewal = Task { [store, clock] in
+      while !Task.isCancelled {
+        try? await Task.sleep(for: Self.heartbeat)
+        guard !Task.isCancelled else { return }
+        try? await store.renew(job.id, leaseUntil: clock.now + Self.lease)
+      }
+    }
+    defer { renewal.cancel() }
+    return await execute(job)
+  }
+
+  private func finish(_ id: String, _ status: Job.Status, _ result: [UInt8]) async {
+    for attempt in 1...Self.writesMax {
+      do {
+        _ = try await store.finish(id, status, result: result, at: clock.now)
+        return
+      } catch {
+        log.error("a job's result could not be written", ["job": id, "error": "\(error)"])
+        if attempt < Self.writesMax { try? await Task.sleep(for: .seconds(1)) }
+      }
+    }
+  }
+}

@@ -1,0 +1,217 @@
+import DocumentKit
+import RolloutCore
+import RolloutTesting
+import Testing
+
+@testable import RolloutServer
+
+@Suite struct JobTests {
+  private let upstream = ScriptedUpstream()
+  private let path = "/v1/features/ai-summary/jobs"
+
+  private func start(
+    _ more: String = "", folder: TemporaryFolder = TemporaryFolder(),
+    clock: ManualClock = ManualClock()
+  ) async throws -> TestServer {
+    try await TestServer(
+      """
+      providers: {main: {kind: openai, base_url: "\(upstream.url)"}}
+      routes: {main: {deadline: 3s, targets: [{provider: main, model: m}]}}
+      \(more)
+      """, folder: folder, clock: clock)
+  }
+
+  private func plan(_ server: TestServer, _ more: String = "") async throws {
+    try await server.startPlan(
+      "ai-summary", #","route":"main","stages":[{"name":"all","percent":100}]\#(more)"#)
+  }
+
+  private func submit(
+    _ server: TestServer, _ user: String = "anna", _ more: String = "",
+    headers: [(name: String, value: String)] = []
+  ) async throws -> TestServer.Answer {
+    try await server.send(
+      "POST", path, #"{"user":"\#(user)","prompt":"hi"\#(more)}"#, headers: headers)
+  }
+
+  private func status(_ server: TestServer, _ id: String) async throws -> String? {
+    try await server.send("GET", "/v1/jobs/\(id)").json["status"]?.string
+  }
+
+  private func id(_ answer: TestServer.Answer) throws -> String {
+    try #require(answer.json["job_id"]?.string, "\(answer.text)")
+  }
+
+  @Test func `a job is accepted, processed, and its answer kept`() async throws {
+    upstream.always(.chat("done"))
+    let server = try await start()
+    try await plan(server)
+    let accepted = try await submit(server)
+    #expect(accepted.status == 202)
+    #expect(accepted.json["status"]?.string == "queued")
+    let id = try id(accepted)
+    #expect(accepted.header("location") == "/v1/jobs/\(id)")
+    #expect(try await server.eventually { try await status(server, id) == "succeeded" })
+    let job = try await server.send("GET", "/v1/jobs/\(id)").json
+    #expect(job["result"]?["content"]?.string == "done")
+    #expect(job["result"]?["served_by"]?.string == "provider")
+    #expect(job["attempts"]?.int == 1)
+    #expect(job["error"] == nil)
+    let metrics = try await server.send("GET", "/metrics").text
+    #expect(metrics.contains(#"rollout_jobs{status="succeeded"} 1"#))
+    await server.stop()
+  }
+
+  @Test func `what cannot be processed is refused at once`() async throws {
+    let server = try await start()
+    try await plan(server)
+    for body in [
+      "{}", #"{"prompt":1}"#, #"{"prompt":"a","messages":[]}"#, #"{"prompt":"a","expires_in":5}"#,
+      #"{"prompt":"a","expires_in":"8d"}"#, #"{"prompt":"a","what":1}"#, "[]", "{",
+    ] {
+      #expect(try await server.send("POST", path, body).status == 400, "\(body)")
+    }
+    #expect(try await server.send("POST", "/v1/features/x/jobs", #"{"prompt":"a"}"#).status == 404)
+    #expect(try await server.send("GET", "/v1/jobs/job_x").status == 404)
+    #expect(try await server.send("DELETE", "/v1/jobs/job_x").status == 404)
+    await server.stop()
+  }
+
+  @Test func `the same key makes one job, another request with it is refused`() async throws {
+    upstream.always(.chat("done"))
+    let server = try await start()
+    try await plan(server)
+    let key = [(name: "Idempotency-Key", value: "k1")]
+    let first = try id(try await submit(server, headers: key))
+    #expect(try id(try await submit(server, headers: key)) == first)
+    let other = try await submit(server, "bob", headers: key)
+    #expect(other.status == 422)
+    #expect(other.code == "idempotency_key_reused")
+    #expect(try await server.eventually { try await status(server, first) == "succeeded" })
+    #expect(upstream.requests.count == 1)
+    await server.stop()
+  }
+
+  @Test func `users take turns, the position says when, and a queued job can be cancelled`()
+    async throws
+  {
+    upstream.next(.wait(milliseconds: 600), .chat("slow"))
+    upstream.always(.chat("done"))
+    let server = try await start("jobs: {concurrency: 1}")
+    try await plan(server)
+    let first = try id(try await submit(server, "greedy"))
+    #expect(try await server.eventually { upstream.requests.count == 1 })
+    let second = try id(try await submit(server, "greedy"))
+    let third = try id(try await submit(server, "greedy"))
+    let anna = try await submit(server, "anna")
+    #expect(anna.json["position"]?.int == 2)
+    #expect(try await server.send("GET", "/v1/jobs/\(third)").json["position"]?.int == 3)
+    let cancelled = try await server.send("DELETE", "/v1/jobs/\(second)")
+    #expect(cancelled.json["status"]?.string == "cancelled")
+    #expect(try await server.send("GET", "/v1/jobs/\(third)").json["position"]?.int == 1)
+    #expect(try await server.eventually { try await status(server, third) == "succeeded" })
+    #expect(try await status(server, first) == "succeeded")
+    #expect(try await status(server, second) == "cancelled")
+    // A final job stays as it is.
+    #expect(
+      try await server.send("DELETE", "/v1/jobs/\(first)").json["status"]?.string == "succeeded")
+    #expect(upstream.requests.count == 3)
+    await server.stop()
+  }
+
+  @Test func `cancelling a job under way leaves the provider`() async throws {
+    upstream.always(.hang)
+    let server = try await start()
+    try await plan(server)
+    let id = try id(try await submit(server))
+    #expect(try await server.eventually { upstream.requests.count == 1 })
+    #expect(try await status(server, id) == "processing")
+    #expect(
+      try await server.send("DELETE", "/v1/jobs/\(id)").json["status"]?.string == "cancelled")
+    #expect(try await server.eventually { upstream.peersGone == 1 })
+    #expect(try await status(server, id) == "cancelled")
+    let arms = try await server.send("GET", "/v1/plans/ai-summary/health").json["arms"]
+    #expect(arms?["treatment"]?["failed"]?.int == 0)
+    await server.stop()
+  }
+
+  @Test func `what waited too long expires, and nobody is asked`() async throws {
+    upstream.next(.wait(milliseconds: 500), .chat("slow"))
+    let clock = ManualClock()
+    let server = try await start("jobs: {concurrency: 1}", clock: clock)
+    try await plan(server)
+    _ = try await submit(server, "bob")
+    #expect(try await server.eventually { upstream.requests.count == 1 })
+    let id = try id(try await submit(server, "anna", #","expires_in":"1m""#))
+    clock.advance(.minutes(2))
+    #expect(try await server.eventually { try await status(server, id) == "expired" })
+    #expect(upstream.requests.count == 1)
+    await server.stop()
+  }
+
+  @Test func `a failure is told as a problem, a limit is waited for`() async throws {
+    upstream.next(.answer(400, #"{"error":{"message":"no such thing"}}"#))
+    upstream.always(.chat("done"))
+    let server = try await start("limits: {per_user: 1/s}")
+    try await plan(server)
+    let failing = try id(try await submit(server, "bob"))
+    #expect(try await server.eventually { try await status(server, failing) == "failed" })
+    let problem = try await server.send("GET", "/v1/jobs/\(failing)").json["error"]
+    #expect(problem?["detail"]?.string == "no such thing")
+    let ids = [try id(try await submit(server)), try id(try await submit(server))]
+    for id in ids {
+      #expect(try await server.eventually { try await status(server, id) == "succeeded" })
+      #expect(try await server.send("GET", "/v1/jobs/\(id)").json["attempts"]?.int == 1)
+    }
+    await server.stop()
+  }
+
+  @Test func `only the token that made a job sees it, and an administrator`() async throws {
+    upstream.always(.chat("done"))
+    let server = try await start()
+    try await plan(server)
+    var tokens: [String] = []
+    for name in ["one", "two"] {
+      let made = try await server.send(
+        "POST", "/v1/tokens", #"{"name":"\#(name)","scopes":["evaluate"]}"#)
+      tokens.append(try #require(made.json["token"]?.string))
+    }
+    let job = try id(
+      try await server.send("POST", path, #"{"prompt":"hi","user":"u"}"#, token: tokens[0]))
+    #expect(try await server.send("GET", "/v1/jobs/\(job)", token: tokens[0]).status == 200)
+    #expect(try await server.send("GET", "/v1/jobs/\(job)", token: tokens[1]).status == 404)
+    #expect(try await server.send("DELETE", "/v1/jobs/\(job)", token: tokens[1]).status == 404)
+    #expect(try await server.send("GET", "/v1/jobs/\(job)").status == 200)
+    await server.stop()
+  }
+
+  @Test func `too many are refused with when to come back`() async throws {
+    upstream.always(.hang)
+    let server = try await start("jobs: {concurrency: 1, length: 1}")
+    try await plan(server)
+    _ = try await submit(server)
+    #expect(try await server.eventually { upstream.requests.count == 1 })
+    #expect(try await submit(server).status == 202)
+    let refused = try await submit(server)
+    #expect(refused.status == 503)
+    #expect(refused.header("retry-after") == "10")
+    #expect(refused.header("x-rollout-limit") == "jobs")
+    await server.stop()
+  }
+
+  @Test func `a restart goes on where it was`() async throws {
+    upstream.next(.hang)
+    upstream.always(.chat("done"))
+    let folder = TemporaryFolder()
+    let first = try await start("jobs: {concurrency: 1}", folder: folder)
+    try await plan(first)
+    let ids = [try id(try await submit(first)), try id(try await submit(first))]
+    #expect(try await first.eventually { upstream.requests.count == 1 })
+    await first.stop()
+    let again = try await start("jobs: {concurrency: 1}", folder: folder)
+    for id in ids {
+      #expect(try await again.eventually { try await status(again, id) == "succeeded" })
+    }
+    await again.stop()
+  }
+}
