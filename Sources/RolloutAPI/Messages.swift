@@ -99,10 +99,14 @@ package struct PreviewView: Codable, Sendable {
   package var joinsPer100000: Int
   package var leavesPer100000: Int
   package var members: Int
+  /// What it will cost and take, when it is the next stage; absent while that cannot be told.
+  package var projection: ProjectionView?
 
   package init(
-    feature: String, stage: String, served: Int, joins: Int, leaves: Int, members: Int
+    feature: String, stage: String, served: Int, joins: Int, leaves: Int, members: Int,
+    projection: ProjectionView?
   ) {
+    self.projection = projection
     self.feature = feature
     self.stage = stage
     servedPer100000 = served
@@ -112,7 +116,7 @@ package struct PreviewView: Codable, Sendable {
   }
 
   enum CodingKeys: String, CodingKey {
-    case feature, stage, members
+    case feature, stage, members, projection
     case servedPer100000 = "served_per_100000"
     case joinsPer100000 = "joins_per_100000"
     case leavesPer100000 = "leaves_per_100000"

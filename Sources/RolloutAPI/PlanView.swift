@@ -38,6 +38,29 @@ package struct NextView: Codable, Sendable, Equatable {
   package var waitingOn: [String]
   /// Those of `waitingOn` that a person's advance passes with a warning.
   package var warnings: [String]
+  /// What the next stage will use; absent while that cannot be told.
+  package var projection: ProjectionView?
+}
+
+/// What a stage is expected to use, if its users do as those of the stage before.
+package struct ProjectionView: Codable, Sendable, Equatable {
+  package var stage: String
+  /// How many times as many users it serves.
+  package var growth: Double
+  package var costUsdPerHour: Double
+  package var tokensPerMinute: Double
+  package var requestsPerMinute: Double
+  /// The same at present.
+  package var now: Rate
+  /// Budgets and quotas it would exceed.
+  package var exceeded: [String]
+  package var sentence: String
+
+  package struct Rate: Codable, Sendable, Equatable {
+    package var costUsdPerHour: Double
+    package var tokensPerMinute: Double
+    package var requestsPerMinute: Double
+  }
 }
 
 /// One stage in short.
@@ -85,6 +108,23 @@ extension PlanView {
   }
 }
 
+extension ProjectionView {
+  package init(_ projection: Projection) {
+    func rounded(_ value: Double) -> Double { (value * 10_000).rounded() / 10_000 }
+    stage = projection.stage
+    growth = rounded(projection.growth)
+    costUsdPerHour = rounded(projection.next.dollarsPerHour)
+    tokensPerMinute = rounded(projection.next.tokensPerMinute)
+    requestsPerMinute = rounded(projection.next.requestsPerMinute)
+    now = Rate(
+      costUsdPerHour: rounded(projection.now.dollarsPerHour),
+      tokensPerMinute: rounded(projection.now.tokensPerMinute),
+      requestsPerMinute: rounded(projection.now.requestsPerMinute))
+    exceeded = projection.exceeded
+    sentence = projection.sentence
+  }
+}
+
 extension NextView {
   fileprivate init?(_ plan: Plan, _ context: CommandContext) {
     waitingOn = []
@@ -100,6 +140,7 @@ extension NextView {
       if plan.nextStage != nil, !plan.definition.requireEvidence {
         warnings = context.health.warnings
       }
+      projection = context.health.projection.map(ProjectionView.init)
       action = plan.nextStage == nil ? "complete" : "advance"
       to = plan.nextStage?.name
     case .paused:

@@ -99,7 +99,11 @@ final class Application: Sendable {
       providers: configuration.gateway.firstTarget)
     let poller = PrometheusPoller(
       settings: configuration.prometheus, client: client, ledger: ledger, clock: clock)
+    let capacity = CapacityWatch(
+      ledger: ledger, gateway: gateway, budgets: budgets, clock: clock, log: log,
+      evaluations: metrics.evaluationTotals)
     background = [
+      Task { await capacity.run() },
       Task { await courier.run() },
       Task { await poller.run() },
       Task { await monitor.run() },

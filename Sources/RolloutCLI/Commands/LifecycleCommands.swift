@@ -39,6 +39,9 @@ enum LifecycleCommands {
     let feature = session.operand(0)
     let before = try await session.get(PlanView.self, APIPath.plan(feature))
     let version = try expectedVersion(session) ?? before.version
+    if name == "advance", let projection = before.next.value?.projection, !session.printsJSON {
+      session.terminal.note("Projected for \(projection.sentence).")
+    }
     try confirm(name, before, session)
     let body = CommandBody(
       reason: session.arguments.value("--reason"), to: session.arguments.value("--to"),

@@ -78,7 +78,8 @@ enum PlanCommands {
       At stage \(view.stage), \(view.servedPer100000) of 100,000 users have \(view.feature) by \
       percentage, and \(view.members) by name.
       Against today \(view.joinsPer100000) join and \(view.leavesPer100000) leave.
-      """
+      """ + (view.projection.map { "\nProjected: \($0.sentence)." } ?? "")
+        + (view.projection?.exceeded ?? []).map { "\n- \($0)" }.joined()
     }
   }
 }

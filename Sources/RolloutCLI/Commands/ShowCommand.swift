@@ -36,6 +36,9 @@ enum ShowCommand {
           row("", terminal.style("a person may advance all the same, with a warning", .dim)))
       }
     }
+    if let projection = plan.next.value?.projection {
+      lines.append(row("projected", clean(projection.sentence)))
+    }
     if !plan.approvals.isEmpty {
       lines.append(row("approved by", clean(plan.approvals.joined(separator: ", "))))
     }

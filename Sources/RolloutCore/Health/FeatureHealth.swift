@@ -24,6 +24,10 @@ package struct FeatureHealth: Sendable {
   private var running: [Int: Running] = [:]
   private var nextRunning = 0
   private var seen = RecentIDs()
+  /// Of all stages; what came before this one is left out when it is read.
+  private var usage = UsageMeter()
+  /// What the next stage will use, as last worked out.
+  package var projection: Projection?
   package private(set) var lastOutcomeAt: Instant?
   /// The last outcome or evaluation of any kind, in any stage.
   package private(set) var lastTrafficAt: Instant?
@@ -91,10 +95,16 @@ package struct FeatureHealth: Sendable {
     guard !sameStage || !sameGuards else { return }
     makeGuards()
     guard !sameStage else { return }
+    projection = nil
     means[new.stageName] = nil
     treatment = ArmStatistics()
     control = ArmStatistics()
     lastOutcomeAt = nil
+  }
+
+  /// What the users of this stage use; nil while no whole minute of it has passed.
+  package func usageRate(now: Instant) -> UsageRate? {
+    plan.stageEnteredAt.flatMap { usage.rate(since: $0, now: now) }
   }
 
   // MARK: Recording
@@ -112,6 +122,7 @@ package struct FeatureHealth: Sendable {
     guard outcome.result != .excluded else { return true }
     shares.record(outcome.arm)
     if outcome.arm == .treatment {
+      usage.record(outcome)
       lastOutcomeAt = max(lastOutcomeAt ?? outcome.at, outcome.at)
       means[plan.stageName, default: StageMeans()].record(outcome)
     }

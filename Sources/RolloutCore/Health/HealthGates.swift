@@ -9,6 +9,12 @@ package struct HealthGates: Sendable, Equatable {
   /// Evidence of health that is still missing; it stops automation, and persons where the plan says
   /// `require_evidence`.
   package var evidence: [String] = []
+  /// What the next stage will use; nil while that cannot be told.
+  package var projection: Projection?
+
+  /// Budgets and quotas that the next stage would exceed; they stop automation, and persons where
+  /// the plan says `require_evidence`.
+  package var capacity: [String] { projection?.exceeded ?? [] }
 
   /// Outcomes older than this say nothing about now.
   static let freshnessMax = TimeSpan.hours(1)
@@ -16,14 +22,18 @@ package struct HealthGates: Sendable, Equatable {
   package init() {}
 
   /// Everything that a person may pass with a warning, in the order of the gates.
-  package var warnings: [String] { freshness + unsettled + evidence }
+  package var warnings: [String] { freshness + unsettled + evidence + capacity }
+
+  /// Whether nothing of it stands in the way of automation.
+  package var isOpen: Bool { firing.isEmpty && warnings.isEmpty }
 }
 
 extension FeatureHealth {
   /// The gates of the next advance, from what `assess` found.
   package func gates(_ findings: [Finding], now: Instant) -> HealthGates {
     var gates = HealthGates()
-    guard plan.isServing, plan.nextStage != nil else { return gates }
+    guard plan.isServing, let next = plan.nextStage else { return gates }
+    if let projection, projection.stage == next.name { gates.projection = projection }
     gates.freshness = freshness(now)
     let isLast = plan.stageIndex + 2 == plan.definition.stages.count
     let target = isLast ? HealthyEvidence.enoughForEveryone : HealthyEvidence.enough

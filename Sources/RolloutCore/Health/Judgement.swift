@@ -131,7 +131,7 @@ package enum Judge {
     if let action = investigate(assessment) { return action }
     if let action = silence(assessment, now) { return action }
     guard plan.definition.advance == .automatic, plan.status == .active, plan.nextStage != nil,
-      !plan.automaticAdvanceOff, assessment.gates == HealthGates(),
+      !plan.automaticAdvanceOff, assessment.gates.isOpen,
       Lifecycle.soakGate(plan, now) == nil, Lifecycle.approvalGate(plan) == nil
     else { return nil }
     let acting = assessment.findings.first { $0.rule.action != .notify && !$0.rule.dryRun }

@@ -97,6 +97,7 @@ extension Lifecycle {
     let needsEvidence = plan.definition.requireEvidence || !context.actor.isPerson
     return needsEvidence
       ? soak + health.freshness + health.firing + health.unsettled + health.evidence
+        + health.capacity
       : soak + health.firing
   }
 
@@ -140,6 +141,7 @@ extension Lifecycle {
         "automatic advance: off after two rollbacks in a day; a person's advance turns it on")
     }
     sentences += health.freshness + health.firing + health.unsettled + health.evidence
+    sentences += health.capacity
     if let gate = approvalGate(plan) { sentences.append(gate) }
     return sentences
   }

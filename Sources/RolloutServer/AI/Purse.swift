@@ -113,11 +113,17 @@ struct BudgetEndpoint: Sendable {
     return try .json(BudgetList(budgets: await views()))
   }
 
+  /// The accounts of the present windows.
+  func accounts() async throws -> [BudgetBalance] {
+    let now = clock.now
+    guard let oldest = budgets.map({ $0.window(at: now).start }).min() else { return [] }
+    return try await store.balances(since: oldest)
+  }
+
   /// Every budget with each of its accounts in the present window.
   func views() async throws -> [BudgetView] {
     let now = clock.now
-    let oldest = budgets.map { $0.window(at: now).start }.min() ?? now
-    let balances = try await store.balances(since: oldest)
+    let balances = try await accounts()
     return budgets.flatMap { budget -> [BudgetView] in
       let window = budget.window(at: now)
       var own = balances.filter {

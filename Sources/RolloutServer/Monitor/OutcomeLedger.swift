@@ -161,6 +161,27 @@ final class OutcomeLedger: Sendable {
     entries.withLock { $0[feature]?.look(now).gates ?? HealthGates() }
   }
 
+  /// What each running feature's users use.
+  func usageRates(now: Instant) -> [(plan: Plan, rate: UsageRate)] {
+    entries.withLock { entries in
+      entries.values.compactMap { entry in
+        guard entry.health.plan.isServing, let rate = entry.health.usageRate(now: now) else {
+          return nil
+        }
+        return (entry.health.plan, rate)
+      }
+    }
+  }
+
+  /// What the next stage of a feature will use; nil when that cannot be told.
+  func project(_ feature: String, _ projection: Projection?) {
+    entries.withLock { entries in
+      guard entries[feature]?.health.projection != projection else { return }
+      entries[feature]?.health.projection = projection
+      entries[feature]?.hasNews = true
+    }
+  }
+
   /// The numbers behind the verdict of the guard at `index`.
   func evidence(_ feature: String, _ index: Int, _ verdict: Verdict) -> Document? {
     entries.withLock { $0[feature]?.health.evidence(index, verdict) }

@@ -100,6 +100,7 @@ struct PlanEndpoint: Sendable {
     next.stageIndex = index
     if !next.isServing { next.status = .active }
     let exposure = Exposure.between(plan, next)
+    let projection = ledger.gates(plan.feature, now: clock.now).projection
     var members = 0
     for cohort in Set(next.definition.stages.prefix(index + 1).compactMap(\.cohort)) {
       members += await controller.memberCount(of: cohort)
@@ -107,7 +108,8 @@ struct PlanEndpoint: Sendable {
     return try .json(
       PreviewView(
         feature: plan.feature, stage: name, served: Exposure.servedShare(next),
-        joins: exposure.joins, leaves: exposure.leaves, members: members))
+        joins: exposure.joins, leaves: exposure.leaves, members: members,
+        projection: projection?.stage == name ? projection.map(ProjectionView.init) : nil))
   }
 
   // MARK: Applying

@@ -1,0 +1,76 @@
+/// What one feature's users with it have used, minute by minute over the last hour.
+package struct UsageMeter: Sendable, Equatable {
+  private static let minutes = 60
+
+  private struct Minute: Sendable, Equatable {
+    var number: Int64 = -1
+    var requests = 0
+    var tokens = 0
+    var cost = Money.zero
+  }
+
+  private var ring = [Minute](repeating: Minute(), count: minutes)
+  private var first: Int64?
+
+  package init() {}
+
+  package mutating func record(_ outcome: Outcome) {
+    let number = floorDivide(outcome.at.milliseconds, 60_000)
+    let index = Int(number % Int64(Self.minutes))
+    guard ring.indices.contains(index), ring[index].number <= number else { return }
+    if ring[index].number < number { ring[index] = Minute(number: number) }
+    first = min(first ?? number, number)
+    ring[index].requests += 1
+    ring[index].tokens &+= outcome.inputTokens &+ outcome.outputTokens
+    ring[index].cost = ring[index].cost.adding(outcome.cost)
+  }
+
+  /// Rates over the whole minutes of the last hour since `since`; nil while there is none.
+  package func rate(since: Instant, now: Instant) -> UsageRate? {
+    guard let first else { return nil }
+    let current = floorDivide(now.milliseconds, 60_000)
+    let entered = floorDivide(since.milliseconds &+ 59_999, 60_000)
+    let start = max(first, entered, current - Int64(Self.minutes) + 1)
+    guard start < current else { return nil }
+    let seen = ring.filter { $0.number >= start && $0.number < current }
+    let span = Double(current - start)
+    var rate = UsageRate()
+    rate.requestsPerMinute = seen.reduce(0) { $0 + Double($1.requests) } / span
+    rate.tokensPerMinute = seen.reduce(0) { $0 + Double($1.tokens) } / span
+    rate.peakRequests = Double(seen.map(\.requests).max() ?? 0)
+    rate.peakTokens = Double(seen.map(\.tokens).max() ?? 0)
+    rate.dollarsPerHour = seen.reduce(0) { $0 + $1.cost.dollars } / span * 60
+    return rate
+  }
+}
+
+/// How much is used, in the mean and in the busiest minute.
+package struct UsageRate: Sendable, Equatable {
+  package var requestsPerMinute = 0.0
+  package var tokensPerMinute = 0.0
+  package var peakRequests = 0.0
+  package var peakTokens = 0.0
+  package var dollarsPerHour = 0.0
+
+  package init() {}
+
+  package static func + (a: UsageRate, b: UsageRate) -> UsageRate {
+    var sum = a
+    sum.requestsPerMinute += b.requestsPerMinute
+    sum.tokensPerMinute += b.tokensPerMinute
+    sum.peakRequests += b.peakRequests
+    sum.peakTokens += b.peakTokens
+    sum.dollarsPerHour += b.dollarsPerHour
+    return sum
+  }
+
+  package static func * (rate: UsageRate, factor: Double) -> UsageRate {
+    var scaled = rate
+    scaled.requestsPerMinute *= factor
+    scaled.tokensPerMinute *= factor
+    scaled.peakRequests *= factor
+    scaled.peakTokens *= factor
+    scaled.dollarsPerHour *= factor
+    return scaled
+  }
+}
