@@ -60,6 +60,15 @@ package struct GatewayConfiguration: Sendable {
     package var wait = TimeSpan.seconds(20)
   }
 
+  /// Which prompts and answers are kept for people to judge. Off unless it is configured.
+  package struct Capture: Sendable {
+    package var share: Share
+    package var keepFor = TimeSpan.days(7)
+    /// nil for all.
+    package var features: Set<String>?
+    package var redactor: Redactor
+  }
+
   /// Requests that are answered later.
   package struct Jobs: Sendable, Equatable {
     /// Processed at once.
@@ -85,6 +94,8 @@ package struct GatewayConfiguration: Sendable {
   package var appLimit: RateLimit?
   package var queue = Queue()
   package var jobs = Jobs()
+  /// nil keeps nothing.
+  package var capture: Capture?
 
   package init() {}
 
@@ -129,6 +140,7 @@ package struct GatewayConfiguration: Sendable {
       jobs.keepFor = try span(&reader, "keep") ?? jobs.keepFor
       try reader.finish()
     }
+    if var reader = try file.object("capture") { capture = try decodeCapture(&reader) }
     for item in try file.list("budgets") ?? [] {
       let budget = try decodeBudget(item)
       guard !budgets.contains(where: { $0.name == budget.name }) else {
@@ -246,6 +258,38 @@ private func decodeCache(
   policy.isPublic = scope == .everyone
   try reader.finish()
   return policy
+}
+
+private func decodeCapture(
+  _ reader: inout ObjectReader
+) throws(DocumentError) -> GatewayConfiguration.Capture {
+  guard let share = Share(try reader.requiredText("sample")) else {
+    throw reader.error("sample", "Expected a share of the requests such as 1%.")
+  }
+  let patterns = try texts(&reader, "redact") ?? []
+  let redactor: Redactor
+  do throws(Redactor.BadPattern) { redactor = try Redactor(patterns) } catch {
+    throw reader.error("redact", "\(quoted(error.pattern)) is no regular expression.")
+  }
+  var capture = GatewayConfiguration.Capture(share: share, redactor: redactor)
+  capture.keepFor = try span(&reader, "ttl") ?? capture.keepFor
+  capture.features = try texts(&reader, "features").map(Set.init)
+  try reader.finish()
+  return capture
+}
+
+private func texts(
+  _ reader: inout ObjectReader, _ key: String
+) throws(DocumentError) -> [String]? {
+  guard let list = try reader.list(key) else { return nil }
+  var texts: [String] = []
+  for (element, path) in list {
+    guard let text = element.string else {
+      throw DocumentError("Expected a text.", at: element.position, path: path)
+    }
+    texts.append(text)
+  }
+  return texts
 }
 
 private func rate(

@@ -67,8 +67,8 @@ struct ProviderQuota: Sendable {
   }
 
   /// Reads the rate headers of OpenAI (`x-ratelimit-…`, spans) and Anthropic
-  /// (`anthropic-ratelimit-…`, instants); what cannot be read is not believed. `wall` is the time of
-  /// day in milliseconds since 1970.
+  /// (`anthropic-ratelimit-…`, instants); what cannot be read is not believed. `wall` is the time
+  /// of day in milliseconds since 1970.
   mutating func learn(_ head: HTTPAnswerHead, now: Int, wall: Int64) {
     for (prefix, suffixes) in [("x-ratelimit-", true), ("anthropic-ratelimit-", false)] {
       func learnt(_ what: String) -> Learnt? {
@@ -108,7 +108,8 @@ enum RateReset {
   /// No provider's window is longer; a later one is a mistake of somebody's clock.
   private static let millisecondsMax = 86_400_000
 
-  /// Milliseconds from now: `12ms`, `6s`, `1m0s`, `1h2m3.5s`, plain seconds, or an RFC 3339 instant.
+  /// Milliseconds from now: `12ms`, `6s`, `1m0s`, `1h2m3.5s`, plain seconds, or an RFC 3339
+  /// instant.
   static func milliseconds(_ text: String, wall: Int64) -> Int? {
     if let seconds = Double(text) { return bounded(seconds * 1000) }
     if let instant = Instant(rfc3339: text) { return bounded(Double(instant.milliseconds - wall)) }

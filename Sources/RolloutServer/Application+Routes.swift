@@ -26,6 +26,7 @@ extension Application {
       DecisionEndpoint.routes + OFREP.routes + chat.routes + budgets.routes + planRoutes
         + signalRoutes
         + JobEndpoint(chat: chat, store: data.jobs, runner: jobs, clock: clock).routes
+        + CaptureEndpoint(store: data.telemetry, clock: clock).routes
         + TokenEndpoint(directory: tokens, clock: clock).routes
         + [metrics.route(isLoopback: isLoopback)]
         + OperationsEndpoint(readiness: readiness).routes

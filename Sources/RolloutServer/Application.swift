@@ -73,7 +73,9 @@ final class Application: Sendable {
     let chat = ChatEndpoint(
       gateway: gateway, box: box, ledger: ledger, clock: clock, metrics: metrics, ai: ai,
       purse: purse, limits: RequestLimits(configuration.gateway),
-      cache: try await AnswerCache(store: data.telemetry, now: clock.now))
+      cache: try await AnswerCache(store: data.telemetry, now: clock.now),
+      captures: CaptureSampler(
+        settings: configuration.gateway.capture, store: data.telemetry, log: log))
     jobs = JobRunner(
       store: data.jobs, settings: configuration.gateway.jobs, clock: clock, log: log,
       execute: chat.process)
@@ -109,7 +111,9 @@ final class Application: Sendable {
       Task { await monitor.run() },
       Task { [jobs] in await jobs.run() },
       Task { [hub] in await hub.beat() },
-      Task { [data, ledger] in await TelemetryKeeper(store: data.telemetry).run(ledger, log) },
+      Task { [data, ledger] in
+        await TelemetryKeeper(store: data.telemetry).run(ledger, clock, log)
+      },
     ]
     log.notice("listening", ["address": "\(options.host):\(port)", "data": options.data])
   }

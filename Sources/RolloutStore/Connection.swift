@@ -43,7 +43,8 @@ final class Connection {
   private let handle: OpaquePointer
   private var statements: [String: OpaquePointer] = [:]
 
-  /// Opens or creates; with `erasesDeleted` what is deleted is overwritten with zeros. Throws `SQLiteError`, also when the file is damaged.
+  /// Opens or creates; with `erasesDeleted` what is deleted is overwritten with zeros. Throws
+  /// `SQLiteError`, also when the file is damaged.
   init(path: String, durability: Durability, erasesDeleted: Bool = false) throws {
     var opened: OpaquePointer?
     let flags =

@@ -1,7 +1,7 @@
 package import RolloutCore
 
-/// The jobs, `<data>/jobs.db`. A file of its own: prompts lie in it until they are answered, so what
-/// is deleted is overwritten; and large requests never stand in the way of a plan change.
+/// The jobs, `<data>/jobs.db`. A file of its own: prompts lie in it until they are answered, so
+/// what is deleted is overwritten; and large requests never stand in the way of a plan change.
 package final class JobDatabase: JobStore {
   private let database: Database
 

@@ -59,7 +59,7 @@ package struct KeptAnswer: Sendable, Equatable {
 /// `synchronous=NORMAL`, so that measuring never delays a plan change; a power loss costs the last
 /// moments of evidence, which means delay and never a false alarm.
 package final class TelemetryStore: Sendable {
-  private let database: Database
+  let database: Database
 
   private static let schema = [
     Migration(
@@ -106,12 +106,32 @@ package final class TelemetryStore: Sendable {
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX cached_answer_by_age ON cached_answer (stored_at_ms);
         """),
+    Migration(
+      number: 4, name: "telemetry-4",
+      sql: """
+        CREATE TABLE captured_exchange (
+          id INTEGER PRIMARY KEY AUTOINCREMENT,
+          request TEXT NOT NULL,
+          feature TEXT NOT NULL,
+          stage TEXT NOT NULL,
+          at_ms INTEGER NOT NULL,
+          expires_at_ms INTEGER NOT NULL,
+          provider TEXT NOT NULL,
+          model TEXT NOT NULL,
+          prompt TEXT NOT NULL,
+          answer TEXT NOT NULL,
+          input_tokens INTEGER NOT NULL,
+          output_tokens INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX captured_exchange_by_feature ON captured_exchange (feature, id);
+        CREATE INDEX captured_exchange_by_expiry ON captured_exchange (expires_at_ms);
+        """),
   ]
 
   package init(_ directory: DataDirectory, now: Instant) throws {
     database = try Database(
-      path: "\(directory.path)/telemetry.db", durability: .normal, migrations: Self.schema,
-      now: now)
+      path: "\(directory.path)/telemetry.db", durability: .normal, erasesDeleted: true,
+      migrations: Self.schema, now: now)
   }
 
   /// Outcomes kept per feature; the oldest chunks go first.

@@ -350,7 +350,8 @@ final class Simulation {
     guard let assessment = process?.ledger.inspect(Self.feature, now: now)?.assessment else {
       return
     }
-    // Said without the judge: who fires, is to blame and may be rolled back, must not fire any more.
+    // Said without the judge: who fires, is to blame and may be rolled back, must not fire any
+    // more.
     for finding in assessment.findings
     where finding.verdict.state == .firing && assessment.plan.isServing {
       let isBlamed =

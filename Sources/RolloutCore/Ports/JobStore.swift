@@ -60,7 +60,8 @@ package enum JobAddition: Sendable, Equatable {
 }
 
 /// Keeps jobs. Promises: what was added survives a crash and a power loss; a job is claimed by one
-/// worker at a time, for as long as its lease lasts; a final job never changes. Throws `StoreError`.
+/// worker at a time, for as long as its lease lasts; a final job never changes. Throws
+/// `StoreError`.
 package protocol JobStore: Sendable {
   func add(_ job: Job, _ key: IdempotencyKey?) async throws -> JobAddition
   func job(_ id: String) async throws -> Job?

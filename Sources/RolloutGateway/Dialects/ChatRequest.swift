@@ -26,6 +26,12 @@ package struct ChatRequest: Sendable {
     changes.last { $0.key == key }?.value ?? raw[key]
   }
 
+  /// What the model reads, as JSON.
+  package var prompt: String {
+    let parts = ["system", "messages"].compactMap { raw.json($0) }
+    return parts.map { String(decoding: $0, as: UTF8.self) }.joined(separator: "\n")
+  }
+
   /// Bytes of a member as it was written; 0 when it is absent.
   package func size(of key: String) -> Int { raw.json(key)?.count ?? 0 }
 
@@ -52,7 +58,8 @@ package struct ChatRequest: Sendable {
   /// Bytes of everything that a model reads.
   var promptSize: Int { size(of: "messages") + size(of: "system") + size(of: "tools") }
 
-  /// Tokens that a provider will count for its limits, about: four bytes each, and the whole answer.
+  /// Tokens that a provider will count for its limits, about: four bytes each, and the whole
+  /// answer.
   func tokensExpected(_ target: GatewayConfiguration.Target) -> Int {
     promptSize / 4 + outputBound(target)
   }

@@ -96,6 +96,9 @@ extension ChatEndpoint {
       let cost = gateway.cost(of: writer.usage, model: streaming.trail.target)
       record(call, streaming.trail.isFallbackModel ? .degradedModel : .ok, writer.usage, cost)
       ended(nil)
+      if captures.wants(call), let text = writer.text {
+        captures.keep(call, text, streaming.trail, writer.usage, at: clock.now)
+      }
       return (writer.usage == nil ? nil : cost, writer.text)
     } catch is Disconnected {
       record(call, .excluded)

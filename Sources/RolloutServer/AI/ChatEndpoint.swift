@@ -20,6 +20,7 @@ struct ChatEndpoint: Sendable {
   let purse: Purse
   let limits: RequestLimits
   let cache: AnswerCache
+  let captures: CaptureSampler
 
   var routes: [Route] {
     [
@@ -211,6 +212,11 @@ struct ChatEndpoint: Sendable {
         completion.cost)
       if let cached, let text = Self.plainText(completion) {
         keep(text, completion.trail, call, cached)
+      }
+      if captures.wants(call) {
+        let text =
+          Self.plainText(completion) ?? String(decoding: completion.body.bytes, as: UTF8.self)
+        captures.keep(call, text, completion.trail, completion.usage, at: clock.now)
       }
       return .provider(completion)
     } catch {

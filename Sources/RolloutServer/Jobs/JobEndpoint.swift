@@ -5,7 +5,8 @@ import RolloutCore
 import RolloutGateway
 import RolloutStore
 
-/// Requests that are answered later: `POST /v1/features/{feature}/jobs`, then `GET` until it is done.
+/// Requests that are answered later: `POST /v1/features/{feature}/jobs`, then `GET` until it is
+/// done.
 struct JobEndpoint: Sendable {
   /// Bytes of a job's request.
   private static let bodySizeMax = 4 << 20
@@ -167,8 +168,8 @@ extension ChatEndpoint {
 }
 
 extension ChatEndpoint.Answer {
-  /// Seconds after which there may be room; nil when the answer stands. A job can wait where a person
-  /// would rather have the fallback.
+  /// Seconds after which there may be room; nil when the answer stands. A job can wait where a
+  /// person would rather have the fallback.
   fileprivate func wait(_ response: HTTPResponse) -> Double? {
     if case .fallback(_, "limit", _) = self { return 1 }
     guard case .error = self,

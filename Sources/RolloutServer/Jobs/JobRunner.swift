@@ -85,7 +85,8 @@ final class JobRunner: Sendable {
 
   // MARK: Running
 
-  /// Goes on with what an earlier process left, then looks after leases until the task is cancelled.
+  /// Goes on with what an earlier process left, then looks after leases until the task is
+  /// cancelled.
   func run() async {
     do {
       try await store.endLeases()

@@ -1,8 +1,11 @@
+import RolloutCore
 import RolloutStore
 
 /// Writes what was measured each second, and puts it back after a restart.
 struct TelemetryKeeper: Sendable {
   static let interval = Duration.seconds(1)
+  /// What has expired may lie for so many rounds.
+  private static let roundsPerCleaning = 30
 
   let store: TelemetryStore
 
@@ -16,12 +19,17 @@ struct TelemetryKeeper: Sendable {
   }
 
   /// Runs until the task is cancelled. A failure is logged once, and again when it is over.
-  func run(_ ledger: OutcomeLedger, _ log: Log) async {
+  func run(_ ledger: OutcomeLedger, _ clock: any WallClock, _ log: Log) async {
     var failing = false
+    var rounds = 0
     while !Task.isCancelled {
       try? await Task.sleep(for: Self.interval)
       do {
         try await save(ledger)
+        if rounds % Self.roundsPerCleaning == 0 {
+          try await store.deleteExpiredCaptures(now: clock.now)
+        }
+        rounds += 1
         if failing { log.notice("telemetry is being written again") }
         failing = false
       } catch {

@@ -1,0 +1,91 @@
+import DocumentKit
+import HTTPKit
+import RolloutAPI
+import RolloutCore
+import RolloutGateway
+
+/// Keeps a sample of prompts and answers, redacted, where the configuration asks for it. No user id
+/// is kept.
+struct CaptureSampler: Sendable {
+  /// Captures kept at most, over all features.
+  private static let capturesMax = 10_000
+
+  let settings: GatewayConfiguration.Capture?
+  let store: any CaptureStore
+  let log: Log
+  /// Numbers in 0..<100,000.
+  var draw: @Sendable () -> Int = { Int.random(in: 0..<100_000) }
+
+  /// Whether the call is one of the sample.
+  func wants(_ call: ChatCall) -> Bool {
+    guard let settings, settings.features?.contains(call.plan.plan.feature) ?? true else {
+      return false
+    }
+    return draw() < settings.share.thousandths
+  }
+
+  /// Keeps an answer of a call that is wanted, after the client has it.
+  func keep(
+    _ call: ChatCall, _ answer: String, _ trail: Gateway.Trail, _ usage: Usage?, at now: Instant
+  ) {
+    guard let settings else { return }
+    // Not on the thread of the calls: looking for patterns takes milliseconds.
+    Task.detached(priority: .background) { [store, log] in
+      let capture = Capture(
+        request: call.requestID, feature: call.plan.plan.feature, stage: call.plan.plan.stageName,
+        at: now, expiresAt: now + settings.keepFor, provider: trail.provider, model: trail.model,
+        prompt: settings.redactor.redacted(call.request.prompt),
+        answer: settings.redactor.redacted(answer), inputTokens: usage?.inputTokens ?? 0,
+        outputTokens: usage?.outputTokens ?? 0)
+      do { try await store.keep(capture, max: Self.capturesMax) } catch {
+        log.error("a capture could not be kept", ["error": "\(error)"])
+      }
+    }
+  }
+}
+
+/// `GET` and `DELETE /v1/captures?feature=…`, for administrators.
+struct CaptureEndpoint: Sendable {
+  let store: any CaptureStore
+  let clock: any WallClock
+
+  var routes: [Route] {
+    [
+      Route(.get, "/v1/captures", .scopes([.admin]), .task(list)),
+      Route(.delete, "/v1/captures", .scopes([.admin]), .task(delete)),
+    ]
+  }
+
+  private func feature(_ request: APIRequest) throws(Problem) -> String {
+    guard let feature = try request.queryValue("feature") else {
+      throw Problem(.badRequest, "Say which feature: ?feature=…")
+    }
+    return feature
+  }
+
+  private func list(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.allowQuery("feature", "after", "limit")
+    let limit = try request.limit()
+    let found = try await store.captures(
+      try feature(request), before: try request.cursor(), limit: limit + 1, now: clock.now)
+    let page = found.prefix(limit)
+    let next = found.count > limit ? page.last.map { String($0.id) } : nil
+    return try .json(CaptureList(captures: page.map(CaptureView.init), next: next))
+  }
+
+  private func delete(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.allowQuery("feature")
+    try await store.deleteCaptures(try feature(request))
+    return .noContent
+  }
+}
+
+extension CaptureView {
+  fileprivate init(_ capture: Capture) {
+    self.init(
+      id: "\(capture.id)", requestId: capture.request, feature: capture.feature,
+      stage: capture.stage, at: capture.at.rfc3339, expiresAt: capture.expiresAt.rfc3339,
+      provider: capture.provider, model: capture.model, prompt: capture.prompt,
+      answer: capture.answer, inputTokens: capture.inputTokens, outputTokens: capture.outputTokens)
+  }
+}
