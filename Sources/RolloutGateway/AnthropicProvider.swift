@@ -18,8 +18,10 @@ struct AnthropicProvider: Provider {
       throw ProviderFailure(transport: error)
     }
     attempt.hear(head)
-    guard head.status == 200 else { throw classify(head, body) }
-    guard let answer = try? RawObject(body), answer.json("content")?.first == UInt8(ascii: "[")
+    guard head.status == 200 else { throw classify(head, body, attempt) }
+    let answer = try? RawObject(body)
+    if let error = answer?["error"], !error.isNull { throw classify(head, body, attempt) }
+    guard let answer, answer.json("content")?.first == UInt8(ascii: "[")
     else {
       throw ProviderFailure.malformed("the answer is no message")
     }
@@ -36,10 +38,11 @@ struct AnthropicProvider: Provider {
     }
     attempt.hear(answer.head)
     guard answer.head.status == 200 else {
-      throw classify(answer.head, await answer.errorBody())
+      throw classify(answer.head, await answer.errorBody(), attempt)
     }
     let stream = ProviderEventStream(
-      answer, MessageReader(), model: attempt.target.model, dropped: call.dropped)
+      answer, MessageReader(), model: attempt.target.model, dropped: call.dropped,
+      idle: attempt.idle)
     try await stream.awaitContent()
     return stream
   }
@@ -68,9 +71,14 @@ struct AnthropicProvider: Provider {
     return (call, dropped)
   }
 
-  private func classify(_ head: HTTPAnswerHead, _ body: [UInt8]) -> ProviderFailure {
+  private func classify(
+    _ head: HTTPAnswerHead, _ body: [UInt8], _ attempt: Attempt
+  ) -> ProviderFailure {
     let error = (try? JSONReader.read(body))?["error"]
-    if head.status == 429 { return .throttled(retryAfter: head.retryAfter) }
+    if error?["details"]?["error_code"]?.string == "enforced_spend_limit_reached" {
+      return .outOfMoney
+    }
+    if head.status == 429 { return .throttled(retryAfter: head.retryAfter(wall: attempt.wall)) }
     return Self.failure(error, status: head.status)
   }
 
@@ -86,7 +94,9 @@ struct AnthropicProvider: Provider {
     case ("invalid_request_error", _), ("not_found_error", _), ("request_too_large", _),
       (_, 400), (_, 404), (_, 413), (_, 422):
       // An empty account is refused as an invalid request.
-      if message.contains("credit balance") { return .outOfMoney }
+      if message.contains("credit balance") || message.contains("spend limit") {
+        return .outOfMoney
+      }
       let known = status == 200 || status == 502 ? 400 : status
       return .callerError(status: known, message: message)
     default: return .serverError(status: status)
@@ -100,16 +110,6 @@ extension HTTPStream {
     var body: [UInt8] = []
     while body.count < 65_536, let more = try? await next() { body += more }
     return body
-  }
-}
-
-extension HTTPAnswerHead {
-  /// Seconds a provider asks to wait; nil when it does not say.
-  var retryAfter: Double? {
-    if let milliseconds = header("retry-after-ms").flatMap(Double.init) {
-      return milliseconds / 1000
-    }
-    return header("retry-after").flatMap(Double.init)
   }
 }
 

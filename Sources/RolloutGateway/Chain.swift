@@ -17,6 +17,7 @@ struct Chain: Sendable {
   let board: TargetBoard
   /// Numbers in 0..<1 for the pause before a retry.
   let jitter: @Sendable () -> Double
+  let clock: any WallClock
 
   /// What has happened so far.
   private struct Progress {
@@ -123,7 +124,7 @@ struct Chain: Sendable {
     let left = progress.secondsLeft
     let attempt = Attempt(
       request: request, target: target, seconds: min(left, target.timeout?.seconds ?? left),
-      hear: gate.learn)
+      hear: gate.learn, wall: clock.now.milliseconds)
     let started = monotonicMilliseconds()
     board.begin(target)
     do {

@@ -61,6 +61,7 @@ package final class Gateway: Sendable {
   private let gates: [String: ProviderGate]
   private let board: TargetBoard
   private let jitter: @Sendable () -> Double
+  private let clock: any WallClock
   private let observe: @Sendable (AttemptReport) -> Void
 
   /// How one attempt at one target went, for metrics.
@@ -84,6 +85,7 @@ package final class Gateway: Sendable {
     self.observe = observe
     self.configuration = configuration
     self.jitter = jitter
+    self.clock = clock
     board = TargetBoard(jitter: jitter)
     providers = configuration.providers.mapValues { settings -> any Provider in
       switch settings.kind {
@@ -134,7 +136,7 @@ package final class Gateway: Sendable {
   ) -> Chain {
     Chain(
       request: request, caller: caller, route: route, providers: providers, gates: gates,
-      board: board, jitter: jitter)
+      board: board, jitter: jitter, clock: clock)
   }
 
   private func observed<Answer: Sendable>(

@@ -15,11 +15,11 @@ struct OpenAIProvider: Provider {
       throw failure(error)
     }
     attempt.hear(head)
-    guard head.status == 200 else { throw classify(head, body) }
+    guard head.status == 200 else { throw classify(head, body, attempt) }
     guard let answer = try? RawObject(body) else {
       throw ProviderFailure.malformed("the answer is not JSON")
     }
-    if let error = answer["error"], !error.isNull { throw classify(head, body) }
+    if let error = answer["error"], !error.isNull { throw classify(head, body, attempt) }
     guard answer.hasElements("choices") else {
       throw ProviderFailure.malformed("the answer has no choices")
     }
@@ -34,10 +34,11 @@ struct OpenAIProvider: Provider {
     do { answer = try await client.stream(call.http) } catch { throw failure(error) }
     attempt.hear(answer.head)
     guard answer.head.status == 200 else {
-      throw classify(answer.head, await answer.errorBody())
+      throw classify(answer.head, await answer.errorBody(), attempt)
     }
     let stream = ProviderEventStream(
-      answer, ChunkReader(), model: attempt.target.model, dropped: call.dropped)
+      answer, ChunkReader(), model: attempt.target.model, dropped: call.dropped,
+      idle: attempt.idle)
     try await stream.awaitContent()
     return stream
   }
@@ -65,14 +66,16 @@ struct OpenAIProvider: Provider {
   private func failure(_ error: any Error) -> ProviderFailure { ProviderFailure(transport: error) }
 
   /// The same status means different things: the body decides.
-  private func classify(_ head: HTTPAnswerHead, _ body: [UInt8]) -> ProviderFailure {
+  private func classify(
+    _ head: HTTPAnswerHead, _ body: [UInt8], _ attempt: Attempt
+  ) -> ProviderFailure {
     let error = (try? JSONReader.read(body))?["error"]
     let code = error?["code"]?.string ?? error?["type"]?.string ?? ""
     let message = error?["message"]?.string ?? ""
     switch head.status {
     case 429 where code == "insufficient_quota" || code == "credit_balance_exhausted":
       return .outOfMoney
-    case 429: return .throttled(retryAfter: head.retryAfter)
+    case 429: return .throttled(retryAfter: head.retryAfter(wall: attempt.wall))
     case 402: return .outOfMoney
     case 401, 403: return .credentialRefused
     case 400, 404, 413, 422:

@@ -11,6 +11,11 @@ struct Attempt: Sendable {
   var seconds: Double
   /// Told of the head of every answer, for the limits it speaks of.
   var hear: @Sendable (HTTPAnswerHead) -> Void = { _ in }
+  /// The time of day when it began, in milliseconds since 1970.
+  var wall: Int64 = 0
+
+  /// Seconds between two pieces of an answer; pings are none.
+  var idle: Double { min(target.idle.seconds, seconds) }
 }
 
 /// What a provider used, as it says itself.

@@ -7,8 +7,8 @@ protocol EventReader: Sendable {
   var dialect: ChatDialect { get }
   /// The model that answers, as far as the stream has said.
   var model: String? { get }
-  /// Whether something of the answer itself has come; until then another target may take over.
-  var hasContent: Bool { get }
+  /// Pieces of the answer itself that have come; until there is one another target may take over.
+  var pieces: Int { get }
   /// Whether the answer is whole, even if the stream should end here.
   var isWhole: Bool { get }
   /// Whether the stream has said that it ends.
@@ -26,19 +26,30 @@ final class ProviderEventStream<Reader: EventReader>: ProviderStream {
     var parser = EventStreamParser()
     var reader: Reader
     var ready: [Document] = []
+    /// Bytes read before the first content.
+    var opening = 0
+    /// When the last content came, in milliseconds of the monotonic clock.
+    var pieceAt = monotonicMilliseconds()
   }
 
   /// Events before the first content; a provider that sends more is not answering.
   private static var openingEventsMax: Int { 64 }
+  private static var openingSizeMax: Int { 256 << 10 }
 
   let dialect: ChatDialect
   let dropped: [String]
   private let answer: HTTPStream
   private let targetModel: String
+  /// Milliseconds between two pieces of content.
+  private let idle: Int
   private let state: Mutex<State>
 
   /// `model` is the name that was asked for, until the stream tells another.
-  init(_ answer: HTTPStream, _ reader: Reader, model: String, dropped: [String]) {
+  /// `idle` is in seconds.
+  init(
+    _ answer: HTTPStream, _ reader: Reader, model: String, dropped: [String], idle: Double
+  ) {
+    self.idle = Int(idle * 1000)
     self.dropped = dropped
     self.answer = answer
     targetModel = model
@@ -52,11 +63,11 @@ final class ProviderEventStream<Reader: EventReader>: ProviderStream {
   /// be handed to another target.
   func awaitContent() async throws {
     while true {
-      let (found, held) = state.withLock { state in
-        (state.reader.hasContent || state.reader.isWhole, state.ready.count)
+      let (found, held, size) = state.withLock { state in
+        (state.reader.pieces > 0 || state.reader.isWhole, state.ready.count, state.opening)
       }
       if found { return }
-      guard held <= Self.openingEventsMax else {
+      guard held <= Self.openingEventsMax, size <= Self.openingSizeMax else {
         throw ProviderFailure.malformed("no content in \(held) events")
       }
       guard try await read() else { throw ProviderFailure.malformed("the stream was empty") }
@@ -74,6 +85,9 @@ final class ProviderEventStream<Reader: EventReader>: ProviderStream {
         if state.withLock({ $0.reader.isWhole }) { return nil }
         throw ProviderFailure.interrupted("the stream ended before its answer")
       }
+      // Bytes alone prove nothing: a provider that only pings has stalled.
+      let quiet = state.withLock { $0.ready.isEmpty ? monotonicMilliseconds() - $0.pieceAt : 0 }
+      guard quiet < idle else { throw ProviderFailure.interrupted("no content any more") }
     }
   }
 
@@ -83,6 +97,9 @@ final class ProviderEventStream<Reader: EventReader>: ProviderStream {
     do { bytes = try await answer.next() } catch { throw ProviderFailure(transport: error) }
     guard let bytes else { return false }
     try state.withLock { state in
+      let before = state.reader.pieces
+      if before == 0 { state.opening += bytes.count }
+      defer { if state.reader.pieces > before { state.pieceAt = monotonicMilliseconds() } }
       let events: [[UInt8]]
       do { events = try state.parser.consume(bytes) } catch {
         throw ProviderFailure.malformed("an event is too large")
@@ -98,7 +115,7 @@ final class ProviderEventStream<Reader: EventReader>: ProviderStream {
 /// OpenAI's chat completion chunks.
 struct ChunkReader: EventReader {
   private(set) var model: String?
-  private(set) var hasContent = false
+  private(set) var pieces = 0
   /// Some servers omit [DONE]; an answer with a finish reason is whole nevertheless.
   private(set) var isWhole = false
   private(set) var hasEnded = false
@@ -123,7 +140,7 @@ struct ChunkReader: EventReader {
       if delta?["content"]?.string?.isEmpty == false || delta?["refusal"]?.string != nil
         || delta?["tool_calls"]?.array?.isEmpty == false
       {
-        hasContent = true
+        pieces += 1
       }
     }
     return chunk
@@ -133,7 +150,7 @@ struct ChunkReader: EventReader {
 /// Anthropic's events. `message_start` and pings prove nothing.
 struct MessageReader: EventReader {
   private(set) var model: String?
-  private(set) var hasContent = false
+  private(set) var pieces = 0
   private(set) var hasEnded = false
   var isWhole: Bool { hasEnded }
   var dialect: ChatDialect { .anthropic }
@@ -146,8 +163,8 @@ struct MessageReader: EventReader {
     case "error": throw AnthropicProvider.failure(event["error"], status: 502)
     case "message_start": model = event["message"]?["model"]?.string ?? model
     case "content_block_start":
-      if event["content_block"]?["type"]?.string == "tool_use" { hasContent = true }
-    case "content_block_delta": hasContent = true
+      if event["content_block"]?["type"]?.string == "tool_use" { pieces += 1 }
+    case "content_block_delta": pieces += 1
     case "message_stop": hasEnded = true
     default: break
     }

@@ -5,6 +5,8 @@ import Synchronization
 package final class ScriptedUpstream: Sendable {
   package enum Step: Sendable {
     case send(String)
+    /// Bytes that need not be whole characters.
+    case bytes([UInt8])
     case wait(milliseconds: Int)
     /// Keeps the connection open and silent until the peer leaves.
     case hang
@@ -65,7 +67,12 @@ package final class ScriptedUpstream: Sendable {
   package func next(_ steps: [Step]) { core.state.withLock { $0.scripts.append(steps) } }
 
   /// What requests get when nothing is queued.
-  package func always(_ steps: Step...) { core.state.withLock { $0.fallback = steps } }
+  package func always(_ steps: Step...) { always(steps) }
+
+  package func always(_ steps: [Step]) { core.state.withLock { $0.fallback = steps } }
+
+  /// Forgets what was queued.
+  package func clear() { core.state.withLock { $0.scripts = [] } }
 
 }
 
@@ -89,9 +96,17 @@ private final class Core: Sendable {
   /// False when the connection is over.
   private func perform(_ step: ScriptedUpstream.Step, _ peer: Int32) -> Bool {
     switch step {
-    case .send(let text):
-      let bytes = Array(text.utf8)
-      return send(peer, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count
+    case .send(let text): return perform(.bytes(Array(text.utf8)), peer)
+    case .bytes(let bytes):
+      var sent = 0
+      while sent < bytes.count {
+        let count = bytes[sent...].withUnsafeBytes {
+          send(peer, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+        }
+        guard count > 0 else { return false }
+        sent += count
+      }
+      return true
     case .wait(let milliseconds):
       usleep(UInt32(milliseconds * 1000))
       return true

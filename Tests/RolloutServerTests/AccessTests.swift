@@ -111,7 +111,8 @@ import Testing
 
   @Test(
     arguments: [
-      "auth: maybe", "unknown: 1", "limits: {queue: {length: -1}}", "providers: {a: {kind: x}}", "a: 1\na: 2",
+      "auth: maybe", "unknown: 1", "limits: {queue: {length: -1}}", "providers: {a: {kind: x}}",
+      "a: 1\na: 2",
     ])
   func `configurations that cannot work are refused`(yaml: String) {
     #expect(throws: DocumentError.self) {

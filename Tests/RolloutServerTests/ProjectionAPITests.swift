@@ -24,7 +24,8 @@ import Testing
       """, clock: clock)
     try await server.startPlan(
       "ai-summary",
-      #","route":"main","stages":[{"name":"25","percent":25},{"name":"100","percent":100}]\#(more)"#)
+      #","route":"main","stages":[{"name":"25","percent":25},{"name":"100","percent":100}]\#(more)"#
+    )
     return server
   }
 

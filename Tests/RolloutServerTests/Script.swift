@@ -1,0 +1,139 @@
+import RolloutTesting
+
+/// What a provider of one dialect says.
+struct Script {
+  typealias Step = ScriptedUpstream.Step
+
+  private let isOpenAI: Bool
+
+  init(_ spoken: FaultMatrixTests.Spoken) { isOpenAI = spoken == .openai }
+
+  // MARK: Whole answers
+
+  func whole(_ text: String) -> Step {
+    isOpenAI
+      ? .chat(text)
+      : .answer(
+        200,
+        """
+        {"id":"msg_1","type":"message","role":"assistant","model":"scripted","content":[\
+        {"type":"text","text":"\(text)"}],"stop_reason":"end_turn","stop_sequence":null,\
+        "usage":{"input_tokens":7,"output_tokens":3}}
+        """)
+  }
+
+  // MARK: Errors
+
+  func errorBody(_ type: String) -> String {
+    let error = #"{"type":"\#(type)","code":"\#(type)","message":"scripted trouble"}"#
+    return isOpenAI ? #"{"error":\#(error)}"# : #"{"type":"error","error":\#(error)}"#
+  }
+
+  func error(_ status: Int, _ type: String, _ headers: String = "") -> Step {
+    .answer(status, errorBody(type), headers: headers)
+  }
+
+  var throttle: String { isOpenAI ? "rate_limit_exceeded" : "rate_limit_error" }
+  var money: (status: Int, error: String) {
+    isOpenAI ? (429, "insufficient_quota") : (402, "billing_error")
+  }
+
+  // MARK: Streams
+
+  private func event(_ json: String) -> Step {
+    guard !isOpenAI else { return .send("data: \(json)\n\n") }
+    let type = json.split(separator: "\"").dropFirst(2).first.map(String.init) ?? ""
+    return .send("event: \(type)\ndata: \(json)\n\n")
+  }
+
+  private func chunk(_ delta: String, _ finish: String = "null") -> Step {
+    event(
+      #"{"id":"c","object":"chat.completion.chunk","created":1,"model":"scripted","choices":"#
+        + #"[{"index":0,"delta":\#(delta),"finish_reason":\#(finish)}],"usage":null}"#)
+  }
+
+  /// What comes before any content.
+  var opening: Step {
+    isOpenAI
+      ? chunk(#"{"role":"assistant","content":""}"#)
+      : event(
+        #"{"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","#
+          + #""model":"scripted","content":[],"stop_reason":null,"stop_sequence":null,"#
+          + #""usage":{"input_tokens":7,"output_tokens":1}}}"#)
+  }
+
+  func text(_ text: String) -> Step {
+    isOpenAI
+      ? chunk(#"{"content":"\#(text)"}"#)
+      : event(
+        #"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"\#(text)"}}"#
+      )
+  }
+
+  /// The same text, its JSON over two `data:` lines.
+  func multiLine(_ text: String) -> Step {
+    guard case .send(let event) = self.text(text) else { return .close }
+    return .send(event.replacing(",", with: ",\ndata: ", maxReplacements: 1))
+  }
+
+  var ping: Step { isOpenAI ? .send(": ping\n\n") : event(#"{"type":"ping"}"#) }
+
+  var failing: Step { event(errorBody("overloaded_error")) }
+
+  var unknown: Step {
+    isOpenAI
+      ? event(#"{"id":"c","object":"something.new","model":"scripted","choices":[]}"#)
+      : event(#"{"type":"something_new","index":3}"#)
+  }
+
+  private func end(_ reason: String, usage: String?) -> Step {
+    guard !isOpenAI else {
+      guard case .send(let finish) = chunk("{}", #""\#(reason)""#) else { return .close }
+      let told = usage.map {
+        #"data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"scripted","#
+          + #""choices":[],"usage":\#($0)}"# + "\n\n"
+      }
+      return .send(finish + (told ?? "") + "data: [DONE]\n\n")
+    }
+    let counts = usage.map { #","usage":\#($0)"# } ?? ""
+    let delta =
+      #"{"type":"message_delta","delta":{"stop_reason":"\#(reason)","stop_sequence":null}\#(counts)}"#
+    return .send(
+      "event: message_delta\ndata: \(delta)\n\n"
+        + "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n")
+  }
+
+  private var stop: String { isOpenAI ? "stop" : "end_turn" }
+
+  private func usage(_ input: Int, _ output: Int) -> String {
+    isOpenAI
+      ? #"{"prompt_tokens":\#(input),"completion_tokens":\#(output),"total_tokens":\#(input + output)}"#
+      : #"{"output_tokens":\#(output)}"#
+  }
+
+  var end: Step { end(stop, usage: usage(7, 3)) }
+  var endWithoutUsage: Step { end(stop, usage: nil) }
+  var endOfZero: Step { end(stop, usage: usage(0, 0)) }
+  var endForNewReason: Step { end("reason_of_next_year", usage: usage(7, 3)) }
+
+  /// Usage that comes early, and will come again.
+  var usageAgain: Step {
+    isOpenAI
+      ? event(
+        #"{"id":"c","object":"chat.completion.chunk","created":1,"model":"scripted","choices":[],"#
+          + #""usage":\#(usage(7, 1))}"#)
+      : event(
+        #"{"type":"message_delta","delta":{"stop_reason":null,"stop_sequence":null},"#
+          + #""usage":{"output_tokens":1}}"#)
+  }
+
+  /// The same events with the line ends of another world.
+  func withCRLF(_ steps: [Step]) -> [Step] {
+    steps.map { step in
+      guard case .send(let text) = step, text.hasPrefix("data") || text.hasPrefix("event") else {
+        return step
+      }
+      return .send(text.replacing("\n", with: "\r\n"))
+    }
+  }
+}
