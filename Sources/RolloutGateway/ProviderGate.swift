@@ -162,7 +162,10 @@ package final class ProviderGate: Sendable {
 
   /// Takes note of what an answer says about the provider's limits.
   func learn(_ head: HTTPAnswerHead) {
-    guard head.headers.contains(where: { $0.name.contains("ratelimit-") }) else { return }
+    guard
+      head.headers.hasName(beginning: "x-ratelimit-")
+        || head.headers.hasName(beginning: "anthropic-ratelimit-")
+    else { return }
     let now = monotonicMilliseconds()
     let wall = wall()
     state.withLock { $0.quota.learn(head, now: now, wall: wall) }

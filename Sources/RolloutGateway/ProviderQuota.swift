@@ -70,20 +70,30 @@ struct ProviderQuota: Sendable {
   /// (`anthropic-ratelimit-…`, instants); what cannot be read is not believed. `wall` is the time
   /// of day in milliseconds since 1970.
   mutating func learn(_ head: HTTPAnswerHead, now: Int, wall: Int64) {
-    for (prefix, suffixes) in [("x-ratelimit-", true), ("anthropic-ratelimit-", false)] {
-      func learnt(_ what: String) -> Learnt? {
-        func field(_ kind: String) -> String? {
-          head.header(prefix + (suffixes ? "\(kind)-\(what)" : "\(what)-\(kind)"))
-        }
-        guard let remaining = field("remaining").flatMap({ Int($0) }), remaining >= 0,
-          let reset = field("reset").flatMap({ RateReset.milliseconds($0, wall: wall) })
-        else { return nil }
-        let limit = field("limit").flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil }
-        return Learnt(limit: limit, remaining: remaining, resetAt: now + reset)
-      }
-      requests = learnt("requests") ?? requests
-      tokens = learnt("tokens") ?? tokens
+    func learnt(_ limit: String?, _ remaining: String?, _ reset: String?) -> Learnt? {
+      guard let remaining = remaining.flatMap({ Int($0) }), remaining >= 0,
+        let reset = reset.flatMap({ RateReset.milliseconds($0, wall: wall) })
+      else { return nil }
+      let limit = limit.flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil }
+      return Learnt(limit: limit, remaining: remaining, resetAt: now + reset)
     }
+    let fields = head.headers
+    requests =
+      learnt(
+        fields["x-ratelimit-limit-requests"], fields["x-ratelimit-remaining-requests"],
+        fields["x-ratelimit-reset-requests"])
+      ?? learnt(
+        fields["anthropic-ratelimit-requests-limit"],
+        fields["anthropic-ratelimit-requests-remaining"],
+        fields["anthropic-ratelimit-requests-reset"]) ?? requests
+    tokens =
+      learnt(
+        fields["x-ratelimit-limit-tokens"], fields["x-ratelimit-remaining-tokens"],
+        fields["x-ratelimit-reset-tokens"])
+      ?? learnt(
+        fields["anthropic-ratelimit-tokens-limit"],
+        fields["anthropic-ratelimit-tokens-remaining"],
+        fields["anthropic-ratelimit-tokens-reset"]) ?? tokens
   }
 
   /// What it allows in a minute, as far as anybody has said.

@@ -339,16 +339,13 @@ extension BudgetDatabase {
   ) throws {
     try connection.run(
       """
-      INSERT INTO account (budget, scope, window_start_ms) VALUES (:budget, :scope, :start)
-      ON CONFLICT DO NOTHING
-      """, key(account))
-    try connection.run(
-      """
-      UPDATE account
-      SET reserved_nanodollars = max(0, reserved_nanodollars + :reserved),
+      INSERT INTO account (
+        budget, scope, window_start_ms, spent_nanodollars, reserved_nanodollars, alerted_percent
+      ) VALUES (:budget, :scope, :start, max(0, :spent), max(0, :reserved), :alerted)
+      ON CONFLICT DO UPDATE SET
+        reserved_nanodollars = max(0, reserved_nanodollars + :reserved),
         spent_nanodollars = min(spent_nanodollars, :max - :spent) + :spent,
         alerted_percent = max(alerted_percent, :alerted)
-      WHERE budget = :budget AND scope = :scope AND window_start_ms = :start
       """,
       [
         "budget": .text(account.budget), "scope": .text(account.scope),

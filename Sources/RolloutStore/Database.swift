@@ -123,15 +123,15 @@ final class Database: Sendable {
 
     private func commit(_ jobs: [Job], _ connection: Connection) throws {
       guard !jobs.isEmpty else { return }
-      try connection.execute("BEGIN IMMEDIATE")
+      try connection.run("BEGIN IMMEDIATE")
       var acknowledge: [@Sendable () -> Void] = []
       do {
         for job in jobs {
-          try connection.execute("SAVEPOINT job")
+          try connection.run("SAVEPOINT job")
           acknowledge.append(job.perform(connection))
-          try connection.execute("RELEASE job")
+          try connection.run("RELEASE job")
         }
-        try connection.execute("COMMIT")
+        try connection.run("COMMIT")
       } catch {
         try? connection.execute("ROLLBACK")
         throw error

@@ -38,6 +38,10 @@ final class WorkQueue<Element: Sendable>: @unchecked Sendable {
     while elements.isEmpty {
       if closed { return nil }
       pthread_cond_wait(condition, mutex)
+      // Whoever woke us has more to say if it is let: what comes together is written together.
+      pthread_mutex_unlock(mutex)
+      sched_yield()
+      pthread_mutex_lock(mutex)
     }
     defer { elements = [] }
     return elements

@@ -45,7 +45,8 @@ import Testing
 
 @Suite struct ProviderQuotaTests {
   private func head(_ fields: (String, String)...) -> HTTPAnswerHead {
-    HTTPAnswerHead(status: 200, headers: fields.map { (name: $0.0, value: $0.1) })
+    HTTPAnswerHead(
+      status: 200, headers: HeaderLines(fields.map { (name: $0.0, value: $0.1) }))
   }
 
   @Test(arguments: [

@@ -63,7 +63,7 @@ final class TestServer: Sendable {
     let call = HTTPCall(
       method, "http://127.0.0.1:\(port)\(path)", headers: all, body: Array(body.utf8))
     let (head, body) = try await client.execute(call)
-    return Answer(status: head.status, headers: head.headers, body: body)
+    return Answer(status: head.status, headers: head.headers.all, body: body)
   }
 
   func stream(_ path: String, headers: [(name: String, value: String)] = []) async throws

@@ -34,17 +34,18 @@ package struct HTTPCall: Sendable {
   }
 }
 
-/// The status line and fields of an answer; names are lower case.
+/// The status line and fields of an answer.
 package struct HTTPAnswerHead: Sendable {
   package var status: Int
-  package var headers: [(name: String, value: String)]
+  package var headers: HeaderLines
 
-  package init(status: Int, headers: [(name: String, value: String)]) {
+  package init(status: Int, headers: HeaderLines) {
     self.status = status
     self.headers = headers
   }
 
-  package func header(_ name: String) -> String? { headers.first { $0.name == name }?.value }
+  /// The value of the first field of this name (lower case).
+  package func header(_ name: StaticString) -> String? { headers[name] }
 }
 
 /// Why a call got no (complete) answer.

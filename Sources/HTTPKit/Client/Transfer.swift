@@ -9,6 +9,8 @@ import Synchronization
 final class Transfer: @unchecked Sendable {
   /// Bytes kept for a slow reader before the sender is paused.
   private static let highWater = 64 * 1024
+  /// Bytes of an answer's fields that are kept.
+  private static let fieldsSizeMax = 64 * 1024
 
   private struct Shared {
     var head: HTTPAnswerHead?
@@ -32,7 +34,7 @@ final class Transfer: @unchecked Sendable {
   var loopGotByte = false
   var loopOverflow = false
   private var loopStatus = 0
-  private var loopFields: [(name: String, value: String)] = []
+  private var loopFields = HeaderLines()
   private var loopHeadDelivered = false
 
   init(_ call: HTTPCall, engine: CurlEngine, buffersWhole: Bool) {
@@ -104,18 +106,27 @@ final class Transfer: @unchecked Sendable {
 
   func loopReceive(field bytes: UnsafeRawBufferPointer) {
     loopTouch()
-    var line = Substring(String(decoding: bytes, as: UTF8.self))
-    while line.last?.isNewline == true { line.removeLast() }
-    if line.isEmpty {
+    let line = ByteView(bytes.bindMemory(to: UInt8.self))
+    if line.isEmpty || line[0] == 0x0D || line[0] == 0x0A {
       // 1xx answers are followed by another head.
       if loopStatus >= 200, !buffersWhole { loopDeliverHead() }
     } else if line.hasPrefix("HTTP/") {
-      loopFields = []
-      loopStatus = line.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
-    } else if let colon = line.firstIndex(of: ":"), loopFields.count < 200 {
-      let value = line[line.index(after: colon)...].drop { $0 == " " || $0 == "\t" }
-      loopFields.append((line[..<colon].lowercased(), String(value)))
+      loopFields = HeaderLines()
+      loopStatus = Self.status(line)
+    } else if loopFields.bytes.count + line.count <= Self.fieldsSizeMax {
+      loopFields.append(line.buffer)
     }
+  }
+
+  /// The three digits after the first space; 0 when they are none.
+  private static func status(_ line: ByteView) -> Int {
+    guard let space = line.firstIndex(of: 0x20, from: 0), space + 3 < line.count else { return 0 }
+    var status = 0
+    for index in (space + 1)...(space + 3) {
+      guard (0x30...0x39).contains(line[index]) else { return 0 }
+      status = status * 10 + Int(line[index] - 0x30)
+    }
+    return status
   }
 
   private func loopTouch() {

@@ -73,18 +73,6 @@ package struct RequestView {
 }
 
 extension RequestView {
-  /// Every field in order, names in lower case, values trimmed and decoded as UTF-8.
-  package var allFields: [(name: String, value: String)] {
-    var all: [(name: String, value: String)] = []
-    var index = 0
-    while index < fields.count {
-      guard let colon = fields.firstIndex(of: UInt8(ascii: ":"), from: index),
-        let end = fields.firstIndex(of: 0x0D, from: colon)
-      else { return all }
-      all.append(
-        (fields[index..<colon].string.lowercased(), fields[(colon + 1)..<end].trimmed.string))
-      index = end + 2
-    }
-    return all
-  }
+  /// A copy of every field that outlives the call.
+  package var headerLines: HeaderLines { HeaderLines(fields) }
 }

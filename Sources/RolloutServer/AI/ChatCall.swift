@@ -70,7 +70,14 @@ struct ChatCall: Sendable {
         plan.plan.feature, user: context.user.map { Outcome.hash(user: $0) }, at: endpoint.clock.now
       )
       : nil
-    requestID = "req_" + Digest.hexadecimal(Digest.random(12))
+    requestID = Self.newRequestID()
+  }
+
+  /// Unlike any other; nothing depends on nobody guessing it.
+  private static func newRequestID() -> String {
+    var random = SystemRandomNumberGenerator()
+    let (high, low) = (random.next(), random.next())
+    return "req_" + String(high, radix: 36) + String(low, radix: 36)
   }
 
   /// `X-Rollout-Attributes: {"email":"a@acme.com"}`, for rules of a plan's stages.

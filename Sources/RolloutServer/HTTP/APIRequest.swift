@@ -9,11 +9,11 @@ struct APIRequest: Sendable {
   /// Percent-decoded, in the order of the pattern.
   var parameters: [String]
   var query: [(name: String, value: String)]
-  var fields: [(name: String, value: String)]
+  var fields: HeaderLines
   var body: [UInt8]
   var principal: Principal
 
-  func field(_ name: String) -> String? { fields.first { $0.name == name }?.value }
+  func field(_ name: StaticString) -> String? { fields[name] }
 
   /// The only value of a query parameter; nil when absent. Throws when it stands twice.
   func queryValue(_ name: String) throws(Problem) -> String? {

@@ -158,7 +158,7 @@ final class LoopService: HTTPService {
       return nil
     }
     return APIRequest(
-      method: request.method, parameters: parameters, query: query, fields: request.allFields,
+      method: request.method, parameters: parameters, query: query, fields: request.headerLines,
       body: request.body.array, principal: principal)
   }
 

@@ -94,8 +94,10 @@ struct JobEndpoint: Sendable {
 struct JobSubmission {
   /// The native request's body.
   let body: Document
-  let user: String?
-  let attributes: String?
+  /// `X-Rollout-User`, which wins over the body.
+  private let headerUser: String?
+  private let attributes: String?
+  var user: String? { headerUser ?? body["user"]?.string }
   var expiresIn: TimeSpan?
 
   init(_ request: APIRequest) throws(Problem) {
@@ -108,7 +110,7 @@ struct JobSubmission {
       body.remove("expires_in")
     }
     self.body = body
-    user = request.field("x-rollout-user") ?? body["user"]?.string
+    headerUser = request.field("x-rollout-user")
     attributes = request.field("x-rollout-attributes")
     // What cannot be processed is refused now, while somebody listens.
     _ = try ChatRequest(native: body)
@@ -123,26 +125,26 @@ struct JobSubmission {
       return nil
     }
     self.body = body
-    user = document["user"]?.string
+    headerUser = document["user"]?.string
     attributes = document["attributes"]?.string
   }
 
   var stored: [UInt8] {
     Document.object([
-      "body": body, "user": user.map { .string($0) }, "attributes": attributes.map { .string($0) },
+      "body": body, "user": headerUser.map { .string($0) }, "attributes": attributes.map { .string($0) },
     ]).json
   }
 
   /// The request as if it had come just now.
   func request(_ job: Job) -> APIRequest {
     var fields: [(name: String, value: String)] = []
-    if let user { fields.append(("x-rollout-user", user)) }
+    if let headerUser { fields.append(("x-rollout-user", headerUser)) }
     if let attributes { fields.append(("x-rollout-attributes", attributes)) }
     let app = Principal(
       actor: .anonymous, tokenID: job.app == "anonymous" ? nil : job.app, scopes: [.evaluate],
       features: nil, expiresAt: nil)
     return APIRequest(
-      method: .post, parameters: [job.feature], query: [], fields: fields, body: [],
+      method: .post, parameters: [job.feature], query: [], fields: HeaderLines(fields), body: [],
       principal: app)
   }
 }

@@ -5,8 +5,9 @@ import Synchronization
 
 /// The health of every feature; outcomes come in from any thread, the monitor reads.
 final class OutcomeLedger: Sendable {
-  /// What is known of one feature.
-  fileprivate struct Entry {
+  /// What is known of one feature. A class: it is large, and changed in place under the mutex with
+  /// every request.
+  fileprivate final class Entry {
     var health: FeatureHealth
     var totals = RequestTotals()
     /// Outcomes not kept yet.
@@ -15,6 +16,8 @@ final class OutcomeLedger: Sendable {
     var hasNews = true
     var lookedAt = Instant(milliseconds: 0)
     var last: Assessment?
+
+    init(health: FeatureHealth) { self.health = health }
   }
 
   /// A feature about which nothing is new is looked at so often: soaks end and silences grow.
@@ -33,8 +36,10 @@ final class OutcomeLedger: Sendable {
       if !plan.isServing, isKnown { serving.remove(at: place) }
     }
     entries.withLock { entries in
-      entries[plan.feature, default: Entry(health: FeatureHealth(plan))].health.follow(plan)
-      entries[plan.feature]?.hasNews = true
+      let entry = entries[plan.feature] ?? Entry(health: FeatureHealth(plan))
+      entries[plan.feature] = entry
+      entry.health.follow(plan)
+      entry.hasNews = true
     }
   }
 
@@ -229,7 +234,7 @@ extension OutcomeLedger.Entry {
   /// recorded for replay.
   private static let freshMax = 400_000
 
-  mutating func note(_ outcome: Outcome) {
+  func note(_ outcome: Outcome) {
     totals.record(outcome)
     if fresh.count < Self.freshMax { fresh.append(outcome) }
     hasNews = true
@@ -244,7 +249,7 @@ extension OutcomeLedger.Entry {
   }
 
   /// Anybody may look; only the monitor's look makes the news old.
-  mutating func look(_ now: Instant) -> Assessment {
+  func look(_ now: Instant) -> Assessment {
     let assessment = health.assessment(now: now)
     last = assessment
     return assessment
