@@ -19,8 +19,7 @@ struct Databases: Sendable {
     control = try Store(
       directory, migrations: migrations, subscriptions: subscriptions, now: now)
     telemetry = try TelemetryStore(directory, now: now)
-    money = try BudgetDatabase(directory, now: now)
-    try await money.settleAbandoned()
+    money = try await BudgetDatabase(directory, now: now)
     jobs = try JobDatabase(directory, now: now)
   }
 

@@ -1,59 +1,71 @@
 package import RolloutCore
 import Synchronization
 
-/// The money database, `<data>/budget.db`, with the accounts in use in memory: memory decides, the
-/// file remembers. Holds that wait together are written together.
+/// The money: accounts in use are in memory, which decides; holds are in a mapped file, which a
+/// crash leaves as it was; what is spent is added to the rows of `<data>/budget.db` many times a
+/// second. So a request waits for no disk, and what a process did until it died is counted.
 ///
-/// A file of its own with `synchronous=NORMAL`: a hold costs a share of a write and no fsync, so it
-/// survives kill -9; a power loss may forget the last moments of spending.
+/// A power loss may forget the last moments of spending.
 package final class BudgetDatabase: BudgetStore {
   /// Accounts kept in memory; idle ones go first.
   private static let accountsMax = 50_000
-  /// How long a settled request may wait to be written. Until then a crash counts its hold in full.
-  private static let settleDelay = Duration.milliseconds(50)
+  /// How long what was spent waits to be added to its row.
+  private static let flushDelay = Duration.milliseconds(50)
 
-  /// Somebody who waits for the disk.
-  private typealias Waiter = CheckedContinuation<BudgetAccount?, any Error>
-
-  /// What is not on disk yet.
-  private struct Batch {
-    var holds: [(request: String, accounts: [BudgetAccount], amount: Money)] = []
-    var settled: [String] = []
-    var changes: [BudgetAccount: Change] = [:]
-    var waiters: [Waiter] = []
-
-    var isEmpty: Bool { holds.isEmpty && settled.isEmpty && changes.isEmpty && waiters.isEmpty }
+  /// What was spent and is in no row yet.
+  fileprivate struct Batch {
+    var slots: [HoldFile.Slot] = []
+    var changes: [Int: Change] = [:]
   }
 
-  /// What an account's row changes by.
-  private struct Change {
-    var spent = 0
-    var reserved = 0
+  fileprivate struct Change {
+    var spent = Money.zero
     var alerted = 0
   }
 
-  private struct State {
+  fileprivate struct State: ~Copyable {
     var book = BudgetBook()
+    var ids: [BudgetAccount: Int] = [:]
+    var file: HoldFile
+    var slots: [String: [HoldFile.Slot]] = [:]
     var batch = Batch()
     /// Accounts of a batch that is being written.
-    var writing: Set<BudgetAccount> = []
+    var writing: Set<Int> = []
+    var flushes: Int
+    /// A flush will come by itself.
+    var isScheduled = false
+    /// Those who wait for everything so far to be in its row.
+    var waiters: [CheckedContinuation<Void, any Error>] = []
     var isFlushing = false
-    var flushesLater = false
 
-    /// Whether the caller has to start a flush; none is needed while one has not begun to write.
+    /// Whether the caller has to start a flush: one at a time.
     mutating func startFlush() -> Bool {
-      guard !isFlushing, !batch.isEmpty else { return false }
+      guard !isFlushing, !batch.slots.isEmpty || !waiters.isEmpty else { return false }
       isFlushing = true
       return true
     }
   }
 
   private let database: Database
-  private let state = Mutex(State())
+  private let state: Mutex<State>
 
-  package init(_ directory: DataDirectory, now: Instant) throws {
+  /// Counts what an earlier process left behind. Throws `StoreError`.
+  package init(_ directory: DataDirectory, now: Instant) async throws {
     database = try Database(
       path: "\(directory.path)/budget.db", durability: .normal, migrations: Self.schema, now: now)
+    var file = try HoldFile(path: "\(directory.path)/holds.bin")
+    let last = try await database.read(Self.lastFlush)
+    let leftOver = file.leftOver(lastFlush: last)
+    if !leftOver.isEmpty {
+      try await database.write { connection in
+        for (account, amount) in leftOver {
+          try Self.add(Change(spent: amount), to: account, connection)
+        }
+        try Self.note(flush: last + 1, connection)
+      }
+    }
+    file.clear()
+    state = Mutex(State(file: file, flushes: last + (leftOver.isEmpty ? 0 : 1)))
   }
 
   // MARK: BudgetStore
@@ -62,83 +74,34 @@ package final class BudgetDatabase: BudgetStore {
     _ request: String, _ amount: Money, _ lines: [BudgetLine], at now: Instant
   ) async throws -> BudgetAccount? {
     while true {
-      try await open(lines.map(\.account))
-      do { return try await hold(request, amount, lines) } catch is NotOpen { continue }
-    }
-  }
-
-  /// An idle account was forgotten just before it was needed.
-  private struct NotOpen: Error {}
-
-  private func hold(
-    _ request: String, _ amount: Money, _ lines: [BudgetLine]
-  ) async throws -> BudgetAccount? {
-    try await withCheckedThrowingContinuation { (continuation: Waiter) in
-      var flushes = false
-      let full = state.withLock { state -> Result<BudgetAccount, any Error>? in
-        guard lines.allSatisfy({ state.book[$0.account] != nil }) else {
-          return .failure(NotOpen())
-        }
-        if let full = state.book.reserve(request, amount, lines) { return .success(full) }
-        let accounts = lines.map(\.account)
-        state.batch.holds.append((request, accounts, amount))
-        for account in accounts {
-          state.batch.changes[account, default: Change()].reserved &+= amount.nanodollars
-        }
-        state.batch.waiters.append(continuation)
-        flushes = state.startFlush()
-        return nil
+      let result = state.withLock { $0.hold(request, amount, lines) }
+      switch result {
+      case .held: return nil
+      case .full(let account): return account
+      case .notOpen: try await open(lines.map(\.account))
+      case .noSlot: throw StoreError.unavailable("too many requests hold money at once")
       }
-      if let full { continuation.resume(with: full.map { $0 }) }
-      if flushes { flush() }
     }
   }
 
   package func settle(
     _ request: String, _ amounts: [BudgetAccount: Money], _ lines: [BudgetLine]
   ) async throws -> [BudgetAlert] {
-    let (alerts, isFirst) = state.withLock { state -> ([BudgetAlert], Bool) in
-      guard let hold = state.book.release(request) else { return ([], false) }
-      var alerts: [BudgetAlert] = []
-      state.batch.settled.append(request)
-      for account in hold.accounts {
-        let actual = amounts[account] ?? .zero
-        var change = state.batch.changes[account] ?? Change()
-        change.reserved &-= hold.amount.nanodollars
-        change.spent &+= actual.nanodollars
-        if let line = lines.first(where: { $0.account == account }),
-          let alert = state.book.spend(actual, line)
-        {
-          alerts.append(alert)
-          change.alerted = max(change.alerted, alert.percent)
-        }
-        state.batch.changes[account] = change
-      }
-      defer { state.flushesLater = true }
-      return (alerts, !state.flushesLater)
+    let (alerts, schedules) = state.withLock { state in
+      let alerts = state.settle(request, amounts, lines)
+      defer { state.isScheduled = true }
+      return (alerts, !state.isScheduled)
     }
-    if isFirst { flushLater() }
+    if schedules { flushLater() }
     return alerts
-  }
-
-  package func settleAbandoned() async throws {
-    try await database.write { connection in
-      let holds = try connection.query(
-        "DELETE FROM hold RETURNING budget, scope, window_start_ms, nanodollars", [:], Self.hold)
-      for hold in holds {
-        try Self.write(
-          Change(spent: hold.amount.nanodollars, reserved: -hold.amount.nanodollars),
-          to: hold.account, connection)
-      }
-    }
   }
 
   package func balances(since: Instant) async throws -> [BudgetBalance] {
     try await flushed()
-    return try await database.read { connection in
+    let rows = try await database.read { connection in
       try connection.query(
         """
-        SELECT budget, scope, window_start_ms, spent_nanodollars, reserved_nanodollars
+        SELECT budget, scope, window_start_ms, spent_nanodollars
         FROM account
         WHERE window_start_ms >= :since OR window_start_ms = 0
         ORDER BY budget, window_start_ms, scope
@@ -148,7 +111,13 @@ package final class BudgetDatabase: BudgetStore {
         BudgetBalance(
           account: BudgetAccount(
             budget: row.text(0), scope: row.text(1), windowStart: row.instant(2)),
-          spent: Money(nanodollars: row.int(3)), reserved: Money(nanodollars: row.int(4)))
+          spent: Money(nanodollars: row.int(3)), reserved: .zero)
+      }
+    }
+    return state.withLock { state in
+      rows.map { row in
+        guard let entry = state.book[row.account] else { return row }
+        return BudgetBalance(account: row.account, spent: entry.spent, reserved: entry.reserved)
       }
     }
   }
@@ -160,44 +129,44 @@ package final class BudgetDatabase: BudgetStore {
 
   // MARK: Accounts in memory
 
-  /// Reads the accounts that are not in memory yet.
+  /// Reads the accounts that are not in memory yet, and makes rows for new ones.
   private func open(_ accounts: [BudgetAccount]) async throws {
-    let missing = state.withLock { state in
-      accounts.filter { state.book[$0] == nil }
-    }
+    let missing = state.withLock { state in accounts.filter { state.book[$0] == nil } }
     guard !missing.isEmpty else { return }
-    let found = try await database.read { connection in
+    let found = try await database.write { connection in
       try missing.map { account in
-        let entry = try connection.query(
+        try connection.run(
           """
-          SELECT spent_nanodollars, reserved_nanodollars, alerted_percent
+          INSERT INTO account (budget, scope, window_start_ms) VALUES (:budget, :scope, :start)
+          ON CONFLICT DO NOTHING
+          """, Self.key(account))
+        let row = try connection.query(
+          """
+          SELECT id, spent_nanodollars, alerted_percent
           FROM account
           WHERE budget = :budget AND scope = :scope AND window_start_ms = :start
           """, Self.key(account)
-        ) { row in
-          BudgetBook.Entry(
-            spent: Money(nanodollars: row.int(0)), reserved: Money(nanodollars: row.int(1)),
-            alerted: row.int(2))
-        }.first
-        return (account, entry ?? BudgetBook.Entry())
+        ) { ($0.int(0), Money(nanodollars: $0.int(1)), $0.int(2)) }.first
+        guard let row else { throw StoreError.unavailable("an account has no row") }
+        return (account, id: row.0, entry: BudgetBook.Entry(spent: row.1, alerted: row.2))
       }
     }
     state.withLock { state in
-      if state.book.entries.count >= Self.accountsMax {
-        // What is not on disk yet would be read back without its last change.
-        state.book.close { state.batch.changes[$0] == nil && !state.writing.contains($0) }
+      if state.book.entries.count >= Self.accountsMax { state.forgetIdle() }
+      for (account, id, entry) in found {
+        state.book.open(account, entry)
+        state.ids[account] = id
       }
-      for (account, entry) in found { state.book.open(account, entry) }
     }
   }
 
-  // MARK: To disk
+  // MARK: To the rows
 
-  /// Returns once everything so far is on disk.
+  /// Returns once everything so far is in its row.
   private func flushed() async throws {
-    _ = try await withCheckedThrowingContinuation { (continuation: Waiter) in
+    try await withCheckedThrowingContinuation { continuation in
       let starts = state.withLock { state in
-        state.batch.waiters.append(continuation)
+        state.waiters.append(continuation)
         return state.startFlush()
       }
       if starts { flush() }
@@ -205,70 +174,137 @@ package final class BudgetDatabase: BudgetStore {
   }
 
   private func flushLater() {
-    Task { [weak self] in
-      try? await Task.sleep(for: Self.settleDelay)
+    Task.detached { [weak self] in
+      try? await Task.sleep(for: Self.flushDelay)
       guard let self else { return }
       let starts = state.withLock { state in
-        state.flushesLater = false
+        state.isScheduled = false
         return state.startFlush()
       }
       if starts { flush() }
     }
   }
 
-  /// Hands the batch to the database's thread, which takes in all that has come until it begins.
+  /// Adds what was spent to the rows, then frees its slots.
   private func flush() {
-    let taken = Mutex<Batch?>(nil)
-    database.write { [self] connection in
-      let batch = takeBatch()
-      taken.withLock { $0 = batch }
-      try Self.write(batch, connection)
+    let (batch, waiters, number) = state.withLock { $0.takeBatch() }
+    database.write { connection in
+      for (account, change) in batch.changes { try Self.add(change, to: account, connection) }
+      try Self.note(flush: number, connection)
     } then: { [self] error in
-      // The database may have given up before it took anything.
-      let batch = taken.withLock { $0 } ?? takeBatch()
-      if let error {
-        takeBack(batch)
-        for waiter in batch.waiters { waiter.resume(throwing: error) }
-      } else {
-        state.withLock { $0.writing.subtract(batch.changes.keys) }
-        for waiter in batch.waiters { waiter.resume(returning: nil) }
+      let (goesOn, schedules) = state.withLock { state in
+        let goesOn = state.end(batch, failed: error != nil)
+        let schedules = !goesOn && !state.batch.slots.isEmpty && !state.isScheduled
+        if schedules { state.isScheduled = true }
+        return (goesOn, schedules)
       }
-    }
-  }
-
-  private func takeBatch() -> Batch {
-    state.withLock { state in
-      defer {
-        state.writing.formUnion(state.batch.changes.keys)
-        state.batch = Batch()
-        state.isFlushing = false
+      for waiter in waiters {
+        if let error { waiter.resume(throwing: error) } else { waiter.resume() }
       }
-      return state.batch
-    }
-  }
-
-  /// A batch could not be written: its holds are void, what was settled waits for the next one.
-  private func takeBack(_ batch: Batch) {
-    state.withLock { state in
-      state.writing.subtract(batch.changes.keys)
-      var changes = batch.changes
-      for hold in batch.holds {
-        _ = state.book.release(hold.request)
-        for account in hold.accounts { changes[account]?.reserved &-= hold.amount.nanodollars }
-      }
-      state.batch.settled.insert(contentsOf: batch.settled, at: 0)
-      for (account, change) in changes {
-        var sum = state.batch.changes[account] ?? Change()
-        sum.spent &+= change.spent
-        sum.reserved &+= change.reserved
-        sum.alerted = max(sum.alerted, change.alerted)
-        state.batch.changes[account] = sum
-      }
+      if goesOn { flush() }
+      if schedules { flushLater() }
     }
   }
 }
 
-// MARK: - The file
+// MARK: - Under the mutex
+
+extension BudgetDatabase {
+  fileprivate enum Holding {
+    case held
+    case full(BudgetAccount)
+    case notOpen
+    case noSlot
+  }
+}
+
+extension BudgetDatabase.State {
+  fileprivate mutating func hold(
+    _ request: String, _ amount: Money, _ lines: [BudgetLine]
+  ) -> BudgetDatabase.Holding {
+    for line in lines where book[line.account] == nil { return .notOpen }
+    if let full = book.reserve(request, amount, lines) { return .full(full) }
+    var taken: [HoldFile.Slot] = []
+    for line in lines {
+      guard let id = ids[line.account], let slot = file.hold(account: id, amount) else {
+        for slot in taken { file.release(slot) }
+        _ = book.release(request)
+        return .noSlot
+      }
+      taken.append(slot)
+    }
+    slots[request] = taken
+    return .held
+  }
+
+  fileprivate mutating func settle(
+    _ request: String, _ amounts: [BudgetAccount: Money], _ lines: [BudgetLine]
+  ) -> [BudgetAlert] {
+    guard let hold = book.release(request), let taken = slots.removeValue(forKey: request) else {
+      return []
+    }
+    var alerts: [BudgetAlert] = []
+    for (account, slot) in zip(hold.accounts, taken) {
+      let actual = amounts[account] ?? .zero
+      file.settle(slot, actual)
+      batch.slots.append(slot)
+      guard let id = ids[account] else { continue }
+      var change = batch.changes[id] ?? .init()
+      change.spent = change.spent.adding(actual)
+      let line =
+        lines.first { $0.account == account }
+        ?? BudgetLine(account: account, ceiling: nil, limit: .zero, alertAt: [])
+      if let alert = book.spend(actual, line) {
+        alerts.append(alert)
+        change.alerted = max(change.alerted, alert.percent)
+      }
+      batch.changes[id] = change
+    }
+    return alerts
+  }
+
+  fileprivate mutating func forgetIdle() {
+    // What is in no row yet would be read back without its last change.
+    let busy = writing.union(batch.changes.keys)
+    let ids = ids
+    book.close { account in ids[account].map { !busy.contains($0) } ?? true }
+    self.ids = ids.filter { book[$0.key] != nil }
+  }
+
+  fileprivate mutating func takeBatch() -> (
+    BudgetDatabase.Batch, [CheckedContinuation<Void, any Error>], Int
+  ) {
+    flushes += 1
+    for slot in batch.slots { file.mark(slot, flush: flushes) }
+    writing = Set(batch.changes.keys)
+    defer {
+      batch = .init()
+      waiters = []
+    }
+    return (batch, waiters, flushes)
+  }
+
+  /// Whether somebody waits for another flush.
+  fileprivate mutating func end(_ done: BudgetDatabase.Batch, failed: Bool) -> Bool {
+    isFlushing = false
+    writing = []
+    if failed {
+      // Its slots still say what was spent; the next flush takes them along.
+      batch.slots += done.slots
+      for (id, change) in done.changes {
+        var sum = batch.changes[id] ?? .init()
+        sum.spent = sum.spent.adding(change.spent)
+        sum.alerted = max(sum.alerted, change.alerted)
+        batch.changes[id] = sum
+      }
+      return false
+    }
+    for slot in done.slots { file.release(slot) }
+    return !waiters.isEmpty && startFlush()
+  }
+}
+
+// MARK: - The rows
 
 extension BudgetDatabase {
   private static let schema = [
@@ -294,7 +330,33 @@ extension BudgetDatabase {
           FOREIGN KEY (budget, scope, window_start_ms)
             REFERENCES account (budget, scope, window_start_ms)
         ) STRICT, WITHOUT ROWID;
-        """)
+        """),
+    // Holds move into a file of their own; those that are left count in full.
+    Migration(
+      number: 2, name: "budget-2",
+      sql: """
+        DROP TABLE hold;
+        ALTER TABLE account RENAME TO account_1;
+        CREATE TABLE account (
+          id INTEGER PRIMARY KEY AUTOINCREMENT,
+          budget TEXT NOT NULL,
+          scope TEXT NOT NULL,
+          window_start_ms INTEGER NOT NULL,
+          spent_nanodollars INTEGER NOT NULL DEFAULT 0 CHECK (spent_nanodollars >= 0),
+          alerted_percent INTEGER NOT NULL DEFAULT 0,
+          UNIQUE (budget, scope, window_start_ms)
+        ) STRICT;
+        INSERT INTO account (budget, scope, window_start_ms, spent_nanodollars, alerted_percent)
+        SELECT budget, scope, window_start_ms, spent_nanodollars + reserved_nanodollars,
+          alerted_percent
+        FROM account_1;
+        DROP TABLE account_1;
+        CREATE TABLE flush (
+          only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+          number INTEGER NOT NULL
+        ) STRICT;
+        INSERT INTO flush (only_row, number) VALUES (1, 0);
+        """),
   ]
 
   private static func key(_ account: BudgetAccount) -> KeyValuePairs<String, SQLValue> {
@@ -304,54 +366,28 @@ extension BudgetDatabase {
     ]
   }
 
-  private static func hold(_ row: Row) -> (account: BudgetAccount, amount: Money) {
-    (
-      BudgetAccount(budget: row.text(0), scope: row.text(1), windowStart: row.instant(2)),
-      Money(nanodollars: row.int(3))
-    )
+  private static func lastFlush(_ connection: Connection) throws -> Int {
+    try connection.query("SELECT number FROM flush") { $0.int(0) }.first ?? 0
   }
 
-  private static func write(_ batch: Batch, _ connection: Connection) throws {
-    for (account, change) in batch.changes { try write(change, to: account, connection) }
-    let settled = Set(batch.settled)
-    for hold in batch.holds where !settled.contains(hold.request) {
-      for account in hold.accounts {
-        try connection.run(
-          """
-          INSERT INTO hold (request, budget, scope, window_start_ms, nanodollars)
-          VALUES (:request, :budget, :scope, :start, :amount)
-          """,
-          [
-            "request": .text(hold.request), "budget": .text(account.budget),
-            "scope": .text(account.scope), "start": SQLValue(account.windowStart),
-            "amount": SQLValue(hold.amount.nanodollars),
-          ])
-      }
-    }
-    for request in batch.settled {
-      try connection.run("DELETE FROM hold WHERE request = :request", ["request": .text(request)])
-    }
+  private static func note(flush number: Int, _ connection: Connection) throws {
+    try connection.run("UPDATE flush SET number = :number", ["number": SQLValue(number)])
   }
 
-  /// Sums stop at the largest amount, and no account holds less than nothing.
-  private static func write(
-    _ change: Change, to account: BudgetAccount, _ connection: Connection
+  /// Sums stop at the largest amount.
+  private static func add(
+    _ change: Change, to account: Int, _ connection: Connection
   ) throws {
     try connection.run(
       """
-      INSERT INTO account (
-        budget, scope, window_start_ms, spent_nanodollars, reserved_nanodollars, alerted_percent
-      ) VALUES (:budget, :scope, :start, max(0, :spent), max(0, :reserved), :alerted)
-      ON CONFLICT DO UPDATE SET
-        reserved_nanodollars = max(0, reserved_nanodollars + :reserved),
-        spent_nanodollars = min(spent_nanodollars, :max - :spent) + :spent,
+      UPDATE account
+      SET spent_nanodollars = min(spent_nanodollars, :max - :spent) + :spent,
         alerted_percent = max(alerted_percent, :alerted)
+      WHERE id = :id
       """,
       [
-        "budget": .text(account.budget), "scope": .text(account.scope),
-        "start": SQLValue(account.windowStart), "reserved": SQLValue(change.reserved),
-        "spent": SQLValue(change.spent), "alerted": SQLValue(change.alerted),
-        "max": .int(Int64.max),
+        "id": SQLValue(account), "spent": SQLValue(change.spent.nanodollars),
+        "alerted": SQLValue(change.alerted), "max": .int(Int64.max),
       ])
   }
 }
