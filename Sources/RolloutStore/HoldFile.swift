@@ -17,7 +17,7 @@ struct HoldFile: ~Copyable {
   typealias Slot = Int32
 
   /// Slots there are: accounts of requests under way, and of those settled since the last flush.
-  static let capacity = 131_072
+  static let capacity = 65_536
   private static let slotSize = 64
 
   private enum State {
