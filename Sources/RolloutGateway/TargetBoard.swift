@@ -79,15 +79,13 @@ final class TargetBoard: Sendable {
   /// It ended: with an answer (or a stream's first content), or with `failure`.
   func end(_ target: GatewayConfiguration.Target, _ started: Int, _ failure: ProviderFailure?) {
     let now = monotonicMilliseconds()
-    let jitter = jitter()
+    let jitter = failure == nil ? 0 : jitter()
     state.withLock { state in
-      var retries = state.retries[target.provider] ?? RetryBudget()
       if failure == nil {
-        retries.succeed()
+        state.retries[target.provider, default: RetryBudget()].succeed()
       } else if failure?.isProviderFault == true {
-        retries.fail()
+        state.retries[target.provider, default: RetryBudget()].fail()
       }
-      state.retries[target.provider] = retries
       state.targets[target.provider]?[target.model]?.end(now, started, failure, jitter)
     }
   }

@@ -51,6 +51,39 @@ import Testing
     #expect(text == "onetwo")
   }
 
+  @Test func `handles that are used again carry nothing over`() async throws {
+    upstream.always(.answer(200, "ok"))
+    let client = try HTTPClient()
+    for (method, body, field) in [
+      ("POST", "first body, long", "1"), ("POST", "second", "2"), ("GET", "", "3"),
+      ("POST", "", "4"), ("PUT", "third", "5"), ("DELETE", "", "6"), ("GET", "", "7"),
+      ("POST", "fourth", "7"),
+    ] {
+      let call = HTTPCall(
+        method, upstream.url + "/x", headers: [("x-n", field)], body: Array(body.utf8))
+      _ = try await client.execute(call)
+      let sent = try #require(upstream.requests.last)
+      #expect(sent.hasPrefix("\(method) /x HTTP/1.1\r\n"))
+      #expect(sent.hasSuffix("\r\n\r\n\(body)"), "\(sent)")
+      #expect(sent.contains("x-n: \(field)\r\n"))
+    }
+  }
+
+  @Test func `a connection that the peer closed while idle costs no call`() async throws {
+    let client = try HTTPClient()
+    for round in 0..<30 {
+      // Kept open, closed with the answer, closed a little later.
+      switch round % 3 {
+      case 0: upstream.next(.answer(200, "\(round)"))
+      case 1: upstream.next(.answer(200, "\(round)"), .close)
+      default: upstream.next([.answer(200, "\(round)"), .wait(milliseconds: 5), .close])
+      }
+      let (_, body) = try await client.execute(call())
+      #expect(body == Array("\(round)".utf8))
+      if round % 2 == 0 { try await Task.sleep(for: .milliseconds(15)) }
+    }
+  }
+
   @Test func `each clock says which one it was`() async throws {
     #expect(try await failure(.hang) { $0.timeouts.firstByte = 0.3 } == .timeout(.firstByte))
     let part = ScriptedUpstream.Step.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")

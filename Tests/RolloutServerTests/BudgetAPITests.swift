@@ -157,4 +157,19 @@ import Testing
       try ServerConfiguration(YAMLReader.read(Array("budgets: \(budgets)".utf8))) { _ in nil }
     }
   }
+
+  @Test func `a wish for more than any model writes is bounded, and traps nothing`() async throws {
+    upstream.always(.chat("hi"))
+    let server = try await start("[{name: cap, limit_usd: 5, window: day}]")
+    for wish in [
+      #""max_tokens":9223372036854775807,"n":128"#, #""max_tokens":4611686018427387904,"n":3"#,
+      #""max_completion_tokens":9223372036854775807"#, #""max_tokens":-9223372036854775808"#,
+      #""max_tokens":1e400"#, #""max_tokens":"many""#, #""n":-5,"max_tokens":3"#,
+    ] {
+      let answer = try await ask(server, more: "," + wish)
+      #expect(answer.status == 200, "\(wish)")
+    }
+    #expect(try await budgets(server).first?["reserved_usd"]?.double == 0)
+    await server.stop()
+  }
 }

@@ -19,7 +19,6 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
 
   /// Milliseconds between looks at first-byte and idle deadlines.
   private static let sweepInterval = 50
-  private static let pooledHandlesMax = 512
 
   private static let initialized: Bool = cc_global_init() == CURLE_OK
 
@@ -43,11 +42,11 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
   private let queue = Mutex(Queue())
   private let wakeup: Int32
   private let epoll: Int32
-  private let caFile: String
 
   // loop
   private let multi: UnsafeMutableRawPointer
-  private var pool: [UnsafeMutableRawPointer] = []
+  private let handles: CurlHandles
+  private let sockets: WatchedSockets
   private var live: [UnsafeMutableRawPointer: Transfer] = [:]
   private var timerAt = Int.max
   private var nextSweep = 0
@@ -58,8 +57,9 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
       throw HTTPFailure.unreachable("libcurl could not be initialised")
     }
     self.multi = multi
-    self.caFile = caFile
     epoll = cp_epoll_create()
+    sockets = WatchedSockets(epoll)
+    handles = CurlHandles(caFile: caFile, sockets: sockets)
     wakeup = cp_eventfd_create()
     guard epoll >= 0, wakeup >= 0 else { throw SystemError("epoll_create1") }
     var event = epoll_event()
@@ -70,7 +70,8 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
     _ = cc_multi_long(multi, CURLMOPT_MAXCONNECTS, 4096)
     _ = cc_multi_long(multi, CURLMOPT_PIPELINING, Int(CURLPIPE_NOTHING))
     let me = Unmanaged.passUnretained(self).toOpaque()
-    _ = cc_multi_pointer(multi, CURLMOPT_SOCKETDATA, me)
+    _ = cc_multi_pointer(
+      multi, CURLMOPT_SOCKETDATA, Unmanaged.passUnretained(sockets).toOpaque())
     _ = cc_multi_pointer(multi, CURLMOPT_TIMERDATA, me)
     _ = cc_multi_socket(multi, onSocket)
     _ = cc_multi_timer(multi, onTimer)
@@ -140,7 +141,7 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
     }
     for case .start(let transfer) in unheard.commands { transfer.loopFinish(.cancelled) }
     for job in unheard.jobs { job.runSynchronously(on: asUnownedTaskExecutor()) }
-    for handle in pool { curl_easy_cleanup(handle) }
+    handles.close()
     curl_multi_cleanup(multi)
   }
 
@@ -158,6 +159,7 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
       _ = read(wakeup, &count, 8)
       return
     }
+    guard sockets.isWatched(descriptor) else { return }
     var mask: Int32 = 0
     if event.events & cp_epoll_in != 0 { mask |= CURL_CSELECT_IN }
     if event.events & cp_epoll_out != 0 { mask |= CURL_CSELECT_OUT }
@@ -197,20 +199,6 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
         monotonicMilliseconds() + Int(transfer.call.timeouts.idle * 1000)
       curl_easy_pause(handle, CURLPAUSE_CONT)
     case .stop: running = false
-    }
-  }
-
-  fileprivate func watch(_ descriptor: curl_socket_t, _ what: Int32) {
-    guard what != CURL_POLL_REMOVE else {
-      epoll_ctl(epoll, EPOLL_CTL_DEL, descriptor, nil)
-      return
-    }
-    var event = epoll_event()
-    event.data.fd = descriptor
-    if what & CURL_POLL_IN != 0 { event.events |= cp_epoll_in }
-    if what & CURL_POLL_OUT != 0 { event.events |= cp_epoll_out }
-    if epoll_ctl(epoll, EPOLL_CTL_MOD, descriptor, &event) != 0 {
-      epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event)
     }
   }
 
@@ -263,115 +251,38 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
   ) {
     curl_multi_remove_handle(multi, handle)
     live[handle] = nil
-    transfer.loopHeaders.map { curl_slist_free_all($0) }
-    transfer.loopHeaders = nil
     transfer.loopHandle = nil
-    if pool.count < Self.pooledHandlesMax {
-      curl_easy_reset(handle)
-      pool.append(handle)
-    } else {
-      curl_easy_cleanup(handle)
-    }
+    handles.put(handle, transfer.call)
     transfer.loopFinish(failure)
   }
 
   private func start(_ transfer: Transfer) {
     // Cancelled before it began.
     guard !transfer.loopIsDone else { return }
-    guard let handle = pool.popLast() ?? curl_easy_init() else {
+    guard let handle = handles.take(for: transfer) else {
       transfer.loopFinish(.unreachable("libcurl ran out of memory"))
       return
     }
     transfer.loopHandle = handle
     transfer.loopDeadline =
       monotonicMilliseconds() + Int(transfer.call.timeouts.firstByte * 1000)
-    configure(handle, transfer)
     // `live` holds the transfer for as long as libcurl may call back with its address.
     live[handle] = transfer
     if curl_multi_add_handle(multi, handle) != CURLM_OK {
       remove(transfer, handle, .unreachable("libcurl refused the call"))
     }
   }
-
-  private func configure(_ handle: UnsafeMutableRawPointer, _ transfer: Transfer) {
-    let call = transfer.call
-    _ = cc_set_string(handle, CURLOPT_URL, call.url)
-    _ = cc_set_long(handle, CURLOPT_NOSIGNAL, 1)
-    _ = cc_set_long(handle, CURLOPT_PATH_AS_IS, 1)
-    _ = cc_set_string(handle, CURLOPT_PROTOCOLS_STR, "http,https")
-    _ = cc_set_long(handle, CURLOPT_FOLLOWLOCATION, 0)
-    // Empty: no proxy from the environment may see credentials.
-    _ = cc_set_string(handle, CURLOPT_PROXY, "")
-    // Not HTTP/2: libcurl 7.88 does not send the cancel of a stream until other traffic moves.
-    _ = cc_set_long(handle, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
-    _ = cc_set_long(handle, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(call.timeouts.connect))
-    _ = cc_set_long(handle, CURLOPT_TIMEOUT_MS, milliseconds(call.timeouts.total))
-    _ = cc_set_long(handle, CURLOPT_TCP_NODELAY, 1)
-    _ = cc_set_long(handle, CURLOPT_TCP_KEEPALIVE, 1)
-    _ = cc_set_long(handle, CURLOPT_BUFFERSIZE, 16_384)
-    _ = cc_set_string(handle, CURLOPT_CAINFO, caFile)
-    // With a CA path set, libcurl re-reads every certificate on each handshake (25 ms).
-    _ = cc_set_string(handle, CURLOPT_CAPATH, nil)
-    _ = cc_set_long(handle, CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
-    // Removing a call that is looking up a name must not wait for the resolver's thread.
-    _ = cc_set_long(handle, CURLOPT_QUICK_EXIT, 1)
-    if call.method == "HEAD" {
-      _ = cc_set_long(handle, CURLOPT_NOBODY, 1)
-    } else if call.method != "GET" || !call.body.isEmpty {
-      call.body.withUnsafeBytes { bytes in
-        _ = cc_set_offset(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(bytes.count))
-        let base = bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
-        _ =
-          bytes.isEmpty
-          ? cc_set_string(handle, CURLOPT_COPYPOSTFIELDS, "")
-          : cc_set_string(handle, CURLOPT_COPYPOSTFIELDS, base)
-      }
-      if call.method != "POST" { _ = cc_set_string(handle, CURLOPT_CUSTOMREQUEST, call.method) }
-    }
-    // No wait for 100-continue before bodies over 1 MiB.
-    var list = curl_slist_append(nil, "Expect:")
-    for header in call.headers {
-      list = curl_slist_append(list, "\(header.name): \(header.value)")
-    }
-    transfer.loopHeaders = list
-    _ = cc_set_list(handle, CURLOPT_HTTPHEADER, list)
-    let me = Unmanaged.passUnretained(transfer).toOpaque()
-    _ = cc_set_pointer(handle, CURLOPT_HEADERDATA, me)
-    _ = cc_set_pointer(handle, CURLOPT_WRITEDATA, me)
-    if !call.allowsPrivateAddresses {
-      // Asked with the address that was looked up, so that no second lookup can change it.
-      _ = cc_set_opensocket(handle, openPublicSocket)
-      // A pooled connection was not checked by this call.
-      _ = cc_set_long(handle, CURLOPT_FRESH_CONNECT, 1)
-      _ = cc_set_long(handle, CURLOPT_FORBID_REUSE, 1)
-    }
-    _ = cc_set_callback(handle, CURLOPT_HEADERFUNCTION, onHeader)
-    _ = cc_set_callback(handle, CURLOPT_WRITEFUNCTION, onBody)
-  }
-
-  private func milliseconds(_ seconds: Double) -> Int { max(1, Int(min(seconds, 86_400) * 1000)) }
 }
 
 // Free functions: libcurl calls them on the engine's thread, outside any actor.
 
 private func onSocket(
   _ handle: UnsafeMutableRawPointer?, _ descriptor: curl_socket_t, _ what: Int32,
-  _ engine: UnsafeMutableRawPointer?, _ socket: UnsafeMutableRawPointer?
+  _ sockets: UnsafeMutableRawPointer?, _ socket: UnsafeMutableRawPointer?
 ) -> Int32 {
-  guard let engine else { return -1 }
-  Unmanaged<CurlEngine>.fromOpaque(engine).takeUnretainedValue().watch(descriptor, what)
+  guard let sockets else { return -1 }
+  Unmanaged<WatchedSockets>.fromOpaque(sockets).takeUnretainedValue().watch(descriptor, what)
   return 0
-}
-
-/// Opens a socket to a public address; refuses all others.
-private func openPublicSocket(
-  _ context: UnsafeMutableRawPointer?, _ purpose: curlsocktype,
-  _ address: UnsafeMutablePointer<curl_sockaddr>?
-) -> curl_socket_t {
-  guard let address else { return CURL_SOCKET_BAD }
-  let isPublic = withUnsafePointer(to: &address.pointee.addr) { isPublicAddress($0) }
-  guard isPublic else { return CURL_SOCKET_BAD }
-  return socket(address.pointee.family, address.pointee.socktype, address.pointee.protocol)
 }
 
 private func onTimer(
@@ -380,23 +291,4 @@ private func onTimer(
   guard let engine else { return -1 }
   Unmanaged<CurlEngine>.fromOpaque(engine).takeUnretainedValue().setTimer(milliseconds)
   return 0
-}
-
-private func onHeader(
-  _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int,
-  _ transfer: UnsafeMutableRawPointer?
-) -> Int {
-  guard let transfer else { return 0 }
-  Unmanaged<Transfer>.fromOpaque(transfer).takeUnretainedValue()
-    .loopReceive(field: UnsafeRawBufferPointer(start: bytes, count: size * count))
-  return size * count
-}
-
-private func onBody(
-  _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int,
-  _ transfer: UnsafeMutableRawPointer?
-) -> Int {
-  guard let transfer else { return 0 }
-  return Unmanaged<Transfer>.fromOpaque(transfer).takeUnretainedValue()
-    .loopReceive(body: UnsafeRawBufferPointer(start: bytes, count: size * count))
 }

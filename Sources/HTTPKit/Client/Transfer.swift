@@ -28,7 +28,6 @@ final class Transfer: @unchecked Sendable {
   private let shared = Mutex(Shared())
 
   var loopHandle: UnsafeMutableRawPointer?
-  var loopHeaders: UnsafeMutablePointer<curl_slist>?
   var loopDeadline = Int.max
   var loopPaused = false
   var loopGotByte = false

@@ -15,10 +15,16 @@ package struct ChatRequest: Sendable {
   private let raw: RawObject
   /// What is set over the caller's members.
   private var changes: [(key: String, value: Document)] = []
+  /// What the caller says that the answer may take, and how many answers are wanted.
+  private var outputAsked: Int?
+  private let choices: Int
 
   package init(_ raw: RawObject, dialect: ChatDialect = .openai) {
     self.raw = raw
     self.dialect = dialect
+    let asked = raw["max_completion_tokens"]?.int ?? raw["max_tokens"]?.int
+    outputAsked = asked.map { min($0, Self.maxTokensMax) }
+    choices = min(128, max(1, raw["n"]?.int ?? 1))
   }
 
   /// A member of the body; nil when it is absent. Reads its value each time.
@@ -49,10 +55,9 @@ package struct ChatRequest: Sendable {
 
   /// Tokens that a target may answer with at most.
   func outputBound(_ target: GatewayConfiguration.Target) -> Int {
-    let asked = self["max_completion_tokens"]?.int ?? self["max_tokens"]?.int
     let params = target.params.first { $0.key == "max_tokens" || $0.key == "max_completion_tokens" }
-    let choices = max(1, self["n"]?.int ?? 1)
-    return max(0, params?.value.int ?? asked ?? Self.maxTokensDefault) * min(choices, 128)
+    let bound = params?.value.int ?? outputAsked ?? Self.maxTokensDefault
+    return max(0, min(bound, Self.maxTokensMax)) * choices
   }
 
   /// Bytes of everything that a model reads.
@@ -67,9 +72,13 @@ package struct ChatRequest: Sendable {
   /// A request without a bound on its answer gets one, so that it cannot cost more than was held
   /// for it.
   package mutating func boundOutput() {
-    guard self["max_completion_tokens"]?.int == nil, self["max_tokens"]?.int == nil else { return }
+    guard outputAsked == nil else { return }
+    outputAsked = Self.maxTokensDefault
     set("max_tokens", .int(Self.maxTokensDefault))
   }
+
+  /// No model writes more; a larger wish counts as this one.
+  private static let maxTokensMax = 1_000_000_000
 
   /// What an answer may take when nobody says.
   static let maxTokensDefault = 4096

@@ -4,6 +4,7 @@ import RolloutAPI
 import RolloutCore
 import RolloutGateway
 import RolloutStore
+import Synchronization
 
 /// One AI request: who asks for what, and what the evaluator says.
 struct ChatCall: Sendable {
@@ -73,11 +74,14 @@ struct ChatCall: Sendable {
     requestID = Self.newRequestID()
   }
 
+  /// Drawn at the start: two processes do not meet.
+  private static let requestPrefix = "req_" + Digest.hexadecimal(Digest.random(8))
+  private static let requestCount = Atomic<Int>(0)
+
   /// Unlike any other; nothing depends on nobody guessing it.
   private static func newRequestID() -> String {
-    var random = SystemRandomNumberGenerator()
-    let (high, low) = (random.next(), random.next())
-    return "req_" + String(high, radix: 36) + String(low, radix: 36)
+    let number = requestCount.wrappingAdd(1, ordering: .relaxed).newValue
+    return requestPrefix + String(number, radix: 36)
   }
 
   /// `X-Rollout-Attributes: {"email":"a@acme.com"}`, for rules of a plan's stages.

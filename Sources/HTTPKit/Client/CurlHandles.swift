@@ -1,0 +1,191 @@
+internal import CCurl
+import Glibc
+
+/// libcurl's handles, kept ready for the next call of their kind: setting one up anew takes as long
+/// as parsing an answer. For the engine's thread alone.
+final class CurlHandles {
+  /// What is set once.
+  private struct Kind: Hashable {
+    var url: String
+    var method: String
+    var hasBody: Bool
+    var allowsPrivateAddresses: Bool
+
+    init(_ call: HTTPCall) {
+      url = call.url
+      method = call.method
+      hasBody = !call.body.isEmpty
+      allowsPrivateAddresses = call.allowsPrivateAddresses
+    }
+  }
+
+  /// The fields that a handle has been given.
+  private struct Fields {
+    var sent: [(name: String, value: String)]
+    var list: UnsafeMutablePointer<curl_slist>?
+  }
+
+  private static let idleMax = 512
+  /// A handle keeps its last body: one with a larger one is not kept.
+  private static let keptBodyMax = 64 * 1024
+
+  private let caFile: String
+  private let sockets: WatchedSockets
+  private var idle: [Kind: [UnsafeMutableRawPointer]] = [:]
+  private var idleCount = 0
+  private var fields: [UnsafeMutableRawPointer: Fields] = [:]
+
+  init(caFile: String, sockets: WatchedSockets) {
+    self.caFile = caFile
+    self.sockets = sockets
+  }
+
+  /// A handle that is ready to be added; nil when libcurl has no memory.
+  func take(for transfer: Transfer) -> UnsafeMutableRawPointer? {
+    let handle: UnsafeMutableRawPointer
+    if let known = idle[Kind(transfer.call)]?.popLast() {
+      handle = known
+      idleCount -= 1
+    } else {
+      guard let made = curl_easy_init() else { return nil }
+      handle = made
+      setUp(handle, transfer.call)
+    }
+    prepare(handle, transfer)
+    return handle
+  }
+
+  /// Takes back a handle whose call is over.
+  func put(_ handle: UnsafeMutableRawPointer, _ call: HTTPCall) {
+    guard call.body.count <= Self.keptBodyMax else {
+      discard(handle)
+      return
+    }
+    if idleCount >= Self.idleMax { discardAny() }
+    idle[Kind(call), default: []].append(handle)
+    idleCount += 1
+  }
+
+  /// Kinds that come once (a query with a time in it) must not keep out those that come again.
+  private func discardAny() {
+    guard let kind = idle.first(where: { !$0.value.isEmpty })?.key,
+      let handle = idle[kind]?.popLast()
+    else { return }
+    if idle[kind]?.isEmpty == true { idle[kind] = nil }
+    discard(handle)
+    idleCount -= 1
+  }
+
+  func close() {
+    for handle in idle.values.joined() { discard(handle) }
+    idle = [:]
+  }
+
+  private func discard(_ handle: UnsafeMutableRawPointer) {
+    curl_easy_cleanup(handle)
+    if let list = fields.removeValue(forKey: handle)?.list { curl_slist_free_all(list) }
+  }
+
+  private func setUp(_ handle: UnsafeMutableRawPointer, _ call: HTTPCall) {
+    _ = cc_set_string(handle, CURLOPT_URL, call.url)
+    _ = cc_set_long(handle, CURLOPT_NOSIGNAL, 1)
+    _ = cc_set_long(handle, CURLOPT_PATH_AS_IS, 1)
+    _ = cc_set_string(handle, CURLOPT_PROTOCOLS_STR, "http,https")
+    _ = cc_set_long(handle, CURLOPT_FOLLOWLOCATION, 0)
+    // Empty: no proxy from the environment may see credentials.
+    _ = cc_set_string(handle, CURLOPT_PROXY, "")
+    // Not HTTP/2: libcurl 7.88 does not send the cancel of a stream until other traffic moves.
+    _ = cc_set_long(handle, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
+    _ = cc_set_long(handle, CURLOPT_TCP_NODELAY, 1)
+    _ = cc_set_long(handle, CURLOPT_TCP_KEEPALIVE, 1)
+    _ = cc_set_long(handle, CURLOPT_BUFFERSIZE, 16_384)
+    _ = cc_set_string(handle, CURLOPT_CAINFO, caFile)
+    // With a CA path set, libcurl re-reads every certificate on each handshake (25 ms).
+    _ = cc_set_string(handle, CURLOPT_CAPATH, nil)
+    _ = cc_set_long(handle, CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
+    // Removing a call that is looking up a name must not wait for the resolver's thread.
+    _ = cc_set_long(handle, CURLOPT_QUICK_EXIT, 1)
+    if call.method == "HEAD" { _ = cc_set_long(handle, CURLOPT_NOBODY, 1) }
+    if !call.allowsPrivateAddresses {
+      // Asked with the address that was looked up, so that no second lookup can change it.
+      _ = cc_set_opensocket(handle, openPublicSocket)
+      // A pooled connection was not checked by this call.
+      _ = cc_set_long(handle, CURLOPT_FRESH_CONNECT, 1)
+      _ = cc_set_long(handle, CURLOPT_FORBID_REUSE, 1)
+    }
+    // The engine owns both, and outlives every handle.
+    _ = cc_set_closesocket(
+      handle, closeWatchedSocket, Unmanaged.passUnretained(sockets).toOpaque())
+    _ = cc_set_callback(handle, CURLOPT_HEADERFUNCTION, onHeader)
+    _ = cc_set_callback(handle, CURLOPT_WRITEFUNCTION, onBody)
+  }
+
+  /// What is each call's own.
+  private func prepare(_ handle: UnsafeMutableRawPointer, _ transfer: Transfer) {
+    let call = transfer.call
+    _ = cc_set_long(handle, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(call.timeouts.connect))
+    _ = cc_set_long(handle, CURLOPT_TIMEOUT_MS, milliseconds(call.timeouts.total))
+    if call.method != "HEAD", call.method != "GET" || !call.body.isEmpty {
+      call.body.withUnsafeBytes { bytes in
+        _ = cc_set_offset(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(bytes.count))
+        let base = bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
+        _ =
+          bytes.isEmpty
+          ? cc_set_string(handle, CURLOPT_COPYPOSTFIELDS, "")
+          : cc_set_string(handle, CURLOPT_COPYPOSTFIELDS, base)
+      }
+      if call.method != "POST" { _ = cc_set_string(handle, CURLOPT_CUSTOMREQUEST, call.method) }
+    }
+    setFields(handle, call.headers)
+    let me = Unmanaged.passUnretained(transfer).toOpaque()
+    _ = cc_set_pointer(handle, CURLOPT_HEADERDATA, me)
+    _ = cc_set_pointer(handle, CURLOPT_WRITEDATA, me)
+  }
+
+  private func setFields(
+    _ handle: UnsafeMutableRawPointer, _ new: [(name: String, value: String)]
+  ) {
+    let old = fields[handle]
+    if let old, old.sent.elementsEqual(new, by: ==) { return }
+    // No wait for 100-continue before bodies over 1 MiB.
+    var list = curl_slist_append(nil, "Expect:")
+    for field in new { list = curl_slist_append(list, "\(field.name): \(field.value)") }
+    _ = cc_set_list(handle, CURLOPT_HTTPHEADER, list)
+    if let list = old?.list { curl_slist_free_all(list) }
+    fields[handle] = Fields(sent: new, list: list)
+  }
+
+  private func milliseconds(_ seconds: Double) -> Int { max(1, Int(min(seconds, 86_400) * 1000)) }
+}
+
+// Free functions: libcurl calls them on the engine's thread, outside any actor.
+
+/// Opens a socket to a public address; refuses all others.
+private func openPublicSocket(
+  _ context: UnsafeMutableRawPointer?, _ purpose: curlsocktype,
+  _ address: UnsafeMutablePointer<curl_sockaddr>?
+) -> curl_socket_t {
+  guard let address else { return CURL_SOCKET_BAD }
+  let isPublic = withUnsafePointer(to: &address.pointee.addr) { isPublicAddress($0) }
+  guard isPublic else { return CURL_SOCKET_BAD }
+  return socket(address.pointee.family, address.pointee.socktype, address.pointee.protocol)
+}
+
+private func onHeader(
+  _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int,
+  _ transfer: UnsafeMutableRawPointer?
+) -> Int {
+  guard let transfer else { return 0 }
+  Unmanaged<Transfer>.fromOpaque(transfer).takeUnretainedValue()
+    .loopReceive(field: UnsafeRawBufferPointer(start: bytes, count: size * count))
+  return size * count
+}
+
+private func onBody(
+  _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int,
+  _ transfer: UnsafeMutableRawPointer?
+) -> Int {
+  guard let transfer else { return 0 }
+  return Unmanaged<Transfer>.fromOpaque(transfer).takeUnretainedValue()
+    .loopReceive(body: UnsafeRawBufferPointer(start: bytes, count: size * count))
+}

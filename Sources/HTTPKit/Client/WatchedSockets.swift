@@ -1,0 +1,75 @@
+internal import CCurl
+internal import CPlatform
+import Glibc
+
+/// What epoll watches for libcurl, with as few system calls as that takes.
+///
+/// libcurl stops watching a connection when its call ends and watches it again with the next one;
+/// epoll is told only when something happens in between, or when it has to watch for something else.
+/// For the engine's thread alone.
+final class WatchedSockets {
+  /// What libcurl wants to know of a descriptor, and what epoll was told.
+  private struct Watch {
+    var wanted: UInt32 = 0
+    var told: UInt32 = 0
+  }
+
+  private let epoll: Int32
+  private var watches: [Watch] = []
+
+  init(_ epoll: Int32) { self.epoll = epoll }
+
+  /// libcurl's wish (`CURL_POLL_…`).
+  func watch(_ descriptor: Int32, _ what: Int32) {
+    guard descriptor >= 0 else { return }
+    let index = Int(descriptor)
+    if index >= watches.count {
+      watches += Array(repeating: Watch(), count: index + 1 - watches.count)
+    }
+    var wanted: UInt32 = 0
+    if what != CURL_POLL_REMOVE {
+      if what & CURL_POLL_IN != 0 { wanted |= cp_epoll_in }
+      if what & CURL_POLL_OUT != 0 { wanted |= cp_epoll_out }
+    }
+    watches[index].wanted = wanted
+    guard wanted != 0, watches[index].told != wanted else { return }
+    var event = epoll_event()
+    event.data.fd = descriptor
+    event.events = wanted
+    let isKnown = watches[index].told != 0
+    if epoll_ctl(epoll, isKnown ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, descriptor, &event) != 0 {
+      // A number that was closed behind our back, or that epoll still has.
+      epoll_ctl(epoll, isKnown ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, descriptor, &event)
+    }
+    watches[index].told = wanted
+  }
+
+  /// Whether libcurl wants to hear of an event. If not, epoll is told to be quiet: the peer of an idle
+  /// connection has left, which libcurl sees when it would use it.
+  func isWatched(_ descriptor: Int32) -> Bool {
+    let index = Int(descriptor)
+    guard watches.indices.contains(index) else { return false }
+    if watches[index].wanted != 0 { return true }
+    epoll_ctl(epoll, EPOLL_CTL_DEL, descriptor, nil)
+    watches[index].told = 0
+    return false
+  }
+
+  /// libcurl closes a descriptor, which ends epoll's watch too.
+  func forget(_ descriptor: Int32) {
+    let index = Int(descriptor)
+    if watches.indices.contains(index) { watches[index] = Watch() }
+  }
+}
+
+// Free functions: libcurl calls them on the engine's thread, outside any actor.
+
+/// Closes a socket of libcurl's.
+func closeWatchedSocket(
+  _ sockets: UnsafeMutableRawPointer?, _ descriptor: curl_socket_t
+) -> Int32 {
+  if let sockets {
+    Unmanaged<WatchedSockets>.fromOpaque(sockets).takeUnretainedValue().forget(descriptor)
+  }
+  return close(descriptor)
+}
