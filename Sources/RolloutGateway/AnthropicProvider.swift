@@ -7,9 +7,18 @@ struct AnthropicProvider: Provider {
   /// The version of the API that the shapes here are of.
   private static let version = "2023-06-01"
 
-  let settings: GatewayConfiguration.ProviderSettings
-  let client: HTTPClient
-  var name: String { settings.name }
+  let name: String
+  private let address: ProviderAddress
+  private let client: HTTPClient
+
+  init(settings: GatewayConfiguration.ProviderSettings, client: HTTPClient) {
+    name = settings.name
+    self.client = client
+    let key = settings.apiKey.map { [(name: "x-api-key", value: $0)] } ?? []
+    address = ProviderAddress(
+      "\(settings.baseURL)/v1/messages",
+      credentials: [("anthropic-version", Self.version)] + key)
+  }
 
   func complete(_ attempt: Attempt) async throws -> ProviderAnswer {
     let call = try call(attempt, streams: false)
@@ -59,16 +68,7 @@ struct AnthropicProvider: Provider {
     members.append(("model", .string(attempt.target.model)))
     members.append(("stream", streams ? .bool(true) : nil))
     let (body, dropped) = try attempt.request.body(in: .anthropic, members)
-    var headers: [(name: String, value: String)] = [
-      ("content-type", "application/json"),
-      ("accept", streams ? "text/event-stream" : "application/json"),
-      ("anthropic-version", Self.version),
-    ]
-    if let key = settings.apiKey { headers.append(("x-api-key", key)) }
-    var call = HTTPCall(
-      "POST", "\(settings.baseURL)/v1/messages", headers: headers, body: body)
-    call.setTimeouts(attempt, streams: streams)
-    return (call, dropped)
+    return (address.call(body, attempt, streams: streams), dropped)
   }
 
   private func classify(
@@ -110,16 +110,5 @@ extension HTTPStream {
     var body: [UInt8] = []
     while body.count < 65_536, let more = try? await next() { body += more }
     return body
-  }
-}
-
-extension HTTPCall {
-  /// The clocks of an attempt; the smallest wins.
-  mutating func setTimeouts(_ attempt: Attempt, streams: Bool) {
-    timeouts.connect = min(attempt.target.connect.seconds, attempt.seconds)
-    let first = attempt.target.firstContent?.seconds ?? attempt.seconds
-    timeouts.firstByte = streams ? min(first, attempt.seconds) : attempt.seconds
-    timeouts.idle = min(attempt.target.idle.seconds, attempt.seconds)
-    timeouts.total = attempt.seconds
   }
 }

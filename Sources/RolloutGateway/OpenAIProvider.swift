@@ -4,9 +4,17 @@ import RolloutCore
 
 /// Any server that speaks OpenAI's chat completions.
 struct OpenAIProvider: Provider {
-  let settings: GatewayConfiguration.ProviderSettings
-  let client: HTTPClient
-  var name: String { settings.name }
+  let name: String
+  private let address: ProviderAddress
+  private let client: HTTPClient
+
+  init(settings: GatewayConfiguration.ProviderSettings, client: HTTPClient) {
+    name = settings.name
+    self.client = client
+    address = ProviderAddress(
+      "\(settings.baseURL)/chat/completions",
+      credentials: settings.apiKey.map { [(name: "authorization", value: "Bearer \($0)")] } ?? [])
+  }
 
   func complete(_ attempt: Attempt) async throws -> ProviderAnswer {
     let call = try call(attempt, streams: false)
@@ -52,15 +60,7 @@ struct OpenAIProvider: Provider {
         ("model", .string(attempt.target.model)), ("stream", streams ? .bool(true) : nil),
         ("stream_options", streams ? .object(["include_usage": .bool(true)]) : nil),
       ])
-    var headers: [(name: String, value: String)] = [
-      ("content-type", "application/json"),
-      ("accept", streams ? "text/event-stream" : "application/json"),
-    ]
-    if let key = settings.apiKey { headers.append(("authorization", "Bearer \(key)")) }
-    var call = HTTPCall(
-      "POST", "\(settings.baseURL)/chat/completions", headers: headers, body: body)
-    call.setTimeouts(attempt, streams: streams)
-    return (call, dropped)
+    return (address.call(body, attempt, streams: streams), dropped)
   }
 
   private func failure(_ error: any Error) -> ProviderFailure { ProviderFailure(transport: error) }

@@ -63,7 +63,8 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
     wakeup = cp_eventfd_create()
     guard epoll >= 0, wakeup >= 0 else { throw SystemError("epoll_create1") }
     var event = epoll_event()
-    event.events = cp_epoll_in
+    // Edge-triggered: every wake-up is an event, and nobody has to read the counter.
+    event.events = cp_epoll_in | cp_epoll_et
     event.data.fd = wakeup
     epoll_ctl(epoll, EPOLL_CTL_ADD, wakeup, &event)
     // Idle connections kept; fewer than calls in flight would close one at each end of a call.
@@ -154,11 +155,7 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
 
   private func act(on event: epoll_event) {
     let descriptor = event.data.fd
-    if descriptor == wakeup {
-      var count: UInt64 = 0
-      _ = read(wakeup, &count, 8)
-      return
-    }
+    guard descriptor != wakeup else { return }
     guard sockets.isWatched(descriptor) else { return }
     var mask: Int32 = 0
     if event.events & cp_epoll_in != 0 { mask |= CURL_CSELECT_IN }

@@ -128,10 +128,10 @@ package final class HTTPClient: Sendable {
 
   private func check(_ call: HTTPCall) throws(HTTPFailure) {
     for header in call.headers {
-      let clean = (header.name + header.value).utf8.allSatisfy {
-        $0 >= 0x20 && $0 != 0x7F || $0 == 9
+      func isClean(_ text: String) -> Bool {
+        text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F || $0 == 9 }
       }
-      guard clean, !header.name.isEmpty else {
+      guard isClean(header.name), isClean(header.value), !header.name.isEmpty else {
         throw .invalidRequest("The header \(header.name.prefix(40)) holds a control character.")
       }
     }

@@ -43,7 +43,8 @@ final class EventLoop {
     events = Array(repeating: epoll_event(), count: 256)
     scratch = Array(repeating: 0, count: 64 * 1024)
     try watch(listener, Self.listenerTag)
-    try watch(mailbox.descriptor, Self.mailboxTag)
+    // Edge-triggered: every wake-up is an event, and nobody has to read the counter.
+    try watch(mailbox.descriptor, Self.mailboxTag, cp_epoll_in | cp_epoll_et)
   }
 
   deinit {
@@ -51,9 +52,11 @@ final class EventLoop {
     if listener >= 0 { close(listener) }
   }
 
-  private func watch(_ descriptor: Int32, _ tag: UInt64) throws {
+  private func watch(
+    _ descriptor: Int32, _ tag: UInt64, _ events: UInt32 = cp_epoll_in
+  ) throws {
     var event = epoll_event()
-    event.events = cp_epoll_in
+    event.events = events
     event.data.u64 = tag
     guard epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0 else {
       throw SystemError("epoll_ctl")

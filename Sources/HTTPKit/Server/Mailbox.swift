@@ -38,14 +38,11 @@ final class Mailbox: Sendable {
     }
     guard wasEmpty else { return }
     var one: UInt64 = 1
-    // A full counter means a wake-up is already pending.
     _ = write(descriptor, &one, 8)
   }
 
   func take() -> [Message] {
-    var count: UInt64 = 0
-    _ = read(descriptor, &count, 8)
-    return queue.withLock { queue in
+    queue.withLock { queue in
       defer { queue = [] }
       return queue
     }

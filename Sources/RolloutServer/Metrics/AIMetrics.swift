@@ -18,8 +18,7 @@ final class AIMetrics: Sendable {
   struct Numbers: Sendable {
     var durations: [Key: DurationHistogram] = [:]
     var firstChunks: [Key: DurationHistogram] = [:]
-    var inputTokens: [Key: TokenHistogram] = [:]
-    var outputTokens: [Key: TokenHistogram] = [:]
+    var tokens: [Key: TokenUse] = [:]
     /// Requests that a limit on users or apps turned away, by its name.
     var limited: [String: Int] = [:]
   }
@@ -44,12 +43,11 @@ final class AIMetrics: Sendable {
     _ provider: String, _ model: String, seconds: Double, failure: String?, usage: Usage?
   ) {
     let key = Key(provider: provider, model: model, error: failure ?? "")
-    let plain = Key(provider: provider, model: model)
     numbers.withLock { numbers in
       numbers.durations[key, default: DurationHistogram()].record(seconds: seconds)
       guard let usage else { return }
-      numbers.inputTokens[plain, default: TokenHistogram()].record(usage.inputTokens)
-      numbers.outputTokens[plain, default: TokenHistogram()].record(usage.outputTokens)
+      let plain = Key(provider: provider, model: model)
+      numbers.tokens[plain, default: TokenUse()].record(usage)
     }
   }
 
@@ -62,6 +60,17 @@ final class AIMetrics: Sendable {
     numbers.withLock {
       $0.firstChunks[key, default: DurationHistogram()].record(seconds: seconds)
     }
+  }
+}
+
+/// Tokens of the calls to one model.
+struct TokenUse: Sendable {
+  private(set) var input = TokenHistogram()
+  private(set) var output = TokenHistogram()
+
+  mutating func record(_ usage: Usage) {
+    input.record(usage.inputTokens)
+    output.record(usage.outputTokens)
   }
 }
 

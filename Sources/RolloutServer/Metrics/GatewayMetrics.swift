@@ -34,8 +34,9 @@ struct GatewayMetrics: Sendable {
         "gen_ai_client_operation_time_to_first_chunk_seconds", labels(key), histogram)
     }
     writer.metric("gen_ai_client_token_usage", "histogram", "Tokens of a call, by type.")
-    for (type, series) in [("input", numbers.inputTokens), ("output", numbers.outputTokens)] {
-      for (key, histogram) in series.sorted(by: { $0.key < $1.key }) {
+    for (type, part) in [("input", \TokenUse.input), ("output", \TokenUse.output)] {
+      for (key, use) in numbers.tokens.sorted(by: { $0.key < $1.key }) {
+        let histogram = use[keyPath: part]
         writer.histogram(
           "gen_ai_client_token_usage", labels(key) + [("gen_ai_token_type", type)],
           bounds: TokenHistogram.bounds.map(String.init), counts: histogram.counts,
