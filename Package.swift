@@ -60,7 +60,7 @@ let package = Package(
       swiftSettings: strict),
 
     .executableTarget(
-      name: "RolloutBenchmarks", dependencies: ["RolloutCore", "DocumentKit"],
+      name: "RolloutBenchmarks", dependencies: ["RolloutCore", "DocumentKit", "HTTPKit"],
       path: "Benchmarks/Sources", swiftSettings: strict),
 
     suite("DocumentKitTests", ["DocumentKit"]),

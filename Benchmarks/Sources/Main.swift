@@ -2,10 +2,16 @@ import DocumentKit
 import Glibc
 import RolloutCore
 
-/// Times decisions in process and counts their allocations; prints one JSON object.
+/// Times decisions in process and counts their allocations; prints one JSON object. With
+/// `upstream PORT` it is a provider to measure gateways with.
 @main
 enum Main {
-  static func main() throws {
+  static func main() async throws {
+    if CommandLine.arguments.count == 3, CommandLine.arguments[1] == "upstream",
+      let port = Int(CommandLine.arguments[2])
+    {
+      try await Upstream.serve(port)
+    }
     let result = Document.object([
       "percentage_ns": .double(try time(percentage())),
       "percentage_allocations": .int(try allocations(percentage())),

@@ -12,12 +12,22 @@
 // the two modules different ideas of the same structs.
 extern int accept4(int, struct sockaddr *, socklen_t *, int);
 extern int pthread_setname_np(pthread_t, const char *);
+extern int sched_getaffinity(pid_t, size_t, void *);
 
 // The epoll and eventfd flags are C enums, which Swift imports as distinct types.
 static inline int cp_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
 static inline int cp_eventfd_create(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
 static inline int cp_accept(int fd, struct sockaddr *address, socklen_t *length) {
   return accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+// Processors this process may run on, which a container or taskset may have made fewer; 0 when
+// nobody knows. The macros that count them need _GNU_SOURCE too.
+static inline int cp_processors(void) {
+  unsigned long mask[128] = {0};
+  if (sched_getaffinity(0, sizeof mask, mask) != 0) return 0;
+  int count = 0;
+  for (size_t i = 0; i < sizeof mask / sizeof mask[0]; i++) count += __builtin_popcountl(mask[i]);
+  return count;
 }
 static const unsigned int cp_epoll_in = EPOLLIN;
 static const unsigned int cp_epoll_out = EPOLLOUT;

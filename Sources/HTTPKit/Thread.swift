@@ -1,6 +1,12 @@
 internal import CPlatform
 import Glibc
 
+/// Processors this process may run on.
+package func processorCount() -> Int {
+  let allowed = Int(cp_processors())
+  return allowed > 0 ? allowed : max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+}
+
 /// Starts a detached thread with a name that `top -H` shows.
 package func startThread(named name: String, _ body: sending @escaping () -> Void) {
   let box = Unmanaged.passRetained(ThreadBody(name: name, run: body)).toOpaque()

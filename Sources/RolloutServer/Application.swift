@@ -13,7 +13,7 @@ final class Application: Sendable {
     var clock: any WallClock = SystemClock()
     var migrations = Migration.embedded
     var limits = HTTPLimits()
-    var loops = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    var loops = processorCount()
   }
 
   let port: Int

@@ -25,7 +25,7 @@ final class CurlHandles {
     var list: UnsafeMutablePointer<curl_slist>?
   }
 
-  private static let idleMax = 512
+  private static let idleMax = 4096
   /// A handle keeps its last body: one with a larger one is not kept.
   private static let keptBodyMax = 64 * 1024
 
@@ -98,7 +98,7 @@ final class CurlHandles {
     _ = cc_set_long(handle, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
     _ = cc_set_long(handle, CURLOPT_TCP_NODELAY, 1)
     _ = cc_set_long(handle, CURLOPT_TCP_KEEPALIVE, 1)
-    _ = cc_set_long(handle, CURLOPT_BUFFERSIZE, 16_384)
+    _ = cc_set_long(handle, CURLOPT_BUFFERSIZE, 4096)
     _ = cc_set_string(handle, CURLOPT_CAINFO, caFile)
     // With a CA path set, libcurl re-reads every certificate on each handshake (25 ms).
     _ = cc_set_string(handle, CURLOPT_CAPATH, nil)
