@@ -47,7 +47,9 @@ package struct HeaderLines: Sendable {
     bytes.withUnsafeBufferPointer { buffer in
       var lines = Lines(ByteView(buffer))
       var all: [(name: String, value: String)] = []
-      while let line = lines.next() { all.append((line.name.string.lowercased(), line.value.string)) }
+      while let line = lines.next() {
+        all.append((line.name.string.lowercased(), line.value.string))
+      }
       return all
     }
   }

@@ -9,7 +9,8 @@ extension HTTPAnswerHead {
     if let milliseconds = header("retry-after-ms").flatMap(Double.init) {
       seconds = milliseconds / 1000
     } else if let text = header("retry-after") {
-      seconds = Double(text) ?? Instant(httpDate: text).map { Double($0.milliseconds - wall) / 1000 }
+      seconds =
+        Double(text) ?? Instant(httpDate: text).map { Double($0.milliseconds &- wall) / 1000 }
     } else {
       seconds = nil
     }

@@ -208,6 +208,25 @@ import Testing
     await server.stop()
   }
 
+  @Test func `a model that the route lists is asked first, any other is ignored`() async throws {
+    let server = try await TestServer(
+      """
+      providers: {one: {kind: echo}, two: {kind: echo}}
+      routes: {main: {targets: [{provider: one, model: a}, {provider: two, model: b}]}}
+      """)
+    try await server.startPlan(
+      "ai-summary", #","route":"main","stages":[{"name":"all","percent":100}]"#)
+    for (model, provider) in [("b", "two"), ("a", "one"), ("gpt-9", "one"), ("", "one")] {
+      let answer = try await server.send(
+        "POST", path, #"{"model":"\#(model)","messages":[{"role":"user","content":"hi"}]}"#)
+      #expect(answer.header("x-rollout-provider") == provider, "\(model)")
+      #expect(answer.json["model"]?.string == (provider == "two" ? "b" : "a"))
+    }
+    let health = try await server.send("GET", "/v1/plans/ai-summary/health").json["arms"]
+    #expect(health?["treatment"]?["outcomes"]?["degraded_model"]?.int ?? 0 == 0)
+    await server.stop()
+  }
+
   @Test func `bad requests and unknown features answer in OpenAI's shape`() async throws {
     let server = try await start()
     for (target, body, status) in [

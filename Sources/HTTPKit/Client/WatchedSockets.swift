@@ -5,8 +5,8 @@ import Glibc
 /// What epoll watches for libcurl, with as few system calls as that takes.
 ///
 /// libcurl stops watching a connection when its call ends and watches it again with the next one;
-/// epoll is told only when something happens in between, or when it has to watch for something else.
-/// For the engine's thread alone.
+/// epoll is told only when something happens in between, or when it has to watch for something
+/// else. For the engine's thread alone.
 final class WatchedSockets {
   /// What libcurl wants to know of a descriptor, and what epoll was told.
   private struct Watch {
@@ -44,8 +44,8 @@ final class WatchedSockets {
     watches[index].told = wanted
   }
 
-  /// Whether libcurl wants to hear of an event. If not, epoll is told to be quiet: the peer of an idle
-  /// connection has left, which libcurl sees when it would use it.
+  /// Whether libcurl wants to hear of an event. If not, epoll is told to be quiet: the peer of an
+  /// idle connection has left, which libcurl sees when it would use it.
   func isWatched(_ descriptor: Int32) -> Bool {
     let index = Int(descriptor)
     guard watches.indices.contains(index) else { return false }

@@ -109,8 +109,8 @@ package struct BudgetAlert: Sendable, Equatable {
 /// Keeps what was spent and what is held for requests under way.
 ///
 /// Promises: a reservation is made in all accounts or in none, and never beyond a ceiling; it
-/// survives a crash of the process, and then counts in full, for nobody knows what it cost; settling
-/// twice counts once. Throws `StoreError`.
+/// survives a crash of the process, and then counts in full, for nobody knows what it cost;
+/// settling twice counts once. Throws `StoreError`.
 package protocol BudgetStore: Sendable {
   /// nil when there is room; else the account that has none, and nothing is reserved.
   func reserve(

@@ -99,8 +99,18 @@ struct ChatCall: Sendable {
     return attributes
   }
 
+  /// The plan's route; a model that the caller names and the route lists is asked first.
   func route(_ configuration: GatewayConfiguration) -> GatewayConfiguration.Route? {
-    plan.plan.definition.route.flatMap { configuration.routes[$0] }
+    guard var route = plan.plan.definition.route.flatMap({ configuration.routes[$0] }) else {
+      return nil
+    }
+    if route.targets.count > 1, let model = request["model"]?.string,
+      route.targets.contains(where: { $0.model == model })
+    {
+      route.targets =
+        route.targets.filter { $0.model == model } + route.targets.filter { $0.model != model }
+    }
+    return route
   }
 
   func headers(_ served: Served) -> [(name: String, value: String)] {
