@@ -77,7 +77,8 @@ import Testing
     #expect(over.count == 1)
     #expect(
       over.first
-        == "cost: stage 50 would bring budget daily to $121 of $120 by 2027-01-16 ($4 an hour, now $2)")
+        == "cost: stage 50 would bring budget daily to $121 of $120 by 2027-01-16 "
+        + "($4 an hour, now $2)")
     #expect(
       project(2, 120).sentence
         == "stage 50: about $4 an hour and 2000 tokens a minute (now $2 and 1000)")

@@ -39,8 +39,16 @@ package struct Redactor: Sendable {
   private static let known: [(name: String, pattern: String)] = [
     ("key", #"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"#),
     ("key", #"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"#),
-    ("key", #"\b(?:sk|pk|rk|ro|ghp|gho|ghs|glpat|xox[abprs]|AKIA|ASIA|AIza|whsec)[-_]?[A-Za-z0-9_-]{16,}"#),
-    ("key", #"(?i)\b(?:bearer|api[-_ ]?key|password|passwd|secret|token)["']?\s*[:= ]\s*["']?[^\s"',;]{6,}"#),
+    (
+      "key",
+      #"\b(?:sk|pk|rk|ro|ghp|gho|ghs|glpat|xox[abprs]|AKIA|ASIA|AIza|whsec)"#
+        + #"[-_]?[A-Za-z0-9_-]{16,}"#
+    ),
+    (
+      "key",
+      #"(?i)\b(?:bearer|api[-_ ]?key|password|passwd|secret|token)["']?"#
+        + #"\s*[:= ]\s*["']?[^\s"',;]{6,}"#
+    ),
     ("url", #"(?i)\b[a-z][a-z0-9+.-]*://[^\s/"'@]+:[^\s/"'@]+@[^\s"']+"#),
     ("email", #"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"#),
     ("iban", #"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,4})?\b"#),

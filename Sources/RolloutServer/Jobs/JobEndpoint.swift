@@ -131,7 +131,8 @@ struct JobSubmission {
 
   var stored: [UInt8] {
     Document.object([
-      "body": body, "user": headerUser.map { .string($0) }, "attributes": attributes.map { .string($0) },
+      "body": body, "user": headerUser.map { .string($0) },
+      "attributes": attributes.map { .string($0) },
     ]).json
   }
 
