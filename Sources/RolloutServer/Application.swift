@@ -58,8 +58,13 @@ final class Application: Sendable {
     let tokens = try await TokenDirectory(store: data.control, clock: clock)
     if tokens.isEmpty { try await Self.makeAdminToken(tokens, data.directory, log) }
     let ai = AIMetrics()
+    let alarm = ProviderAlarm(log: log)
     let gateway = Gateway(
-      configuration.gateway, client: client, clock: clock, observe: ai.attempted)
+      configuration.gateway, client: client, clock: clock,
+      observe: { report in
+        ai.attempted(report)
+        alarm.note(report)
+      })
     let loops = (0..<environment.loops).map { _ in LoopMetrics() }
     let budgets = BudgetEndpoint(
       budgets: configuration.gateway.budgets, store: data.money, clock: clock)

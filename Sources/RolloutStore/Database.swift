@@ -1,11 +1,13 @@
 internal import CSQLite
 import Glibc
 import RolloutCore
+import Synchronization
 
 /// A database file behind one thread. Writes that wait together are committed together, so that
 /// one fsync acknowledges them all; each still succeeds or fails by itself.
 final class Database: Sendable {
   private let queue: WorkQueue<Job>
+  private let ended = Ending()
 
   /// One piece of work. `perform` runs on the database's thread and returns what to do once the
   /// batch is on disk; `fail` is called instead when it is not.
@@ -32,9 +34,13 @@ final class Database: Sendable {
     } catch let error as SQLiteError { throw error.storeError }
     // The connection moves to the thread and is never touched here again.
     nonisolated(unsafe) let moved = connection
+    let ended = ended
     startDatabaseThread {
       var worker = Worker(connection: moved, reopen: open)
       while let jobs = queue.takeAll() { worker.run(jobs) }
+      // Closing moves the write-ahead log into the file.
+      worker.connection = nil
+      ended.signal()
     }
   }
 
@@ -95,10 +101,10 @@ final class Database: Sendable {
     }
   }
 
-  /// Waits until everything submitted so far is done, then ends the thread.
+  /// Returns once everything submitted so far is done and the file is closed.
   func close() async {
-    _ = try? await read { _ in }
     queue.close()
+    await ended.wait()
   }
 
   /// The thread's side: the connection, and a new one after a failed commit.
@@ -137,6 +143,35 @@ final class Database: Sendable {
         throw error
       }
       for answer in acknowledge { answer() }
+    }
+  }
+}
+
+/// Something that ends once, and that several may wait for.
+private final class Ending: Sendable {
+  private struct State {
+    var hasEnded = false
+    var waiters: [CheckedContinuation<Void, Never>] = []
+  }
+
+  private let state = Mutex(State())
+
+  func signal() {
+    let waiters = state.withLock { state in
+      state.hasEnded = true
+      defer { state.waiters = [] }
+      return state.waiters
+    }
+    for waiter in waiters { waiter.resume() }
+  }
+
+  func wait() async {
+    await withCheckedContinuation { waiter in
+      let hasEnded = state.withLock { state in
+        if !state.hasEnded { state.waiters.append(waiter) }
+        return state.hasEnded
+      }
+      if hasEnded { waiter.resume() }
     }
   }
 }

@@ -1,9 +1,12 @@
 package import RolloutCore
+import Synchronization
 
 /// The jobs, `<data>/jobs.db`. A file of its own: prompts lie in it until they are answered, so
 /// what is deleted is overwritten; and large requests never stand in the way of a plan change.
 package final class JobDatabase: JobStore {
   private let database: Database
+  /// Whether a prompt was overwritten in the file and may still lie in its write-ahead log.
+  private let hasErased = Atomic<Bool>(false)
 
   private static let schema = [
     Migration(
@@ -156,7 +159,8 @@ package final class JobDatabase: JobStore {
   package func finish(
     _ id: String, _ status: Job.Status, result: [UInt8]?, at now: Instant
   ) async throws -> Job? {
-    try await database.write { connection in
+    defer { hasErased.store(true, ordering: .relaxed) }
+    return try await database.write { connection in
       try connection.run(
         """
         UPDATE job
@@ -175,7 +179,7 @@ package final class JobDatabase: JobStore {
   package func sweep(
     at now: Instant, attemptsMax: Int, keepFor: TimeSpan
   ) async throws -> [Job] {
-    try await database.write { connection in
+    let again = try await database.write { connection in
       try connection.run(
         """
         UPDATE job
@@ -205,6 +209,10 @@ package final class JobDatabase: JobStore {
         ["oldest": .int(now.milliseconds &- keepFor.milliseconds)])
       return again
     }
+    if hasErased.exchange(false, ordering: .relaxed) {
+      try await database.read { try $0.execute("PRAGMA wal_checkpoint(TRUNCATE)") }
+    }
+    return again
   }
 
   /// The problem of a job whose worker vanished more often than it may.

@@ -114,6 +114,8 @@ class Server:
         self.folder = folder
         self.config = folder / "rollout.yaml"
         self.config.write_text(config)
+        # What it writes to standard error after it has started.
+        self.log = []
         self.start()
 
     def start(self):
@@ -128,7 +130,7 @@ class Server:
                 break
         else:
             raise RuntimeError("the server did not start")
-        threading.Thread(target=self.process.stderr.read, daemon=True).start()
+        threading.Thread(target=self.log.extend, args=[self.process.stderr], daemon=True).start()
         self.token = (self.folder / "data" / "admin.token").read_text().strip()
 
     def stop(self):

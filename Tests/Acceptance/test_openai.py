@@ -76,6 +76,11 @@ def test_when_a_provider_fails_or_hangs_the_next_target_answers(server, features
     assert raw.parse().choices[0].message.content == "echo: Say hello"
     assert raw.headers["x-rollout-provider"] == "echo"
     assert int(raw.headers["x-rollout-attempts"]) >= 2
+    if mode == "throttle":
+        # The provider asked for nine seconds, and gets them: nobody else asks it either.
+        again = ask(server, "chat-safe")
+        assert (again.headers["x-rollout-provider"], again.headers["x-rollout-attempts"]) == ("echo", "1")
+        server.restart()
 
 
 @pytest.mark.parametrize("mode", ["fail", "hang"])
@@ -95,6 +100,7 @@ def test_without_a_fallback_errors_are_the_sdks_own(server, features, upstream, 
         ask(server, "chat-bare")
     if mode == "throttle":
         assert raised.value.response.headers["retry-after"] == "9"
+        server.restart()
 
 
 def test_a_broken_stream_raises(server, features, upstream):

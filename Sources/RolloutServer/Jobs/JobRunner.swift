@@ -160,12 +160,11 @@ final class JobRunner: Sendable {
     // Cancelled or expired meanwhile.
     guard let job else { return nil }
     let execution = await underLease(job)
-    if Task.isCancelled {
-      // Of a cancelled job this changes nothing: it is final.
+    switch execution {
+    case .done(let status, _) where Task.isCancelled && status != .succeeded:
+      // The server stops. Of a job that was cancelled this changes nothing: it is final.
       try? await store.release(id)
       return nil
-    }
-    switch execution {
     case .done(let status, let result):
       await finish(id, status, result)
       return nil
