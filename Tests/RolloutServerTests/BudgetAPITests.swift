@@ -172,4 +172,44 @@ import Testing
     #expect(try await budgets(server).first?["reserved_usd"]?.double == 0)
     await server.stop()
   }
+
+  @Test func `who leaves before the answer pays what may be billed, who leaves the queue nothing`()
+    async throws
+  {
+    let server = try await TestServer(
+      """
+      providers: {main: {kind: openai, base_url: "\(upstream.url)", max_in_flight: 1}}
+      prices: {m: {input: 0, output: 1000}}
+      routes: {main: {deadline: 5s, targets: [{provider: main, model: m}]}}
+      budgets: [{name: cap, limit_usd: 5, window: day}]
+      """)
+    try await server.startPlan(
+      "ai-summary", #","route":"main","stages":[{"name":"all","percent":100}]"#)
+    upstream.always(.hang)
+    let body =
+      #"{"messages":[{"role":"user","content":"hi"}],"user":"anna","max_tokens":3,"stream":true}"#
+    let request =
+      "POST /features/ai-summary/v1/chat/completions HTTP/1.1\r\nHost: a\r\n"
+      + "Authorization: Bearer \(server.adminToken)\r\n"
+      + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
+    func reserved() async throws -> Double? {
+      try await budgets(server).first?["reserved_usd"]?.double
+    }
+    do {
+      let asking = RawConnection(port: server.port)
+      asking.send(request)
+      #expect(try await server.eventually { upstream.requests.count == 1 })
+      do {
+        let waiting = RawConnection(port: server.port)
+        waiting.send(request)
+        #expect(try await server.eventually { try await reserved() == 0.006 })
+      }
+      #expect(try await server.eventually { try await reserved() == 0.003 })
+      #expect(try await budgets(server).first?["spent_usd"]?.double == 0)
+    }
+    #expect(try await server.eventually { try await reserved() == 0 })
+    #expect(try await budgets(server).first?["spent_usd"]?.double == 0.003)
+    #expect(upstream.requests.count == 1)
+    await server.stop()
+  }
 }
