@@ -90,7 +90,8 @@ let package = Package(
 if Context.environment["ROLLOUT_FUZZ"] != nil {
   package.targets.append(
     .executableTarget(
-      name: "RolloutFuzz", dependencies: ["DocumentKit", "RolloutCore", "HTTPKit", "RolloutGateway", "RolloutStore"],
+      name: "RolloutFuzz",
+      dependencies: ["DocumentKit", "RolloutCore", "HTTPKit", "RolloutGateway", "RolloutStore"],
       path: "Fuzz/Sources",
       swiftSettings: [.swiftLanguageMode(.v6), .unsafeFlags(["-parse-as-library"])]))
 }
