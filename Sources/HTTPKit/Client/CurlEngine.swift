@@ -17,6 +17,8 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
     case stop
   }
 
+  /// Times the queue is emptied before sockets are looked at again.
+  private static let roundsMax = 8
   /// Milliseconds between looks at first-byte and idle deadlines.
   private static let sweepInterval = 50
 
@@ -123,8 +125,11 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
   private func run() {
     var events = [epoll_event](repeating: epoll_event(), count: 256)
     while running {
-      while drainQueue() {}
-      let count = epoll_wait(epoll, &events, Int32(events.count), timeout())
+      var rounds = 0
+      while rounds < Self.roundsMax, drainQueue() { rounds += 1 }
+      // Whoever asks without end must not keep those waiting whose answers have come.
+      let patience = rounds < Self.roundsMax ? timeout() : 0
+      let count = epoll_wait(epoll, &events, Int32(events.count), patience)
       queue.withLock { $0.isAwake = true }
       for index in 0..<max(0, Int(count)) { act(on: events[index]) }
       var handles: Int32 = 0
