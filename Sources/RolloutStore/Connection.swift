@@ -42,6 +42,7 @@ final class Connection {
 
   private let handle: OpaquePointer
   private var statements: [String: OpaquePointer] = [:]
+  private var isClosed = false
 
   /// Opens or creates; with `erasesDeleted` what is deleted is overwritten with zeros. Throws
   /// `SQLiteError`, also when the file is damaged.
@@ -77,8 +78,14 @@ final class Connection {
     }
   }
 
-  deinit {
+  deinit { close() }
+
+  /// Closes the file, whoever still holds the connection; nothing else may be asked of it then.
+  func close() {
+    guard !isClosed else { return }
+    isClosed = true
     for statement in statements.values { sqlite3_finalize(statement) }
+    statements = [:]
     sqlite3_close_v2(handle)
   }
 

@@ -39,7 +39,7 @@ final class Database: Sendable {
       var worker = Worker(connection: moved, reopen: open)
       while let jobs = queue.takeAll() { worker.run(jobs) }
       // Closing moves the write-ahead log into the file.
-      worker.connection = nil
+      worker.connection?.close()
       ended.signal()
     }
   }
@@ -122,7 +122,9 @@ final class Database: Sendable {
         let seen = (error as? SQLiteError)?.storeError ?? .unavailable("\(error)")
         if connection == nil { for job in jobs where !job.writes { job.fail(seen) } }
         for job in jobs where job.writes { job.fail(seen) }
-        // After a failed fsync nobody knows what the file holds: read it anew before going on.
+        // After a failed fsync nobody knows what the file holds: read it anew before going on, and
+        // never through two connections.
+        connection?.close()
         connection = nil
       }
     }

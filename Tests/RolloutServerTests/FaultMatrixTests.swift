@@ -246,6 +246,7 @@ import Testing
       ("no usage", begun + word + [script.endWithoutUsage, .close], "some"),
       ("usage of zero", begun + word + [script.endOfZero, .close], "some"),
       ("usage told twice", begun + word + [script.usageAgain, script.end, .close], "some"),
+      ("no word that it ends", begun + word + [script.finish, .close], "some"),
       ("an unknown reason to stop", begun + word + [script.endForNewReason, .close], "some"),
     ]
   }

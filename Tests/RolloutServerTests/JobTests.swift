@@ -92,6 +92,25 @@ import Testing
     await server.stop()
   }
 
+  @Test func `many at once with one key make one job`() async throws {
+    upstream.always(.chat("done"))
+    let server = try await start()
+    try await plan(server)
+    let ids = try await withThrowingTaskGroup(of: String.self) { group in
+      for _ in 0..<20 {
+        group.addTask {
+          try id(try await submit(server, headers: [(name: "Idempotency-Key", value: "k")]))
+        }
+      }
+      return try await group.reduce(into: Set<String>()) { $0.insert($1) }
+    }
+    #expect(ids.count == 1)
+    let job = try #require(ids.first)
+    #expect(try await server.eventually { try await status(server, job) == "succeeded" })
+    #expect(upstream.requests.count == 1)
+    await server.stop()
+  }
+
   @Test func `users take turns, the position says when, and a queued job can be cancelled`()
     async throws
   {

@@ -111,6 +111,9 @@ struct Script {
       : #"{"output_tokens":\#(output)}"#
   }
 
+  /// The end of the answer, without the one of the stream where the dialect has its own word for it.
+  var finish: Step { isOpenAI ? chunk("{}", #""stop""#) : end }
+
   var end: Step { end(stop, usage: usage(7, 3)) }
   var endWithoutUsage: Step { end(stop, usage: nil) }
   var endOfZero: Step { end(stop, usage: usage(0, 0)) }
