@@ -23,6 +23,7 @@ final class Application: Sendable {
   private let hub: EventHub
   private let readiness: Readiness
   private let background: [Task<Void, Never>]
+  private let telemetry: Task<Void, Never>
   private let ledger: OutcomeLedger
   private let jobs: JobRunner
 
@@ -116,10 +117,10 @@ final class Application: Sendable {
       Task { await monitor.run() },
       Task { [jobs] in await jobs.run() },
       Task { [hub] in await hub.beat() },
-      Task { [data, ledger] in
-        await TelemetryKeeper(store: data.telemetry).run(ledger, clock, log)
-      },
     ]
+    telemetry = Task { [data, ledger] in
+      await TelemetryKeeper(store: data.telemetry).run(ledger, clock, log)
+    }
     log.notice("listening", ["address": "\(options.host):\(port)", "data": options.data])
   }
 
@@ -130,6 +131,8 @@ final class Application: Sendable {
     await server.drain()
     for task in background { task.cancel() }
     await jobs.stop()
+    telemetry.cancel()
+    await telemetry.value
     try? await TelemetryKeeper(store: data.telemetry).save(ledger)
     await data.close()
   }

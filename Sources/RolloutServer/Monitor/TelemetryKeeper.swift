@@ -22,8 +22,9 @@ struct TelemetryKeeper: Sendable {
   func run(_ ledger: OutcomeLedger, _ clock: any WallClock, _ log: Log) async {
     var failing = false
     var rounds = 0
-    while !Task.isCancelled {
-      try? await Task.sleep(for: Self.interval)
+    while true {
+      // What is left is written by whoever ends this; two at once would each have half of it.
+      guard (try? await Task.sleep(for: Self.interval)) != nil else { return }
       do {
         try await save(ledger)
         if rounds % Self.roundsPerCleaning == 0 {
