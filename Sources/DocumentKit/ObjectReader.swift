@@ -119,6 +119,12 @@ package struct ObjectReader {
     return texts
   }
 
+  /// One text or a list of them; nil when absent.
+  package mutating func textOrTexts(_ key: String) throws(DocumentError) -> [String]? {
+    let isList = members.contains { $0.key == key && $0.value.array != nil }
+    return isList ? try texts(key) : try text(key).map { [$0] }
+  }
+
   /// One of `Choice`'s raw values; the error lists them.
   package mutating func choice<Choice>(
     _ key: String, of type: Choice.Type = Choice.self

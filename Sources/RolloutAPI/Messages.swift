@@ -229,9 +229,27 @@ package struct ProviderList: Codable, Sendable {
     }
   }
 
+  /// One of its keys.
+  package struct Key: Codable, Sendable {
+    /// The environment variable that holds it.
+    package var name: String
+    /// `ok`, `limited`, `refused` or `out_of_money`.
+    package var state: String
+    package var inFlight: Int
+    package var requests: Int
+
+    package init(name: String, state: String, inFlight: Int, requests: Int) {
+      self.name = name
+      self.state = state
+      self.inFlight = inFlight
+      self.requests = requests
+    }
+  }
+
   package struct Entry: Codable, Sendable {
     package var name: String
     package var kind: String
+    package var keys: [Key]
     /// Calls under way, streams until their end.
     package var inFlight: Int
     /// Requests that wait for room.
@@ -246,11 +264,12 @@ package struct ProviderList: Codable, Sendable {
     package var models: [Model]
 
     package init(
-      name: String, kind: String, models: [Model], inFlight: Int, queued: Int,
+      name: String, kind: String, keys: [Key], models: [Model], inFlight: Int, queued: Int,
       rejected: [String: Int], requestsPerMinute: Double?, tokensPerMinute: Double?
     ) {
       self.name = name
       self.kind = kind
+      self.keys = keys
       self.inFlight = inFlight
       self.queued = queued
       self.rejected = rejected

@@ -14,10 +14,9 @@ struct AnthropicProvider: Provider {
   init(settings: GatewayConfiguration.ProviderSettings, client: HTTPClient) {
     name = settings.name
     self.client = client
-    let key = settings.apiKey.map { [(name: "x-api-key", value: $0)] } ?? []
     address = ProviderAddress(
-      "\(settings.baseURL)/v1/messages",
-      credentials: [("anthropic-version", Self.version)] + key)
+      "\(settings.baseURL)/v1/messages", settings, shared: [("anthropic-version", Self.version)]
+    ) { ("x-api-key", $0) }
   }
 
   func complete(_ attempt: Attempt) async throws -> ProviderAnswer {
@@ -89,8 +88,8 @@ struct AnthropicProvider: Provider {
     case ("overloaded_error", _), (_, 529): return .overloaded
     case ("rate_limit_error", _), (_, 429): return .throttled(retryAfter: nil)
     case ("billing_error", _), (_, 402): return .outOfMoney
-    case ("authentication_error", _), ("permission_error", _), (_, 401), (_, 403):
-      return .credentialRefused
+    case ("authentication_error", _), (_, 401): return .credentialRefused
+    case ("permission_error", _), (_, 403): return .permissionDenied
     case ("invalid_request_error", _), ("not_found_error", _), ("request_too_large", _),
       (_, 400), (_, 404), (_, 413), (_, 422):
       // An empty account is refused as an invalid request.

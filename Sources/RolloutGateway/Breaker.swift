@@ -76,13 +76,6 @@ struct Breaker: Sendable, Equatable {
     }
   }
 
-  /// Opens for the longest pause: an account without money does not fill by being asked.
-  mutating func shut(_ now: Int, jitter: Double) {
-    isProbing = false
-    pause = Self.pauseMax
-    open(now, 0, jitter)
-  }
-
   private mutating func open(_ now: Int, _ retryAfter: Int, _ jitter: Double) {
     let spread = Int(Double(pause) * (0.9 + 0.2 * jitter))
     openUntil = max(openUntil ?? 0, now + max(spread, retryAfter))

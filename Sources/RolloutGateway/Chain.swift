@@ -54,40 +54,29 @@ struct Chain: Sendable {
     throw progress.exhausted
   }
 
-  /// Tries a target, and once more where that may help; nil when the next one has to be asked.
+  /// Asks a target if it has room; nil when the next one has to be asked.
   private func visit<Answer: Sendable>(
     _ index: Int, _ progress: inout Progress,
     _ call: @Sendable (any Provider, Attempt) async throws -> Answer
   ) async throws -> (Answer, Gateway.Trail, ProviderGate.Slot)? {
     let target = route.targets[index]
     guard let gate = gates[target.provider] else { return nil }
-    for isRetry in [false, true] {
-      guard !progress.isOver else { return nil }
-      if isRetry {
-        // A retry must leave room for the targets that have not been asked yet.
-        let untried = route.targets.count - index - 1
-        guard Gateway.triesMax - progress.attempts > untried, board.allowsRetry(target.provider),
-          await pause(after: progress.last, progress.secondsLeft)
-        else { return nil }
-      }
-      guard board.admit(target) else {
-        if progress.attempts == 0, progress.crowded.isEmpty { progress.last = .breakerOpen }
-        return nil
-      }
-      let slot: ProviderGate.Slot
-      do { slot = try gate.enterAtOnce(caller, tokens: request.tokensExpected(target)) } catch {
-        board.withdraw(target)
-        if progress.attempts == 0 { progress.last = error }
-        if !isRetry { progress.crowded.append(index) }
-        return nil
-      }
-      if let done = try await attempt(index, slot, &progress, call) { return done }
-      guard progress.last.isTransient else { return nil }
+    guard board.admit(target) else {
+      if progress.attempts == 0, progress.crowded.isEmpty { progress.last = .breakerOpen }
+      return nil
     }
-    return nil
+    let slot: ProviderGate.Slot
+    do { slot = try gate.enterAtOnce(caller, tokens: request.tokensExpected(target)) } catch {
+      board.withdraw(target)
+      if progress.attempts == 0 { progress.last = error }
+      if case .limited = error { progress.crowded.append(index) }
+      return nil
+    }
+    let untried = route.targets.count - index - 1
+    return try await ask(index, slot, leaving: untried, &progress, call)
   }
 
-  /// Waits for a turn at a target that had no room, then tries it.
+  /// Waits for a turn at a target that had no room, then asks it.
   private func queue<Answer: Sendable>(
     _ index: Int, _ progress: inout Progress,
     _ call: @Sendable (any Provider, Attempt) async throws -> Answer
@@ -108,6 +97,36 @@ struct Chain: Sendable {
       progress.last = .breakerOpen
       return nil
     }
+    let untried = progress.crowded.count { $0 > index }
+    return try await ask(index, slot, leaving: untried, &progress, call)
+  }
+
+  /// Asks a target, and once more where that may help: with another key at once, or after a pause.
+  /// The second time must leave tries for `untried` targets.
+  private func ask<Answer: Sendable>(
+    _ index: Int, _ slot: ProviderGate.Slot, leaving untried: Int, _ progress: inout Progress,
+    _ call: @Sendable (any Provider, Attempt) async throws -> Answer
+  ) async throws -> (Answer, Gateway.Trail, ProviderGate.Slot)? {
+    if let done = try await attempt(index, slot, &progress, call) { return done }
+    let target = route.targets[index]
+    let tokens = request.tokensExpected(target)
+    guard let gate = gates[target.provider], !progress.isOver,
+      Gateway.triesMax - progress.attempts > untried
+    else { return nil }
+    let changesKey = progress.last.concernsKey && gate.hasKey(otherThan: slot.key, tokens: tokens)
+    if !changesKey {
+      guard progress.last.isTransient, board.allowsRetry(target.provider),
+        await pause(after: progress.last, progress.secondsLeft)
+      else { return nil }
+    }
+    guard !progress.isOver, board.admit(target) else { return nil }
+    guard
+      let slot = try? gate.enterAtOnce(
+        caller, tokens: tokens, avoiding: changesKey ? slot.key : nil)
+    else {
+      board.withdraw(target)
+      return nil
+    }
     return try await attempt(index, slot, &progress, call)
   }
 
@@ -117,19 +136,18 @@ struct Chain: Sendable {
     _ call: @Sendable (any Provider, Attempt) async throws -> Answer
   ) async throws -> (Answer, Gateway.Trail, ProviderGate.Slot)? {
     let target = route.targets[index]
-    guard let provider = providers[target.provider], let gate = gates[target.provider] else {
-      return nil
-    }
+    guard let provider = providers[target.provider] else { return nil }
     progress.attempts += 1
     let left = progress.secondsLeft
     let attempt = Attempt(
       request: request, target: target, seconds: min(left, target.timeout?.seconds ?? left),
-      hear: gate.learn, wall: clock.now.milliseconds)
+      key: slot.key, hear: slot.learn, wall: clock.now.milliseconds)
     let started = monotonicMilliseconds()
     board.begin(target)
     do {
       let answer = try await call(provider, attempt)
       board.end(target, started, nil)
+      slot.note(nil)
       let trail = Gateway.Trail(
         provider: provider.name, model: target.model, target: target.model,
         attempts: progress.attempts, isFallbackModel: index > 0)
@@ -138,7 +156,7 @@ struct Chain: Sendable {
       var failure = error as? ProviderFailure ?? .cancelled
       if Task.isCancelled { failure = .cancelled }
       board.end(target, started, failure)
-      if case .throttled(let seconds) = failure { gate.throttle(seconds: seconds ?? 1) }
+      slot.note(failure)
       slot.leave(usedTokens: failure.mayHaveCost ? nil : 0)
       progress.last = failure
       progress.mayHaveCost = progress.mayHaveCost || failure.mayHaveCost

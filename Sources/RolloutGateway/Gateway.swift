@@ -68,6 +68,8 @@ package final class Gateway: Sendable {
   package struct AttemptReport: Sendable {
     package var provider: String
     package var model: String
+    /// The name of the key it went out with; nil for a provider that needs none.
+    package var key: String?
     package var seconds: Double
     /// nil when it answered.
     package var failure: ProviderFailure?
@@ -144,10 +146,12 @@ package final class Gateway: Sendable {
     _ call: () async throws -> Answer
   ) async throws -> Answer {
     let started = monotonicMilliseconds()
+    let keys = configuration.providers[provider.name]?.keys ?? []
     func report(_ failure: ProviderFailure?, _ usage: Usage?) {
       observe(
         AttemptReport(
           provider: provider.name, model: attempt.target.model,
+          key: keys.isEmpty ? nil : keys[attempt.key].name,
           seconds: Double(monotonicMilliseconds() - started) / 1000, failure: failure,
           usage: usage, isStream: isStream))
     }

@@ -7,14 +7,21 @@ package struct GatewayConfiguration: Sendable {
     case openai, anthropic, echo
   }
 
+  package struct ProviderKey: Sendable {
+    /// The environment variable that holds it; what people are told.
+    package var name: String
+    package var secret: String
+  }
+
   package struct ProviderSettings: Sendable {
     package var name: String
     package var kind: ProviderKind
     package var baseURL = ""
-    package var apiKey: String?
+    /// Empty for a provider that needs none. Several share the calls, and stand in for each other.
+    package var keys: [ProviderKey] = []
     /// Calls at once; more wait.
     package var maxInFlight = 500
-    /// What it allows, where that is known beforehand; its answers may say less.
+    /// What it allows each key, where that is known beforehand; its answers may say less.
     package var requestLimit: RateLimit?
     package var tokenLimit: RateLimit?
     /// For `echo`: how long it thinks, and which share of calls fails on purpose.
@@ -188,12 +195,7 @@ private func decodeProvider(
     guard settings.baseURL.hasPrefix("http://") || settings.baseURL.hasPrefix("https://") else {
       throw reader.error("base_url", "Expected an http or https URL.")
     }
-    if let name = try reader.text("api_key_env") {
-      guard let key = environment(name), !key.isEmpty else {
-        throw reader.error("api_key_env", "The environment variable \(quoted(name)) is not set.")
-      }
-      settings.apiKey = key
-    }
+    settings.keys = try decodeKeys(&reader, environment)
   case .echo:
     settings.latency = try span(&reader, "latency") ?? .zero
     if let text = try reader.text("failing") {
@@ -205,6 +207,31 @@ private func decodeProvider(
   }
   try reader.finish()
   return settings
+}
+
+/// `api_key_env`: the name of one environment variable, or a list of them.
+private func decodeKeys(
+  _ reader: inout ObjectReader, _ environment: (String) -> String?
+) throws(DocumentError) -> [GatewayConfiguration.ProviderKey] {
+  let names = try reader.textOrTexts("api_key_env") ?? []
+  guard names.count <= 16, Set(names).count == names.count else {
+    throw reader.error("api_key_env", "Expected at most 16 names, each once.")
+  }
+  var keys: [GatewayConfiguration.ProviderKey] = []
+  for name in names {
+    guard let secret = environment(name), !secret.isEmpty else {
+      throw reader.error("api_key_env", "The environment variable \(quoted(name)) is not set.")
+    }
+    // A line break at its end would break every call's head.
+    guard secret.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+      throw reader.error(
+        "api_key_env",
+        "The environment variable \(quoted(name)) holds a space, a line break or what is not ASCII."
+      )
+    }
+    keys.append(.init(name: name, secret: secret))
+  }
+  return keys
 }
 
 private func decodeRoute(
@@ -266,30 +293,16 @@ private func decodeCapture(
   guard let share = Share(try reader.requiredText("sample")) else {
     throw reader.error("sample", "Expected a share of the requests such as 1%.")
   }
-  let patterns = try texts(&reader, "redact") ?? []
+  let patterns = try reader.texts("redact") ?? []
   let redactor: Redactor
   do throws(Redactor.BadPattern) { redactor = try Redactor(patterns) } catch {
     throw reader.error("redact", "\(quoted(error.pattern)) is no regular expression.")
   }
   var capture = GatewayConfiguration.Capture(share: share, redactor: redactor)
   capture.keepFor = try span(&reader, "ttl") ?? capture.keepFor
-  capture.features = try texts(&reader, "features").map(Set.init)
+  capture.features = try reader.texts("features").map(Set.init)
   try reader.finish()
   return capture
-}
-
-private func texts(
-  _ reader: inout ObjectReader, _ key: String
-) throws(DocumentError) -> [String]? {
-  guard let list = try reader.list(key) else { return nil }
-  var texts: [String] = []
-  for (element, path) in list {
-    guard let text = element.string else {
-      throw DocumentError("Expected a text.", at: element.position, path: path)
-    }
-    texts.append(text)
-  }
-  return texts
 }
 
 private func rate(

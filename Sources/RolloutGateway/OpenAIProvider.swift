@@ -11,9 +11,9 @@ struct OpenAIProvider: Provider {
   init(settings: GatewayConfiguration.ProviderSettings, client: HTTPClient) {
     name = settings.name
     self.client = client
-    address = ProviderAddress(
-      "\(settings.baseURL)/chat/completions",
-      credentials: settings.apiKey.map { [(name: "authorization", value: "Bearer \($0)")] } ?? [])
+    address = ProviderAddress("\(settings.baseURL)/chat/completions", settings) {
+      ("authorization", "Bearer \($0)")
+    }
   }
 
   func complete(_ attempt: Attempt) async throws -> ProviderAnswer {
@@ -77,7 +77,8 @@ struct OpenAIProvider: Provider {
       return .outOfMoney
     case 429: return .throttled(retryAfter: head.retryAfter(wall: attempt.wall))
     case 402: return .outOfMoney
-    case 401, 403: return .credentialRefused
+    case 401: return .credentialRefused
+    case 403: return .permissionDenied
     case 400, 404, 413, 422:
       return .callerError(status: head.status, message: message.isEmpty ? code : message)
     case 503 where code.contains("overloaded"), 529: return .overloaded

@@ -9,6 +9,8 @@ struct Attempt: Sendable {
   var target: GatewayConfiguration.Target
   /// Seconds left of the request's deadline, or of the target's own timeout when that is less.
   var seconds: Double
+  /// Which of the provider's keys it goes out with.
+  var key = 0
   /// Told of the head of every answer, for the limits it speaks of.
   var hear: @Sendable (HTTPAnswerHead) -> Void = { _ in }
   /// The time of day when it began, in milliseconds since 1970.
@@ -60,8 +62,11 @@ package enum ProviderFailure: Error, Sendable, Equatable {
   /// The account has no money; waiting does not help.
   case outOfMoney
   case overloaded
-  /// Our key was refused. Never passed on as the caller's.
+  /// Our key is not known there, or not any more. Never passed on as the caller's.
   case credentialRefused
+  /// Our key may not do this: use that model, or send that. Another may; it stays in use, because
+  /// one request must not take it from all others.
+  case permissionDenied
   /// 5xx and the like.
   case serverError(status: Int)
   /// The caller's request was refused; the provider's own words.
@@ -80,6 +85,14 @@ package enum ProviderFailure: Error, Sendable, Equatable {
   var isTransient: Bool {
     switch self {
     case .unreachable, .overloaded, .serverError, .throttled: true
+    default: false
+    }
+  }
+
+  /// Whether another key of the same provider may do better.
+  var concernsKey: Bool {
+    switch self {
+    case .throttled, .outOfMoney, .credentialRefused, .permissionDenied: true
     default: false
     }
   }
@@ -104,6 +117,7 @@ package enum ProviderFailure: Error, Sendable, Equatable {
     case .outOfMoney: "out_of_money"
     case .overloaded: "overloaded"
     case .credentialRefused: "credential_refused"
+    case .permissionDenied: "permission_denied"
     case .serverError: "server_error"
     case .callerError: "caller_error"
     case .malformed: "malformed"
@@ -127,8 +141,8 @@ package enum ProviderFailure: Error, Sendable, Equatable {
   var isProviderFault: Bool {
     switch self {
     case .unreachable, .timeout, .overloaded, .serverError, .malformed, .interrupted: true
-    case .throttled, .outOfMoney, .credentialRefused, .callerError, .cancelled, .breakerOpen,
-      .limited:
+    case .throttled, .outOfMoney, .credentialRefused, .permissionDenied, .callerError,
+      .cancelled, .breakerOpen, .limited:
       false
     }
   }

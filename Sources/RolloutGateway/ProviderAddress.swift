@@ -2,20 +2,30 @@ import HTTPKit
 
 /// Where and with which fields a provider is called; worked out once.
 struct ProviderAddress: Sendable {
-  private let url: String
-  private let whole: [(name: String, value: String)]
-  private let streamed: [(name: String, value: String)]
+  typealias Fields = [(name: String, value: String)]
 
-  /// `credentials` are fields of every call.
-  init(_ url: String, credentials: [(name: String, value: String)]) {
+  private let url: String
+  /// Of calls for a whole answer, and for a stream, by key.
+  private let fields: [(whole: Fields, streamed: Fields)]
+
+  /// `shared` are fields of every call, `credential` makes one of a key.
+  init(
+    _ url: String, _ settings: GatewayConfiguration.ProviderSettings, shared: Fields = [],
+    credential: (String) -> (name: String, value: String)
+  ) {
     self.url = url
-    let shared = [(name: "content-type", value: "application/json")] + credentials
-    whole = shared + [("accept", "application/json")]
-    streamed = shared + [("accept", "text/event-stream")]
+    let keys = settings.keys.isEmpty ? [nil] : settings.keys.map { credential($0.secret) }
+    fields = keys.map { key in
+      let all =
+        [(name: "content-type", value: "application/json")] + shared + (key.map { [$0] } ?? [])
+      return (all + [("accept", "application/json")], all + [("accept", "text/event-stream")])
+    }
   }
 
   func call(_ body: [UInt8], _ attempt: Attempt, streams: Bool) -> HTTPCall {
-    var call = HTTPCall("POST", url, headers: streams ? streamed : whole, body: body)
+    let fields = fields[attempt.key]
+    var call = HTTPCall(
+      "POST", url, headers: streams ? fields.streamed : fields.whole, body: body)
     call.setTimeouts(attempt, streams: streams)
     return call
   }

@@ -22,16 +22,28 @@ package struct Caller: Sendable {
 package final class ProviderGate: Sendable {
   /// A call under way; leaves when it is told to, or when nobody holds it any more.
   package final class Slot: Sendable {
+    /// Which of the provider's keys it goes out with.
+    let key: Int
+    fileprivate let tokens: Int
+    /// Whether it shows that a refused key is taken again.
+    fileprivate let isProbe: Bool
     private let gate: ProviderGate
-    private let tokens: Int
     private let left = Mutex(false)
 
-    fileprivate init(_ gate: ProviderGate, tokens: Int) {
+    fileprivate init(_ gate: ProviderGate, _ entry: Entry) {
       self.gate = gate
-      self.tokens = tokens
+      key = entry.key
+      tokens = entry.tokens
+      isProbe = entry.isProbe
     }
 
     deinit { leave(usedTokens: nil) }
+
+    /// Takes note of what an answer says about the key's limits.
+    func learn(_ head: HTTPAnswerHead) { gate.learn(key, head) }
+
+    /// Takes note of how it went; nil is an answer, or the first content of one.
+    func note(_ failure: ProviderFailure?) { gate.note(self, failure) }
 
     /// The call is over; `usedTokens` corrects what was guessed for it.
     package func leave(usedTokens: Int?) {
@@ -39,7 +51,7 @@ package final class ProviderGate: Sendable {
         defer { left = true }
         return !left
       }
-      if isFirst { gate.leave(guessed: tokens, used: usedTokens) }
+      if isFirst { gate.leave(self, used: usedTokens) }
     }
   }
 
@@ -52,6 +64,14 @@ package final class ProviderGate: Sendable {
     /// What a minute allows, as far as it is known.
     package var requestsPerMinute: Double?
     package var tokensPerMinute: Double?
+    package var keys: [KeyStatus]
+  }
+
+  /// What a call was let in with.
+  fileprivate struct Entry {
+    var key: Int
+    var tokens: Int
+    var isProbe: Bool
   }
 
   fileprivate struct Waiter {
@@ -62,7 +82,7 @@ package final class ProviderGate: Sendable {
   }
 
   fileprivate struct State {
-    var quota: ProviderQuota
+    var keys: KeyRing
     var inFlight = 0
     var waiters: [Int: Waiter] = [:]
     var nextWaiter = 0
@@ -95,37 +115,54 @@ package final class ProviderGate: Sendable {
     waitMax = Int(queue.wait.milliseconds)
     state = Mutex(
       State(
-        quota: ProviderQuota(requests: settings.requestLimit, tokens: settings.tokenLimit)))
+        keys: KeyRing(
+          names: settings.keys.map(\.name),
+          quota: ProviderQuota(requests: settings.requestLimit, tokens: settings.tokenLimit))))
   }
 
   package var status: Status {
     state.withLock { state in
-      let perMinute = state.quota.perMinute
+      let perMinute = state.keys.perMinute
       return Status(
         inFlight: state.inFlight, queued: state.queued, rejected: state.rejected,
-        requestsPerMinute: perMinute.requests, tokensPerMinute: perMinute.tokens)
+        requestsPerMinute: perMinute.requests, tokensPerMinute: perMinute.tokens,
+        keys: state.keys.statuses(now: monotonicMilliseconds()))
     }
   }
 
   // MARK: Entering
 
-  /// Enters if nothing is in the way, and nobody waits who came before.
-  func enterAtOnce(_ caller: Caller, tokens: Int) throws(ProviderFailure) -> Slot {
+  /// Enters if nothing is in the way, and nobody waits who came before; with another key than
+  /// `avoiding`. Throws `ProviderFailure.limited`, or why no key is taken.
+  func enterAtOnce(
+    _ caller: Caller, tokens: Int, avoiding: Int? = nil
+  ) throws(ProviderFailure) -> Slot {
     let now = monotonicMilliseconds()
-    let shut = state.withLock { state -> ProviderFailure? in
+    let result = state.withLock { state -> Result<Entry, ProviderFailure> in
       let isOvertaking = caller.isBatch ? state.queued > 0 : !state.interactive.isEmpty
-      if isOvertaking || state.inFlight >= inFlightMax { return .limited(.queue, retryAfter: 1) }
-      if let shut = state.quota.shut(tokens, now: now) {
-        return .limited(shut.limit, retryAfter: Double(shut.wait) / 1000)
+      if isOvertaking || state.inFlight >= inFlightMax {
+        return .failure(.limited(.queue, retryAfter: 1))
       }
-      state.admit(tokens, now)
-      return nil
+      switch state.keys.choose(tokens, now: now, avoiding: avoiding) {
+      case .key(let key): return .success(state.admit(key, tokens, now))
+      case .shut(let shut):
+        return .failure(.limited(shut.limit, retryAfter: Double(shut.wait) / 1000))
+      case .refused(let failure): return .failure(failure)
+      }
     }
-    if let shut { throw shut }
-    return Slot(self, tokens: tokens)
+    return Slot(self, try result.get())
   }
 
-  /// Waits for a turn, until `deadline` at most. Throws `ProviderFailure.limited` or `.cancelled`.
+  /// Whether a call could go out with another key than this one.
+  func hasKey(otherThan key: Int, tokens: Int) -> Bool {
+    let now = monotonicMilliseconds()
+    let choice = state.withLock { $0.keys.choose(tokens, now: now, avoiding: key) }
+    if case .key = choice { return true }
+    return false
+  }
+
+  /// Waits for a turn, until `deadline` at most. Throws `ProviderFailure.limited`, `.cancelled`, or
+  /// why no key is taken.
   func enter(_ caller: Caller, tokens: Int, deadline: Int) async throws -> Slot {
     let now = monotonicMilliseconds()
     let number = state.withLock { state in
@@ -150,32 +187,34 @@ package final class ProviderGate: Sendable {
 
   // MARK: Leaving
 
-  private func leave(guessed: Int, used: Int?) {
-    state.withLock { state in
-      state.inFlight -= 1
-      if let used {
-        state.quota.correct(guessed, to: used, now: monotonicMilliseconds())
-      }
+  private func leave(_ slot: borrowing Slot, used: Int?) {
+    let now = monotonicMilliseconds()
+    state.withLock {
+      $0.inFlight -= 1
+      $0.keys.leave(slot.key, guessed: slot.tokens, used: used, isProbe: slot.isProbe, now: now)
     }
     serveQueue()
   }
 
-  /// Takes note of what an answer says about the provider's limits.
-  func learn(_ head: HTTPAnswerHead) {
+  private func learn(_ key: Int, _ head: HTTPAnswerHead) {
     guard
       head.headers.hasName(beginning: "x-ratelimit-")
         || head.headers.hasName(beginning: "anthropic-ratelimit-")
     else { return }
     let now = monotonicMilliseconds()
     let wall = wall()
-    state.withLock { $0.quota.learn(head, now: now, wall: wall) }
+    state.withLock { $0.keys.learn(key, head, now: now, wall: wall) }
   }
 
-  /// The provider refused for having had too many; nobody else need hear it.
-  func throttle(seconds: Double) {
-    let milliseconds = Int(min(max(0, seconds), 3600) * 1000)
-    state.withLock {
-      $0.quota.throttle(milliseconds: milliseconds, now: monotonicMilliseconds())
+  private func note(_ slot: Slot, _ failure: ProviderFailure?) {
+    let now = monotonicMilliseconds()
+    state.withLock { state in
+      if case .throttled(let seconds) = failure {
+        // Nobody else need hear it.
+        let milliseconds = Int(min(max(0, seconds ?? 1), 3600) * 1000)
+        state.keys.throttle(slot.key, milliseconds: milliseconds, now: now)
+      }
+      state.keys.note(slot.key, failure, isProbe: slot.isProbe, now: now)
     }
   }
 
@@ -185,8 +224,8 @@ package final class ProviderGate: Sendable {
   private func serveQueue() {
     let now = monotonicMilliseconds()
     let entered = state.withLock { $0.queued == 0 ? [] : $0.turns(inFlightMax, now) }
-    for waiter in entered {
-      waiter.continuation.resume(returning: Slot(self, tokens: waiter.tokens))
+    for (waiter, entry) in entered {
+      waiter.continuation.resume(returning: Slot(self, entry))
     }
   }
 
@@ -219,9 +258,10 @@ package final class ProviderGate: Sendable {
 }
 
 extension ProviderGate.State {
-  fileprivate mutating func admit(_ tokens: Int, _ now: Int) {
+  fileprivate mutating func admit(_ key: Int, _ tokens: Int, _ now: Int) -> ProviderGate.Entry {
     inFlight += 1
-    quota.take(tokens, now: now)
+    let isProbe = keys.take(key, tokens, now: now)
+    return ProviderGate.Entry(key: key, tokens: tokens, isProbe: isProbe)
   }
 
   /// Why a call may not even wait; nil once it does.
@@ -229,7 +269,11 @@ extension ProviderGate.State {
     up waiter: ProviderGate.Waiter, _ number: Int, _ queueMax: Int, _ now: Int
   ) -> ProviderFailure? {
     if Task.isCancelled { return .cancelled }
-    if let shut = quota.shut(waiter.tokens, now: now), now + shut.wait > waiter.deadline {
+    switch keys.choose(waiter.tokens, now: now) {
+    case .key: break
+    case .refused(let failure): return failure
+    case .shut(let shut):
+      guard now + shut.wait > waiter.deadline else { break }
       rejected[shut.limit, default: 0] += 1
       return .limited(shut.limit, retryAfter: Double(shut.wait) / 1000)
     }
@@ -256,29 +300,39 @@ extension ProviderGate.State {
     return waiter
   }
 
-  fileprivate mutating func turns(_ inFlightMax: Int, _ now: Int) -> [ProviderGate.Waiter] {
-    var entered: [ProviderGate.Waiter] = []
+  fileprivate mutating func turns(
+    _ inFlightMax: Int, _ now: Int
+  ) -> [(waiter: ProviderGate.Waiter, entry: ProviderGate.Entry)] {
+    var entered: [(waiter: ProviderGate.Waiter, entry: ProviderGate.Entry)] = []
     while inFlight < inFlightMax, let number = interactive.first ?? batch.first,
-      let waiter = waiters[number], quota.shut(waiter.tokens, now: now) == nil
+      let waiter = waiters[number], case .key(let key) = keys.choose(waiter.tokens, now: now)
     {
       _ = interactive.isEmpty ? batch.popFirst() : interactive.popFirst()
       waiters[number] = nil
-      admit(waiter.tokens, now)
-      entered.append(waiter)
+      entered.append((waiter, admit(key, waiter.tokens, now)))
     }
     return entered
   }
 
+  /// Who has waited too long, or waits for keys that are not taken any more.
   fileprivate mutating func overdue(
     _ now: Int
   ) -> [(waiter: ProviderGate.Waiter, failure: ProviderFailure)] {
-    let late = waiters.filter { $0.value.deadline <= now }.keys
+    let late: [Int]
+    if case .refused = keys.choose(0, now: now) {
+      late = Array(waiters.keys)
+    } else {
+      late = waiters.filter { $0.value.deadline <= now }.map(\.key)
+    }
     return late.compactMap { number in
       guard let waiter = withdraw(number) else { return nil }
-      let shut = quota.shut(waiter.tokens, now: now)
-      let limit = shut?.limit ?? .queue
+      let choice = keys.choose(waiter.tokens, now: now)
+      if case .refused(let failure) = choice { return (waiter, failure) }
+      var limit = ProviderLimit.queue
+      var wait = 0
+      if case .shut(let shut) = choice { (limit, wait) = (shut.limit, shut.wait) }
       rejected[limit, default: 0] += 1
-      return (waiter, .limited(limit, retryAfter: max(1, Double(shut?.wait ?? 0) / 1000)))
+      return (waiter, .limited(limit, retryAfter: max(1, Double(wait) / 1000)))
     }
   }
 }

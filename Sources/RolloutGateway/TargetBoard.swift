@@ -110,9 +110,6 @@ extension TargetBoard.Target {
     case nil:
       latencies.record(Double(now - started))
       breaker.succeed(now)
-    case .outOfMoney?:
-      failures += 1
-      breaker.shut(now, jitter: jitter)
     case let failure? where failure.isProviderFault:
       failures += 1
       breaker.fail(now, jitter: jitter)

@@ -247,6 +247,22 @@ import Testing
         "providers: {a: {kind: openai, base_url: http://x, api_key_env: NOPE}}",
         "\"NOPE\" is not set"
       ),
+      (
+        "providers: {a: {kind: openai, base_url: http://x, api_key_env: [GOOD, NOPE]}}",
+        "\"NOPE\" is not set"
+      ),
+      (
+        "providers: {a: {kind: openai, base_url: http://x, api_key_env: [GOOD, GOOD]}}",
+        "each once"
+      ),
+      (
+        "providers: {a: {kind: openai, base_url: http://x, api_key_env: LINES}}",
+        "\"LINES\" holds a space, a line break"
+      ),
+      (
+        "providers: {a: {kind: openai, base_url: http://x, api_key_env: {A: B}}}",
+        "Expected text"
+      ),
       ("providers: {a: {kind: echo, api_key: sk-secret}}", "Unknown key"),
       ("routes: {r: {targets: []}}", "1–10 targets"),
       ("routes: {r: {targets: [{provider: x, model: y}]}}", "There is no provider"),
@@ -255,7 +271,9 @@ import Testing
   func `configurations that cannot work are refused`(yaml: String, message: String) throws {
     let error = try #require(throws: DocumentError.self) {
       var reader = try ObjectReader(YAMLReader.read(Array(yaml.utf8)))
-      _ = try GatewayConfiguration(&reader) { _ in nil }
+      _ = try GatewayConfiguration(&reader) {
+        ["GOOD": "sk-secret-good", "LINES": "sk-secret\n"][$0]
+      }
       try reader.finish()
     }
     #expect(error.description.contains(message), "\(error)")

@@ -185,10 +185,11 @@ import Testing
 
   @Test func `a throttle opens by itself, and a long one is refused at once`() async throws {
     let gate = gate(inFlight: 5)
-    gate.throttle(seconds: 0.1)
+    let slot = try gate.enterAtOnce(Caller(user: "x"), tokens: 1)
+    slot.note(.throttled(retryAfter: 0.1))
     #expect(throws: ProviderFailure.self) { try gate.enterAtOnce(Caller(user: "a"), tokens: 1) }
     _ = try await gate.enter(Caller(user: "a"), tokens: 1, deadline: deadline())
-    gate.throttle(seconds: 60)
+    slot.note(.throttled(retryAfter: 60))
     do {
       _ = try await gate.enter(Caller(user: "a"), tokens: 1, deadline: deadline())
       Issue.record("it entered")
@@ -196,6 +197,20 @@ import Testing
       #expect(limit == .requests)
       #expect((50...60).contains(seconds))
     }
+  }
+
+  @Test func `who waits for a key hears at once that it is refused`() async throws {
+    let gate = gate()
+    let slot = try gate.enterAtOnce(Caller(user: "x"), tokens: 1)
+    let waiting = Task { try await gate.enter(Caller(user: "a"), tokens: 1, deadline: deadline()) }
+    try await queued(gate, 1)
+    slot.note(.credentialRefused)
+    await #expect(throws: ProviderFailure.credentialRefused) { _ = try await waiting.value }
+    slot.leave(usedTokens: 0)
+    await #expect(throws: ProviderFailure.credentialRefused) {
+      _ = try await gate.enter(Caller(user: "a"), tokens: 1, deadline: deadline())
+    }
+    #expect(gate.status.inFlight == 0 && gate.status.queued == 0)
   }
 
   @Test func `a thousand at once never are more than allowed, and all come through`() async throws {

@@ -28,7 +28,8 @@ import Testing
 
   /// A feature whose first target is scripted, and whose second always answers.
   private func start(
-    _ pair: Pair, alone: Bool = false, isHurried: Bool = false, url: String? = nil
+    _ pair: Pair, alone: Bool = false, isHurried: Bool = false, url: String? = nil,
+    hasKeys: Bool = false
   ) async throws
     -> TestServer
   {
@@ -36,10 +37,11 @@ import Testing
       isHurried
       ? "timeout: 400ms, first_content: 200ms, idle: 200ms"
       : "timeout: 900ms, first_content: 400ms, idle: 300ms"
+    let keys = hasKeys ? ", api_key_env: [KEY_A, KEY_B]" : ""
     let server = try await TestServer(
       """
       providers:
-        main: {kind: \(pair.provider), base_url: "\(url ?? upstream.url)"}
+        main: {kind: \(pair.provider), base_url: "\(url ?? upstream.url)"\(keys)}
         backup: {kind: echo}
       routes:
         main:
@@ -47,7 +49,7 @@ import Testing
           targets:
             - {provider: main, model: m, \(clocks)}
             \(alone ? "" : "- {provider: backup, model: b}")
-      """)
+      """, variables: ["KEY_A": "secret-a", "KEY_B": "secret-b"])
     try await server.startPlan(
       "ai", #","route":"main","stages":[{"name":"all","percent":100}]"#)
     return server
@@ -335,6 +337,81 @@ import Testing
       upstream.clear()
       await server.stop()
     }
+  }
+
+  // MARK: One of two keys
+
+  /// The keys that the provider was asked with so far.
+  private var keysUsed: [String] {
+    upstream.requests.map { $0.contains("secret-a") ? "a" : $0.contains("secret-b") ? "b" : "" }
+  }
+
+  private func states(_ server: TestServer) async throws -> [String?] {
+    let provider = try await server.send("GET", "/v1/providers").json["providers"]?.array?
+      .first { $0["name"]?.string == "main" }
+    let keys = provider?["keys"]?.array ?? []
+    #expect(keys.map { $0["name"]?.string } == ["KEY_A", "KEY_B"])
+    return keys.map { $0["state"]?.string }
+  }
+
+  @Test(arguments: Pair.all, [false, true])
+  func `what one key is refused the other gets, and a refused key rests`(
+    pair: Pair, stream: Bool
+  ) async throws {
+    let script = Script(pair.provider)
+    let good =
+      stream
+      ? [.streamHead, script.opening, script.text("hello"), script.end, .close]
+      : [script.whole("hello")]
+    let cases: [(step: ScriptedUpstream.Step, after: String, state: String)] = [
+      (script.error(401, "authentication_error"), "bbb", "refused"),
+      (script.error(script.money.status, script.money.error), "bbb", "out_of_money"),
+      (script.error(429, script.throttle, "Retry-After: 600\r\n"), "bbb", "limited"),
+      // It may be this model or this prompt: nobody else has to suffer for it.
+      (script.error(403, "permission_error"), "aba", "ok"),
+    ]
+    for (step, after, state) in cases {
+      let server = try await start(pair, alone: true, hasKeys: true)
+      let before = upstream.requests.count
+      upstream.next([step])
+      upstream.always(good)
+      for attempts in ["2", "1", "1", "1"] {
+        let answer = try await ask(server, pair, stream: stream)
+        #expect(answer.status == 200, "\(step)")
+        #expect(answer.text.contains("hello") && isWhole(answer.text, pair, stream: stream))
+        #expect(answer.header("x-rollout-attempts") == attempts, "\(step)")
+        #expect(answer.header("x-rollout-provider") == "main")
+      }
+      #expect(keysUsed[before...].joined() == "ab" + after, "\(step)")
+      #expect(try await states(server) == [state, "ok"])
+      let isUp = state == "ok" || state == "limited"
+      let metrics = try await server.send("GET", "/metrics").text
+      #expect(
+        metrics.contains(
+          #"rollout_provider_key_up{provider="main",key="KEY_A"} \#(isUp ? 1 : 0)"#))
+      #expect(!metrics.contains("secret-"))
+      #expect(try await counted(server) == (4, 0), "\(step)")
+      await server.stop()
+    }
+  }
+
+  @Test(arguments: Pair.all, [false, true])
+  func `with both keys refused nobody is asked any more, and it is not the caller's fault`(
+    pair: Pair, stream: Bool
+  ) async throws {
+    let server = try await start(pair, alone: true, hasKeys: true)
+    upstream.always(Script(pair.provider).error(401, "authentication_error"))
+    for attempts in ["2", "0", "0"] {
+      let answer = try await ask(server, pair, stream: stream)
+      #expect(answer.status == 502)
+      #expect(answer.header("x-rollout-attempts") == attempts)
+      #expect(answer.json["error"]?["type"]?.string == "api_error")
+      #expect(answer.text.contains("credential_refused"))
+    }
+    #expect(keysUsed == ["a", "b"])
+    #expect(try await states(server) == ["refused", "refused"])
+    #expect(try await counted(server) == (3, 3))
+    await server.stop()
   }
 
   // MARK: The client leaves

@@ -6,12 +6,29 @@ enum ProvidersCommand {
     let answer = try await session.send("GET", "/v1/providers")
     let list = try session.decode(ProviderList.self, answer)
     try session.show(answer) {
-      session.terminal.table(
+      let table = session.terminal.table(
         [
           "PROVIDER", "KIND", "MODEL", "BREAKER", "IN FLIGHT", "QUEUED", "REQUESTS", "FAILURES",
           "P50", "P95",
         ],
         list.providers.flatMap(rows))
+      // One key that does its work needs no words.
+      let keyed = list.providers.filter { provider in
+        provider.keys.count > 1 || provider.keys.contains { $0.state != "ok" }
+      }
+      guard !keyed.isEmpty else { return table }
+      let keys = session.terminal.table(
+        ["PROVIDER", "KEY", "STATE", "IN FLIGHT", "REQUESTS"], keyed.flatMap(keyRows))
+      return "\(table)\n\(keys)"
+    }
+  }
+
+  private static func keyRows(_ provider: ProviderList.Entry) -> [[String]] {
+    provider.keys.map { key in
+      [
+        provider.name, key.name, key.state.replacing("_", with: " "), "\(key.inFlight)",
+        "\(key.requests)",
+      ]
     }
   }
 

@@ -71,6 +71,7 @@ struct ChatEndpoint: Sendable {
       let rejected = (gate?.rejected ?? [:]).map { ($0.key.rawValue, $0.value) }
       return ProviderList.Entry(
         name: provider.name, kind: provider.kind.rawValue,
+        keys: (gate?.keys ?? []).map(ProviderList.Key.init),
         models: all.filter { $0.provider == provider.name }.map(ProviderList.Model.init),
         inFlight: gate?.inFlight ?? 0, queued: gate?.queued ?? 0,
         rejected: Dictionary(uniqueKeysWithValues: rejected),
@@ -360,6 +361,13 @@ extension Gateway.Exhausted {
     case .limited: "limit"
     default: "all_targets_failed"
     }
+  }
+}
+
+extension ProviderList.Key {
+  fileprivate init(_ key: KeyStatus) {
+    self.init(
+      name: key.name, state: key.state.rawValue, inFlight: key.inFlight, requests: key.requests)
   }
 }
 

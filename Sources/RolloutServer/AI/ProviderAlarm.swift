@@ -3,7 +3,7 @@ import RolloutGateway
 import Synchronization
 
 /// Says in the log what only a person can mend: an account without money, a key that is refused.
-/// Once an hour for each provider, however many calls meet with it.
+/// Once an hour for each provider and key, however many calls meet with it.
 final class ProviderAlarm: Sendable {
   private static let silence = 3_600_000
 
@@ -17,16 +17,20 @@ final class ProviderAlarm: Sendable {
     let advice: String
     switch report.failure {
     case .outOfMoney: advice = "its account has no money left; pay the bill or raise its limit"
-    case .credentialRefused: advice = "it refuses our key; renew it"
+    case .credentialRefused: advice = "it does not know our key; renew it"
+    case .permissionDenied: advice = "our key may not use that model, or not send that"
     default: return
     }
     let now = monotonicMilliseconds()
     let isNew = told.withLock { told in
-      let key = "\(report.provider) \(advice)"
+      let key = "\(report.provider) \(report.key ?? "") \(advice)"
       guard now - (told[key] ?? -Self.silence) >= Self.silence else { return false }
       told[key] = now
       return true
     }
-    if isNew { log.error("a provider refuses us: \(advice)", ["provider": report.provider]) }
+    guard isNew else { return }
+    log.error(
+      "a provider refuses us: \(advice)",
+      ["provider": report.provider, "key": report.key ?? "none", "model": report.model])
   }
 }

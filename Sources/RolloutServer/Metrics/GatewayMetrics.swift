@@ -51,6 +51,15 @@ struct GatewayMetrics: Sendable {
     for (name, gate) in gates {
       writer.sample("rollout_provider_in_flight", ["provider": name], gate.inFlight)
     }
+    writer.metric(
+      "rollout_provider_key_up", "gauge", "0 while a provider refuses the key, by its variable.")
+    for (name, gate) in gates {
+      for key in gate.keys {
+        let isUp = key.state == .ok || key.state == .limited
+        writer.sample(
+          "rollout_provider_key_up", ["provider": name, "key": key.name], isUp ? 1 : 0)
+      }
+    }
     writer.metric("rollout_queue_length", "gauge", "Requests waiting for room, by provider.")
     for (name, gate) in gates {
       writer.sample("rollout_queue_length", ["provider": name], gate.queued)
