@@ -238,8 +238,8 @@ def in_flight(gateway, results, rounds):
 
 
 def many_in_flight(gateway, results, hard_limit):
-    """As many as descriptors allow: each takes two in the gateway."""
-    count = min(10_000, (hard_limit - 200) // 2)
+    """Each takes two descriptors in the gateway; those it has none for wait for another's end."""
+    count = min(10_000, hard_limit * 7 // 10)
     clients = Clients(GATEWAY, count)
     seconds, wrong = clients.all_at_once(request(gateway, "slow"))
     clients.close()

@@ -31,6 +31,9 @@ static inline CURLcode cc_set_callback(CURL *h, CURLoption o, cc_data_callback v
 static inline CURLcode cc_set_opensocket(CURL *h, curl_opensocket_callback f) {
   return curl_easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, f);
 }
+static inline CURLcode cc_set_prerequest(CURL *h, curl_prereq_callback f) {
+  return curl_easy_setopt(h, CURLOPT_PREREQFUNCTION, f);
+}
 static inline CURLcode cc_set_closesocket(CURL *h, curl_closesocket_callback f, void *context) {
   CURLcode code = curl_easy_setopt(h, CURLOPT_CLOSESOCKETFUNCTION, f);
   return code != CURLE_OK ? code : curl_easy_setopt(h, CURLOPT_CLOSESOCKETDATA, context);

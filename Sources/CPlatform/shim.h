@@ -14,11 +14,14 @@ extern int accept4(int, struct sockaddr *, socklen_t *, int);
 extern int pthread_setname_np(pthread_t, const char *);
 extern int sched_getaffinity(pid_t, size_t, void *);
 
-// The epoll and eventfd flags are C enums, which Swift imports as distinct types.
+// The flags of epoll, eventfd and sockets are C enums, which Swift imports as distinct types.
 static inline int cp_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
 static inline int cp_eventfd_create(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
 static inline int cp_accept(int fd, struct sockaddr *address, socklen_t *length) {
   return accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+static inline int cp_socket(int family, int type, int protocol) {
+  return socket(family, type | SOCK_CLOEXEC, protocol);
 }
 // Processors this process may run on, which a container or taskset may have made fewer; 0 when
 // nobody knows. The macros that count them need _GNU_SOURCE too.

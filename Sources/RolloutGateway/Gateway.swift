@@ -96,8 +96,11 @@ package final class Gateway: Sendable {
       case .echo: EchoProvider(settings)
       }
     }
-    gates = configuration.providers.mapValues {
-      ProviderGate($0, configuration.queue) { clock.now.milliseconds }
+    let room = CallRoom { client.callsMax }
+    gates = configuration.providers.mapValues { settings in
+      ProviderGate(settings, configuration.queue, room: settings.kind == .echo ? nil : room) {
+        clock.now.milliseconds
+      }
     }
   }
 

@@ -98,6 +98,8 @@ package final class ProviderGate: Sendable {
   private static let tick = 20
 
   private let inFlightMax: Int
+  /// Shared with other providers; nil for one that is not called over the network.
+  private let room: CallRoom?
   private let queueMax: Int
   private let waitMax: Int
   private let state: Mutex<State>
@@ -107,9 +109,11 @@ package final class ProviderGate: Sendable {
 
   init(
     _ settings: GatewayConfiguration.ProviderSettings, _ queue: GatewayConfiguration.Queue,
+    room: CallRoom? = nil,
     wall: @escaping @Sendable () -> Int64
   ) {
     self.wall = wall
+    self.room = room
     inFlightMax = settings.maxInFlight
     queueMax = queue.length
     waitMax = Int(queue.wait.milliseconds)
@@ -144,7 +148,9 @@ package final class ProviderGate: Sendable {
         return .failure(.limited(.queue, retryAfter: 1))
       }
       switch state.keys.choose(tokens, now: now, avoiding: avoiding) {
-      case .key(let key): return .success(state.admit(key, tokens, now))
+      case .key(let key):
+        guard room?.enter() ?? true else { return .failure(.limited(.queue, retryAfter: 1)) }
+        return .success(state.admit(key, tokens, now))
       case .shut(let shut):
         return .failure(.limited(shut.limit, retryAfter: Double(shut.wait) / 1000))
       case .refused(let failure): return .failure(failure)
@@ -193,6 +199,7 @@ package final class ProviderGate: Sendable {
       $0.inFlight -= 1
       $0.keys.leave(slot.key, guessed: slot.tokens, used: used, isProbe: slot.isProbe, now: now)
     }
+    room?.leave()
     serveQueue()
   }
 
@@ -223,7 +230,7 @@ package final class ProviderGate: Sendable {
   /// Lets in everybody whose turn has come and for whom there is room.
   private func serveQueue() {
     let now = monotonicMilliseconds()
-    let entered = state.withLock { $0.queued == 0 ? [] : $0.turns(inFlightMax, now) }
+    let entered = state.withLock { $0.queued == 0 ? [] : $0.turns(inFlightMax, room, now) }
     for (waiter, entry) in entered {
       waiter.continuation.resume(returning: Slot(self, entry))
     }
@@ -301,11 +308,12 @@ extension ProviderGate.State {
   }
 
   fileprivate mutating func turns(
-    _ inFlightMax: Int, _ now: Int
+    _ inFlightMax: Int, _ room: CallRoom?, _ now: Int
   ) -> [(waiter: ProviderGate.Waiter, entry: ProviderGate.Entry)] {
     var entered: [(waiter: ProviderGate.Waiter, entry: ProviderGate.Entry)] = []
     while inFlight < inFlightMax, let number = interactive.first ?? batch.first,
-      let waiter = waiters[number], case .key(let key) = keys.choose(waiter.tokens, now: now)
+      let waiter = waiters[number], case .key(let key) = keys.choose(waiter.tokens, now: now),
+      room?.enter() ?? true
     {
       _ = interactive.isEmpty ? batch.popFirst() : interactive.popFirst()
       waiters[number] = nil

@@ -110,8 +110,10 @@ def chunk(body, delta, finish):
 class Server:
     """`rollout-server` on a free port; restartable on the same data."""
 
-    def __init__(self, folder, config):
+    def __init__(self, folder, config, prepare=None):
         self.folder = folder
+        # Called in the new process before it becomes the server.
+        self.prepare = prepare
         self.config = folder / "rollout.yaml"
         self.config.write_text(config)
         # What it writes to standard error after it has started.
@@ -122,7 +124,7 @@ class Server:
         self.process = subprocess.Popen(
             [BIN / "rollout-server", "--listen", "127.0.0.1:0", "--data", self.folder / "data",
              "--config", self.config],
-            stderr=subprocess.PIPE, text=True)
+            stderr=subprocess.PIPE, text=True, preexec_fn=self.prepare)
         for line in self.process.stderr:
             found = re.search(r'"address":"(127\.0\.0\.1:\d+)"', line)
             if found:

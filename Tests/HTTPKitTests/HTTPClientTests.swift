@@ -163,4 +163,61 @@ import Testing
     let (head, _) = try await client.execute(call { $0.timeouts.firstByte = 5 })
     #expect(head.status == 200)
   }
+
+  @Test func `more calls than may look for a connection at once all come through`() async throws {
+    upstream.always(.answer(200, "ok"))
+    let client = try HTTPClient()
+    try await withThrowingTaskGroup(of: Int.self) { group in
+      for _ in 0..<300 {
+        group.addTask { try await client.execute(self.call()).head.status }
+      }
+      for try await status in group { #expect(status == 200) }
+    }
+    #expect(upstream.requests.count == 300)
+  }
+
+  @Test func `calls beyond the descriptors wait for a connection, idle ones make room`()
+    async throws
+  {
+    let other = ScriptedUpstream()
+    upstream.always(.wait(milliseconds: 20), .answer(200, "ok"))
+    other.always(.wait(milliseconds: 20), .answer(200, "ok"))
+    // Three for calls.
+    let client = try HTTPClient(descriptors: DescriptorShare(limit: 10))
+    for url in [upstream.url, other.url, upstream.url] {
+      try await withThrowingTaskGroup(of: Int.self) { group in
+        for _ in 0..<12 {
+          group.addTask { try await client.execute(HTTPCall("GET", url)).head.status }
+        }
+        for try await status in group { #expect(status == 200) }
+      }
+    }
+  }
+
+  @Test func `what waits for a connection can be cancelled, and does not wait for ever`()
+    async throws
+  {
+    upstream.always(.hang)
+    let client = try HTTPClient(descriptors: DescriptorShare(limit: 10))
+    let held = (0..<3).map { _ in Task { try await client.execute(call()) } }
+    while upstream.requests.count < 3 { try await Task.sleep(for: .milliseconds(5)) }
+    let overdue = try await #require(throws: HTTPFailure.self) {
+      try await client.execute(call { $0.timeouts.connect = 0.2 })
+    }
+    #expect(overdue == .timeout(.connect))
+    let waiting = Task { try await client.execute(call()) }
+    try await Task.sleep(for: .milliseconds(50))
+    waiting.cancel()
+    #expect(await waiting.result.failure as? HTTPFailure == .cancelled)
+    for task in held { task.cancel() }
+    for task in held { _ = await task.result }
+    #expect(upstream.requests.count == 3)
+  }
+}
+
+extension Result {
+  fileprivate var failure: Failure? {
+    if case .failure(let failure) = self { return failure }
+    return nil
+  }
 }

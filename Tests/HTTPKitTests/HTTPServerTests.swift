@@ -228,19 +228,22 @@ private final class TaskService: HTTPService {
     }
   }
 
-  @Test func `connections over the cap are told so`() async throws {
-    try await serve {
-      $0.connectionsMax = 2
-    } _: { server, _ in
-      let first = RawConnection(port: server.port)
-      let second = RawConnection(port: server.port)
-      for connection in [first, second] {
-        connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        #expect(await connection.receive { $0.hasSuffix("hello") }.text.contains("200 OK"))
-      }
-      let third = RawConnection(port: server.port)
-      #expect(await third.receive().text.hasPrefix("HTTP/1.1 503"))
+  @Test func `clients leave a quarter of the descriptors to calls, and are told so`() async throws {
+    let seen = TaskService.Seen()
+    let share = DescriptorShare(limit: 6)
+    let server = try HTTPServer(host: "127.0.0.1", port: 0, loops: 2, descriptors: share) { _ in
+      TaskService(seen)
     }
+    #expect(share.outboundMax == 2)
+    let peers = (0..<3).map { _ in RawConnection(port: server.port) }
+    for peer in peers {
+      peer.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+      #expect(await peer.receive { $0.hasSuffix("hello") }.text.contains("200 OK"))
+    }
+    let fourth = RawConnection(port: server.port)
+    #expect(await fourth.receive().text.hasPrefix("HTTP/1.1 503"))
+    await server.stop()
+    #expect(share.outboundMax == 2)
   }
 
   @Test func `draining finishes what is in flight and takes nothing new`() async throws {

@@ -199,6 +199,29 @@ import Testing
     }
   }
 
+  @Test func `providers share the room for calls, and wait for each other's`() async throws {
+    let room = CallRoom { 1 }
+    let settings = GatewayConfiguration.ProviderSettings(name: "p", kind: .openai)
+    let gates = (0..<2).map { _ in
+      ProviderGate(settings, .init(length: 1, wait: .seconds(5)), room: room) { 0 }
+    }
+    let slot = try gates[0].enterAtOnce(Caller(user: "x"), tokens: 1)
+    #expect(throws: ProviderFailure.limited(.queue, retryAfter: 1)) {
+      try gates[1].enterAtOnce(Caller(user: "y"), tokens: 1)
+    }
+    let waiting = Task {
+      try await gates[1].enter(Caller(user: "y"), tokens: 1, deadline: deadline())
+    }
+    try await queued(gates[1], 1)
+    slot.leave(usedTokens: 1)
+    let other = try await waiting.value
+    #expect(throws: ProviderFailure.limited(.queue, retryAfter: 1)) {
+      try gates[0].enterAtOnce(Caller(user: "x"), tokens: 1)
+    }
+    other.leave(usedTokens: 1)
+    try gates[0].enterAtOnce(Caller(user: "x"), tokens: 1).leave(usedTokens: 1)
+  }
+
   @Test func `who waits for a key hears at once that it is refused`() async throws {
     let gate = gate()
     let slot = try gate.enterAtOnce(Caller(user: "x"), tokens: 1)

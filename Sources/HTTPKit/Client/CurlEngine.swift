@@ -49,18 +49,26 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
   private let multi: UnsafeMutableRawPointer
   private let handles: CurlHandles
   private let sockets: WatchedSockets
+  private let descriptors: DescriptorShare
   private var live: [UnsafeMutableRawPointer: Transfer] = [:]
+  /// Calls that have not begun, over all pools.
+  private var waitingCount = 0
+  /// Pools in which a place has become free for a call that waits.
+  private var freed: [HandlePool] = []
+  /// Connections that libcurl has been allowed.
+  private var connectionsMax = 0
   private var timerAt = Int.max
   private var nextSweep = 0
   private var running = true
 
-  init(caFile: String) throws {
+  init(caFile: String, descriptors: DescriptorShare) throws {
     guard Self.initialized, let multi = curl_multi_init() else {
       throw HTTPFailure.unreachable("libcurl could not be initialised")
     }
     self.multi = multi
+    self.descriptors = descriptors
     epoll = cp_epoll_create()
-    sockets = WatchedSockets(epoll)
+    sockets = WatchedSockets(epoll, descriptors)
     handles = CurlHandles(caFile: caFile, sockets: sockets)
     wakeup = cp_eventfd_create()
     guard epoll >= 0, wakeup >= 0 else { throw SystemError("epoll_create1") }
@@ -139,8 +147,10 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
       }
       reap()
       sweep()
+      startFreed()
     }
     for (handle, transfer) in live { remove(transfer, handle, .cancelled) }
+    for transfer in takeWaiting(where: { _ in true }) { transfer.loopFinish(.cancelled) }
     let unheard = queue.withLock { queue in
       queue.hasEnded = true
       return queue
@@ -153,7 +163,7 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
 
   private func timeout() -> Int32 {
     var next = timerAt
-    if !live.isEmpty { next = min(next, nextSweep) }
+    if !live.isEmpty || waitingCount > 0 { next = min(next, nextSweep) }
     guard next < Int.max else { return -1 }
     return Int32(clamping: max(0, next - monotonicMilliseconds()))
   }
@@ -213,9 +223,14 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
     let now = monotonicMilliseconds()
     guard now >= nextSweep else { return }
     nextSweep = now + Self.sweepInterval
-    let overdue = live.filter { !$0.value.loopPaused && $0.value.loopDeadline < now }
-    for (handle, transfer) in overdue {
-      remove(transfer, handle, .timeout(transfer.loopGotByte ? .idle : .firstByte))
+    for (handle, transfer) in live {
+      guard let clock = transfer.loopOverdue(now) else { continue }
+      remove(transfer, handle, .timeout(clock))
+    }
+    if waitingCount > 0 {
+      for transfer in takeWaiting(where: { $0.loopOverdue(now) != nil || $0.loopIsDone }) {
+        transfer.loopFinish(.timeout(.connect))
+      }
     }
   }
 
@@ -254,25 +269,75 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
     curl_multi_remove_handle(multi, handle)
     live[handle] = nil
     transfer.loopHandle = nil
-    handles.put(handle, transfer.call)
+    transfer.loopSettle()
+    if let pool = transfer.loopPool { handles.put(handle, into: pool, after: transfer.call) }
     transfer.loopFinish(failure)
   }
+
+  // MARK: Beginning
 
   private func start(_ transfer: Transfer) {
     // Cancelled before it began.
     guard !transfer.loopIsDone else { return }
-    guard let handle = handles.take(for: transfer) else {
+    let pool = handles.pool(for: transfer.call)
+    transfer.loopPool = pool
+    transfer.loopPostedAt = monotonicMilliseconds()
+    transfer.loopIsSettled = false
+    guard pool.hasRoom, !pool.hasWaiting else {
+      pool.append(transfer)
+      waitingCount += 1
+      return
+    }
+    begin(transfer, pool)
+  }
+
+  private func begin(_ transfer: Transfer, _ pool: HandlePool) {
+    allowConnections()
+    guard let handle = handles.take(from: pool, for: transfer) else {
       transfer.loopFinish(.unreachable("libcurl ran out of memory"))
       return
     }
     transfer.loopHandle = handle
-    transfer.loopDeadline =
-      monotonicMilliseconds() + Int(transfer.call.timeouts.firstByte * 1000)
+    transfer.loopDeadline = transfer.loopPostedAt + Int(transfer.call.timeouts.firstByte * 1000)
+    pool.unsettled += 1
     // `live` holds the transfer for as long as libcurl may call back with its address.
     live[handle] = transfer
     if curl_multi_add_handle(multi, handle) != CURLM_OK {
       remove(transfer, handle, .unreachable("libcurl refused the call"))
     }
+  }
+
+  /// Tells libcurl how many connections it may have; at the bound it closes idle ones first.
+  private func allowConnections() {
+    let allowed = descriptors.outboundMax
+    guard allowed != connectionsMax else { return }
+    connectionsMax = allowed
+    _ = cc_multi_long(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, allowed)
+  }
+
+  /// libcurl may be on the stack: what waits begins later in the same round.
+  func loopSettled(in pool: HandlePool) {
+    pool.unsettled -= 1
+    if pool.hasWaiting { freed.append(pool) }
+  }
+
+  func loopOpenSocket(_ family: Int32, _ type: Int32, _ number: Int32) -> Int32 {
+    sockets.open(family, type, number)
+  }
+
+  private func startFreed() {
+    while let pool = freed.popLast() {
+      while pool.hasRoom, let transfer = pool.popWaiting() {
+        waitingCount -= 1
+        if !transfer.loopIsDone { begin(transfer, pool) }
+      }
+    }
+  }
+
+  private func takeWaiting(where condition: (Transfer) -> Bool) -> [Transfer] {
+    let taken = handles.all.flatMap { $0.removeWaiting(where: condition) }
+    waitingCount -= taken.count
+    return taken
   }
 }
 

@@ -5,7 +5,7 @@ import Glibc
 /// as parsing an answer. For the engine's thread alone.
 final class CurlHandles {
   /// What is set once.
-  private struct Kind: Hashable {
+  struct Kind: Hashable {
     var url: String
     var method: String
     var hasBody: Bool
@@ -31,7 +31,7 @@ final class CurlHandles {
 
   private let caFile: String
   private let sockets: WatchedSockets
-  private var idle: [Kind: [UnsafeMutableRawPointer]] = [:]
+  private var pools: [Kind: HandlePool] = [:]
   private var idleCount = 0
   private var fields: [UnsafeMutableRawPointer: Fields] = [:]
 
@@ -40,10 +40,21 @@ final class CurlHandles {
     self.sockets = sockets
   }
 
+  var all: some Sequence<HandlePool> { pools.values }
+
+  /// The pool for calls of this kind.
+  func pool(for call: HTTPCall) -> HandlePool {
+    let kind = Kind(call)
+    if let known = pools[kind] { return known }
+    let made = HandlePool(kind)
+    pools[kind] = made
+    return made
+  }
+
   /// A handle that is ready to be added; nil when libcurl has no memory.
-  func take(for transfer: Transfer) -> UnsafeMutableRawPointer? {
+  func take(from pool: HandlePool, for transfer: Transfer) -> UnsafeMutableRawPointer? {
     let handle: UnsafeMutableRawPointer
-    if let known = idle[Kind(transfer.call)]?.popLast() {
+    if let known = pool.idle.popLast() {
       handle = known
       idleCount -= 1
     } else {
@@ -51,34 +62,36 @@ final class CurlHandles {
       handle = made
       setUp(handle, transfer.call)
     }
+    pool.inUse += 1
     prepare(handle, transfer)
     return handle
   }
 
   /// Takes back a handle whose call is over.
-  func put(_ handle: UnsafeMutableRawPointer, _ call: HTTPCall) {
+  func put(_ handle: UnsafeMutableRawPointer, into pool: HandlePool, after call: HTTPCall) {
+    pool.inUse -= 1
     guard call.body.count <= Self.keptBodyMax else {
       discard(handle)
       return
     }
     if idleCount >= Self.idleMax { discardAny() }
-    idle[Kind(call), default: []].append(handle)
+    pool.idle.append(handle)
     idleCount += 1
   }
 
   /// Kinds that come once (a query with a time in it) must not keep out those that come again.
   private func discardAny() {
-    guard let kind = idle.first(where: { !$0.value.isEmpty })?.key,
-      let handle = idle[kind]?.popLast()
+    guard let pool = pools.values.first(where: { !$0.idle.isEmpty }),
+      let handle = pool.idle.popLast()
     else { return }
-    if idle[kind]?.isEmpty == true { idle[kind] = nil }
+    if pool.isEmpty { pools[pool.kind] = nil }
     discard(handle)
     idleCount -= 1
   }
 
   func close() {
-    for handle in idle.values.joined() { discard(handle) }
-    idle = [:]
+    for handle in pools.values.map(\.idle).joined() { discard(handle) }
+    pools = [:]
   }
 
   private func discard(_ handle: UnsafeMutableRawPointer) {
@@ -106,9 +119,10 @@ final class CurlHandles {
     // Removing a call that is looking up a name must not wait for the resolver's thread.
     _ = cc_set_long(handle, CURLOPT_QUICK_EXIT, 1)
     if call.method == "HEAD" { _ = cc_set_long(handle, CURLOPT_NOBODY, 1) }
+    // Asked with the address that was looked up, so that no second lookup can change it.
+    _ = cc_set_opensocket(handle, openSocket)
+    _ = cc_set_prerequest(handle, onConnection)
     if !call.allowsPrivateAddresses {
-      // Asked with the address that was looked up, so that no second lookup can change it.
-      _ = cc_set_opensocket(handle, openPublicSocket)
       // A pooled connection was not checked by this call.
       _ = cc_set_long(handle, CURLOPT_FRESH_CONNECT, 1)
       _ = cc_set_long(handle, CURLOPT_FORBID_REUSE, 1)
@@ -123,8 +137,9 @@ final class CurlHandles {
   /// What is each call's own.
   private func prepare(_ handle: UnsafeMutableRawPointer, _ transfer: Transfer) {
     let call = transfer.call
-    _ = cc_set_long(handle, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(call.timeouts.connect))
-    _ = cc_set_long(handle, CURLOPT_TIMEOUT_MS, milliseconds(call.timeouts.total))
+    let waited = Double(monotonicMilliseconds() - transfer.loopPostedAt) / 1000
+    _ = cc_set_long(handle, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(call.timeouts.connect - waited))
+    _ = cc_set_long(handle, CURLOPT_TIMEOUT_MS, milliseconds(call.timeouts.total - waited))
     if call.method != "HEAD", call.method != "GET" || !call.body.isEmpty {
       call.body.withUnsafeBytes { bytes in
         _ = cc_set_offset(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(bytes.count))
@@ -140,6 +155,8 @@ final class CurlHandles {
     let me = Unmanaged.passUnretained(transfer).toOpaque()
     _ = cc_set_pointer(handle, CURLOPT_HEADERDATA, me)
     _ = cc_set_pointer(handle, CURLOPT_WRITEDATA, me)
+    _ = cc_set_pointer(handle, CURLOPT_OPENSOCKETDATA, me)
+    _ = cc_set_pointer(handle, CURLOPT_PREREQDATA, me)
   }
 
   private func setFields(
@@ -160,15 +177,30 @@ final class CurlHandles {
 
 // Free functions: libcurl calls them on the engine's thread, outside any actor.
 
-/// Opens a socket to a public address; refuses all others.
-private func openPublicSocket(
-  _ context: UnsafeMutableRawPointer?, _ purpose: curlsocktype,
+/// Opens a socket for a call, if its address is allowed and there is a descriptor for it.
+private func openSocket(
+  _ transfer: UnsafeMutableRawPointer?, _ purpose: curlsocktype,
   _ address: UnsafeMutablePointer<curl_sockaddr>?
 ) -> curl_socket_t {
-  guard let address else { return CURL_SOCKET_BAD }
-  let isPublic = withUnsafePointer(to: &address.pointee.addr) { isPublicAddress($0) }
-  guard isPublic else { return CURL_SOCKET_BAD }
-  return socket(address.pointee.family, address.pointee.socktype, address.pointee.protocol)
+  guard let transfer, let address else { return CURL_SOCKET_BAD }
+  let owner = Unmanaged<Transfer>.fromOpaque(transfer).takeUnretainedValue()
+  let isAllowed =
+    owner.call.allowsPrivateAddresses
+    || withUnsafePointer(to: &address.pointee.addr) { isPublicAddress($0) }
+  guard isAllowed else { return CURL_SOCKET_BAD }
+  return owner.loopOpenSocket(
+    address.pointee.family, address.pointee.socktype, address.pointee.protocol)
+}
+
+/// A call has its connection, a new one or one that was open.
+private func onConnection(
+  _ transfer: UnsafeMutableRawPointer?, _ theirs: UnsafeMutablePointer<CChar>?,
+  _ ours: UnsafeMutablePointer<CChar>?, _ theirPort: Int32, _ ourPort: Int32
+) -> Int32 {
+  if let transfer {
+    Unmanaged<Transfer>.fromOpaque(transfer).takeUnretainedValue().loopSettle()
+  }
+  return Int32(CURL_PREREQFUNC_OK)
 }
 
 private func onHeader(

@@ -97,12 +97,22 @@ package final class HTTPStream: Sendable {
 
 /// Calls other servers through libcurl: HTTP/1.1, pooled connections, one event thread.
 package final class HTTPClient: Sendable {
+  /// Connections that are not counted on for calls: lookups of names, other clients' calls.
+  private static let spareConnections = 64
+
   private let engine: CurlEngine
+  private let descriptors: DescriptorShare
 
   /// `caFile` is a PEM bundle; nil takes the system's.
-  package init(caFile: String? = nil) throws {
-    engine = try CurlEngine(caFile: caFile ?? "/etc/ssl/certs/ca-certificates.crt")
+  package init(caFile: String? = nil, descriptors: DescriptorShare = .process) throws {
+    self.descriptors = descriptors
+    engine = try CurlEngine(
+      caFile: caFile ?? "/etc/ssl/certs/ca-certificates.crt", descriptors: descriptors)
   }
+
+  /// Calls that can be under way now, with those that are; at least one. A call beyond it waits for
+  /// another's connection, and fails when that takes longer than its time to connect.
+  package var callsMax: Int { max(1, descriptors.outboundMax - Self.spareConnections) }
 
   deinit { engine.stop() }
 

@@ -28,6 +28,11 @@ final class Transfer: @unchecked Sendable {
   private let shared = Mutex(Shared())
 
   var loopHandle: UnsafeMutableRawPointer?
+  var loopPool: HandlePool?
+  /// When the engine heard of it.
+  var loopPostedAt = 0
+  /// Whether it has a connection, or needs none any more.
+  var loopIsSettled = true
   var loopDeadline = Int.max
   var loopPaused = false
   var loopGotByte = false
@@ -102,6 +107,29 @@ final class Transfer: @unchecked Sendable {
   // MARK: The engine's thread
 
   var loopIsDone: Bool { shared.withLock { $0.done } }
+
+  /// The clock that has run out, of those that libcurl does not have; paused ones wait for their
+  /// reader.
+  func loopOverdue(_ now: Int) -> HTTPFailure.Clock? {
+    if !loopIsSettled {
+      return loopPostedAt + Int(call.timeouts.connect * 1000) < now ? .connect : nil
+    }
+    guard !loopPaused, loopDeadline < now else { return nil }
+    return loopGotByte ? .idle : .firstByte
+  }
+
+  /// Opens its socket: the name has been looked up.
+  func loopOpenSocket(_ family: Int32, _ type: Int32, _ number: Int32) -> Int32 {
+    loopSettle()
+    return engine.loopOpenSocket(family, type, number)
+  }
+
+  /// It has a connection, or needs none any more.
+  func loopSettle() {
+    guard !loopIsSettled, let loopPool else { return }
+    loopIsSettled = true
+    engine.loopSettled(in: loopPool)
+  }
 
   func loopReceive(field bytes: UnsafeRawBufferPointer) {
     loopTouch()

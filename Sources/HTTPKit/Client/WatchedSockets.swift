@@ -15,9 +15,21 @@ final class WatchedSockets {
   }
 
   private let epoll: Int32
+  private let descriptors: DescriptorShare
   private var watches: [Watch] = []
 
-  init(_ epoll: Int32) { self.epoll = epoll }
+  init(_ epoll: Int32, _ descriptors: DescriptorShare) {
+    self.epoll = epoll
+    self.descriptors = descriptors
+  }
+
+  /// A socket for libcurl; -1 when there is none to be had.
+  func open(_ family: Int32, _ type: Int32, _ number: Int32) -> Int32 {
+    guard descriptors.takeOutbound() else { return -1 }
+    let descriptor = cp_socket(family, type, number)
+    if descriptor < 0 { descriptors.giveOutbound() }
+    return descriptor
+  }
 
   /// libcurl's wish (`CURL_POLL_…`).
   func watch(_ descriptor: Int32, _ what: Int32) {
@@ -59,6 +71,7 @@ final class WatchedSockets {
   func forget(_ descriptor: Int32) {
     let index = Int(descriptor)
     if watches.indices.contains(index) { watches[index] = Watch() }
+    descriptors.giveOutbound()
   }
 }
 

@@ -10,6 +10,7 @@ final class EventLoop {
   let limits: HTTPLimits
   let service: any HTTPService
   let mailbox: Mailbox
+  private let descriptors: DescriptorShare
   private var listener: Int32
   private let epoll: Int32
   private var events: [epoll_event]
@@ -32,8 +33,12 @@ final class EventLoop {
   var scratch: [UInt8]
   let reply: Reply
 
-  init(listener: Int32, limits: HTTPLimits, mailbox: Mailbox, service: any HTTPService) throws {
+  init(
+    listener: Int32, limits: HTTPLimits, descriptors: DescriptorShare, mailbox: Mailbox,
+    service: any HTTPService
+  ) throws {
     self.listener = listener
+    self.descriptors = descriptors
     self.limits = limits
     self.mailbox = mailbox
     self.service = service
@@ -141,7 +146,7 @@ final class EventLoop {
         if errno == EINTR || errno == ECONNABORTED { continue }
         return
       }
-      guard liveCount < limits.connectionsMax else {
+      guard descriptors.takeInbound() else {
         refuse(descriptor)
         continue
       }
@@ -243,6 +248,7 @@ final class EventLoop {
   func drop(_ connection: Connection) {
     guard connections[connection.slot] === connection else { return }
     close(connection.descriptor)
+    descriptors.giveInbound()
     connections[connection.slot] = nil
     freeSlots.append(connection.slot)
     liveCount -= 1

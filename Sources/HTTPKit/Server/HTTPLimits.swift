@@ -12,7 +12,6 @@ package struct HTTPLimits: Sendable {
   package var bufferedMax = 128 << 20
   /// Bytes of answers to pipelined requests before no further request is read.
   package var pipelinedOutputMax = 256 * 1024
-  package var connectionsMax = 20_000
   /// Milliseconds from the first byte (or the accept) to a complete head.
   package var headTimeout = 10_000
   /// Milliseconds from the complete head to a complete body.

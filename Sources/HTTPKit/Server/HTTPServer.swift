@@ -19,6 +19,7 @@ package final class HTTPServer: Sendable {
   /// Throws `SystemError` or `AddressError` when the address cannot be listened on.
   package init(
     host: String, port: Int, loops: Int, limits: HTTPLimits = HTTPLimits(),
+    descriptors: DescriptorShare = .process,
     makeService: (Int) throws -> sending any HTTPService
   ) throws {
     signal(SIGPIPE, SIG_IGN)
@@ -35,7 +36,7 @@ package final class HTTPServer: Sendable {
     finished = Mutex(Finished(running: sockets.count))
     for (index, descriptor) in sockets.enumerated() {
       let loop = try EventLoop(
-        listener: descriptor, limits: limits, mailbox: mailboxes[index],
+        listener: descriptor, limits: limits, descriptors: descriptors, mailbox: mailboxes[index],
         service: makeService(index))
       startThread(named: "loop-\(index)") { [self] in
         loop.run()

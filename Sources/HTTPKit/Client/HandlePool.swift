@@ -1,0 +1,54 @@
+internal import CCurl
+
+/// libcurl's handles for one kind of call, and the calls that wait for one.
+///
+/// Only so many calls may be without a connection at once: libcurl looks a name up in a thread of
+/// its own for each, with two descriptors, until one of them has the answer. For the engine's
+/// thread alone.
+final class HandlePool {
+  /// Calls that look for a connection at once.
+  static let unsettledMax = 64
+
+  let kind: CurlHandles.Kind
+  /// Handles that are ready for a call.
+  var idle: [UnsafeMutableRawPointer] = []
+  /// Handles in use.
+  var inUse = 0
+  /// Calls that have begun and have no connection yet.
+  var unsettled = 0
+  private var waiting: [Transfer] = []
+  private var firstWaiting = 0
+
+  init(_ kind: CurlHandles.Kind) { self.kind = kind }
+
+  var hasWaiting: Bool { firstWaiting < waiting.count }
+  var hasRoom: Bool { unsettled < Self.unsettledMax }
+  /// Whether nothing would be lost with it.
+  var isEmpty: Bool { idle.isEmpty && inUse == 0 && !hasWaiting }
+
+  func append(_ transfer: Transfer) { waiting.append(transfer) }
+
+  func popWaiting() -> Transfer? {
+    guard hasWaiting else { return nil }
+    defer {
+      firstWaiting += 1
+      if !hasWaiting {
+        waiting = []
+        firstWaiting = 0
+      }
+    }
+    return waiting[firstWaiting]
+  }
+
+  /// Takes out those that wait and fulfil a condition.
+  func removeWaiting(where condition: (Transfer) -> Bool) -> [Transfer] {
+    guard hasWaiting else { return [] }
+    let rest = waiting[firstWaiting...]
+    let removed = rest.filter(condition)
+    if !removed.isEmpty {
+      waiting = rest.filter { !condition($0) }
+      firstWaiting = 0
+    }
+    return removed
+  }
+}
