@@ -168,7 +168,7 @@ import Testing
   }
 
   @Test func `when the one who asked gets nothing, the others ask for themselves`() async throws {
-    upstream.next(.wait(milliseconds: 200), .answer(401, "{}"))
+    upstream.next(.wait(milliseconds: 200), .answer(403, "{}"))
     upstream.always(.chat("an answer"))
     let server = try await start()
     async let first = ask(server)
