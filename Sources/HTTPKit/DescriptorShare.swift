@@ -27,7 +27,7 @@ package final class DescriptorShare: Sendable {
     // Calls keep a quarter, whoever connects.
     inboundMax = min(max * 3 / 4, Self.inboundCap)
     // Every call has a client, and some clients wait for their call to begin.
-    outboundCap = Swift.max(1, max * 9 / 20)
+    outboundCap = Swift.max(1, max * 12 / 25)
   }
 
   /// Takes one for a client's connection; false when there is none left for clients.

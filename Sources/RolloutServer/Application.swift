@@ -39,9 +39,14 @@ final class Application: Sendable {
     }
     let clock = environment.clock
     let log = Log(clock: clock)
+    let readiness = Readiness(hasTokens: configuration.authenticates)
+    self.readiness = readiness
     data = try await Databases(
       options.data, migrations: environment.migrations,
-      subscriptions: configuration.notify.map(\.subscription), now: clock.now)
+      subscriptions: configuration.notify.map(\.subscription), now: clock.now
+    ) { error in
+      readiness.note("budgets", error.map { "the budgets cannot be written: \($0)" }, log)
+    }
     let box = SnapshotBox()
     ledger = OutcomeLedger()
     hub = EventHub()
@@ -85,7 +90,6 @@ final class Application: Sendable {
     jobs = JobRunner(
       store: data.jobs, settings: configuration.gateway.jobs, clock: clock, log: log,
       execute: chat.process)
-    readiness = Readiness(hasTokens: configuration.authenticates)
     let parts = Parts(
       data: data, controller: controller, ledger: ledger, hub: hub, tokens: tokens, box: box,
       readiness: readiness, clock: clock, metrics: metrics, chat: chat, budgets: budgets,
@@ -119,7 +123,10 @@ final class Application: Sendable {
       Task { [hub] in await hub.beat() },
     ]
     telemetry = Task { [data, ledger] in
-      await TelemetryKeeper(store: data.telemetry).run(ledger, clock, log)
+      await TelemetryKeeper(store: data.telemetry).run(ledger, clock) { error in
+        readiness.note(
+          "telemetry", error.map { "what is measured cannot be written: \($0)" }, log)
+      }
     }
     log.notice("listening", ["address": "\(options.host):\(port)", "data": options.data])
   }

@@ -11,6 +11,8 @@ package final class BudgetDatabase: BudgetStore {
   private static let accountsMax = 50_000
   /// How long what was spent waits to be added to its row.
   private static let flushDelay = Duration.milliseconds(50)
+  /// How long after a failure it is tried again.
+  private static let retryDelay = Duration.seconds(1)
 
   /// What was spent and is in no row yet.
   fileprivate struct Batch {
@@ -37,6 +39,8 @@ package final class BudgetDatabase: BudgetStore {
     /// Those who wait for everything so far to be in its row.
     var waiters: [CheckedContinuation<Void, any Error>] = []
     var isFlushing = false
+    /// Whether rows could not be read or written the last time.
+    var isFailing = false
 
     /// Whether the caller has to start a flush: one at a time.
     mutating func startFlush() -> Bool {
@@ -48,9 +52,16 @@ package final class BudgetDatabase: BudgetStore {
 
   private let database: Database
   private let state: Mutex<State>
+  private let report: @Sendable (StoreError?) -> Void
 
-  /// Counts what an earlier process left behind. Throws `StoreError`.
-  package init(_ directory: DataDirectory, now: Instant) async throws {
+  /// Counts what an earlier process left behind. `report` hears when rows cannot be written any
+  /// more, and with nil when they can again; decisions go on in memory meanwhile. Throws
+  /// `StoreError`.
+  package init(
+    _ directory: DataDirectory, now: Instant,
+    report: @escaping @Sendable (StoreError?) -> Void = { _ in }
+  ) async throws {
+    self.report = report
     database = try Database(
       path: "\(directory.path)/budget.db", durability: .normal, migrations: Self.schema, now: now)
     var file = try HoldFile(path: "\(directory.path)/holds.bin")
@@ -79,7 +90,10 @@ package final class BudgetDatabase: BudgetStore {
       case .held: return nil
       case .full(let account): return account
       case .notOpen: try await open(lines.map(\.account))
-      case .noSlot: throw StoreError.unavailable("too many requests hold money at once")
+      case .noSlot:
+        let error = StoreError.unavailable("too many requests hold money at once")
+        note(error)
+        throw error
       }
     }
   }
@@ -133,31 +147,32 @@ package final class BudgetDatabase: BudgetStore {
   private func open(_ accounts: [BudgetAccount]) async throws {
     let missing = state.withLock { state in accounts.filter { state.book[$0] == nil } }
     guard !missing.isEmpty else { return }
-    let found = try await database.write { connection in
-      try missing.map { account in
-        try connection.run(
-          """
-          INSERT INTO account (budget, scope, window_start_ms) VALUES (:budget, :scope, :start)
-          ON CONFLICT DO NOTHING
-          """, Self.key(account))
-        let row = try connection.query(
-          """
-          SELECT id, spent_nanodollars, alerted_percent
-          FROM account
-          WHERE budget = :budget AND scope = :scope AND window_start_ms = :start
-          """, Self.key(account)
-        ) { ($0.int(0), Money(nanodollars: $0.int(1)), $0.int(2)) }.first
-        guard let row else { throw StoreError.unavailable("an account has no row") }
-        return (account, id: row.0, entry: BudgetBook.Entry(spent: row.1, alerted: row.2))
+    let found: [Row]
+    do {
+      found = try await database.write { connection in
+        try missing.map { try Self.row($0, connection) }
       }
+    } catch {
+      note(error)
+      throw error
     }
     state.withLock { state in
       if state.book.entries.count >= Self.accountsMax { state.forgetIdle() }
-      for (account, id, entry) in found {
-        state.book.open(account, entry)
-        state.ids[account] = id
+      for row in found {
+        state.book.open(row.account, row.entry)
+        state.ids[row.account] = row.id
       }
     }
+    note(nil)
+  }
+
+  /// Tells of a failure, or of its end, once.
+  private func note(_ error: (any Error)?) {
+    let isNews = state.withLock { state in
+      defer { state.isFailing = error != nil }
+      return state.isFailing != (error != nil)
+    }
+    if isNews { report(error.map { $0 as? StoreError ?? .unavailable("\($0)") }) }
   }
 
   // MARK: To the rows
@@ -173,9 +188,9 @@ package final class BudgetDatabase: BudgetStore {
     }
   }
 
-  private func flushLater() {
+  private func flushLater(_ delay: Duration = flushDelay) {
     Task.detached { [weak self] in
-      try? await Task.sleep(for: Self.flushDelay)
+      try? await Task.sleep(for: delay)
       guard let self else { return }
       let starts = state.withLock { state in
         state.isScheduled = false
@@ -192,6 +207,7 @@ package final class BudgetDatabase: BudgetStore {
       for (account, change) in batch.changes { try Self.add(change, to: account, connection) }
       try Self.note(flush: number, connection)
     } then: { [self] error in
+      note(error)
       let (goesOn, schedules) = state.withLock { state in
         let goesOn = state.end(batch, failed: error != nil)
         let schedules = !goesOn && !state.batch.slots.isEmpty && !state.isScheduled
@@ -202,7 +218,7 @@ package final class BudgetDatabase: BudgetStore {
         if let error { waiter.resume(throwing: error) } else { waiter.resume() }
       }
       if goesOn { flush() }
-      if schedules { flushLater() }
+      if schedules { flushLater(error == nil ? Self.flushDelay : Self.retryDelay) }
     }
   }
 }
@@ -307,6 +323,36 @@ extension BudgetDatabase.State {
 // MARK: - The rows
 
 extension BudgetDatabase {
+  private struct Row: Sendable {
+    var account: BudgetAccount
+    var id: Int
+    var entry: BudgetBook.Entry
+  }
+
+  /// The row of an account; a new one where there is none.
+  private static func row(
+    _ account: BudgetAccount, _ connection: Connection
+  ) throws -> Row {
+    try connection.run(
+      """
+      INSERT INTO account (budget, scope, window_start_ms) VALUES (:budget, :scope, :start)
+      ON CONFLICT DO NOTHING
+      """, key(account))
+    let row = try connection.query(
+      """
+      SELECT id, spent_nanodollars, alerted_percent
+      FROM account
+      WHERE budget = :budget AND scope = :scope AND window_start_ms = :start
+      """, key(account)
+    ) { row in
+      Row(
+        account: account, id: row.int(0),
+        entry: BudgetBook.Entry(spent: Money(nanodollars: row.int(1)), alerted: row.int(2)))
+    }.first
+    guard let row else { throw StoreError.unavailable("an account has no row") }
+    return row
+  }
+
   private static let schema = [
     Migration(
       number: 1, name: "budget-1",

@@ -5,6 +5,7 @@ import RolloutTesting
 import Testing
 
 @testable import RolloutServer
+@testable import RolloutStore
 
 @Suite struct MonitorTests {
   private func report(
@@ -303,6 +304,42 @@ import Testing
         try await server.send("POST", "/v1/plans/ai-summary/backtest", body).status == 400)
     }
     #expect(try await server.send("POST", "/v1/plans/nope/backtest").status == 404)
+    await server.stop()
+  }
+
+  @Test func `what cannot be written is said in readyz, and written once it can be`() async throws {
+    let first = try await TestServer("budgets: [{name: cap, limit_usd: 5}]")
+    try await first.startPlan("ai-summary", #","preset":"sensitive","dry_run":true"#)
+    let telemetry = try Connection(
+      path: "\(first.folder.path)/telemetry.db", durability: .normal)
+    try telemetry.execute(
+      """
+      CREATE TRIGGER fault BEFORE INSERT ON outcome_chunk
+      BEGIN
+        SELECT RAISE(ABORT, 'the disk is on fire');
+      END
+      """)
+    for round in 0..<3 {
+      try await report(first, (round * 100)..<(round * 100 + 100)) { _ in
+        #""ok":true,"arm":"treatment""#
+      }
+      #expect(
+        try await first.eventually {
+          let ready = try await first.send("GET", "/readyz")
+          let reasons = ready.json["reasons"]?.array?.compactMap(\.string) ?? []
+          return ready.status == 503 && reasons.count == 1 && reasons[0].contains("on fire")
+        })
+    }
+    try telemetry.execute("DROP TRIGGER fault")
+    telemetry.close()
+    #expect(
+      try await first.eventually { try await first.send("GET", "/readyz").status == 200 })
+    let before = try await health(first)
+    await first.stop()
+    let server = try await TestServer(folder: first.folder, clock: first.clock)
+    #expect(try await health(server) == before)
+    let replay = try await server.send("POST", "/v1/plans/ai-summary/backtest", "{}")
+    #expect(replay.json["outcomes"]?.int == 300)
     await server.stop()
   }
 

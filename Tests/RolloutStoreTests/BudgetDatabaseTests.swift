@@ -1,5 +1,6 @@
 import RolloutCore
 import RolloutTesting
+import Synchronization
 import Testing
 
 @testable import RolloutStore
@@ -95,6 +96,50 @@ import Testing
       "more", Money(nanodollars: 4_800_000_000), lines, at: Samples.start)
     #expect(refused == account())
     await again.close()
+  }
+
+  @Test func `rows that cannot be written are told of once, and nothing is lost meanwhile`()
+    async throws
+  {
+    let told = Mutex<[StoreError?]>([])
+    let directory = try DataDirectory(folder.path)
+    let store = try await BudgetDatabase(directory, now: Samples.start) { error in
+      told.withLock { $0.append(error) }
+    }
+    let lines = [line(account(), 5)]
+    func spend(_ request: String) async throws {
+      #expect(try await store.reserve(request, dime, lines, at: Samples.start) == nil)
+      _ = try await store.settle(request, [account(): dime], lines)
+    }
+    try await spend("before")
+    #expect(try await balance(store) == (dime.nanodollars, 0))
+    let other = try Connection(path: "\(folder.path)/budget.db", durability: .normal)
+    try other.execute(
+      """
+      CREATE TRIGGER fault BEFORE UPDATE ON account
+      BEGIN
+        SELECT RAISE(ABORT, 'the disk is on fire');
+      END
+      """)
+    for number in 0..<10 { try await spend("amid \(number)") }
+    for _ in 0..<200 where told.withLock({ $0.isEmpty }) {
+      try await Task.sleep(for: .milliseconds(10))
+    }
+    #expect(told.withLock { $0.count } == 1)
+    #expect(told.withLock { $0.first.map { "\($0!)" } }?.contains("on fire") == true)
+    // The ceiling holds without a disk.
+    for number in 0..<39 { try await spend("more \(number)") }
+    #expect(try await store.reserve("last", dime, lines, at: Samples.start) == account())
+    await #expect(throws: StoreError.self) { try await store.balances(since: Samples.start) }
+    try other.execute("DROP TRIGGER fault")
+    other.close()
+    for _ in 0..<300 where told.withLock({ $0.count < 2 }) {
+      try await Task.sleep(for: .milliseconds(10))
+    }
+    #expect(told.withLock { $0.count } == 2)
+    #expect(told.withLock { $0.last == .some(nil) })
+    #expect(try await balance(store) == (dime.nanodollars * 50, 0))
+    await store.close()
   }
 
   @Test func `what a crash left behind is paid in full`() async throws {

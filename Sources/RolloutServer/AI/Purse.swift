@@ -59,8 +59,7 @@ struct Purse: Sendable {
         throw Refusal.spent(budget: full.budget)
       }
     } catch let refusal as Refusal { throw refusal } catch {
-      // Money that cannot be counted is not spent.
-      log.error("the budgets cannot be asked", ["error": "\(error)"])
+      // Money that cannot be counted is not spent. The store itself has said why.
       throw Refusal.unavailable
     }
     return Hold(request: call.requestID, amount: amount, lines: lines, providers: providers)

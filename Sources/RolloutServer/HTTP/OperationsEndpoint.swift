@@ -44,6 +44,17 @@ final class Readiness: Sendable {
 
   func clear(_ source: String) { state.withLock { _ = $0.troubles.removeValue(forKey: source) } }
 
+  /// Takes in how a source does now, and says so in the log when that is new; nil is well.
+  func note(_ source: String, _ trouble: String?, _ log: Log) {
+    let isNews = state.withLock { state in
+      let before = state.troubles[source]
+      state.troubles[source] = trouble
+      return (before == nil) != (trouble == nil)
+    }
+    guard isNews else { return }
+    if let trouble { log.error(trouble) } else { log.notice("\(source): works again") }
+  }
+
   var response: HTTPResponse {
     let reasons = state.withLock { state in
       (state.isDraining ? ["the server is shutting down"] : [])

@@ -12,6 +12,8 @@ final class OutcomeLedger: Sendable {
     var totals = RequestTotals()
     /// Outcomes not kept yet.
     var fresh = PackedOutcomes()
+    /// Those that could not be kept yet.
+    var unsaved: [OutcomeChunk] = []
     /// Whether something came in since the last look.
     var hasNews = true
     var lookedAt = Instant(milliseconds: 0)
@@ -206,12 +208,23 @@ final class OutcomeLedger: Sendable {
             states.append(FeatureState(feature: key, state: state))
           }
         }
+        chunks += entries[key]?.unsaved ?? []
+        entries[key]?.unsaved = []
         guard let fresh = entries[key]?.fresh, let at = fresh.firstAt else { continue }
         entries[key]?.fresh = PackedOutcomes()
         chunks.append(
           OutcomeChunk(feature: key, count: fresh.count, at: at, bytes: fresh.bytes))
       }
       return (states, chunks)
+    }
+  }
+
+  /// Takes back what could not be kept; the next `takeChanges` gives it again, states as they are
+  /// then.
+  func giveBack(_ states: [FeatureState], _ chunks: [OutcomeChunk]) {
+    entries.withLock { entries in
+      for state in states { entries[state.feature]?.health.isDirty = true }
+      for chunk in chunks { entries[chunk.feature]?.keep(chunk) }
     }
   }
 
@@ -233,6 +246,11 @@ extension OutcomeLedger.Entry {
   /// Outcomes held until the next write; what comes beyond that within a second is counted, and not
   /// recorded for replay.
   private static let freshMax = 400_000
+
+  func keep(_ chunk: OutcomeChunk) {
+    guard unsaved.reduce(chunk.count, { $0 + $1.count }) <= Self.freshMax else { return }
+    unsaved.append(chunk)
+  }
 
   func note(_ outcome: Outcome) {
     totals.record(outcome)

@@ -13,14 +13,20 @@ struct TelemetryKeeper: Sendable {
     for state in try await store.loadStates() { ledger.restore(state) }
   }
 
+  /// What cannot be written stays with the ledger, for the next time.
   func save(_ ledger: OutcomeLedger) async throws {
     let changes = ledger.takeChanges()
-    try await store.save(changes.states, changes.chunks)
+    do { try await store.save(changes.states, changes.chunks) } catch {
+      ledger.giveBack(changes.states, changes.chunks)
+      throw error
+    }
   }
 
-  /// Runs until the task is cancelled. A failure is logged once, and again when it is over.
-  func run(_ ledger: OutcomeLedger, _ clock: any WallClock, _ log: Log) async {
-    var failing = false
+  /// Runs until the task is cancelled; `report` hears how each round went, nil when it went well.
+  func run(
+    _ ledger: OutcomeLedger, _ clock: any WallClock,
+    report: @Sendable ((any Error)?) -> Void
+  ) async {
     var rounds = 0
     while true {
       // What is left is written by whoever ends this; two at once would each have half of it.
@@ -31,12 +37,8 @@ struct TelemetryKeeper: Sendable {
           try await store.deleteExpiredCaptures(now: clock.now)
         }
         rounds += 1
-        if failing { log.notice("telemetry is being written again") }
-        failing = false
-      } catch {
-        if !failing { log.error("telemetry could not be written", ["error": "\(error)"]) }
-        failing = true
-      }
+        report(nil)
+      } catch { report(error) }
     }
   }
 }
