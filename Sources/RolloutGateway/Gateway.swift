@@ -68,7 +68,7 @@ package final class Gateway: Sendable {
   package struct AttemptReport: Sendable {
     package var provider: String
     package var model: String
-    /// The name of the key it went out with; nil for a provider that needs none.
+    /// The name of the key that a failed one went out with; nil for a provider that needs none.
     package var key: String?
     package var seconds: Double
     /// nil when it answered.
@@ -149,12 +149,11 @@ package final class Gateway: Sendable {
     _ call: () async throws -> Answer
   ) async throws -> Answer {
     let started = monotonicMilliseconds()
-    let keys = configuration.providers[provider.name]?.keys ?? []
     func report(_ failure: ProviderFailure?, _ usage: Usage?) {
       observe(
         AttemptReport(
           provider: provider.name, model: attempt.target.model,
-          key: keys.isEmpty ? nil : keys[attempt.key].name,
+          key: failure == nil ? nil : keyName(provider.name, attempt.key),
           seconds: Double(monotonicMilliseconds() - started) / 1000, failure: failure,
           usage: usage, isStream: isStream))
     }
@@ -166,6 +165,11 @@ package final class Gateway: Sendable {
       report(error as? ProviderFailure ?? .cancelled, nil)
       throw error
     }
+  }
+
+  private func keyName(_ provider: String, _ key: Int) -> String? {
+    let keys = configuration.providers[provider]?.keys ?? []
+    return keys.indices.contains(key) ? keys[key].name : nil
   }
 
   // MARK: Money

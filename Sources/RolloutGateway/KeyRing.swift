@@ -48,7 +48,8 @@ struct KeyRing: Sendable {
 
   /// The key with the fewest calls under way of those that may take one of about so many tokens.
   func choose(_ tokens: Int, now: Int, avoiding: Int? = nil) -> Choice {
-    var best: Int?
+    var best = -1
+    var fewest = Int.max
     var shut: ProviderQuota.Shut?
     var refusal = ProviderFailure.credentialRefused
     for offset in keys.indices {
@@ -58,11 +59,13 @@ struct KeyRing: Sendable {
         refusal = rest.cause
       } else if let closed = keys[index].quota.shut(tokens, now: now) {
         if closed.wait < shut?.wait ?? Int.max { shut = closed }
-      } else if keys[index].inFlight < best.map({ keys[$0].inFlight }) ?? Int.max {
+      } else if keys[index].inFlight < fewest {
         best = index
+        fewest = keys[index].inFlight
       }
     }
-    return best.map(Choice.key) ?? shut.map(Choice.shut) ?? .refused(refusal)
+    if best >= 0 { return .key(best) }
+    return shut.map(Choice.shut) ?? .refused(refusal)
   }
 
   /// A call goes out; true when it shows whether a refused key is taken again.
