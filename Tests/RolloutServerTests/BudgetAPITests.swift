@@ -212,4 +212,32 @@ import Testing
     #expect(upstream.requests.count == 1)
     await server.stop()
   }
+
+  @Test func `a clock that steps over a window pays where it was held, forwards and back`()
+    async throws
+  {
+    upstream.always(.wait(milliseconds: 200), .chat("hi"))
+    let server = try await start("[{name: cap, limit_usd: 0.006, window: day}]")
+    func spent() async throws -> Double? {
+      try await budgets(server).first?["spent_usd"]?.double
+    }
+    let today = server.clock.now
+    async let first = ask(server)
+    #expect(try await server.eventually { upstream.requests.count == 1 })
+    server.clock.set(today + .days(1))
+    #expect(try await first.header("x-rollout-served-by") == "provider")
+    #expect(try await spent() == 0)
+    async let second = ask(server)
+    #expect(try await server.eventually { upstream.requests.count == 2 })
+    server.clock.set(today)
+    #expect(try await second.header("x-rollout-served-by") == "provider")
+    // The first is paid in today's window; one more fits in, and no third.
+    #expect(try await spent() == 0.003)
+    #expect(try await ask(server).header("x-rollout-served-by") == "provider")
+    #expect(try await ask(server).header("x-rollout-reason") == "budget")
+    #expect(try await spent() == 0.006)
+    server.clock.set(today + .days(1))
+    #expect(try await spent() == 0.003)
+    await server.stop()
+  }
 }

@@ -414,7 +414,88 @@ import Testing
     await server.stop()
   }
 
+  // MARK: Now and then
+
+  @Test(arguments: Pair.all, [false, true])
+  func `every tenth call that fails is made good by a second, and opens no breaker`(
+    pair: Pair, stream: Bool
+  ) async throws {
+    let server = try await start(pair, alone: true)
+    let script = Script(pair.provider)
+    let good =
+      stream
+      ? [.streamHead, script.opening, script.text("hello"), script.end, .close]
+      : [script.whole("hello")]
+    let statuses = [500, 502, 503, 504, 529]
+    for round in 0..<50 {
+      if round % 10 == 9 { upstream.next([script.error(statuses[round / 10], "api_error")]) }
+      upstream.next(good)
+      let answer = try await ask(server, pair, stream: stream)
+      #expect(answer.status == 200)
+      #expect(isWhole(answer.text, pair, stream: stream))
+      #expect(answer.header("x-rollout-attempts") == (round % 10 == 9 ? "2" : "1"))
+    }
+    let model = try await server.send("GET", "/v1/providers").json["providers"]?.array?
+      .first { $0["name"]?.string == "main" }?["models"]?.array?.first
+    #expect(model?["breaker"]?.string == "closed")
+    #expect(model?["requests"]?.int == 55 && model?["failures"]?.int == 5)
+    #expect(try await counted(server) == (50, 0))
+    await server.stop()
+  }
+
+  @Test(arguments: Pair.all, [500, 502, 503, 504, 529])
+  func `through a burst of failures the next target answers, and after it the first`(
+    pair: Pair, status: Int
+  ) async throws {
+    let server = try await start(pair)
+    let script = Script(pair.provider)
+    for _ in 0..<6 { upstream.next([script.error(status, "api_error")]) }
+    upstream.always([script.whole("hello")])
+    // Two tries each at first; then half of the retries that a provider gets are used up.
+    for (provider, attempts) in [
+      ("backup", "3"), ("backup", "3"), ("backup", "2"), ("backup", "2"), ("main", "1"),
+    ] {
+      let answer = try await ask(server, pair, stream: false)
+      #expect(answer.status == 200)
+      #expect(answer.header("x-rollout-provider") == provider)
+      #expect(answer.header("x-rollout-attempts") == attempts)
+    }
+    #expect(try await counted(server) == (5, 0))
+    await server.stop()
+  }
+
   // MARK: The client leaves
+
+  @Test(arguments: Pair.all, [false, true])
+  func `a client that leaves after the last byte has been served`(
+    pair: Pair, stream: Bool
+  ) async throws {
+    let server = try await start(pair)
+    let script = Script(pair.provider)
+    upstream.always(
+      stream
+        ? [.streamHead, script.opening, script.text("some"), script.end, .close]
+        : [script.whole("some")])
+    let path = pair.caller == .openai ? "chat/completions" : "messages"
+    let body =
+      #"{"max_tokens":50,"messages":[{"role":"user","content":"hello"}],"stream":\#(stream)}"#
+    for _ in 0..<5 {
+      let connection = RawConnection(port: server.port)
+      connection.send(
+        "POST /features/ai/v1/\(path) HTTP/1.1\r\nHost: a\r\n"
+          + "Authorization: Bearer \(server.adminToken)\r\n"
+          + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
+      let last = stream ? (pair.caller == .openai ? "[DONE]" : "message_stop\"}") : #""some""#
+      #expect(await connection.receive { $0.contains(last) }.text.contains(last))
+    }
+    #expect(try await server.eventually { try await counted(server) == (5, 0) })
+    let provider = try await server.send("GET", "/v1/providers").json["providers"]?.array?
+      .first { $0["name"]?.string == "main" }
+    #expect(provider?["in_flight"]?.int == 0)
+    #expect(provider?["failures"]?.int == 0)
+    #expect(upstream.requests.count == 5)
+    await server.stop()
+  }
 
   @Test(arguments: Pair.all, [false, true])
   func `a client that leaves before or amid the answer cancels the provider`(
