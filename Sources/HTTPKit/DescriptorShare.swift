@@ -63,5 +63,6 @@ package final class DescriptorShare: Sendable {
 private func processLimit() -> Int {
   var limit = rlimit()
   guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1024 }
-  return Int(clamping: limit.rlim_cur)
+  // No kernel allows more, whatever "unlimited" says.
+  return Int(min(limit.rlim_cur, 1 << 30))
 }

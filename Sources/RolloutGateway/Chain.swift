@@ -109,28 +109,30 @@ struct Chain: Sendable {
   ) async throws -> (Answer, Gateway.Trail, ProviderGate.Slot)? {
     if let done = try await attempt(index, slot, &progress, call) { return done }
     let target = route.targets[index]
-    let tokens = request.tokensExpected(target)
-    guard let gate = gates[target.provider], !progress.isOver,
-      Gateway.triesMax - progress.attempts > untried
-    else { return nil }
-    let changesKey = progress.last.concernsKey && gate.hasKey(otherThan: slot.key, tokens: tokens)
-    if !changesKey {
-      guard progress.last.isTransient, board.allowsRetry(target.provider),
-        await pause(after: progress.last, progress.secondsLeft)
-      else { return nil }
+    let mayRetry = !progress.isOver && Gateway.triesMax - progress.attempts > untried
+    // It has had its turn: with another key it keeps its place.
+    if mayRetry, progress.last.concernsKey, let other = slot.exchangeKey() {
+      if board.admit(target), let done = try await attempt(index, other, &progress, call) {
+        return done
+      }
+      other.leave(usedTokens: progress.last.mayHaveCost ? nil : 0)
+      return nil
     }
-    guard !progress.isOver, board.admit(target) else { return nil }
-    guard
-      let slot = try? gate.enterAtOnce(
-        caller, tokens: tokens, avoiding: changesKey ? slot.key : nil)
-    else {
+    slot.leave(usedTokens: progress.last.mayHaveCost ? nil : 0)
+    guard mayRetry, progress.last.isTransient, board.allowsRetry(target.provider),
+      await pause(after: progress.last, progress.secondsLeft), !progress.isOver,
+      let gate = gates[target.provider], board.admit(target)
+    else { return nil }
+    guard let slot = try? gate.enterAtOnce(caller, tokens: request.tokensExpected(target)) else {
       board.withdraw(target)
       return nil
     }
-    return try await attempt(index, slot, &progress, call)
+    if let done = try await attempt(index, slot, &progress, call) { return done }
+    slot.leave(usedTokens: progress.last.mayHaveCost ? nil : 0)
+    return nil
   }
 
-  /// One attempt; nil when it failed in a way that leaves hope.
+  /// One attempt; nil when it failed in a way that leaves hope, and the slot is still held.
   private func attempt<Answer: Sendable>(
     _ index: Int, _ slot: ProviderGate.Slot, _ progress: inout Progress,
     _ call: @Sendable (any Provider, Attempt) async throws -> Answer
@@ -157,10 +159,10 @@ struct Chain: Sendable {
       if Task.isCancelled { failure = .cancelled }
       board.end(target, started, failure)
       slot.note(failure)
-      slot.leave(usedTokens: failure.mayHaveCost ? nil : 0)
       progress.last = failure
       progress.mayHaveCost = progress.mayHaveCost || failure.mayHaveCost
       guard failure.allowsFallback else {
+        slot.leave(usedTokens: failure.mayHaveCost ? nil : 0)
         var ended = progress.exhausted
         ended.deadlinePassed = false
         throw ended

@@ -45,6 +45,16 @@ package final class ProviderGate: Sendable {
     /// Takes note of how it went; nil is an answer, or the first content of one.
     func note(_ failure: ProviderFailure?) { gate.note(self, failure) }
 
+    /// The same place with another key, for a call that this one was refused; nil when no other is
+    /// free. Afterwards this slot has left.
+    func exchangeKey() -> Slot? {
+      left.withLock { left in
+        guard !left, let entry = gate.exchangeKey(of: self) else { return nil }
+        left = true
+        return Slot(gate, entry)
+      }
+    }
+
     /// The call is over; `usedTokens` corrects what was guessed for it.
     package func leave(usedTokens: Int?) {
       let isFirst = left.withLock { left in
@@ -136,18 +146,16 @@ package final class ProviderGate: Sendable {
 
   // MARK: Entering
 
-  /// Enters if nothing is in the way, and nobody waits who came before; with another key than
-  /// `avoiding`. Throws `ProviderFailure.limited`, or why no key is taken.
-  func enterAtOnce(
-    _ caller: Caller, tokens: Int, avoiding: Int? = nil
-  ) throws(ProviderFailure) -> Slot {
+  /// Enters if nothing is in the way, and nobody waits who came before. Throws
+  /// `ProviderFailure.limited`, or why no key is taken.
+  func enterAtOnce(_ caller: Caller, tokens: Int) throws(ProviderFailure) -> Slot {
     let now = monotonicMilliseconds()
     let result = state.withLock { state -> Result<Entry, ProviderFailure> in
       let isOvertaking = caller.isBatch ? state.queued > 0 : !state.interactive.isEmpty
       if isOvertaking || state.inFlight >= inFlightMax {
         return .failure(.limited(.queue, retryAfter: 1))
       }
-      switch state.keys.choose(tokens, now: now, avoiding: avoiding) {
+      switch state.keys.choose(tokens, now: now) {
       case .key(let key):
         guard room?.enter() ?? true else { return .failure(.limited(.queue, retryAfter: 1)) }
         return .success(state.admit(key, tokens, now))
@@ -159,12 +167,16 @@ package final class ProviderGate: Sendable {
     return Slot(self, try result.get())
   }
 
-  /// Whether a call could go out with another key than this one.
-  func hasKey(otherThan key: Int, tokens: Int) -> Bool {
+  private func exchangeKey(of slot: Slot) -> Entry? {
     let now = monotonicMilliseconds()
-    let choice = state.withLock { $0.keys.choose(tokens, now: now, avoiding: key) }
-    if case .key = choice { return true }
-    return false
+    return state.withLock { state in
+      let choice = state.keys.choose(slot.tokens, now: now, avoiding: slot.key)
+      guard case .key(let key) = choice else { return nil }
+      state.keys.leave(
+        slot.key, guessed: slot.tokens, used: 0, isProbe: slot.isProbe, now: now)
+      let isProbe = state.keys.take(key, slot.tokens, now: now)
+      return Entry(key: key, tokens: slot.tokens, isProbe: isProbe)
+    }
   }
 
   /// Waits for a turn, until `deadline` at most. Throws `ProviderFailure.limited`, `.cancelled`, or

@@ -72,6 +72,7 @@ final class CurlHandles {
     pool.inUse -= 1
     guard call.body.count <= Self.keptBodyMax else {
       discard(handle)
+      if pool.isEmpty { pools[pool.kind] = nil }
       return
     }
     if idleCount >= Self.idleMax { discardAny() }
