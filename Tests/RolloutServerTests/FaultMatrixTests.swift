@@ -342,6 +342,19 @@ import Testing
 
   // MARK: The client leaves
 
+  /// Asks over a connection that ends when nobody holds it any more.
+  private func connect(_ server: TestServer, _ pair: Pair, stream: Bool) -> RawConnection {
+    let path = pair.caller == .openai ? "chat/completions" : "messages"
+    let body =
+      #"{"max_tokens":50,"messages":[{"role":"user","content":"hello"}],"stream":\#(stream)}"#
+    let connection = RawConnection(port: server.port)
+    connection.send(
+      "POST /features/ai/v1/\(path) HTTP/1.1\r\nHost: a\r\n"
+        + "Authorization: Bearer \(server.adminToken)\r\n"
+        + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
+    return connection
+  }
+
   @Test(arguments: Pair.all, [false, true])
   func `a client that leaves after the last byte has been served`(
     pair: Pair, stream: Bool
@@ -352,15 +365,8 @@ import Testing
       stream
         ? [.streamHead, script.opening, script.text("some"), script.end, .close]
         : [script.whole("some")])
-    let path = pair.caller == .openai ? "chat/completions" : "messages"
-    let body =
-      #"{"max_tokens":50,"messages":[{"role":"user","content":"hello"}],"stream":\#(stream)}"#
     for _ in 0..<5 {
-      let connection = RawConnection(port: server.port)
-      connection.send(
-        "POST /features/ai/v1/\(path) HTTP/1.1\r\nHost: a\r\n"
-          + "Authorization: Bearer \(server.adminToken)\r\n"
-          + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
+      let connection = connect(server, pair, stream: stream)
       let last = stream ? (pair.caller == .openai ? "[DONE]" : "message_stop\"}") : #""some""#
       #expect(await connection.receive { $0.contains(last) }.text.contains(last))
     }
@@ -382,15 +388,8 @@ import Testing
     upstream.always(
       amid
         ? [.streamHead, script.opening, script.text("some"), .hang] : [.hang])
-    let path = pair.caller == .openai ? "chat/completions" : "messages"
-    let body =
-      #"{"max_tokens":50,"messages":[{"role":"user","content":"hello"}],"stream":true}"#
     do {
-      let connection = RawConnection(port: server.port)
-      connection.send(
-        "POST /features/ai/v1/\(path) HTTP/1.1\r\nHost: a\r\n"
-          + "Authorization: Bearer \(server.adminToken)\r\n"
-          + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
+      let connection = connect(server, pair, stream: true)
       if amid {
         _ = await connection.receive { $0.contains("some") }
       } else {

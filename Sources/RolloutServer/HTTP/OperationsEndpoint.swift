@@ -42,17 +42,19 @@ final class Readiness: Sendable {
     state.withLock { $0.troubles.updateValue(reason, forKey: source) == nil }
   }
 
-  func clear(_ source: String) { state.withLock { _ = $0.troubles.removeValue(forKey: source) } }
+  /// True when this source had trouble before.
+  @discardableResult
+  func clear(_ source: String) -> Bool {
+    state.withLock { $0.troubles.removeValue(forKey: source) != nil }
+  }
 
   /// Takes in how a source does now, and says so in the log when that is new; nil is well.
   func note(_ source: String, _ trouble: String?, _ log: Log) {
-    let isNews = state.withLock { state in
-      let before = state.troubles[source]
-      state.troubles[source] = trouble
-      return (before == nil) != (trouble == nil)
+    if let trouble {
+      if report(source, trouble) { log.error(trouble) }
+    } else if clear(source) {
+      log.notice("\(source): works again")
     }
-    guard isNews else { return }
-    if let trouble { log.error(trouble) } else { log.notice("\(source): works again") }
   }
 
   var response: HTTPResponse {
