@@ -6,6 +6,7 @@
 #undef curl_easy_setopt
 #undef curl_easy_getinfo
 #undef curl_multi_setopt
+#undef curl_share_setopt
 
 typedef size_t (*cc_data_callback)(char *, size_t, size_t, void *);
 
@@ -52,6 +53,10 @@ static inline CURLMcode cc_multi_socket(CURLM *m, curl_socket_callback f) {
 }
 static inline CURLMcode cc_multi_timer(CURLM *m, curl_multi_timer_callback f) {
   return curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, f);
+}
+// For one thread: libcurl asks for no locks when it is given no functions to take them with.
+static inline CURLSHcode cc_share(CURLSH *s, curl_lock_data what) {
+  return curl_share_setopt(s, CURLSHOPT_SHARE, what);
 }
 static inline CURLcode cc_message_result(CURLMsg *m) { return m->data.result; }
 #endif

@@ -20,6 +20,8 @@ package final class ScriptedUpstream: Sendable {
     var fallback: [Step] = []
     var requests: [String] = []
     var peersGone = 0
+    var opened = 0
+    var open = 0
   }
 
   package let port: Int
@@ -31,6 +33,10 @@ package final class ScriptedUpstream: Sendable {
   package var requests: [String] { core.state.withLock { $0.requests } }
   /// How many hanging connections were left by their peer.
   package var peersGone: Int { core.state.withLock { $0.peersGone } }
+  /// How many connections there have been, and how many there are.
+  package var connections: (opened: Int, open: Int) {
+    core.state.withLock { ($0.opened, $0.open) }
+  }
 
   package init() {
     let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
@@ -81,7 +87,14 @@ private final class Core: Sendable {
   let state = Mutex(ScriptedUpstream.State())
 
   func serve(_ peer: Int32) {
-    defer { close(peer) }
+    state.withLock {
+      $0.opened += 1
+      $0.open += 1
+    }
+    defer {
+      close(peer)
+      state.withLock { $0.open -= 1 }
+    }
     var one: Int32 = 1
     setsockopt(peer, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
     while let request = readRequest(peer) {

@@ -164,6 +164,28 @@ import Testing
     #expect(head.status == 200)
   }
 
+  @Test func `connections are used again, and closed with their client`() async throws {
+    upstream.always(.wait(milliseconds: 30), .answer(200, "ok"))
+    do {
+      let client = try HTTPClient()
+      // Many, so that they are spread over all multi handles, and then fewer.
+      for count in [100, 100, 20, 1, 1, 1] {
+        try await withThrowingTaskGroup(of: Int.self) { group in
+          for _ in 0..<count {
+            group.addTask { try await client.execute(self.call()).head.status }
+          }
+          for try await status in group { #expect(status == 200) }
+        }
+      }
+      #expect(upstream.connections.opened <= 100)
+      #expect(upstream.connections.open > 1)
+    }
+    for _ in 0..<200 where upstream.connections.open > 0 {
+      try await Task.sleep(for: .milliseconds(10))
+    }
+    #expect(upstream.connections.open == 0)
+  }
+
   @Test func `more calls than may look for a connection at once all come through`() async throws {
     upstream.always(.answer(200, "ok"))
     let client = try HTTPClient()

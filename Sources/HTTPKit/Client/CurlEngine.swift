@@ -3,7 +3,7 @@ internal import CPlatform
 import Glibc
 import Synchronization
 
-/// libcurl's multi interface on one thread, driven by epoll; commands come through a queue.
+/// libcurl on one thread, driven by epoll; commands come through a queue.
 ///
 /// It is an executor too: a task that runs here is handed its answers without a change of threads.
 ///
@@ -17,10 +17,19 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
     case stop
   }
 
-  /// Times the queue is emptied before sockets are looked at again.
+  /// Jobs done before libcurl may send what they asked for: the first calls of a burst are not to
+  /// wait for the last to be made ready.
+  private static let jobsMax = 64
+  /// Times the queue is looked at before sockets are looked at again.
   private static let roundsMax = 8
   /// Milliseconds between looks at first-byte and idle deadlines.
   private static let sweepInterval = 50
+  /// Calls are spread over so many multi handles, if each may have `connectionsMin`.
+  private static let multisMax = 16
+  private static let connectionsMin = 128
+  /// Connections kept that no call uses; fewer than calls in flight would close one at each end of
+  /// a call.
+  private static let idleMax = 4096
 
   private static let initialized: Bool = cc_global_init() == CURLE_OK
 
@@ -46,7 +55,7 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
   private let epoll: Int32
 
   // loop
-  private let multi: UnsafeMutableRawPointer
+  private let multis: [MultiHandle]
   private let handles: CurlHandles
   private let sockets: WatchedSockets
   private let descriptors: DescriptorShare
@@ -55,20 +64,21 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
   private var waitingCount = 0
   /// Pools in which a place has become free for a call that waits.
   private var freed: [HandlePool] = []
-  /// Connections that libcurl has been allowed.
-  private var connectionsMax = 0
-  private var timerAt = Int.max
   private var nextSweep = 0
   private var running = true
 
   init(caFile: String, descriptors: DescriptorShare) throws {
-    guard Self.initialized, let multi = curl_multi_init() else {
-      throw HTTPFailure.unreachable("libcurl could not be initialised")
-    }
-    self.multi = multi
     self.descriptors = descriptors
     epoll = cp_epoll_create()
-    sockets = WatchedSockets(epoll, descriptors)
+    let sockets = WatchedSockets(epoll, descriptors)
+    self.sockets = sockets
+    let count = max(1, min(Self.multisMax, descriptors.outboundMax / Self.connectionsMin))
+    multis = (0..<count).compactMap {
+      MultiHandle(index: $0, sockets: sockets, idleMax: Self.idleMax / count)
+    }
+    guard Self.initialized, multis.count == count else {
+      throw HTTPFailure.unreachable("libcurl could not be initialised")
+    }
     handles = CurlHandles(caFile: caFile, sockets: sockets)
     wakeup = cp_eventfd_create()
     guard epoll >= 0, wakeup >= 0 else { throw SystemError("epoll_create1") }
@@ -77,15 +87,6 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
     event.events = cp_epoll_in | cp_epoll_et
     event.data.fd = wakeup
     epoll_ctl(epoll, EPOLL_CTL_ADD, wakeup, &event)
-    // Idle connections kept; fewer than calls in flight would close one at each end of a call.
-    _ = cc_multi_long(multi, CURLMOPT_MAXCONNECTS, 4096)
-    _ = cc_multi_long(multi, CURLMOPT_PIPELINING, Int(CURLPIPE_NOTHING))
-    let me = Unmanaged.passUnretained(self).toOpaque()
-    _ = cc_multi_pointer(
-      multi, CURLMOPT_SOCKETDATA, Unmanaged.passUnretained(sockets).toOpaque())
-    _ = cc_multi_pointer(multi, CURLMOPT_TIMERDATA, me)
-    _ = cc_multi_socket(multi, onSocket)
-    _ = cc_multi_timer(multi, onTimer)
     // The thread keeps the engine alive until `stop`.
     let engine = Unmanaged.passRetained(self)
     startThread(named: "curl") { engine.takeRetainedValue().run() }
@@ -134,20 +135,18 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
     var events = [epoll_event](repeating: epoll_event(), count: 256)
     while running {
       var rounds = 0
-      while rounds < Self.roundsMax, drainQueue() { rounds += 1 }
+      while rounds < Self.roundsMax, drainQueue() {
+        rounds += 1
+        advance()
+      }
+      guard running else { break }
       // Whoever asks without end must not keep those waiting whose answers have come.
       let patience = rounds < Self.roundsMax ? timeout() : 0
       let count = epoll_wait(epoll, &events, Int32(events.count), patience)
       queue.withLock { $0.isAwake = true }
       for index in 0..<max(0, Int(count)) { act(on: events[index]) }
-      var handles: Int32 = 0
-      if monotonicMilliseconds() >= timerAt {
-        timerAt = Int.max
-        curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &handles)
-      }
-      reap()
+      advance()
       sweep()
-      startFreed()
     }
     for (handle, transfer) in live { remove(transfer, handle, .cancelled) }
     for transfer in takeWaiting(where: { _ in true }) { transfer.loopFinish(.cancelled) }
@@ -157,12 +156,13 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
     }
     for case .start(let transfer) in unheard.commands { transfer.loopFinish(.cancelled) }
     for job in unheard.jobs { job.runSynchronously(on: asUnownedTaskExecutor()) }
+    for multi in multis { multi.close() }
     handles.close()
-    curl_multi_cleanup(multi)
   }
 
   private func timeout() -> Int32 {
-    var next = timerAt
+    var next = Int.max
+    for multi in multis { next = min(next, multi.timerAt) }
     if !live.isEmpty || waitingCount > 0 { next = min(next, nextSweep) }
     guard next < Int.max else { return -1 }
     return Int32(clamping: max(0, next - monotonicMilliseconds()))
@@ -170,14 +170,20 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
 
   private func act(on event: epoll_event) {
     let descriptor = event.data.fd
-    guard descriptor != wakeup else { return }
-    guard sockets.isWatched(descriptor) else { return }
+    guard descriptor != wakeup, let owner = sockets.owner(of: descriptor) else { return }
     var mask: Int32 = 0
     if event.events & cp_epoll_in != 0 { mask |= CURL_CSELECT_IN }
     if event.events & cp_epoll_out != 0 { mask |= CURL_CSELECT_OUT }
     if event.events & (cp_epoll_err | cp_epoll_hup) != 0 { mask |= CURL_CSELECT_ERR }
-    var handles: Int32 = 0
-    curl_multi_socket_action(multi, descriptor, mask, &handles)
+    multis[owner].act(on: descriptor, mask)
+  }
+
+  /// Lets libcurl do what is due, and takes note of what it has done.
+  private func advance() {
+    let now = monotonicMilliseconds()
+    for multi in multis { multi.expire(now) }
+    for multi in multis { reap(multi) }
+    startFreed()
   }
 
   /// Does what was asked; false when there was nothing, and the thread may sleep.
@@ -186,9 +192,9 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
       queue.isAwake = !queue.isEmpty
       defer {
         queue.commands = []
-        queue.jobs = []
+        queue.jobs.removeFirst(min(Self.jobsMax, queue.jobs.count))
       }
-      return (queue.commands, queue.jobs)
+      return (queue.commands, queue.jobs.prefix(Self.jobsMax))
     }
     for command in commands { obey(command) }
     for job in jobs { job.runSynchronously(on: asUnownedTaskExecutor()) }
@@ -214,10 +220,6 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
     }
   }
 
-  fileprivate func setTimer(_ milliseconds: Int) {
-    timerAt = milliseconds < 0 ? Int.max : monotonicMilliseconds() + milliseconds
-  }
-
   /// Calls whose first byte or next piece is overdue; paused ones wait for their reader.
   private func sweep() {
     let now = monotonicMilliseconds()
@@ -234,13 +236,10 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
     }
   }
 
-  private func reap() {
-    var left: Int32 = 0
-    while let message = curl_multi_info_read(multi, &left) {
-      guard message.pointee.msg == CURLMSG_DONE, let handle = message.pointee.easy_handle,
-        let transfer = live[handle]
-      else { continue }
-      remove(transfer, handle, failure(transfer, handle, cc_message_result(message)))
+  private func reap(_ multi: MultiHandle) {
+    while let (handle, code) = multi.nextEnded() {
+      guard let transfer = live[handle] else { continue }
+      remove(transfer, handle, failure(transfer, handle, code))
     }
   }
 
@@ -266,11 +265,15 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
   private func remove(
     _ transfer: Transfer, _ handle: UnsafeMutableRawPointer, _ failure: HTTPFailure?
   ) {
-    curl_multi_remove_handle(multi, handle)
+    let multi = transfer.loopMulti
+    multi?.remove(handle)
     live[handle] = nil
     transfer.loopHandle = nil
+    transfer.loopMulti = nil
     transfer.loopSettle()
-    if let pool = transfer.loopPool { handles.put(handle, into: pool, after: transfer.call) }
+    if let pool = transfer.loopPool, let multi {
+      handles.put(handle, of: multi, into: pool, after: transfer.call)
+    }
     transfer.loopFinish(failure)
   }
 
@@ -293,26 +296,32 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
 
   private func begin(_ transfer: Transfer, _ pool: HandlePool) {
     allowConnections()
-    guard let handle = handles.take(from: pool, for: transfer) else {
+    guard let (handle, last) = handles.take(from: pool, for: transfer) else {
       transfer.loopFinish(.unreachable("libcurl ran out of memory"))
       return
     }
+    let multi = multi(preferring: last)
     transfer.loopHandle = handle
+    transfer.loopMulti = multi
     transfer.loopDeadline = transfer.loopPostedAt + Int(transfer.call.timeouts.firstByte * 1000)
     pool.unsettled += 1
     // `live` holds the transfer for as long as libcurl may call back with its address.
     live[handle] = transfer
-    if curl_multi_add_handle(multi, handle) != CURLM_OK {
+    if !multi.add(handle) {
       remove(transfer, handle, .unreachable("libcurl refused the call"))
     }
   }
 
   /// Tells libcurl how many connections it may have; at the bound it closes idle ones first.
   private func allowConnections() {
-    let allowed = descriptors.outboundMax
-    guard allowed != connectionsMax else { return }
-    connectionsMax = allowed
-    _ = cc_multi_long(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, allowed)
+    let each = max(1, descriptors.outboundMax / multis.count)
+    for multi in multis { multi.allow(connections: each) }
+  }
+
+  /// The one whose connection may be used again, or the one with the fewest calls.
+  private func multi(preferring last: MultiHandle?) -> MultiHandle {
+    if let last, last.hasRoom { return last }
+    return multis.min { $0.liveCount < $1.liveCount } ?? multis[0]
   }
 
   /// libcurl may be on the stack: what waits begins later in the same round.
@@ -339,23 +348,4 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
     waitingCount -= taken.count
     return taken
   }
-}
-
-// Free functions: libcurl calls them on the engine's thread, outside any actor.
-
-private func onSocket(
-  _ handle: UnsafeMutableRawPointer?, _ descriptor: curl_socket_t, _ what: Int32,
-  _ sockets: UnsafeMutableRawPointer?, _ socket: UnsafeMutableRawPointer?
-) -> Int32 {
-  guard let sockets else { return -1 }
-  Unmanaged<WatchedSockets>.fromOpaque(sockets).takeUnretainedValue().watch(descriptor, what)
-  return 0
-}
-
-private func onTimer(
-  _ multi: UnsafeMutableRawPointer?, _ milliseconds: Int, _ engine: UnsafeMutableRawPointer?
-) -> Int32 {
-  guard let engine else { return -1 }
-  Unmanaged<CurlEngine>.fromOpaque(engine).takeUnretainedValue().setTimer(milliseconds)
-  return 0
 }

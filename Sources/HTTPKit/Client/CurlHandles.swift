@@ -31,6 +31,8 @@ final class CurlHandles {
 
   private let caFile: String
   private let sockets: WatchedSockets
+  /// The names that one multi handle has looked up are known to all.
+  private let names: OpaquePointer?
   private var pools: [Kind: HandlePool] = [:]
   private var idleCount = 0
   private var fields: [UnsafeMutableRawPointer: Fields] = [:]
@@ -38,6 +40,8 @@ final class CurlHandles {
   init(caFile: String, sockets: WatchedSockets) {
     self.caFile = caFile
     self.sockets = sockets
+    names = curl_share_init().map(OpaquePointer.init)
+    if let names { _ = cc_share(UnsafeMutableRawPointer(names), CURL_LOCK_DATA_DNS) }
   }
 
   var all: some Sequence<HandlePool> { pools.values }
@@ -51,11 +55,15 @@ final class CurlHandles {
     return made
   }
 
-  /// A handle that is ready to be added; nil when libcurl has no memory.
-  func take(from pool: HandlePool, for transfer: Transfer) -> UnsafeMutableRawPointer? {
+  /// A handle that is ready to be added, and the multi handle that may have a connection for it;
+  /// nil when libcurl has no memory.
+  func take(
+    from pool: HandlePool, for transfer: Transfer
+  ) -> (handle: UnsafeMutableRawPointer, multi: MultiHandle?)? {
     let handle: UnsafeMutableRawPointer
+    var multi: MultiHandle?
     if let known = pool.idle.popLast() {
-      handle = known
+      (handle, multi) = known
       idleCount -= 1
     } else {
       guard let made = curl_easy_init() else { return nil }
@@ -64,11 +72,14 @@ final class CurlHandles {
     }
     pool.inUse += 1
     prepare(handle, transfer)
-    return handle
+    return (handle, multi)
   }
 
   /// Takes back a handle whose call is over.
-  func put(_ handle: UnsafeMutableRawPointer, into pool: HandlePool, after call: HTTPCall) {
+  func put(
+    _ handle: UnsafeMutableRawPointer, of multi: MultiHandle, into pool: HandlePool,
+    after call: HTTPCall
+  ) {
     pool.inUse -= 1
     guard call.body.count <= Self.keptBodyMax else {
       discard(handle)
@@ -76,23 +87,25 @@ final class CurlHandles {
       return
     }
     if idleCount >= Self.idleMax { discardAny() }
-    pool.idle.append(handle)
+    pool.idle.append((handle, multi))
     idleCount += 1
   }
 
   /// Kinds that come once (a query with a time in it) must not keep out those that come again.
   private func discardAny() {
     guard let pool = pools.values.first(where: { !$0.idle.isEmpty }),
-      let handle = pool.idle.popLast()
+      let last = pool.idle.popLast()
     else { return }
     if pool.isEmpty { pools[pool.kind] = nil }
-    discard(handle)
+    discard(last.handle)
     idleCount -= 1
   }
 
+  /// No call may be under way, and none may follow.
   func close() {
-    for handle in pools.values.map(\.idle).joined() { discard(handle) }
+    for (handle, _) in pools.values.map(\.idle).joined() { discard(handle) }
     pools = [:]
+    if let names { curl_share_cleanup(UnsafeMutableRawPointer(names)) }
   }
 
   private func discard(_ handle: UnsafeMutableRawPointer) {
@@ -128,6 +141,7 @@ final class CurlHandles {
       _ = cc_set_long(handle, CURLOPT_FRESH_CONNECT, 1)
       _ = cc_set_long(handle, CURLOPT_FORBID_REUSE, 1)
     }
+    if let names { _ = cc_set_pointer(handle, CURLOPT_SHARE, UnsafeMutableRawPointer(names)) }
     // The engine owns both, and outlives every handle.
     _ = cc_set_closesocket(
       handle, closeWatchedSocket, Unmanaged.passUnretained(sockets).toOpaque())

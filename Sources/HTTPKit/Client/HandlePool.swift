@@ -10,8 +10,9 @@ final class HandlePool {
   static let unsettledMax = 64
 
   let kind: CurlHandles.Kind
-  /// Handles that are ready for a call.
-  var idle: [UnsafeMutableRawPointer] = []
+  /// Handles that are ready for a call, and where the connection of each one's last call is; the
+  /// one used last comes last.
+  var idle: [(handle: UnsafeMutableRawPointer, multi: MultiHandle)] = []
   /// Handles in use.
   var inUse = 0
   /// Calls that have begun and have no connection yet.

@@ -28,6 +28,7 @@ final class Transfer: @unchecked Sendable {
   private let shared = Mutex(Shared())
 
   var loopHandle: UnsafeMutableRawPointer?
+  var loopMulti: MultiHandle?
   var loopPool: HandlePool?
   /// When the engine heard of it.
   var loopPostedAt = 0

@@ -10,6 +10,8 @@ import Glibc
 final class WatchedSockets {
   /// What libcurl wants to know of a descriptor, and what epoll was told.
   private struct Watch {
+    /// The place of the multi handle that has it.
+    var owner = 0
     var wanted: UInt32 = 0
     var told: UInt32 = 0
   }
@@ -31,8 +33,8 @@ final class WatchedSockets {
     return descriptor
   }
 
-  /// libcurl's wish (`CURL_POLL_…`).
-  func watch(_ descriptor: Int32, _ what: Int32) {
+  /// The wish of the multi handle at a place (`CURL_POLL_…`).
+  func watch(_ descriptor: Int32, _ what: Int32, for owner: Int) {
     guard descriptor >= 0 else { return }
     let index = Int(descriptor)
     if index >= watches.count {
@@ -43,6 +45,7 @@ final class WatchedSockets {
       if what & CURL_POLL_IN != 0 { wanted |= cp_epoll_in }
       if what & CURL_POLL_OUT != 0 { wanted |= cp_epoll_out }
     }
+    watches[index].owner = owner
     watches[index].wanted = wanted
     guard wanted != 0, watches[index].told != wanted else { return }
     var event = epoll_event()
@@ -56,15 +59,15 @@ final class WatchedSockets {
     watches[index].told = wanted
   }
 
-  /// Whether libcurl wants to hear of an event. If not, epoll is told to be quiet: the peer of an
-  /// idle connection has left, which libcurl sees when it would use it.
-  func isWatched(_ descriptor: Int32) -> Bool {
+  /// The place of the multi handle that wants to hear of an event. If none does, epoll is told to
+  /// be quiet: the peer of an idle connection has left, which libcurl sees when it would use it.
+  func owner(of descriptor: Int32) -> Int? {
     let index = Int(descriptor)
-    guard watches.indices.contains(index) else { return false }
-    if watches[index].wanted != 0 { return true }
+    guard watches.indices.contains(index) else { return nil }
+    if watches[index].wanted != 0 { return watches[index].owner }
     epoll_ctl(epoll, EPOLL_CTL_DEL, descriptor, nil)
     watches[index].told = 0
-    return false
+    return nil
   }
 
   /// libcurl closes a descriptor, which ends epoll's watch too.

@@ -1,0 +1,114 @@
+internal import CCurl
+import Glibc
+
+/// One of libcurl's multi handles: some of the engine's calls, and their connections.
+///
+/// Several, because libcurl 7.88 walks all connections of a multi handle when a call begins and
+/// again when it ends. For the engine's thread alone.
+final class MultiHandle {
+  private let multi: UnsafeMutableRawPointer
+  private let sockets: WatchedSockets
+  /// Its place among the engine's.
+  private let index: Int
+  /// Calls under way.
+  private(set) var liveCount = 0
+  /// When libcurl wants to be called without an event, in milliseconds of the monotonic clock.
+  private(set) var timerAt = Int.max
+  /// Connections that libcurl has been allowed.
+  private var connectionsMax = 0
+  /// Whether calls may have ended since `nextEnded` had nothing to tell.
+  private var mayHaveEnded = false
+
+  /// `idleMax` connections are kept when no call uses them; nil when libcurl has no memory.
+  init?(index: Int, sockets: WatchedSockets, idleMax: Int) {
+    guard let multi = curl_multi_init() else { return nil }
+    self.multi = multi
+    self.index = index
+    self.sockets = sockets
+    _ = cc_multi_long(multi, CURLMOPT_MAXCONNECTS, idleMax)
+    _ = cc_multi_long(multi, CURLMOPT_PIPELINING, Int(CURLPIPE_NOTHING))
+    let me = Unmanaged.passUnretained(self).toOpaque()
+    _ = cc_multi_pointer(multi, CURLMOPT_SOCKETDATA, me)
+    _ = cc_multi_pointer(multi, CURLMOPT_TIMERDATA, me)
+    _ = cc_multi_socket(multi, onSocket)
+    _ = cc_multi_timer(multi, onTimer)
+  }
+
+  /// Closes its connections; it is not to be used any more.
+  func close() { curl_multi_cleanup(multi) }
+
+  /// Whether one more call could have a connection.
+  var hasRoom: Bool { liveCount < connectionsMax }
+
+  /// At the bound libcurl closes idle connections first, and then lets calls wait.
+  func allow(connections: Int) {
+    guard connections != connectionsMax else { return }
+    connectionsMax = connections
+    _ = cc_multi_long(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections)
+  }
+
+  /// Begins a call; false when libcurl refuses it. It is to be removed either way.
+  func add(_ handle: UnsafeMutableRawPointer) -> Bool {
+    liveCount += 1
+    return curl_multi_add_handle(multi, handle) == CURLM_OK
+  }
+
+  func remove(_ handle: UnsafeMutableRawPointer) {
+    liveCount -= 1
+    curl_multi_remove_handle(multi, handle)
+  }
+
+  /// Lets libcurl read or write a descriptor (`CURL_CSELECT_…`).
+  func act(on descriptor: Int32, _ mask: Int32) {
+    mayHaveEnded = true
+    var running: Int32 = 0
+    curl_multi_socket_action(multi, descriptor, mask, &running)
+  }
+
+  /// Calls libcurl when its time has come.
+  func expire(_ now: Int) {
+    guard now >= timerAt else { return }
+    timerAt = Int.max
+    act(on: CURL_SOCKET_TIMEOUT, 0)
+  }
+
+  /// A call that has ended by itself, which is to be removed; nil when there is none.
+  func nextEnded() -> (handle: UnsafeMutableRawPointer, code: CURLcode)? {
+    guard mayHaveEnded else { return nil }
+    var left: Int32 = 0
+    while let message = curl_multi_info_read(multi, &left) {
+      guard message.pointee.msg == CURLMSG_DONE, let handle = message.pointee.easy_handle
+      else { continue }
+      return (handle, cc_message_result(message))
+    }
+    mayHaveEnded = false
+    return nil
+  }
+
+  fileprivate func watch(_ descriptor: Int32, _ what: Int32) {
+    sockets.watch(descriptor, what, for: index)
+  }
+
+  fileprivate func setTimer(_ milliseconds: Int) {
+    timerAt = milliseconds < 0 ? Int.max : monotonicMilliseconds() + milliseconds
+  }
+}
+
+// Free functions: libcurl calls them on the engine's thread, outside any actor.
+
+private func onSocket(
+  _ handle: UnsafeMutableRawPointer?, _ descriptor: curl_socket_t, _ what: Int32,
+  _ owner: UnsafeMutableRawPointer?, _ socket: UnsafeMutableRawPointer?
+) -> Int32 {
+  guard let owner else { return -1 }
+  Unmanaged<MultiHandle>.fromOpaque(owner).takeUnretainedValue().watch(descriptor, what)
+  return 0
+}
+
+private func onTimer(
+  _ multi: UnsafeMutableRawPointer?, _ milliseconds: Int, _ owner: UnsafeMutableRawPointer?
+) -> Int32 {
+  guard let owner else { return -1 }
+  Unmanaged<MultiHandle>.fromOpaque(owner).takeUnretainedValue().setTimer(milliseconds)
+  return 0
+}
