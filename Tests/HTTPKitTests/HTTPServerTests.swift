@@ -98,6 +98,38 @@ private final class TaskService: HTTPService {
     }
   }
 
+  @Test func `what arrives while an answer is made is read afterwards`() async throws {
+    try await serve { server, _ in
+      let connection = RawConnection(port: server.port)
+      for _ in 0..<3 {
+        connection.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        try await Task.sleep(for: .milliseconds(20))
+        // In two pieces, so that the end of the first is seen once more.
+        connection.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\nGET / HT")
+        try await Task.sleep(for: .milliseconds(20))
+        connection.send("TP/1.1\r\nHost: a\r\n\r\n")
+        let text = await connection.receive { $0.hasSuffix("hello") }.text
+        #expect(text.components(of: "HTTP/1.1 200 OK") == 3)
+      }
+    }
+  }
+
+  @Test func `bytes that one read left in the socket are read after the answer`() async throws {
+    try await serve { server, _ in
+      let connection = RawConnection(port: server.port)
+      // More than one read takes, before and after the request that suspends.
+      let many = String(repeating: "GET / HTTP/1.1\r\nHost: a\r\n\r\n", count: 4000)
+      let sending = Task.detached {
+        connection.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n" + many)
+      }
+      let text = await connection.receive(milliseconds: 5000) {
+        $0.components(of: "HTTP/1.1 200 OK") == 4001
+      }.text
+      await sending.value
+      #expect(text.components(of: "HTTP/1.1 200 OK") == 4001)
+    }
+  }
+
   @Test func `thousands of pipelined requests are all answered, however slowly they are read`()
     async throws
   {

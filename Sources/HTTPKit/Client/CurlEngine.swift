@@ -66,6 +66,8 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
   private var freed: [HandlePool] = []
   private var nextSweep = 0
   private var running = true
+  /// Milliseconds of the monotonic clock, as of this turn.
+  private(set) var now = monotonicMilliseconds()
 
   init(caFile: String, descriptors: DescriptorShare) throws {
     self.descriptors = descriptors
@@ -144,6 +146,7 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
       let patience = rounds < Self.roundsMax ? timeout() : 0
       let count = epoll_wait(epoll, &events, Int32(events.count), patience)
       queue.withLock { $0.isAwake = true }
+      now = monotonicMilliseconds()
       for index in 0..<max(0, Int(count)) { act(on: events[index]) }
       advance()
       sweep()
@@ -180,7 +183,7 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
 
   /// Lets libcurl do what is due, and takes note of what it has done.
   private func advance() {
-    let now = monotonicMilliseconds()
+    now = monotonicMilliseconds()
     for multi in multis { multi.expire(now) }
     for multi in multis { reap(multi) }
     startFreed()
@@ -222,7 +225,6 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
 
   /// Calls whose first byte or next piece is overdue; paused ones wait for their reader.
   private func sweep() {
-    let now = monotonicMilliseconds()
     guard now >= nextSweep else { return }
     nextSweep = now + Self.sweepInterval
     for (handle, transfer) in live {

@@ -159,7 +159,7 @@ final class Transfer: @unchecked Sendable {
 
   private func loopTouch() {
     loopGotByte = true
-    loopDeadline = monotonicMilliseconds() + Int(call.timeouts.idle * 1000)
+    loopDeadline = engine.now + Int(call.timeouts.idle * 1000)
   }
 
   /// Bytes taken, or the pause code: libcurl then offers the same bytes again.

@@ -32,6 +32,8 @@ final class Connection {
   var deadline: Int
   var writeDeadline = Int.max
   var closeAfterOutput = false
+  /// More bytes came while an answer was being made; they stay in the socket until it is sent.
+  var hasUnread = false
   /// What epoll watches at present.
   var interest: UInt32 = 0
   /// The head of the streamed answer that is under way.

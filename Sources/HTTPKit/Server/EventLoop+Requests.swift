@@ -9,7 +9,12 @@ extension EventLoop {
     while connections[connection.slot] === connection {
       if connection.exchange != nil {
         // While an answer is being made only its reader's departure is of interest.
-        if hangup { drop(connection) }
+        if hangup {
+          drop(connection)
+        } else {
+          connection.hasUnread = true
+          updateInterest(connection)
+        }
         return
       }
       let count = scratch.withUnsafeMutableBytes {
@@ -263,6 +268,7 @@ extension EventLoop {
     exchange.complete()
     connection.exchange = nil
     connection.stream = nil
+    connection.hasUnread = false
     finishRequest(connection, keepAlive: keepAlive)
   }
 

@@ -201,10 +201,11 @@ final class EventLoop {
 
   /// Watches for what the connection can use now.
   func updateInterest(_ connection: Connection) {
-    // Changing the interest asks the kernel anew, so nothing that waits is missed.
+    // Changing the interest asks the kernel anew, so nothing that waits is missed. Most clients
+    // send nothing while they wait: only for the others is it changed.
     var wanted = cp_epoll_rdhup | cp_epoll_et
     let blocked = connection.outputPending > limits.pipelinedOutputMax
-    if connection.exchange == nil, !blocked { wanted |= cp_epoll_in }
+    if !connection.hasUnread, !blocked { wanted |= cp_epoll_in }
     if connection.outputPending > 0 { wanted |= cp_epoll_out }
     guard wanted != connection.interest else { return }
     connection.interest = wanted
