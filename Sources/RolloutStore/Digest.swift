@@ -2,10 +2,17 @@ internal import CCrypto
 
 /// Hashes and randomness from OpenSSL's libcrypto.
 package enum Digest {
+  /// Looked up once: OpenSSL 3 takes locks to find the method behind a name, each time it is asked.
+  /// Never written to, and safe in any thread: OpenSSL counts its users atomically.
+  private nonisolated(unsafe) static let sha256Method =
+    EVP_MD_fetch(nil, "SHA256", nil) ?? EVP_sha256()
+
   /// 32 bytes.
   package static func sha256(_ bytes: [UInt8]) -> [UInt8] {
     var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
-    SHA256(bytes, bytes.count, &digest)
+    // Only memory can be wanting, and Swift itself ends without that. A digest that is not one would
+    // be a cache's key, or a token.
+    precondition(EVP_Digest(bytes, bytes.count, &digest, nil, sha256Method, nil) == 1)
     return digest
   }
 
@@ -13,7 +20,7 @@ package enum Digest {
   package static func hmacSHA256(key: [UInt8], _ bytes: [UInt8]) -> [UInt8] {
     var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
     var length = UInt32(0)
-    HMAC(EVP_sha256(), key, Int32(key.count), bytes, bytes.count, &digest, &length)
+    HMAC(sha256Method, key, Int32(key.count), bytes, bytes.count, &digest, &length)
     return digest
   }
 
