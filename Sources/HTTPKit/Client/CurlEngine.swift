@@ -56,6 +56,7 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
 
   // loop
   private let multis: [MultiHandle]
+  private let timers: MultiHandle.Timers
   private let handles: CurlHandles
   private let sockets: WatchedSockets
   private let descriptors: DescriptorShare
@@ -64,6 +65,8 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
   private var waitingCount = 0
   /// Pools in which a place has become free for a call that waits.
   private var freed: [HandlePool] = []
+  /// Connections that each multi handle may have.
+  private var connectionsMax = 0
   private var nextSweep = 0
   private var running = true
   /// Milliseconds of the monotonic clock, as of this turn.
@@ -75,8 +78,10 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
     let sockets = WatchedSockets(epoll, descriptors)
     self.sockets = sockets
     let count = max(1, min(Self.multisMax, descriptors.outboundMax / Self.connectionsMin))
+    let timers = MultiHandle.Timers(count: count)
+    self.timers = timers
     multis = (0..<count).compactMap {
-      MultiHandle(index: $0, sockets: sockets, idleMax: Self.idleMax / count)
+      MultiHandle(index: $0, sockets: sockets, timers: timers, idleMax: Self.idleMax / count)
     }
     guard Self.initialized, multis.count == count else {
       throw HTTPFailure.unreachable("libcurl could not be initialised")
@@ -164,8 +169,7 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
   }
 
   private func timeout() -> Int32 {
-    var next = Int.max
-    for multi in multis { next = min(next, multi.timerAt) }
+    var next = timers.earliest
     if !live.isEmpty || waitingCount > 0 { next = min(next, nextSweep) }
     guard next < Int.max else { return -1 }
     return Int32(clamping: max(0, next - monotonicMilliseconds()))
@@ -179,13 +183,16 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
     if event.events & cp_epoll_out != 0 { mask |= CURL_CSELECT_OUT }
     if event.events & (cp_epoll_err | cp_epoll_hup) != 0 { mask |= CURL_CSELECT_ERR }
     multis[owner].act(on: descriptor, mask)
+    reap(multis[owner])
   }
 
   /// Lets libcurl do what is due, and takes note of what it has done.
   private func advance() {
     now = monotonicMilliseconds()
-    for multi in multis { multi.expire(now) }
-    for multi in multis { reap(multi) }
+    for index in timers.takeDue(now) {
+      multis[index].act(on: CURL_SOCKET_TIMEOUT, 0)
+      reap(multis[index])
+    }
     startFreed()
   }
 
@@ -317,6 +324,8 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
   /// Tells libcurl how many connections it may have; at the bound it closes idle ones first.
   private func allowConnections() {
     let each = max(1, descriptors.outboundMax / multis.count)
+    guard each != connectionsMax else { return }
+    connectionsMax = each
     for multi in multis { multi.allow(connections: each) }
   }
 

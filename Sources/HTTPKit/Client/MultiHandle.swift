@@ -6,25 +6,47 @@ import Glibc
 /// Several, because libcurl 7.88 walks all connections of a multi handle when a call begins and
 /// again when it ends. For the engine's thread alone.
 final class MultiHandle {
+  /// When each of the engine's wants to be called without an event, in milliseconds of the
+  /// monotonic clock. Side by side: the engine looks at them many times with every request.
+  final class Timers {
+    fileprivate(set) var times: [Int]
+    /// No time lies before this.
+    fileprivate(set) var earliest = Int.max
+
+    init(count: Int) { times = Array(repeating: Int.max, count: count) }
+
+    fileprivate func set(_ time: Int, at index: Int) {
+      times[index] = time
+      earliest = min(earliest, time)
+    }
+
+    /// The places of those whose time has come; they have none any more.
+    func takeDue(_ now: Int) -> [Int] {
+      guard now >= earliest else { return [] }
+      let due = times.indices.filter { times[$0] <= now }
+      for index in due { times[index] = Int.max }
+      earliest = times.min() ?? Int.max
+      return due
+    }
+  }
+
   private let multi: UnsafeMutableRawPointer
   private let sockets: WatchedSockets
+  private let timers: Timers
   /// Its place among the engine's.
   private let index: Int
   /// Calls under way.
   private(set) var liveCount = 0
-  /// When libcurl wants to be called without an event, in milliseconds of the monotonic clock.
-  private(set) var timerAt = Int.max
   /// Connections that libcurl has been allowed.
   private var connectionsMax = 0
-  /// Whether calls may have ended since `nextEnded` had nothing to tell.
-  private var mayHaveEnded = false
 
   /// `idleMax` connections are kept when no call uses them; nil when libcurl has no memory.
-  init?(index: Int, sockets: WatchedSockets, idleMax: Int) {
+  init?(index: Int, sockets: WatchedSockets, timers: Timers, idleMax: Int) {
     guard let multi = curl_multi_init() else { return nil }
     self.multi = multi
     self.index = index
     self.sockets = sockets
+    self.timers = timers
     _ = cc_multi_long(multi, CURLMOPT_MAXCONNECTS, idleMax)
     _ = cc_multi_long(multi, CURLMOPT_PIPELINING, Int(CURLPIPE_NOTHING))
     let me = Unmanaged.passUnretained(self).toOpaque()
@@ -42,7 +64,6 @@ final class MultiHandle {
 
   /// At the bound libcurl closes idle connections first, and then lets calls wait.
   func allow(connections: Int) {
-    guard connections != connectionsMax else { return }
     connectionsMax = connections
     _ = cc_multi_long(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections)
   }
@@ -58,30 +79,21 @@ final class MultiHandle {
     curl_multi_remove_handle(multi, handle)
   }
 
-  /// Lets libcurl read or write a descriptor (`CURL_CSELECT_…`).
+  /// Lets libcurl read or write a descriptor (`CURL_CSELECT_…`), or do what its time has come for
+  /// (`CURL_SOCKET_TIMEOUT`). Calls may have ended then.
   func act(on descriptor: Int32, _ mask: Int32) {
-    mayHaveEnded = true
     var running: Int32 = 0
     curl_multi_socket_action(multi, descriptor, mask, &running)
   }
 
-  /// Calls libcurl when its time has come.
-  func expire(_ now: Int) {
-    guard now >= timerAt else { return }
-    timerAt = Int.max
-    act(on: CURL_SOCKET_TIMEOUT, 0)
-  }
-
   /// A call that has ended by itself, which is to be removed; nil when there is none.
   func nextEnded() -> (handle: UnsafeMutableRawPointer, code: CURLcode)? {
-    guard mayHaveEnded else { return nil }
     var left: Int32 = 0
     while let message = curl_multi_info_read(multi, &left) {
       guard message.pointee.msg == CURLMSG_DONE, let handle = message.pointee.easy_handle
       else { continue }
       return (handle, cc_message_result(message))
     }
-    mayHaveEnded = false
     return nil
   }
 
@@ -90,7 +102,7 @@ final class MultiHandle {
   }
 
   fileprivate func setTimer(_ milliseconds: Int) {
-    timerAt = milliseconds < 0 ? Int.max : monotonicMilliseconds() + milliseconds
+    timers.set(milliseconds < 0 ? Int.max : monotonicMilliseconds() + milliseconds, at: index)
   }
 }
 
