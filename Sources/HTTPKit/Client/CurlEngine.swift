@@ -32,6 +32,7 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
   private static let idleMax = 4096
 
   private static let initialized: Bool = cc_global_init() == CURLE_OK
+  private static let unusable = HTTPFailure.unreachable("libcurl could not be initialised")
 
   private struct Queue {
     var commands: [Command] = []
@@ -73,6 +74,7 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
   private(set) var now = monotonicMilliseconds()
 
   init(caFile: String, descriptors: DescriptorShare) throws {
+    guard Self.initialized else { throw Self.unusable }
     self.descriptors = descriptors
     epoll = cp_epoll_create()
     let sockets = WatchedSockets(epoll, descriptors)
@@ -83,9 +85,7 @@ final class CurlEngine: TaskExecutor, @unchecked Sendable {
     multis = (0..<count).compactMap {
       MultiHandle(index: $0, sockets: sockets, timers: timers, idleMax: Self.idleMax / count)
     }
-    guard Self.initialized, multis.count == count else {
-      throw HTTPFailure.unreachable("libcurl could not be initialised")
-    }
+    guard multis.count == count else { throw Self.unusable }
     handles = CurlHandles(caFile: caFile, sockets: sockets)
     wakeup = cp_eventfd_create()
     guard epoll >= 0, wakeup >= 0 else { throw SystemError("epoll_create1") }
