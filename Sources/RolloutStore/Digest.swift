@@ -10,8 +10,8 @@ package enum Digest {
   /// 32 bytes.
   package static func sha256(_ bytes: [UInt8]) -> [UInt8] {
     var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
-    // Only memory can be wanting, and Swift itself ends without that. A digest that is not one would
-    // be a cache's key, or a token.
+    // Only memory can be wanting, and Swift itself ends without that. What is no digest would go on
+    // as a cache's key, or as a token.
     precondition(EVP_Digest(bytes, bytes.count, &digest, nil, sha256Method, nil) == 1)
     return digest
   }
