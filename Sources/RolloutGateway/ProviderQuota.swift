@@ -139,6 +139,7 @@ enum RateReset {
 
   private static func bounded(_ milliseconds: Double) -> Int? {
     guard milliseconds.isFinite, milliseconds <= Double(millisecondsMax) else { return nil }
-    return max(0, Int(milliseconds.rounded(.up)))
+    // No integer can be made of what lies far enough in the past.
+    return Int(max(0, milliseconds.rounded(.up)))
   }
 }
