@@ -21,7 +21,7 @@ final class Application: Sendable {
   private let server: HTTPServer
   private let data: Databases
   private let hub: EventHub
-  private let readiness: Readiness
+  let readiness: Readiness
   private let background: [Task<Void, Never>]
   private let telemetry: Task<Void, Never>
   private let ledger: OutcomeLedger
@@ -77,7 +77,7 @@ final class Application: Sendable {
     let metrics = MetricsEndpoint(
       ledger: ledger, hub: hub, outbox: data.control,
       gateway: GatewayMetrics(ai: ai, gateway: gateway), budgets: budgets, jobs: data.jobs,
-      loops: loops, rollbacks: rollbacks, startedAt: clock.now)
+      loops: loops, rollbacks: rollbacks, readiness: readiness, startedAt: clock.now)
     let purse = Purse(
       budgets: configuration.gateway.budgets, store: data.money, clock: clock, log: log,
       tell: Self.budgetTeller(data.control, hub, clock, log, courier))

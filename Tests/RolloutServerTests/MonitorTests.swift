@@ -326,14 +326,16 @@ import Testing
       #expect(
         try await first.eventually {
           let ready = try await first.send("GET", "/readyz")
-          let reasons = ready.json["reasons"]?.array?.compactMap(\.string) ?? []
-          return ready.status == 503 && reasons.count == 1 && reasons[0].contains("on fire")
+          let warnings = ready.json["warnings"]?.array ?? []
+          return ready.status == 200 && ready.json["status"]?.string == "degraded"
+            && warnings.count == 1 && warnings[0]["what"]?.string == "telemetry"
+            && warnings[0]["detail"]?.string?.contains("on fire") == true
         })
     }
     try telemetry.execute("DROP TRIGGER fault")
     telemetry.close()
     #expect(
-      try await first.eventually { try await first.send("GET", "/readyz").status == 200 })
+      try await first.eventually { try await first.send("GET", "/readyz?strict").status == 200 })
     let before = try await health(first)
     await first.stop()
     let server = try await TestServer(folder: first.folder, clock: first.clock)

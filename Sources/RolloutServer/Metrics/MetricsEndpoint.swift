@@ -18,11 +18,12 @@ final class MetricsEndpoint: Sendable {
   private let startedAt: Instant
   private let budgets: BudgetEndpoint
   private let jobs: any JobStore
+  private let readiness: Readiness
 
   init(
     ledger: OutcomeLedger, hub: EventHub, outbox: any OutboxStore, gateway: GatewayMetrics,
     budgets: BudgetEndpoint, jobs: any JobStore, loops: [LoopMetrics], rollbacks: RollbackCounter,
-    startedAt: Instant
+    readiness: Readiness, startedAt: Instant
   ) {
     self.ledger = ledger
     self.hub = hub
@@ -32,6 +33,7 @@ final class MetricsEndpoint: Sendable {
     self.jobs = jobs
     self.loops = loops
     self.rollbacks = rollbacks
+    self.readiness = readiness
     self.startedAt = startedAt
   }
 
@@ -58,6 +60,10 @@ final class MetricsEndpoint: Sendable {
 
   private func text() async -> String {
     var writer = MetricsWriter()
+    writer.metric("rollout_degraded", "gauge", "1 for what does not work as it should now.")
+    for warning in readiness.warnings {
+      writer.sample("rollout_degraded", ["what": warning.what], 1)
+    }
     writeEvaluations(&writer)
     writePlans(&writer)
     writeRequests(&writer)

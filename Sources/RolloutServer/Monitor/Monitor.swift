@@ -111,7 +111,7 @@ final class Monitor: Sendable {
     do {
       let done = try await controller.perform(
         command, on: plan.feature, expecting: plan.version, context)
-      readiness.clear("monitor \(plan.feature)")
+      readiness.note("monitor:\(plan.feature)", nil, log)
       guard done.stored != nil else { return }
       log.notice(
         "monitor acted",
@@ -126,10 +126,8 @@ final class Monitor: Sendable {
       // The rules say no by now; the next round looks again.
     } catch {
       // Promised: a rollback is applied in time, or people hear that it was not.
-      let reason = "\(plan.feature) could not \(command.word): \(error)"
-      if readiness.report("monitor \(plan.feature)", reason) {
-        log.error("monitor could not act", ["feature": plan.feature, "error": "\(error)"])
-      }
+      readiness.note(
+        "monitor:\(plan.feature)", "\(plan.feature) could not \(command.word): \(error)", log)
     }
   }
 

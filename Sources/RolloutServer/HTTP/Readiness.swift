@@ -1,0 +1,85 @@
+import DocumentKit
+import HTTPKit
+import Synchronization
+
+/// Whether the server should be sent traffic, and what does not work as it should meanwhile.
+///
+/// A warning says what is degraded while decisions are right: a balancer that took the server away
+/// for it would turn a small trouble into a large one.
+final class Readiness: Sendable {
+  /// One thing that does not work now.
+  struct Warning: Sendable, Equatable {
+    /// Which thing: `store`, `telemetry`, `plan:<feature>`; a label of `rollout_degraded`.
+    var what: String
+    /// A sentence for people.
+    var detail: String
+  }
+
+  private struct State {
+    var isDraining = false
+    var warnings: [String: String] = [:]
+    /// Why decisions are not right, by what said so.
+    var failures: [String: String] = [:]
+  }
+
+  private let state = Mutex(State())
+  private let authentication: String
+
+  /// `hasTokens` is false with `auth: off`, which is then shown.
+  init(hasTokens: Bool) { authentication = hasTokens ? "tokens" : "off" }
+
+  func startDraining() { state.withLock { $0.isDraining = true } }
+
+  /// Takes in how something does now, and says so in the log when that is new; nil is well.
+  func note(_ what: String, _ trouble: String?, _ log: Log) {
+    let before = state.withLock { state in
+      defer { state.warnings[what] = trouble }
+      return state.warnings[what]
+    }
+    if let trouble {
+      if before == nil { log.error(trouble, ["what": what]) }
+    } else if before != nil {
+      log.notice("\(what): works again", ["what": what])
+    }
+  }
+
+  /// Takes in that decisions are wrong, which is a reason to send traffic elsewhere; nil ends it.
+  func noteFailure(_ what: String, _ trouble: String?, _ log: Log) {
+    let before = state.withLock { state in
+      defer { state.failures[what] = trouble }
+      return state.failures[what]
+    }
+    if let trouble, before == nil { log.error(trouble, ["what": what]) }
+  }
+
+  /// What is degraded now, by name.
+  var warnings: [Warning] {
+    state.withLock { state in
+      state.warnings.merging(state.failures) { _, failure in failure }
+        .map { Warning(what: $0.key, detail: $0.value) }
+    }.sorted { $0.what < $1.what }
+  }
+
+  /// `/readyz`; with `isStrict` every warning is a reason not to be ready.
+  func response(isStrict: Bool) -> HTTPResponse {
+    let warnings = warnings
+    let (isDraining, failures) = state.withLock { ($0.isDraining, $0.failures) }
+    var reasons = isDraining ? ["the server is shutting down"] : []
+    reasons += isStrict ? warnings.map(\.detail) : failures.sorted { $0.key < $1.key }.map(\.value)
+    let status =
+      if isDraining { "draining" } else if !failures.isEmpty { "failing" } else if warnings.isEmpty
+      {
+        "ready"
+      } else { "degraded" }
+    return .json(
+      .object([
+        "status": .string(status),
+        "auth": .string(authentication),
+        "reasons": .array(reasons.map { .string($0) }),
+        "warnings": .array(
+          warnings.map {
+            .object(["what": .string($0.what), "detail": .string($0.detail)])
+          }),
+      ]), status: reasons.isEmpty ? 200 : 503)
+  }
+}
