@@ -7,6 +7,12 @@ enum Main {
   static func main() async {
     let terminal = Terminal(arguments: CommandLine.arguments)
     do {
+      // Swift reads them from /proc/self/cmdline: even the program's own name is missing then.
+      guard !CommandLine.arguments.isEmpty else {
+        throw CLIFailure(
+          .failed,
+          "The arguments cannot be read from /proc/self/cmdline; mount /proc. Nothing was done.")
+      }
       try await run(Array(CommandLine.arguments.dropFirst()), terminal)
     } catch let failure as CLIFailure {
       terminal.complain(failure.message)

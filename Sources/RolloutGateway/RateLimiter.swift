@@ -20,6 +20,12 @@ package struct RateLimit: Sendable, Equatable {
     self.period = period
   }
 
+  /// `count` in so many minutes; both above zero.
+  package init(count: Int, perMinutes minutes: Int) {
+    self.count = count
+    period = minutes * 60_000
+  }
+
   package var text: String {
     let names = [1000: "s", 60_000: "min", 3_600_000: "h", 86_400_000: "d"]
     return "\(count)/\(names[period] ?? "")"

@@ -19,7 +19,7 @@ extension Application {
     let budgets: BudgetEndpoint
     let jobs: JobRunner
     let alertSecret: WebhookSecret?
-    let isLoopback: Bool
+    let hasOpenMetrics: Bool
 
     /// Every route there is. Made anew for each table.
     var routes: [Route] {
@@ -28,7 +28,7 @@ extension Application {
         + JobEndpoint(chat: chat, store: data.jobs, runner: jobs, clock: clock).routes
         + CaptureEndpoint(store: data.telemetry, clock: clock).routes
         + TokenEndpoint(directory: tokens, clock: clock).routes
-        + [metrics.route(isLoopback: isLoopback)]
+        + [metrics.route(isOpen: { hasOpenMetrics })]
         + OperationsEndpoint(readiness: readiness).routes
     }
 

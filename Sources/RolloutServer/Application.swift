@@ -74,10 +74,12 @@ final class Application: Sendable {
     let loops = (0..<environment.loops).map { _ in LoopMetrics() }
     let budgets = BudgetEndpoint(
       budgets: configuration.gateway.budgets, store: data.money, clock: clock)
+    let failures = FailedAuthentications(log: log)
     let metrics = MetricsEndpoint(
       ledger: ledger, hub: hub, outbox: data.control,
       gateway: GatewayMetrics(ai: ai, gateway: gateway), budgets: budgets, jobs: data.jobs,
-      loops: loops, rollbacks: rollbacks, readiness: readiness, startedAt: clock.now)
+      loops: loops, rollbacks: rollbacks, readiness: readiness,
+      access: AccessMetrics(failures: failures), startedAt: clock.now)
     let purse = Purse(
       budgets: configuration.gateway.budgets, store: data.money, clock: clock, log: log,
       tell: Self.budgetTeller(data.control, hub, clock, log, courier))
@@ -93,7 +95,8 @@ final class Application: Sendable {
     let parts = Parts(
       data: data, controller: controller, ledger: ledger, hub: hub, tokens: tokens, box: box,
       readiness: readiness, clock: clock, metrics: metrics, chat: chat, budgets: budgets,
-      jobs: jobs, alertSecret: configuration.alertSecret, isLoopback: options.isLoopback)
+      jobs: jobs, alertSecret: configuration.alertSecret,
+      hasOpenMetrics: configuration.hasOpenMetrics)
     routes = parts.routes
     let checked = configuration.authenticates ? tokens : nil
     server = try HTTPServer(
@@ -101,8 +104,8 @@ final class Application: Sendable {
     ) { loop in
       // A table of its own for every loop: routes are counted with every request.
       LoopService(
-        table: RouteTable(routes: parts.routes), box: box, tokens: checked, clock: clock,
-        metrics: loops[loop], executor: client.executor)
+        table: RouteTable(routes: parts.routes), box: box, tokens: checked, failures: failures,
+        clock: clock, metrics: loops[loop], executor: client.executor)
     }
     port = server.port
     let monitor = Monitor(

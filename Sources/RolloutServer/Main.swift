@@ -8,6 +8,9 @@ enum Main {
   static func main() {
     blockSignals()
     do {
+      // Swift reads them from /proc/self/cmdline. Without a name of its own no program is started:
+      // then they could not be read, and to go on with the defaults would open another folder.
+      guard !CommandLine.arguments.isEmpty else { throw UnreadableArguments() }
       let options = try ServerOptions(Array(CommandLine.arguments.dropFirst())) { name in
         getenv(name).map { String(cString: $0) }
       }
@@ -69,6 +72,12 @@ enum Main {
     let bytes = Array(text.utf8)
     _ = write(descriptor, bytes, bytes.count)
   }
+}
+
+private struct UnreadableArguments: Error, CustomStringConvertible {
+  let description =
+    "the arguments cannot be read from /proc/self/cmdline; mount /proc (in a chroot: mount -t proc "
+    + "proc DIR/proc). Nothing was started."
 }
 
 private func signalSet() -> sigset_t {

@@ -6,6 +6,8 @@ import RolloutGateway
 struct ServerConfiguration: Sendable {
   /// Whether requests need tokens; off only on loopback.
   var authenticates = true
+  /// Whether everybody may read `/metrics`.
+  var hasOpenMetrics = false
   var gateway = GatewayConfiguration()
   /// Who is told what happens.
   var notify: [NotifyTarget] = []
@@ -25,6 +27,15 @@ struct ServerConfiguration: Sendable {
       case "on", "true": authenticates = true
       case "off", "false": authenticates = false
       default: throw file.error("auth", "Expected on or off.")
+      }
+    }
+    if let metrics = try file.text("metrics") {
+      switch metrics {
+      case "open": hasOpenMetrics = true
+      case "token": hasOpenMetrics = false
+      default:
+        throw file.error(
+          "metrics", "Expected open (to everybody who reaches the server) or token.")
       }
     }
     gateway = try GatewayConfiguration(&file, environment: environment)

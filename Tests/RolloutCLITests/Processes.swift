@@ -7,6 +7,9 @@ import Testing
 private let programs = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
   .deletingLastPathComponent()
 
+/// The path of a program of this build.
+func program(_ name: String) -> String { programs.appending(path: name).path }
+
 /// What a finished program said.
 struct Finished {
   var status: Int32

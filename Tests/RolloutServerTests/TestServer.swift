@@ -31,11 +31,13 @@ final class TestServer: Sendable {
   /// `yaml` is the configuration; passing the folder of an earlier server is a restart.
   init(
     _ yaml: String = "{}", folder: TemporaryFolder = TemporaryFolder(),
-    clock: ManualClock = ManualClock(), variables: [String: String] = [:]
+    clock: ManualClock = ManualClock(), variables: [String: String] = [:],
+    host: String = "127.0.0.1"
   ) async throws {
     self.folder = folder
     self.clock = clock
     var options = try ServerOptions([]) { _ in nil }
+    options.host = host
     options.port = 0
     options.data = folder.path
     let configuration = try ServerConfiguration(YAMLReader.read(Array(yaml.utf8))) {

@@ -14,6 +14,7 @@ final class Connection {
   }
 
   let descriptor: Int32
+  let peer: PeerAddress
   let slot: Int
   let generation: UInt32
   var phase = Phase.idle
@@ -39,8 +40,11 @@ final class Connection {
   /// The head of the streamed answer that is under way.
   var stream: HeadContext?
 
-  init(descriptor: Int32, slot: Int, generation: UInt32, deadline: Int) {
+  init(
+    descriptor: Int32, peer: PeerAddress, slot: Int, generation: UInt32, deadline: Int
+  ) {
     self.descriptor = descriptor
+    self.peer = peer
     self.slot = slot
     self.generation = generation
     self.deadline = deadline

@@ -133,7 +133,7 @@ extension EventLoop {
   private func admit(
     _ connection: Connection, _ head: RequestHead, _ bytes: ByteView
   ) throws(ParseFailure) -> Int? {
-    let view = RequestView(head, in: bytes, body: .empty)
+    let view = RequestView(head, in: bytes, body: .empty, from: connection.peer)
     switch service.admit(view) {
     case .refuse(let response):
       let bodiless = head.framing == .length(0)
@@ -200,7 +200,8 @@ extension EventLoop {
     reply.context.isHead = head.method == .head
     reply.prepare()
     service.handle(
-      RequestView(head, in: bytes, body: body), ticket: head.ticket, isFresh: isFresh, reply)
+      RequestView(head, in: bytes, body: body, from: connection.peer), ticket: head.ticket,
+      isFresh: isFresh, reply)
     switch reply.outcome {
     case .sent: finishRequest(connection, keepAlive: keepAlive)
     case .suspended(let exchange):

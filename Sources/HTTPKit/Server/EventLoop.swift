@@ -138,7 +138,8 @@ final class EventLoop {
 
   private func acceptAll() {
     while listener >= 0 {
-      let descriptor = cp_accept(listener, nil, nil)
+      var peer = sockaddr_storage()
+      let descriptor = accept(from: listener, &peer)
       guard descriptor >= 0 else {
         if errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM {
           pauseAccepting()
@@ -150,18 +151,25 @@ final class EventLoop {
         refuse(descriptor)
         continue
       }
-      adopt(descriptor)
+      adopt(descriptor, PeerAddress(peer))
     }
   }
 
-  private func adopt(_ descriptor: Int32) {
+  private func accept(from listener: Int32, _ peer: inout sockaddr_storage) -> Int32 {
+    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    return withUnsafeMutablePointer(to: &peer) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { cp_accept(listener, $0, &length) }
+    }
+  }
+
+  private func adopt(_ descriptor: Int32, _ peer: PeerAddress) {
     var one: Int32 = 1
     setsockopt(
       descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
     let slot = freeSlots.popLast() ?? connections.count
     if slot == connections.count { connections.append(nil) }
     let connection = Connection(
-      descriptor: descriptor, slot: slot, generation: nextGeneration,
+      descriptor: descriptor, peer: peer, slot: slot, generation: nextGeneration,
       deadline: now + limits.headTimeout)
     nextGeneration = nextGeneration == .max - 1 ? 1 : nextGeneration + 1
     connections[slot] = connection

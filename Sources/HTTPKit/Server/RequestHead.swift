@@ -46,9 +46,12 @@ package struct RequestView {
   package let body: ByteView
   package let authorization: ByteView?
   package let apiKey: ByteView?
+  /// Who sent it: a client, or a proxy in front of us.
+  package let peer: PeerAddress
   fileprivate let fields: ByteView
 
-  init(_ head: RequestHead, in bytes: ByteView, body: ByteView) {
+  init(_ head: RequestHead, in bytes: ByteView, body: ByteView, from peer: PeerAddress) {
+    self.peer = peer
     method = head.method
     path = bytes[head.path]
     query = bytes[head.query]

@@ -1,6 +1,6 @@
-/// What a token may do.
+/// What a token may do. `operate` includes `view`; `admin` all.
 package enum Scope: String, Sendable, CaseIterable {
-  case evaluate, operate, alert, admin
+  case evaluate, view, operate, alert, admin
 }
 
 /// An access token as stored: never its secret.

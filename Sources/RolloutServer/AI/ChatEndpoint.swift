@@ -26,15 +26,17 @@ struct ChatEndpoint: Sendable {
     [
       Route(
         .post, "/features/{feature}/v1/chat/completions", .scopes([.evaluate]),
-        bodySizeMax: Self.bodySizeMax, .exchange(chat)),
+        featureLimit: .respected, bodySizeMax: Self.bodySizeMax, .exchange(chat)),
       Route(
         .post, "/features/{feature}/v1/messages", .scopes([.evaluate]),
-        bodySizeMax: Self.bodySizeMax, .exchange(messages)),
-      Route(.get, "/features/{feature}/v1/models", .scopes([.evaluate]), .task(models)),
+        featureLimit: .respected, bodySizeMax: Self.bodySizeMax, .exchange(messages)),
+      Route(
+        .get, "/features/{feature}/v1/models", .scopes([.evaluate]), featureLimit: .respected,
+        .task(models)),
       Route(
         .post, "/v1/features/{feature}/complete", .scopes([.evaluate]),
-        bodySizeMax: Self.bodySizeMax, .exchange(native)),
-      Route(.get, "/v1/providers", .scopes([.operate]), .task(providers)),
+        featureLimit: .respected, bodySizeMax: Self.bodySizeMax, .exchange(native)),
+      Route(.get, "/v1/providers", .scopes([.view]), .task(providers)),
     ]
   }
 

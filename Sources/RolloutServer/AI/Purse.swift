@@ -104,7 +104,7 @@ struct BudgetEndpoint: Sendable {
   let clock: any WallClock
 
   var routes: [Route] {
-    [Route(.get, "/v1/budgets", .scopes([.operate]), .task(list))]
+    [Route(.get, "/v1/budgets", .scopes([.view]), featureLimit: .respected, .task(list))]
   }
 
   private func list(_ request: APIRequest) async throws -> HTTPResponse {

@@ -5,7 +5,7 @@ import RolloutCore
 final class Principal: Sendable {
   let actor: Actor
   let tokenID: String?
-  private let mask: UInt8
+  private let scopes: ScopeSet
   /// Features the token is limited to; nil for all.
   let features: Set<String>?
   let expiresAt: Instant?
@@ -20,7 +20,7 @@ final class Principal: Sendable {
   ) {
     self.actor = actor
     self.tokenID = tokenID
-    mask = scopes.reduce(0) { $0 | $1.bit }
+    self.scopes = ScopeSet(granting: scopes)
     self.features = features
     self.expiresAt = expiresAt
   }
@@ -31,18 +31,36 @@ final class Principal: Sendable {
       features: token.features, expiresAt: token.expiresAt)
   }
 
-  /// Asked with every request, so by bit and not by hash.
-  func may(_ scope: Scope) -> Bool { mask & (scope.bit | Scope.admin.bit) != 0 }
+  func may(_ scope: Scope) -> Bool { scopes.contains(ScopeSet(scope)) }
+  /// Whether it has one of these; asked with every request, so by bit and not by hash.
+  func hasAny(of other: ScopeSet) -> Bool { !scopes.isDisjoint(with: other) }
   func may(use feature: String) -> Bool { features?.contains(feature) ?? true }
 }
 
-extension Scope {
-  fileprivate var bit: UInt8 {
-    switch self {
-    case .evaluate: 1
-    case .operate: 2
-    case .alert: 4
-    case .admin: 8
+/// Scopes as bits.
+struct ScopeSet: OptionSet, Sendable {
+  let rawValue: UInt8
+
+  init(rawValue: UInt8) { self.rawValue = rawValue }
+
+  init(_ scope: Scope) {
+    switch scope {
+    case .evaluate: self.init(rawValue: 1)
+    case .operate: self.init(rawValue: 2)
+    case .alert: self.init(rawValue: 4)
+    case .admin: self.init(rawValue: 8)
+    case .view: self.init(rawValue: 16)
     }
+  }
+
+  init(_ scopes: some Sequence<Scope>) {
+    self = scopes.reduce(into: []) { $0.formUnion(ScopeSet($1)) }
+  }
+
+  /// What a token with these may do: some include others.
+  init(granting scopes: Set<Scope>) {
+    self.init(scopes)
+    if contains(ScopeSet(.operate)) { formUnion(ScopeSet(.view)) }
+    if contains(ScopeSet(.admin)) { self = ScopeSet(Scope.allCases) }
   }
 }

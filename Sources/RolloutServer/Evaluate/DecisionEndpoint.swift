@@ -8,11 +8,18 @@ enum DecisionEndpoint {
   static let usersMax = 10_000
 
   static var routes: [Route] {
-    [
-      Route(.get, "/v1/features/{feature}/decision", .scopes([.evaluate]), .inline(get)),
-      Route(.post, "/v1/features/{feature}/decision", .scopes([.evaluate]), .inline(post)),
-      Route(.post, "/v1/features/{feature}/decisions", .scopes([.evaluate]), .inline(manyUsers)),
-      Route(.post, "/v1/decisions", .scopes([.evaluate]), .inline(manyFeatures)),
+    func route(
+      _ method: HTTPMethod, _ path: String,
+      _ answer: @escaping @Sendable (InlineRequest, Reply) -> Void
+    ) -> Route {
+      Route(
+        method, path, .scopes([.evaluate, .view]), featureLimit: .respected, .inline(answer))
+    }
+    return [
+      route(.get, "/v1/features/{feature}/decision", get),
+      route(.post, "/v1/features/{feature}/decision", post),
+      route(.post, "/v1/features/{feature}/decisions", manyUsers),
+      route(.post, "/v1/decisions", manyFeatures),
     ]
   }
 

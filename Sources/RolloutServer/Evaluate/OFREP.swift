@@ -9,9 +9,13 @@ enum OFREP {
   static let eventsPath = "/ofrep/v1/events"
 
   static var routes: [Route] {
-    [
-      Route(.post, "/ofrep/v1/evaluate/flags/{key}", .scopes([.evaluate]), .inline(single)),
-      Route(.post, "/ofrep/v1/evaluate/flags", .scopes([.evaluate]), .inline(bulk)),
+    let readers = Route.Access.scopes([.evaluate, .view])
+    return [
+      Route(
+        .post, "/ofrep/v1/evaluate/flags/{key}", readers, featureLimit: .respected,
+        .inline(single)),
+      Route(
+        .post, "/ofrep/v1/evaluate/flags", readers, featureLimit: .respected, .inline(bulk)),
     ]
   }
 

@@ -13,10 +13,14 @@ struct EventEndpoint: Sendable {
   let clock: any WallClock
 
   var routes: [Route] {
-    [
+    let readers = Route.Access.scopes([.evaluate, .view])
+    return [
       Route(
-        .get, "/v1/events", .scopes([.evaluate, .operate]), .inline { stream($0, $1, .native) }),
-      Route(.get, OFREP.eventsPath, .scopes([.evaluate]), .inline { stream($0, $1, .ofrep) }),
+        .get, "/v1/events", readers, featureLimit: .respected,
+        .inline { stream($0, $1, .native) }),
+      Route(
+        .get, OFREP.eventsPath, readers, featureLimit: .respected,
+        .inline { stream($0, $1, .ofrep) }),
     ]
   }
 

@@ -22,6 +22,7 @@ final class LoopService: HTTPService {
   private let table: RouteTable
   private let box: SnapshotBox
   private let tokens: TokenDirectory?
+  private let failures: FailedAuthentications
   private let clock: any WallClock
   private let metrics: LoopMetrics
   /// Where requests run that wait for others.
@@ -33,9 +34,11 @@ final class LoopService: HTTPService {
 
   /// `tokens` is nil with `auth: off`.
   init(
-    table: RouteTable, box: SnapshotBox, tokens: TokenDirectory?, clock: any WallClock,
-    metrics: LoopMetrics, executor: any TaskExecutor
+    table: RouteTable, box: SnapshotBox, tokens: TokenDirectory?,
+    failures: FailedAuthentications, clock: any WallClock, metrics: LoopMetrics,
+    executor: any TaskExecutor
   ) {
+    self.failures = failures
     self.executor = executor
     self.metrics = metrics
     metrics.http.name(table.routes.map(\.pattern))
@@ -47,13 +50,19 @@ final class LoopService: HTTPService {
   }
 
   func admit(_ request: RequestView) -> Admission {
+    if tokens == nil, let field = request.foreignField {
+      return refuse(
+        request, .forbidden,
+        "Without tokens (auth: off) only this machine's own pages and programs are served: "
+          + "\(field) names another.")
+    }
     let match = table.match(request.method, request.path)
     let principal = self.principal(request)
     admitted = principal ?? .anonymousReader
-    if case .route(let index) = match, case .open = table.routes[index].access {
+    if case .route(let index) = match, table.routes[index].isOpen(to: request) {
       return .accept(bodySizeMax: table.routes[index].bodySizeMax, ticket: index)
     }
-    guard let principal else { return .refuse(unauthorized(request)) }
+    guard let principal else { return .refuse(unauthenticated(request)) }
     switch match {
     case .unknown:
       return refuse(
@@ -63,8 +72,8 @@ final class LoopService: HTTPService {
         request, .methodNotAllowed, "Allowed here: \(allow).", headers: [("Allow", allow)])
     case .route(let index):
       let route = table.routes[index]
-      guard case .scopes(let scopes) = route.access, scopes.contains(where: principal.may) else {
-        return refuse(request, .forbidden, "The token lacks the scope for this; ask an admin.")
+      if let obstacle = route.obstacle(for: principal) {
+        return refuse(request, .forbidden, obstacle)
       }
       return .accept(bodySizeMax: route.bodySizeMax, ticket: index)
     }
@@ -78,7 +87,18 @@ final class LoopService: HTTPService {
     return .refuse(Dialect(path: request.path).error(Problem(code, detail), headers: headers))
   }
 
-  private func unauthorized(_ request: RequestView) -> HTTPResponse {
+  /// 401, or 429 where the address has sent too many wrong tokens.
+  private func unauthenticated(_ request: RequestView) -> HTTPResponse {
+    if presented(request) != nil,
+      let seconds = failures.note(request.client, now: monotonicMilliseconds())
+    {
+      metrics.http.count(nil, status: 429)
+      let problem = Problem(
+        .rateLimited,
+        "Too many wrong tokens came from this address; a right one is served at once. "
+          + "Wait \(seconds) s.")
+      return Dialect(path: request.path).error(problem, headers: [("Retry-After", "\(seconds)")])
+    }
     metrics.http.count(nil, status: 401)
     let problem = Problem(
       .unauthorized, "Send a valid token as Authorization: Bearer … or X-API-Key.")
@@ -89,17 +109,16 @@ final class LoopService: HTTPService {
   /// nil when a token is needed and none of ours was sent.
   private func principal(_ request: RequestView) -> Principal? {
     guard let tokens else { return .anonymous }
-    let presented: ByteView
+    return presented(request).flatMap { verified.principal($0, tokens, clock) }
+  }
+
+  private func presented(_ request: RequestView) -> ByteView? {
     if let field = request.authorization, field.count > 7,
       field[0..<7].equalsIgnoringCase("bearer ")
     {
-      presented = field[7..<field.count].trimmed
-    } else if let key = request.apiKey {
-      presented = key
-    } else {
-      return nil
+      return field[7..<field.count].trimmed
     }
-    return verified.principal(presented, tokens, clock)
+    return request.apiKey
   }
 
   func handle(_ request: RequestView, ticket: Int, isFresh: Bool, _ reply: Reply) {

@@ -8,6 +8,23 @@ final class Route: Sendable {
     case open
     /// Any one of these scopes (admin has them all).
     case scopes([Scope])
+    /// The same, but open to requests that the condition lets pass.
+    case scopesUnless(@Sendable (RequestView) -> Bool, [Scope])
+
+    var scopes: [Scope] {
+      switch self {
+      case .open: []
+      case .scopes(let scopes), .scopesUnless(_, let scopes): scopes
+      }
+    }
+  }
+
+  /// What becomes of a token that is limited to some features.
+  enum FeatureLimit: Sendable {
+    /// Refused: the route is about more than those.
+    case refused
+    /// Let in: the handler shows and changes nothing else.
+    case respected
   }
 
   enum Action: Sendable {
@@ -23,7 +40,10 @@ final class Route: Sendable {
   /// `/v1/plans/{feature}/events`: braces name a parameter, which is one whole segment.
   let pattern: String
   let access: Access
+  let featureLimit: FeatureLimit
   let bodySizeMax: Int
+  /// The scopes of `access`; empty where none is needed.
+  let scopes: ScopeSet
   let action: Action
   /// Which segments are parameters, counted from 0.
   let parameterPositions: [Int]
@@ -31,17 +51,38 @@ final class Route: Sendable {
   private let firstParameter: Int
 
   init(
-    _ method: HTTPMethod, _ pattern: String, _ access: Access, bodySizeMax: Int = 1 << 20,
-    _ action: Action
+    _ method: HTTPMethod, _ pattern: String, _ access: Access,
+    featureLimit: FeatureLimit = .refused, bodySizeMax: Int = 1 << 20, _ action: Action
   ) {
     self.method = method
     self.pattern = pattern
     self.access = access
+    self.featureLimit = featureLimit
+    scopes = ScopeSet(access.scopes)
     self.bodySizeMax = bodySizeMax
     self.action = action
     parameterPositions = pattern.split(separator: "/").enumerated()
       .filter { $0.element.hasPrefix("{") }.map(\.offset)
     firstParameter = pattern.utf8.prefix { $0 != UInt8(ascii: "{") }.count
+  }
+
+  /// Whether this request needs no token.
+  func isOpen(to request: RequestView) -> Bool {
+    if scopes.isEmpty { return true }
+    guard case .scopesUnless(let condition, _) = access else { return false }
+    return condition(request)
+  }
+
+  /// Why a principal may not use it, whatever it asks; nil when it may.
+  func obstacle(for principal: Principal) -> String? {
+    guard principal.hasAny(of: scopes) else {
+      return "The token lacks the scope for this; ask an admin."
+    }
+    guard featureLimit == .respected || principal.features == nil else {
+      return "The token is limited to some features, and this is about more; "
+        + "use one without that limit."
+    }
+    return nil
   }
 
   /// The parameter at `index` of a path that matches, still percent-encoded.

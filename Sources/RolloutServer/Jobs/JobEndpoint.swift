@@ -21,10 +21,12 @@ struct JobEndpoint: Sendable {
   var routes: [Route] {
     [
       Route(
-        .post, "/v1/features/{feature}/jobs", .scopes([.evaluate]), bodySizeMax: Self.bodySizeMax,
-        .task(create)),
-      Route(.get, "/v1/jobs/{id}", .scopes([.evaluate]), .task(show)),
-      Route(.delete, "/v1/jobs/{id}", .scopes([.evaluate]), .task(cancel)),
+        .post, "/v1/features/{feature}/jobs", .scopes([.evaluate]), featureLimit: .respected,
+        bodySizeMax: Self.bodySizeMax, .task(create)),
+      Route(.get, "/v1/jobs/{id}", .scopes([.evaluate]), featureLimit: .respected, .task(show)),
+      Route(
+        .delete, "/v1/jobs/{id}", .scopes([.evaluate]), featureLimit: .respected,
+        .task(cancel)),
     ]
   }
 
@@ -76,7 +78,8 @@ struct JobEndpoint: Sendable {
   private func own(_ request: APIRequest) async throws -> Job {
     let id = request.parameters[0]
     guard let job = try await store.job(id),
-      job.app == request.principal.tokenID ?? "anonymous" || request.principal.may(.admin)
+      job.app == request.principal.tokenID ?? "anonymous" || request.principal.may(.admin),
+      request.principal.may(use: job.feature)
     else { throw Problem(.notFound, "There is no job \(quoted(id)) of this token.") }
     return job
   }

@@ -18,12 +18,13 @@ final class MetricsEndpoint: Sendable {
   private let startedAt: Instant
   private let budgets: BudgetEndpoint
   private let jobs: any JobStore
+  private let access: AccessMetrics
   private let readiness: Readiness
 
   init(
     ledger: OutcomeLedger, hub: EventHub, outbox: any OutboxStore, gateway: GatewayMetrics,
     budgets: BudgetEndpoint, jobs: any JobStore, loops: [LoopMetrics], rollbacks: RollbackCounter,
-    readiness: Readiness, startedAt: Instant
+    readiness: Readiness, access: AccessMetrics, startedAt: Instant
   ) {
     self.ledger = ledger
     self.hub = hub
@@ -34,13 +35,14 @@ final class MetricsEndpoint: Sendable {
     self.loops = loops
     self.rollbacks = rollbacks
     self.readiness = readiness
+    self.access = access
     self.startedAt = startedAt
   }
 
-  /// Open on loopback listeners; elsewhere a token is needed.
-  func route(isLoopback: Bool) -> Route {
+  /// Needs a token, unless it is asked for on this machine itself or `isOpen` to all.
+  func route(isOpen: @escaping @Sendable () -> Bool) -> Route {
     Route(
-      .get, "/metrics", isLoopback ? .open : .scopes([.evaluate]),
+      .get, "/metrics", .scopesUnless({ $0.isLocal || isOpen() }, [.evaluate, .view]),
       .task { [self] request in
         try request.allowQuery()
         let text = await text()
@@ -68,6 +70,7 @@ final class MetricsEndpoint: Sendable {
     writePlans(&writer)
     writeRequests(&writer)
     gateway.write(&writer)
+    access.write(&writer)
     writeHTTP(&writer)
     if let views = try? await budgets.views() {
       writer.metric(

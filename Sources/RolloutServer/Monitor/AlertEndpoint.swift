@@ -16,9 +16,11 @@ struct AlertEndpoint: Sendable {
 
   var routes: [Route] {
     [
-      Route(.post, "/v1/alerts/alertmanager", .scopes([.alert]), .task(alertmanager)),
-      Route(.post, "/v1/alerts", .scopes([.alert]), .task(generic)),
-      Route(.get, "/v1/alerts", .scopes([.operate]), .task(list)),
+      Route(
+        .post, "/v1/alerts/alertmanager", .scopes([.alert]), featureLimit: .respected,
+        .task(alertmanager)),
+      Route(.post, "/v1/alerts", .scopes([.alert]), featureLimit: .respected, .task(generic)),
+      Route(.get, "/v1/alerts", .scopes([.view]), featureLimit: .respected, .task(list)),
     ]
   }
 

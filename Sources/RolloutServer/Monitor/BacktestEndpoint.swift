@@ -13,7 +13,11 @@ struct BacktestEndpoint: Sendable {
   let clock: any WallClock
 
   var routes: [Route] {
-    [Route(.post, "/v1/plans/{feature}/backtest", .scopes([.operate]), .task(run))]
+    [
+      Route(
+        .post, "/v1/plans/{feature}/backtest", .scopes([.view]), featureLimit: .respected,
+        .task(run))
+    ]
   }
 
   private func run(_ request: APIRequest) async throws -> HTTPResponse {

@@ -15,8 +15,10 @@ struct OutcomeEndpoint: Sendable {
     // Ten thousand outcomes of the usual size.
     [
       Route(
-        .post, "/v1/outcomes", .scopes([.evaluate]), bodySizeMax: 4 << 20, .task(report)),
-      Route(.post, "/v1/feedback", .scopes([.evaluate]), .task(feedback)),
+        .post, "/v1/outcomes", .scopes([.evaluate]), featureLimit: .respected,
+        bodySizeMax: 4 << 20, .task(report)),
+      Route(
+        .post, "/v1/feedback", .scopes([.evaluate]), featureLimit: .respected, .task(feedback)),
     ]
   }
 

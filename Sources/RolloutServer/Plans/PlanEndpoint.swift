@@ -14,19 +14,22 @@ struct PlanEndpoint: Sendable {
   let routeNames: Set<String>
 
   var routes: [Route] {
-    let operate = Route.Access.scopes([.operate])
+    func route(
+      _ method: HTTPMethod, _ path: String, _ scope: Scope,
+      _ answer: @escaping @Sendable (APIRequest) async throws -> HTTPResponse
+    ) -> Route {
+      Route(method, path, .scopes([scope]), featureLimit: .respected, .task(answer))
+    }
     return [
-      Route(.get, "/v1/plans", operate, .task(list)),
-      Route(.get, "/v1/plans/{feature}", operate, .task(show)),
-      Route(.put, "/v1/plans/{feature}", operate, .task(apply)),
-      Route(.get, "/v1/plans/{feature}/events", operate, .task(events)),
-      Route(.get, "/v1/plans/{feature}/health", operate, .task(health)),
-      Route(.get, "/v1/plans/{feature}/preview", operate, .task(preview)),
+      route(.get, "/v1/plans", .view, list),
+      route(.get, "/v1/plans/{feature}", .view, show),
+      route(.put, "/v1/plans/{feature}", .operate, apply),
+      route(.get, "/v1/plans/{feature}/events", .view, events),
+      route(.get, "/v1/plans/{feature}/health", .view, health),
+      route(.get, "/v1/plans/{feature}/preview", .view, preview),
     ]
       + Command.names.map { name in
-        Route(
-          .post, "/v1/plans/{feature}/\(name)", operate,
-          .task { try await command(name, $0) })
+        route(.post, "/v1/plans/{feature}/\(name)", .operate) { try await command(name, $0) }
       }
   }
 
