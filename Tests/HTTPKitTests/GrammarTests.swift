@@ -18,6 +18,11 @@ private struct PlainGrammar {
       .unicodeScalars)
   private static let methods = Set(HTTPMethod.allCases.map(\.rawValue))
 
+  private static func method(_ word: [Unicode.Scalar]) -> String? {
+    guard !word.isEmpty, word.allSatisfy({ token.contains($0) }) else { return nil }
+    return methods.contains(string(word)) ? string(word) : HTTPMethod.unknown.rawValue
+  }
+
   /// Latin-1, so that every byte is one character and CRLF is two.
   static func judge(_ bytes: [UInt8]) -> Verdict {
     var text = bytes.map { Unicode.Scalar($0) }
@@ -28,8 +33,8 @@ private struct PlainGrammar {
       !lines.contains(where: { $0.contains("\r") || $0.contains("\n") })
     else { return .refused }
     let words = first.split(separator: " ", omittingEmptySubsequences: false).map(Array.init)
-    guard words.count == 3, let minor = version(words[2]), methods.contains(string(words[0])),
-      isTarget(words[1], method: string(words[0]))
+    guard words.count == 3, let minor = version(words[2]), let method = method(words[0]),
+      isTarget(words[1], method: method)
     else { return .refused }
     var fields: [(name: String, value: String)] = []
     for line in lines.dropFirst() {
@@ -39,7 +44,7 @@ private struct PlainGrammar {
       else { return .refused }
       fields.append((string(line[..<colon]).lowercased(), trim(string(line[(colon + 1)...]))))
     }
-    return frame(fields, minor, method: string(words[0]), target: string(words[1]))
+    return frame(fields, minor, method: method, target: string(words[1]))
   }
 
   private static func frame(
@@ -50,7 +55,9 @@ private struct PlainGrammar {
     guard hosts.count <= 1, minor == 0 || hosts.count == 1, hosts.allSatisfy(isHost) else {
       return .refused
     }
-    for single in ["authorization", "x-api-key"] where all(single).count > 1 { return .refused }
+    for single in ["authorization", "x-api-key", "content-encoding"] where all(single).count > 1 {
+      return .refused
+    }
     let (lengths, codings) = (all("content-length"), all("transfer-encoding"))
     guard lengths.count <= 1, lengths.allSatisfy({ !$0.isEmpty && $0.allSatisfy(isDigit) }) else {
       return .refused
@@ -118,7 +125,9 @@ private struct PlainGrammar {
       name = text[..<colon]
       rest = text[colon...]
       let allowed = targetCharacters.subtracting("/?@:".unicodeScalars)
-      guard name.unicodeScalars.allSatisfy({ allowed.contains($0) }) else { return false }
+      guard !name.isEmpty, name.unicodeScalars.allSatisfy({ allowed.contains($0) }) else {
+        return false
+      }
       let parts = name.split(separator: "%", omittingEmptySubsequences: false).dropFirst()
       guard parts.allSatisfy({ $0.count >= 2 && $0.prefix(2).allSatisfy(\.isHexDigit) }) else {
         return false
@@ -186,7 +195,7 @@ private struct PlainGrammar {
     "#",
     "Host: b\r\n", "Content-Length: 3\r\n", "Transfer-Encoding: chunked\r\n", "chunked", "close",
     "HTTP/1.1", "HTTP/1.0", "HTTP/2.0", "http://", "?", "/", "Expect: x\r\n", "X-API-Key: a\r\n",
-    "é",
+    "é", "Content-Encoding: gzip\r\n", "BREW", "Transfer-Encoding: chunked, gzip\r\n",
   ]
 
   private func verdict(_ bytes: [UInt8]) -> PlainGrammar.Verdict {

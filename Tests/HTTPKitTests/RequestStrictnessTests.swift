@@ -41,7 +41,8 @@ private final class MirrorService: HTTPService {
     ("one empty line first", "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
     ("absolute form", "GET http://a:80/x?y HTTP/1.1\r\nHost: a\r\n\r\n"),
     ("newer minor version", "GET / HTTP/1.2\r\nHost: a\r\n\r\n"),
-    ("empty host", "GET / HTTP/1.1\r\nHost:\r\n\r\n"),
+    ("unknown method", "BREW / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    ("lower-case method", "get / HTTP/1.1\r\nHost: a\r\n\r\n"),
     ("IPv6 host", "GET / HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n"),
     ("obs-text in a value", "GET / HTTP/1.1\r\nHost: a\r\nX: \u{FF}\r\n\r\n"),
     ("length", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"),
@@ -54,6 +55,10 @@ private final class MirrorService: HTTPService {
       "chunk extension and trailer",
       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;a=\"b;\\\"\r\";c\r\nabc\r\n0\r\nX: y\r\n\r\n"
         .replacing("\r\";", with: "\";")
+    ),
+    (
+      "chunk extensions with blanks",
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3; a = b ;c=\"\" ; d\r\nabc\r\n0;e\r\n\r\n"
     ),
     ("options asterisk", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"),
   ]
@@ -73,6 +78,9 @@ private final class MirrorService: HTTPService {
 
   private static let refused: [(String, String, String)] = [
     ("no host", "GET / HTTP/1.1\r\n\r\n", "400"),
+    ("empty host", "GET / HTTP/1.1\r\nHost:\r\n\r\n", "400"),
+    ("empty host in HTTP/1.0", "GET / HTTP/1.0\r\nHost:\r\n\r\n", "400"),
+    ("host of a port only", "GET / HTTP/1.1\r\nHost: :80\r\n\r\n", "400"),
     ("two hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", "400"),
     ("host with a path", "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", "400"),
     ("host with user", "GET / HTTP/1.1\r\nHost: u@a\r\n\r\n", "400"),
@@ -93,8 +101,6 @@ private final class MirrorService: HTTPService {
     ("fragment", "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
     ("relative target", "GET a HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
     ("asterisk with GET", "GET * HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
-    ("unknown method", "BREW / HTTP/1.1\r\nHost: a\r\n\r\n", "501"),
-    ("lower-case method", "get / HTTP/1.1\r\nHost: a\r\n\r\n", "501"),
     ("TLS hello", "\u{16}\u{3}\u{1}\u{2}\r\n\r\n", "400"),
     ("length and chunks", post("Content-Length: 3\r\n\(chunked)", "0\r\n\r\n"), "400"),
     ("chunks and length", post("\(chunked)\r\nContent-Length: 3", "0\r\n\r\n"), "400"),
@@ -107,9 +113,14 @@ private final class MirrorService: HTTPService {
     ("empty length", post("Content-Length:", "abc"), "400"),
     ("overflowing length", post("Content-Length: 99999999999999999999", ""), "413"),
     ("gzip, chunked", post("Transfer-Encoding: gzip, chunked", "0\r\n\r\n"), "501"),
-    ("xchunked", post("Transfer-Encoding: xchunked", "0\r\n\r\n"), "501"),
+    ("xchunked", post("Transfer-Encoding: xchunked", "0\r\n\r\n"), "400"),
+    ("chunked, gzip", post("Transfer-Encoding: chunked, gzip", "0\r\n\r\n"), "400"),
+    ("gzip", post("Transfer-Encoding: gzip", "abc"), "400"),
+    ("identity", post("Transfer-Encoding: identity", "abc"), "400"),
+    ("no coding", post("Transfer-Encoding:", "0\r\n\r\n"), "400"),
+    ("chunked and a comma", post("Transfer-Encoding: chunked,", "0\r\n\r\n"), "400"),
     ("chunked twice", post("\(chunked)\r\n\(chunked)", "0\r\n\r\n"), "400"),
-    ("chunked, chunked", post("Transfer-Encoding: chunked, chunked", "0\r\n\r\n"), "501"),
+    ("chunked, chunked", post("Transfer-Encoding: chunked, chunked", "0\r\n\r\n"), "400"),
     ("chunks in HTTP/1.0", "POST / HTTP/1.0\r\nHost: a\r\n\(chunked)\r\n\r\n0\r\n\r\n", "400"),
     ("0x chunk", post(chunked, "0x3\r\nabc\r\n0\r\n\r\n"), "400"),
     ("negative chunk", post(chunked, "-1\r\nabc\r\n0\r\n\r\n"), "400"),
@@ -118,6 +129,17 @@ private final class MirrorService: HTTPService {
     ("chunk without size", post(chunked, "\r\nabc\r\n0\r\n\r\n"), "400"),
     ("huge chunk", post(chunked, "FFFFFFFFFFFFFFFFF\r\n"), "413"),
     ("endless zeros", post(chunked, String(repeating: "0", count: 40) + "\r\n"), "400"),
+    ("bare semicolon", post(chunked, "3;\r\nabc\r\n0\r\n\r\n"), "400"),
+    ("two semicolons", post(chunked, "3;;a\r\nabc\r\n0\r\n\r\n"), "400"),
+    ("semicolon at the end", post(chunked, "3;a;\r\nabc\r\n0\r\n\r\n"), "400"),
+    ("extension without a name", post(chunked, "3;=a\r\nabc\r\n0\r\n\r\n"), "400"),
+    ("extension without a value", post(chunked, "3;a=\r\nabc\r\n0\r\n\r\n"), "400"),
+    ("extension with two values", post(chunked, "3;a=b=c\r\nabc\r\n0\r\n\r\n"), "400"),
+    ("open quote in extension", post(chunked, "3;a=\"b\r\nabc\r\n0\r\n\r\n"), "400"),
+    ("text after a quote", post(chunked, "3;a=\"b\"c\r\nabc\r\n0\r\n\r\n"), "400"),
+    ("blank at an extension's end", post(chunked, "3;a \r\nabc\r\n0\r\n\r\n"), "400"),
+    ("bare semicolon after the last", post(chunked, "3\r\nabc\r\n0;\r\n\r\n"), "400"),
+    ("two content codings", post("Content-Encoding: a\r\nContent-Encoding: b", ""), "400"),
     ("control in extension", post(chunked, "3;a=\u{1}\r\nabc\r\n0\r\n\r\n"), "400"),
     ("trailer without colon", post(chunked, "0\r\nX\r\n\r\n"), "400"),
     ("large body", post("Content-Length: 1001", ""), "413"),
@@ -146,6 +168,46 @@ private final class MirrorService: HTTPService {
     name: String, bytes: String, status: String
   ) async throws {
     try await serve { #expect(await statuses(bytes, $0) == [status], "\(name)") }
+  }
+
+  private static let headRequests = [
+    "HEAD / HTTP/1.1\r\n\r\n", "HEAD /%zz HTTP/1.1\r\nHost: a\r\n\r\n",
+    "\r\nHEAD / HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n",
+    "HEAD / HTTP/3.0\r\nHost: a\r\n\r\n", "HEAD /refused HTTP/1.1\r\nHost: a\r\n\r\n",
+    "HEAD / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx",
+    "HEAD / HTTP/1.1\r\nHost: a\nX: y\r\n\r\n", "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
+    "HEAD /\(String(repeating: "a", count: 9000)) HTTP/1.1\r\nHost: a\r\n\r\n",
+    "HEAD / HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n",
+  ]
+
+  @Test(arguments: headRequests)
+  func `no answer to HEAD has a body, an error neither`(request: String) async throws {
+    try await serve { server in
+      let connection = RawConnection(port: server.port)
+      connection.send(request)
+      connection.finishSending()
+      let text = await connection.receive().text
+      #expect(text.hasPrefix("HTTP/1.1 "))
+      #expect(text.hasSuffix("\r\n\r\n"), "\(text)")
+      #expect(text.contains("Content-Length: "))
+    }
+  }
+
+  @Test func `no answer to a HEAD that is late has a body`() async throws {
+    var limits = HTTPLimits()
+    limits.bodyTimeout = 100
+    limits.headTimeout = 100
+    let server = try HTTPServer(host: "127.0.0.1", port: 0, loops: 1, limits: limits) { _ in
+      MirrorService()
+    }
+    for request in ["HEAD / HT", "HEAD / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n"] {
+      let connection = RawConnection(port: server.port)
+      connection.send(request)
+      let text = await connection.receive().text
+      #expect(text.hasPrefix("HTTP/1.1 408 "))
+      #expect(text.hasSuffix("\r\n\r\n"), "\(text)")
+    }
+    await server.stop()
   }
 
   @Test func `every split of a request is framed the same`() async throws {

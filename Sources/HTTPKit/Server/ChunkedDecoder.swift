@@ -3,7 +3,7 @@
 struct ChunkedDecoder {
   private enum State {
     case size(digits: Int)
-    case `extension`(inQuotes: Bool, escaped: Bool)
+    case `extension`(ChunkExtension)
     case sizeLineFeed
     case data
     case dataReturn
@@ -56,7 +56,7 @@ struct ChunkedDecoder {
   private mutating func step(_ byte: UInt8) throws(ParseFailure) {
     switch state {
     case .size(let digits): try size(byte, digits)
-    case .extension(let inQuotes, let escaped): try chunkExtension(byte, inQuotes, escaped)
+    case .extension(let part): try chunkExtension(byte, part)
     case .sizeLineFeed:
       try expect(byte, 0x0A)
       state = remaining == 0 ? .trailer(lineLength: 0, inValue: false) : .data
@@ -90,34 +90,25 @@ struct ChunkedDecoder {
     } else if digits > 0, byte == 0x0D {
       state = .sizeLineFeed
     } else if digits > 0, byte == UInt8(ascii: ";") {
-      state = .extension(inQuotes: false, escaped: false)
+      state = .extension(.beforeName)
     } else {
       throw .bad("A chunk size must be hexadecimal digits.")
     }
   }
 
   private mutating func chunkExtension(
-    _ byte: UInt8, _ inQuotes: Bool, _ escaped: Bool
+    _ byte: UInt8, _ part: ChunkExtension
   ) throws(ParseFailure) {
     try spend()
-    if byte == 0x0D, !inQuotes {
+    if byte == 0x0D, part.mayEndLine {
       state = .sizeLineFeed
       return
     }
     guard RequestParser.isFieldValue(byte) else {
       throw .bad("A chunk extension holds a control character.")
     }
-    if inQuotes {
-      let closes = byte == UInt8(ascii: "\"") && !escaped
-      state = .extension(
-        inQuotes: !closes, escaped: byte == UInt8(ascii: "\\") && !escaped)
-    } else {
-      let allowed =
-        RequestParser.isToken(byte) || isBlank(byte) || byte == UInt8(ascii: "=")
-        || byte == UInt8(ascii: ";") || byte == UInt8(ascii: "\"")
-      guard allowed else { throw .bad("A chunk extension is malformed.") }
-      state = .extension(inQuotes: byte == UInt8(ascii: "\""), escaped: false)
-    }
+    guard let next = part.next(byte) else { throw .bad("A chunk extension is malformed.") }
+    state = .extension(next)
   }
 
   private mutating func trailer(
@@ -137,6 +128,73 @@ struct ChunkedDecoder {
     } else {
       guard RequestParser.isToken(byte) else { throw .bad("A trailer name is malformed.") }
       state = .trailer(lineLength: length + 1, inValue: false)
+    }
+  }
+}
+
+/// Where in `; name = value` a chunk extension stands (RFC 9112 §7.1.1). A name must follow every
+/// semicolon, a value every equals sign.
+private enum ChunkExtension {
+  case beforeName
+  case name
+  case afterName
+  case beforeValue
+  case value
+  case quoted(escaped: Bool)
+  case quoteClosed
+  case afterValue
+
+  var mayEndLine: Bool {
+    switch self {
+    case .name, .value, .quoteClosed: true
+    case .beforeName, .afterName, .beforeValue, .quoted, .afterValue: false
+    }
+  }
+
+  /// nil when the byte cannot stand here.
+  func next(_ byte: UInt8) -> ChunkExtension? {
+    if case .quoted(let escaped) = self {
+      if byte == UInt8(ascii: "\""), !escaped { return .quoteClosed }
+      return .quoted(escaped: byte == UInt8(ascii: "\\") && !escaped)
+    }
+    switch byte {
+    case 0x20, 0x09: return afterBlank
+    case UInt8(ascii: ";"): return mayBeFollowed ? .beforeName : nil
+    case UInt8(ascii: "="): return awaitsEquals ? .beforeValue : nil
+    case UInt8(ascii: "\""):
+      if case .beforeValue = self { return .quoted(escaped: false) }
+      return nil
+    default: return RequestParser.isToken(byte) ? afterToken : nil
+    }
+  }
+
+  private var afterBlank: ChunkExtension {
+    switch self {
+    case .name: .afterName
+    case .value, .quoteClosed: .afterValue
+    case .beforeName, .afterName, .beforeValue, .quoted, .afterValue: self
+    }
+  }
+
+  private var afterToken: ChunkExtension? {
+    switch self {
+    case .beforeName, .name: .name
+    case .beforeValue, .value: .value
+    case .afterName, .quoted, .quoteClosed, .afterValue: nil
+    }
+  }
+
+  private var awaitsEquals: Bool {
+    switch self {
+    case .name, .afterName: true
+    case .beforeName, .beforeValue, .value, .quoted, .quoteClosed, .afterValue: false
+    }
+  }
+
+  private var mayBeFollowed: Bool {
+    switch self {
+    case .name, .afterName, .value, .quoteClosed, .afterValue: true
+    case .beforeName, .beforeValue, .quoted: false
     }
   }
 }

@@ -82,7 +82,7 @@ extension EventLoop {
         used += count
       } catch {
         flush(connection)
-        fail(connection, status: error.status, detail: error.detail)
+        fail(connection, status: error.status, detail: error.detail, asks: rest)
         return bytes.count
       }
     }
@@ -273,8 +273,11 @@ extension EventLoop {
     finishRequest(connection, keepAlive: keepAlive)
   }
 
-  /// Answers an error that ends the connection, and lingers so that the client can read it.
-  func fail(_ connection: Connection, status: Int, detail: String) {
+  /// Answers an error that ends the connection, and lingers so that the client can read it. `asks`
+  /// begins with the request that failed, where it is not what the connection holds.
+  func fail(
+    _ connection: Connection, status: Int, detail: String, asks bytes: ByteView? = nil
+  ) {
     guard connections[connection.slot] === connection, !connection.isLingering else { return }
     let codes = [
       408: "request_timeout", 413: "body_too_large", 414: "uri_too_long", 417: "expectation_failed",
@@ -285,12 +288,22 @@ extension EventLoop {
       status: status, code: codes[status] ?? "bad_request", detail: detail)
     reply.output.append(
       response,
-      HeadContext(date: reply.context.date, keepAlive: false, minorVersion: 1, isHead: false))
+      HeadContext(
+        date: reply.context.date, keepAlive: false, minorVersion: 1,
+        isHead: isHead(connection, bytes)))
     connection.closeAfterOutput = true
     connection.phase = .idle
     connection.pending = nil
     forget(connection)
     flush(connection)
     settle(connection)
+  }
+
+  /// Whether the request that failed is a HEAD, which no answer may have a body for.
+  private func isHead(_ connection: Connection, _ bytes: ByteView?) -> Bool {
+    if let pending = connection.pending { return pending.head.method == .head }
+    func begins(_ view: ByteView) -> Bool { view.hasPrefix("HEAD ") || view.hasPrefix("\r\nHEAD ") }
+    if let bytes { return begins(bytes) }
+    return connection.input.withUnsafeBufferPointer { begins(ByteView($0)) }
   }
 }

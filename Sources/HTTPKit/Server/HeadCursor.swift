@@ -17,9 +17,7 @@ struct HeadCursor {
     }
     index += 1
     let minor = try version()
-    guard let method = HTTPMethod(bytes[methodRange]) else {
-      throw .notImplemented("This method is not implemented.")
-    }
+    let method = HTTPMethod(bytes[methodRange])
     let (path, query) = try split(target, method)
     return RequestHead(
       method: method, path: path, query: query, fields: 0..<0, framing: .length(0),
@@ -135,7 +133,9 @@ struct HeadCursor {
     switch key.count {
     case 4 where key.equalsIgnoringCase("host"):
       framing.hosts += 1
-      guard isHost(bytes[value]) else { throw .bad("The Host field is malformed.") }
+      guard isHost(bytes[value]) else {
+        throw .bad("The Host field is malformed or empty; send the name you connected to.")
+      }
     case 6 where key.equalsIgnoringCase("expect"):
       framing.expect = value
     case 9 where key.equalsIgnoringCase("x-api-key"):
@@ -149,6 +149,9 @@ struct HeadCursor {
       framing.authorization = value
     case 14 where key.equalsIgnoringCase("content-length"):
       try noteLength(bytes[value], &framing)
+    case 16 where key.equalsIgnoringCase("content-encoding"):
+      guard framing.contentCoding == nil else { throw .bad("Content-Encoding must stand once.") }
+      framing.contentCoding = value
     case 17 where key.equalsIgnoringCase("transfer-encoding"):
       framing.transferEncodings += 1
       framing.transferEncoding = value
@@ -191,7 +194,8 @@ struct HeadCursor {
 
 @inline(__always) func isDigit(_ byte: UInt8) -> Bool { byte >= 0x30 && byte <= 0x39 }
 
-/// RFC 9110 §7.2 `uri-host [ ":" port ]`; an empty value is allowed by the grammar.
+/// RFC 9110 §7.2 `uri-host [ ":" port ]`. The grammar allows an empty host, for targets that have
+/// none; ours all have one.
 func isHost(_ value: ByteView) -> Bool {
   var index = 0
   if value.count > 0, value[0] == UInt8(ascii: "[") {
@@ -212,6 +216,7 @@ func isHost(_ value: ByteView) -> Bool {
       }
       index += 1
     }
+    guard index > 0 else { return false }
   }
   guard index < value.count else { return true }
   guard value[index] == UInt8(ascii: ":"), value.count - index <= 6 else { return false }
@@ -226,7 +231,7 @@ private func isAddressByte(_ byte: UInt8) -> Bool {
 
 extension HTTPMethod {
   /// Methods are case-sensitive (RFC 9110 §9.1).
-  init?(_ bytes: ByteView) {
+  init(_ bytes: ByteView) {
     switch bytes.count {
     case 3 where bytes.equals("GET"): self = .get
     case 3 where bytes.equals("PUT"): self = .put
@@ -237,7 +242,7 @@ extension HTTPMethod {
     case 6 where bytes.equals("DELETE"): self = .delete
     case 7 where bytes.equals("OPTIONS"): self = .options
     case 7 where bytes.equals("CONNECT"): self = .connect
-    default: return nil
+    default: self = .unknown
     }
   }
 }

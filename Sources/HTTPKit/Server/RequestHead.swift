@@ -1,4 +1,4 @@
-/// A request's method. Unknown ones never reach a service.
+/// A request's method.
 package enum HTTPMethod: String, Sendable, CaseIterable {
   case get = "GET"
   case head = "HEAD"
@@ -9,6 +9,8 @@ package enum HTTPMethod: String, Sendable, CaseIterable {
   case options = "OPTIONS"
   case trace = "TRACE"
   case connect = "CONNECT"
+  /// Any other token. Not a name of a method: no request can spell it.
+  case unknown = "?"
 }
 
 /// Where the parts of a parsed head stand, as offsets from its first byte, so that it survives the
@@ -27,6 +29,8 @@ struct RequestHead {
   var fields: Range<Int>
   var authorization: Range<Int>?
   var apiKey: Range<Int>?
+  /// Value of `Content-Encoding`; nil when there is none.
+  var contentCoding: Range<Int>?
   var framing: Framing
   var keepAlive: Bool
   var minorVersion: Int
@@ -48,6 +52,8 @@ package struct RequestView {
   package let apiKey: ByteView?
   /// Who sent it: a client, or a proxy in front of us.
   package let peer: PeerAddress
+  /// How the body is coded, as sent; nil when it is plain.
+  package let contentCoding: ByteView?
   fileprivate let fields: ByteView
 
   init(_ head: RequestHead, in bytes: ByteView, body: ByteView, from peer: PeerAddress) {
@@ -58,6 +64,7 @@ package struct RequestView {
     fields = bytes[head.fields]
     authorization = head.authorization.map { bytes[$0] }
     apiKey = head.apiKey.map { bytes[$0] }
+    contentCoding = head.contentCoding.map { bytes[$0] }
     self.body = body
   }
 

@@ -141,6 +141,7 @@ struct FramingFields {
   var expect: Range<Int>?
   var authorization: Range<Int>?
   var apiKey: Range<Int>?
+  var contentCoding: Range<Int>?
 
   func apply(to head: inout RequestHead, _ bytes: ByteView) throws(ParseFailure) {
     guard hosts <= 1, hosts == 1 || head.minorVersion == 0 else {
@@ -148,6 +149,7 @@ struct FramingFields {
     }
     head.authorization = authorization
     head.apiKey = apiKey
+    head.contentCoding = contentCoding
     head.keepAlive = head.minorVersion == 0 ? keepAlive && !close : !close
     if let coding = transferEncoding {
       guard head.minorVersion >= 1 else {
@@ -159,9 +161,7 @@ struct FramingFields {
       guard transferEncodings == 1 else {
         throw .bad("Transfer-Encoding must stand once.")
       }
-      guard bytes[coding].equalsIgnoringCase("chunked") else {
-        throw .notImplemented("Only Transfer-Encoding: chunked is implemented.")
-      }
+      try checkCodings(bytes[coding])
       head.framing = .chunked
     } else {
       if lengthTooLarge { throw .bodyTooLarge }
@@ -171,5 +171,22 @@ struct FramingFields {
       guard bytes[expect].equalsIgnoringCase("100-continue") else { throw .expectationFailed }
       head.expectsContinue = true
     }
+  }
+
+  /// Only `chunked` is implemented. A list that does not end in it, or has it twice, leaves open
+  /// where the body ends (RFC 9112 §6.3).
+  private func checkCodings(_ list: ByteView) throws(ParseFailure) {
+    guard !list.equalsIgnoringCase("chunked") else { return }
+    var (start, chunkedCount, endsInChunked) = (0, 0, false)
+    while start <= list.count {
+      let end = list.firstIndex(of: UInt8(ascii: ","), from: start) ?? list.count
+      endsInChunked = list[start..<end].trimmed.equalsIgnoringCase("chunked")
+      if endsInChunked { chunkedCount += 1 }
+      start = end + 1
+    }
+    guard endsInChunked, chunkedCount == 1 else {
+      throw .bad("Transfer-Encoding must end in chunked, which must stand once.")
+    }
+    throw .notImplemented("Only Transfer-Encoding: chunked is implemented.")
   }
 }

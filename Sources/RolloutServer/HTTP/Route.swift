@@ -121,6 +121,8 @@ struct PathSegments {
 final class RouteTable: Sendable {
   enum Match {
     case route(Int)
+    /// OPTIONS of a known path, or of the server.
+    case options(allow: String)
     /// The path is known, the method is not allowed on it.
     case methodNotAllowed(allow: String)
     case unknown
@@ -209,7 +211,17 @@ final class RouteTable: Sendable {
     }
   }
 
+  /// What `OPTIONS *` says: every method that is allowed somewhere.
+  private var allowedAnywhere: String {
+    var methods: [HTTPMethod] = [.get, .head]
+    for endpoint in endpoints where !methods.contains(endpoint.method) {
+      methods.append(endpoint.method)
+    }
+    return (methods + [.options]).map(\.rawValue).joined(separator: ", ")
+  }
+
   func match(_ method: HTTPMethod, _ path: ByteView) -> Match {
+    if path.equals("*") { return .options(allow: allowedAnywhere) }
     var segments = PathSegments(path)
     var at = 0
     while let segment = segments.next() {
@@ -224,7 +236,9 @@ final class RouteTable: Sendable {
     var allowed = nodes[at].endpoints.map { endpoints[Int($0)].method }
     guard !allowed.isEmpty else { return .unknown }
     if allowed.contains(.get) { allowed.append(.head) }
-    return .methodNotAllowed(allow: allowed.map(\.rawValue).joined(separator: ", "))
+    allowed.append(.options)
+    let allow = allowed.map(\.rawValue).joined(separator: ", ")
+    return method == .options ? .options(allow: allow) : .methodNotAllowed(allow: allow)
   }
 
   private func child(of node: Int, _ segment: ByteView) -> Int? {
