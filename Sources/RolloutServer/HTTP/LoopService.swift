@@ -49,61 +49,81 @@ final class LoopService: HTTPService {
     served = ServedSnapshot(box.snapshot, after: nil, counting: metrics.evaluations)
   }
 
+  /// Why a request is not served, as its answer.
+  private struct Refused: Error {
+    var response: HTTPResponse
+    var route: Int?
+  }
+
   func admit(_ request: RequestView) -> Admission {
+    do throws(Refused) {
+      let index = try route(request)
+      admitted = try principal(request, for: index)
+      return .accept(bodySizeMax: table.routes[index].bodySizeMax, ticket: index)
+    } catch { return .refuse(counted(error)) }
+  }
+
+  private func counted(_ refused: Refused) -> HTTPResponse {
+    metrics.http.count(refused.route, status: refused.response.status)
+    return refused.response
+  }
+
+  private func route(_ request: RequestView) throws(Refused) -> Int {
     if tokens == nil, let field = request.foreignField {
-      return refuse(
+      throw refused(
         request, .forbidden,
         "Without tokens (auth: off) only this machine's own pages and programs are served: "
           + "\(field) names another.")
     }
-    let match = table.match(request.method, request.path)
-    let principal = self.principal(request)
-    admitted = principal ?? .anonymousReader
-    if case .route(let index) = match, table.routes[index].isOpen(to: request) {
-      return .accept(bodySizeMax: table.routes[index].bodySizeMax, ticket: index)
-    }
-    guard let principal else { return .refuse(unauthenticated(request)) }
-    switch match {
-    case .unknown:
-      return refuse(
-        request, .notFound, "There is no such path; GET /openapi.json lists what there is.")
+    switch table.match(request.method, request.path) {
+    case .route(let index): return index
+    case .options(let allow):
+      throw Refused(response: HTTPResponse(status: 204, headers: [("Allow", allow)]))
     case .methodNotAllowed(let allow):
-      return refuse(
+      guard principal(request) != nil else { throw unauthenticated(request) }
+      throw refused(
         request, .methodNotAllowed, "Allowed here: \(allow).", headers: [("Allow", allow)])
-    case .route(let index):
-      let route = table.routes[index]
-      if let obstacle = route.obstacle(for: principal) {
-        return refuse(request, .forbidden, obstacle)
-      }
-      return .accept(bodySizeMax: route.bodySizeMax, ticket: index)
+    case .unknown:
+      guard principal(request) != nil else { throw unauthenticated(request) }
+      throw refused(
+        request, .notFound, "There is no such path; GET /openapi.json lists what there is.")
     }
   }
 
-  private func refuse(
+  /// Who asks, if they may.
+  private func principal(_ request: RequestView, for index: Int) throws(Refused) -> Principal {
+    let principal = principal(request)
+    let route = table.routes[index]
+    if route.isOpen(to: request) { return principal ?? .anonymousReader }
+    guard let principal else { throw unauthenticated(request, index) }
+    if let obstacle = route.obstacle(for: principal) {
+      throw refused(request, .forbidden, obstacle, route: index)
+    }
+    return principal
+  }
+
+  private func refused(
     _ request: RequestView, _ code: ProblemCode, _ detail: String,
-    headers: [(name: String, value: String)] = []
-  ) -> Admission {
-    metrics.http.count(nil, status: code.status)
-    return .refuse(Dialect(path: request.path).error(Problem(code, detail), headers: headers))
+    headers: [(name: String, value: String)] = [], route: Int? = nil
+  ) -> Refused {
+    Refused(
+      response: Dialect(path: request.path).error(Problem(code, detail), headers: headers),
+      route: route)
   }
 
   /// 401, or 429 where the address has sent too many wrong tokens.
-  private func unauthenticated(_ request: RequestView) -> HTTPResponse {
+  private func unauthenticated(_ request: RequestView, _ route: Int? = nil) -> Refused {
     if presented(request) != nil,
       let seconds = failures.note(request.client, now: monotonicMilliseconds())
     {
-      metrics.http.count(nil, status: 429)
-      let problem = Problem(
-        .rateLimited,
+      return refused(
+        request, .rateLimited,
         "Too many wrong tokens came from this address; a right one is served at once. "
-          + "Wait \(seconds) s.")
-      return Dialect(path: request.path).error(problem, headers: [("Retry-After", "\(seconds)")])
+          + "Wait \(seconds) s.", headers: [("Retry-After", "\(seconds)")], route: route)
     }
-    metrics.http.count(nil, status: 401)
-    let problem = Problem(
-      .unauthorized, "Send a valid token as Authorization: Bearer … or X-API-Key.")
-    return Dialect(path: request.path).error(
-      problem, headers: [("WWW-Authenticate", "Bearer")])
+    return refused(
+      request, .unauthorized, "Send a valid token as Authorization: Bearer … or X-API-Key.",
+      headers: [("WWW-Authenticate", "Bearer")], route: route)
   }
 
   /// nil when a token is needed and none of ours was sent.
@@ -126,7 +146,16 @@ final class LoopService: HTTPService {
     if box.revision != served.snapshot.revision {
       served = ServedSnapshot(box.snapshot, after: served, counting: metrics.evaluations)
     }
-    let principal = isFresh ? admitted : self.principal(request) ?? .anonymousReader
+    let principal: Principal
+    if isFresh {
+      principal = admitted
+    } else {
+      // The body took its time: the token may have been revoked or expired meanwhile.
+      do throws(Refused) { principal = try self.principal(request, for: ticket) } catch {
+        reply.send(counted(error))
+        return
+      }
+    }
     switch route.action {
     case .inline(let handler):
       handler(
