@@ -27,7 +27,7 @@ enum Main {
 
   private static func compile(_ yaml: String) throws -> CompiledPlan {
     var plan = Plan(
-      try PlanDefinition(YAMLReader.read(Array(yaml.utf8))), at: Instant(milliseconds: 0))
+      try PlanDefinition(YAMLReader.read(Array(yaml.utf8))), at: Moment(Instant(milliseconds: 0)))
     plan.status = .active
     plan.stageIndex = min(2, plan.definition.stages.count - 1)
     return CompiledPlan(plan) { _ in ByteSet(["anna", "bob"]) }

@@ -81,7 +81,7 @@ private func fuzzPlan(_ bytes: [UInt8]) {
   }
   guard let again = try? PlanDefinition(plan.document) else { preconditionFailure("not canonical") }
   precondition(again == plan)
-  let compiled = CompiledPlan(Plan(plan, at: Instant(milliseconds: 0))) { _ in ByteSet() }
+  let compiled = CompiledPlan(Plan(plan, at: Moment(Instant(milliseconds: 0)))) { _ in ByteSet() }
   _ = try? compiled.decide(user: nil)
 }
 

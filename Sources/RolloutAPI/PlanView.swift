@@ -78,7 +78,7 @@ extension HoldView {
   package init(_ hold: Plan.Hold) {
     cause = hold.cause.rawValue
     reason = hold.reason
-    since = hold.since.rfc3339
+    since = hold.since.wall.rfc3339
   }
 }
 
@@ -91,7 +91,7 @@ extension PlanView {
     status = plan.status.rawValue
     stage = plan.status == .draft ? plan.definition.stages[0].name : plan.stageName
     stageIndex = plan.stageIndex
-    stageEnteredAt = plan.stageEnteredAt?.rfc3339
+    stageEnteredAt = plan.stageEnteredAt?.wall.rfc3339
     hold = Nullable(plan.hold.map(HoldView.init))
     next = Nullable(NextView(plan, context))
     approvals = plan.approvals
@@ -103,7 +103,7 @@ extension PlanView {
         soak: stage.soak.text)
     }
     createdAt = plan.createdAt.rfc3339
-    updatedAt = plan.updatedAt.rfc3339
+    updatedAt = plan.updatedAt.wall.rfc3339
     definition = plan.definition.document
   }
 }

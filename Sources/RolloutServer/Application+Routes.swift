@@ -13,7 +13,7 @@ extension Application {
     let tokens: TokenDirectory
     let box: SnapshotBox
     let readiness: Readiness
-    let clock: any WallClock
+    let clock: any SteadyClock
     let metrics: MetricsEndpoint
     let chat: ChatEndpoint
     let budgets: BudgetEndpoint

@@ -10,7 +10,7 @@ import RolloutStore
 final class Application: Sendable {
   /// Everything impure, in one value.
   struct Environment: Sendable {
-    var clock: any WallClock = SystemClock()
+    var clock: any SystemTime = SystemClock()
     var migrations = Migration.embedded
     var limits = HTTPLimits()
     var loops = processorCount()
@@ -26,6 +26,9 @@ final class Application: Sendable {
   private let telemetry: Task<Void, Never>
   private let ledger: OutcomeLedger
   private let jobs: JobRunner
+  /// The server's time.
+  let clock: KeptClock
+  private let clockWatch: ClockWatch
 
   /// Opens the data, starts listening and watching. Throws `StoreError`, `SystemError`,
   /// `AddressError` or `ConfigurationError`.
@@ -37,16 +40,21 @@ final class Application: Sendable {
       throw ConfigurationError(
         description: "auth: off is for loopback addresses only; listen on 127.0.0.1 or turn it on")
     }
-    let clock = environment.clock
-    let log = Log(clock: clock)
+    let log = Log(clock: environment.clock)
     let readiness = Readiness(hasTokens: configuration.authenticates)
     self.readiness = readiness
     data = try await Databases(
       options.data, migrations: environment.migrations,
-      subscriptions: configuration.notify.map(\.subscription), now: clock.now
+      subscriptions: configuration.notify.map(\.subscription), now: environment.clock.now
     ) { error in
       readiness.note("budgets", error.map { "the budgets cannot be written: \($0)" }, log)
     }
+    let clock = KeptClock(environment.clock, resuming: try await data.control.loadClock())
+    self.clock = clock
+    let clockWatch = ClockWatch(
+      clock: clock, store: data.control, readiness: readiness, steps: StepCounter(), log: log)
+    self.clockWatch = clockWatch
+    await clockWatch.begin()
     let box = SnapshotBox()
     ledger = OutcomeLedger()
     hub = EventHub()
@@ -79,14 +87,15 @@ final class Application: Sendable {
       ledger: ledger, hub: hub, outbox: data.control,
       gateway: GatewayMetrics(ai: ai, gateway: gateway), budgets: budgets, jobs: data.jobs,
       loops: loops, rollbacks: rollbacks, readiness: readiness,
-      access: AccessMetrics(failures: failures), startedAt: clock.now)
+      access: AccessMetrics(failures: failures), clock: clock, steps: clockWatch.steps,
+      startedAt: clock.now)
     let purse = Purse(
       budgets: configuration.gateway.budgets, store: data.money, clock: clock, log: log,
       tell: Self.budgetTeller(data.control, hub, clock, log, courier))
     let chat = ChatEndpoint(
       gateway: gateway, box: box, ledger: ledger, clock: clock, metrics: metrics, ai: ai,
       purse: purse, limits: RequestLimits(configuration.gateway),
-      cache: try await AnswerCache(store: data.telemetry, now: clock.now),
+      cache: try await AnswerCache(store: data.telemetry, now: clock.steady),
       captures: CaptureSampler(
         settings: configuration.gateway.capture, store: data.telemetry, log: log))
     jobs = JobRunner(
@@ -118,6 +127,7 @@ final class Application: Sendable {
       ledger: ledger, gateway: gateway, budgets: budgets, clock: clock, log: log,
       evaluations: metrics.evaluationTotals)
     background = [
+      Task { await clockWatch.run() },
       Task { await capacity.run() },
       Task { await courier.run() },
       Task { await poller.run() },
@@ -144,12 +154,13 @@ final class Application: Sendable {
     telemetry.cancel()
     await telemetry.value
     try? await TelemetryKeeper(store: data.telemetry).save(ledger)
+    await clockWatch.save()
     await data.close()
   }
 
   private static func courier(
     _ configuration: ServerConfiguration, _ outbox: any OutboxStore, _ client: HTTPClient,
-    _ clock: any WallClock, _ log: Log
+    _ clock: any SteadyClock, _ log: Log
   ) -> Courier {
     let targets = Dictionary(uniqueKeysWithValues: configuration.notify.map { ($0.name, $0) })
     return Courier(

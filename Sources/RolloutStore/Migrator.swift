@@ -20,6 +20,9 @@ package struct Migration: Sendable, Equatable {
     Migration(
       number: 2, name: "0002-notices-and-outbox.sql",
       sql: String(decoding: PackageResources._002_notices_and_outbox_sql, as: UTF8.self)),
+    Migration(
+      number: 3, name: "0003-clock.sql",
+      sql: String(decoding: PackageResources._003_clock_sql, as: UTF8.self)),
   ]
 }
 

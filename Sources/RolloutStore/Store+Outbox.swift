@@ -7,20 +7,20 @@ extension Store: OutboxStore {
   /// Deliveries that are done are kept for a week.
   private static let keptFor = TimeSpan.days(7)
 
-  /// Queues a message for everyone who wants it; part of the caller's transaction.
+  /// Queues a message for everyone who wants it, due at once; part of the caller's transaction.
   static func enqueue(
-    event: Int? = nil, notice: Int? = nil, kind: String, at now: Instant,
+    event: Int? = nil, notice: Int? = nil, kind: String,
     _ subscriptions: [Subscription], _ connection: Connection
   ) throws {
     for subscription in subscriptions where subscription.wants(kind) {
       try connection.run(
         """
         INSERT INTO outbox (target, event_id, notice_id, next_attempt_at_ms)
-        VALUES (:target, :event, :notice, :now)
+        VALUES (:target, :event, :notice, 0)
         """,
         [
           "target": .text(subscription.target), "event": SQLValue(event),
-          "notice": SQLValue(notice), "now": SQLValue(now),
+          "notice": SQLValue(notice),
         ])
     }
   }
@@ -43,7 +43,7 @@ extension Store: OutboxStore {
         ])
       let id = connection.lastInsertedID
       try Self.enqueue(
-        notice: id, kind: notice.kind.rawValue, at: notice.at, subscriptions, connection)
+        notice: id, kind: notice.kind.rawValue, subscriptions, connection)
       try connection.run(
         "DELETE FROM notice WHERE id <= :id", ["id": SQLValue(id - Self.noticesMax)])
       return StoredNotice(id: id, afterEvent: last.first ?? 0, notice: notice)

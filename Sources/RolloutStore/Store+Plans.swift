@@ -34,12 +34,13 @@ extension Store: PlanStore {
         [
           "feature": .text(plan.feature), "version": SQLValue(plan.version),
           "status": .text(plan.status.rawValue), "stage": .text(plan.stageName),
-          "body": .text(body), "at": SQLValue(plan.updatedAt),
+          "body": .text(body), "at": SQLValue(plan.updatedAt.wall),
         ])
+      try Self.note(latest: plan.updatedAt.steady, connection)
       let id = try Self.append(change.event, connection)
       try Self.enqueue(
-        event: id, kind: change.event.kind.rawValue, at: change.event.at, subscriptions, connection)
-      if let answer { try Self.keep(answer, now: plan.updatedAt, connection) }
+        event: id, kind: change.event.kind.rawValue, subscriptions, connection)
+      if let answer { try Self.keep(answer, now: plan.updatedAt.steady, connection) }
       return StoredEvent(id: id, event: change.event)
     }
   }

@@ -12,11 +12,11 @@ package enum Samples {
 
   /// A plan with the default stages at the given one; -1 is off, nil a draft.
   package static func plan(_ feature: String = "ai-summary", atStage stage: Int?) -> Plan {
-    var plan = Plan(PlanDefinition(feature: feature), at: start)
+    var plan = Plan(PlanDefinition(feature: feature), at: Moment(start))
     if let stage {
       plan.status = .active
       plan.stageIndex = stage
-      plan.stageEnteredAt = start
+      plan.stageEnteredAt = Moment(start)
       plan.version = 2
     }
     return plan

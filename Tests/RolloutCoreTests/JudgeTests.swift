@@ -9,10 +9,10 @@ import Testing
   private func plan(_ yaml: String = "", stage: Int = 2) throws -> Plan {
     let text = "feature: ai-summary\n\(yaml)"
     var plan = Plan(
-      try PlanDefinition(YAMLReader.read(Array(text.utf8))), at: Samples.start)
+      try PlanDefinition(YAMLReader.read(Array(text.utf8))), at: Moment(Samples.start))
     plan.status = .active
     plan.stageIndex = stage
-    plan.stageEnteredAt = Samples.start
+    plan.stageEnteredAt = Moment(Samples.start)
     plan.version = 2
     return plan
   }
@@ -97,7 +97,7 @@ import Testing
     // There is no stage before beta that was measured.
     #expect(health.assess(now: at(10))[0].verdict.state == .unavailable)
     before.stageIndex = 2
-    before.stageEnteredAt = at(11)
+    before.stageEnteredAt = Moment(at(11))
     health.follow(before)
     for number in 200..<400 { _ = health.record(outcome(number, tokens: 900)) }
     #expect(health.assess(now: at(40))[0].verdict.state == .quiet)
@@ -157,7 +157,7 @@ import Testing
     for number in 0..<800 { _ = health.record(outcome(number, bad: number % 33 == 0)) }
     #expect(command(actions(&health, at(80))) == .hold(.investigate))
     var held = start
-    held.hold = .init(cause: .investigate, reason: "", since: at(80))
+    held.hold = .init(cause: .investigate, reason: "", since: Moment(at(80)))
     health.follow(held)
     #expect(actions(&health, at(80)).isEmpty)
     for number in 800..<1500 { _ = health.record(outcome(number, bad: number % 200 == 0)) }
@@ -230,7 +230,7 @@ import Testing
     #expect(actions(&health, at(86_399)).isEmpty)
     #expect(command(actions(&health, at(86_401))) == .hold(.noTraffic))
     var held = start
-    held.hold = .init(cause: .noTraffic, reason: "", since: at(86_401))
+    held.hold = .init(cause: .noTraffic, reason: "", since: Moment(at(86_401)))
     health.follow(held)
     #expect(actions(&health, at(90_000)).isEmpty)
     health.noteTraffic(at: at(90_000))
@@ -270,7 +270,7 @@ import Testing
     #expect(restored.assess(now: at(70)) == before)
     #expect(restored.treatment == health.treatment)
     var later = start
-    later.stageEnteredAt = at(1000)
+    later.stageEnteredAt = Moment(at(1000))
     var other = FeatureHealth(later)
     other.restore(state)
     #expect(other.treatment.requests == 0)

@@ -63,18 +63,18 @@ final class SimulatedStore: PlanStore, CohortStore, OutboxStore, Sendable {
       content.plans[feature] = change.plan
       let stored = StoredEvent(id: content.events.count + 1, event: change.event)
       content.events.append(stored)
-      Self.enqueue(.event(stored), at: change.event.at, &content)
+      Self.enqueue(.event(stored), &content)
       return stored
     }
   }
 
   private static func enqueue(
-    _ message: Message, at now: Instant, _ content: inout SimulatedDisk.Content
+    _ message: Message, _ content: inout SimulatedDisk.Content
   ) {
     guard Subscription(target: "hook", kinds: nil).wants(message.kind) else { return }
     let delivery = Delivery(
       id: content.outbox.count, target: "hook", message: message, attempts: 0)
-    content.outbox.append(.init(delivery: delivery, dueAt: now))
+    content.outbox.append(.init(delivery: delivery, dueAt: Instant(milliseconds: 0)))
   }
 
   func events(feature: String, before: Int?, limit: Int) async throws -> [StoredEvent] {
@@ -94,7 +94,7 @@ final class SimulatedStore: PlanStore, CohortStore, OutboxStore, Sendable {
       let stored = StoredNotice(
         id: content.notices.count + 1, afterEvent: content.events.count, notice: notice)
       content.notices.append(stored)
-      Self.enqueue(.notice(stored), at: notice.at, &content)
+      Self.enqueue(.notice(stored), &content)
       return stored
     }
   }

@@ -173,7 +173,7 @@ final class Simulation {
     case 75..<80: deliver()
     case 80..<84: weatherChange()
     case 84..<92: clock.advance(TimeSpan(milliseconds: Int64(random.below(40_000))))
-    case 92: if isCrowded { jump() }
+    case 92: jump()
     case 93..<97: keepTelemetry()
     case 97..<99: process?.store.setFailing(random.chance(0.3))
     default: if random.chance(0.5) { crash() }
@@ -210,7 +210,7 @@ final class Simulation {
       let late = random.chance(0.03) ? Int64(random.below(600_000)) : 0
       let outcome = Outcome(
         result: bad ? .failed : .ok, arm: arm, user: UInt64(random.below(200)),
-        at: Instant(milliseconds: clock.now.milliseconds - late), latency: weather.latency)
+        at: Instant(milliseconds: clock.steady.milliseconds - late), latency: weather.latency)
       let id = "o\(outcomeNumber)"
       recent = [(outcome, id)]
       reports.append(.init(feature: Self.feature, outcome: outcome, id: id))
@@ -228,7 +228,8 @@ final class Simulation {
     executor.start { _ = await courier.deliverDue() }
   }
 
-  /// The clock is set: back by up to an hour, or ahead by up to two days.
+  /// Somebody sets the wall clock: back by up to an hour, or ahead by up to two days. Nothing that
+  /// is measured may notice.
   private func jump() {
     let forward = random.chance(0.5)
     let milliseconds = Int64(random.below(forward ? 172_800_000 : 3_600_000))
@@ -260,7 +261,7 @@ final class Simulation {
       seen.status == .draft
       ? .start
       : isCrowded ? commands[random.below(commands.count)] : helpful[random.below(3)]
-    var context = CommandContext(actor: actor, reason: "because", now: clock.now)
+    var context = CommandContext(actor: actor, reason: "because", now: clock.moment)
     context.force = random.chance(0.2)
     let (witness, box) = (witness, process?.box)
     executor.start { [context] in
@@ -280,7 +281,7 @@ final class Simulation {
     guard let controller = process?.controller,
       let seen = process?.box.snapshot.plan(Self.feature)?.plan
     else { return }
-    let context = CommandContext(actor: .alert("smoke"), reason: "smoke", now: clock.now)
+    let context = CommandContext(actor: .alert("smoke"), reason: "smoke", now: clock.moment)
     let command: Command = random.chance(0.8) ? .rollback(to: nil) : .kill
     executor.start {
       _ = try? await controller.perform(
@@ -346,7 +347,7 @@ final class Simulation {
   private func checkVerdicts() {
     look()
     executor.runUntilIdle(&random)
-    let now = clock.now
+    let now = clock.steady
     guard let assessment = process?.ledger.inspect(Self.feature, now: now)?.assessment else {
       return
     }

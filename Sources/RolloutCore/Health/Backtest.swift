@@ -70,7 +70,7 @@ package struct Backtest: Sendable {
   private func fresh(_ at: Instant) -> FeatureHealth {
     var plan = plan
     plan.status = .active
-    plan.stageEnteredAt = at
+    plan.stageEnteredAt = Moment(at)
     return FeatureHealth(plan)
   }
 

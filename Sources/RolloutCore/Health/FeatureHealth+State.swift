@@ -3,7 +3,7 @@ extension FeatureHealth {
 
   /// Everything measured, for keeping over a restart; nil before the start.
   package var state: [UInt8]? {
-    guard let entered = plan.stageEnteredAt else { return nil }
+    guard let entered = plan.stageEnteredAt?.steady else { return nil }
     var writer = StateWriter()
     writer.int(Self.format)
     writer.optional(lastTrafficAt) { $0.instant($1) }
@@ -38,7 +38,7 @@ extension FeatureHealth {
     restoreTraffic(try reader.optional { (r) throws(StateReader.Truncated) in try r.instant() })
     try readMeans(from: &reader)
     // The stage before, or the one after a rollback: its evidence says nothing about this one.
-    guard try reader.instant() == plan.stageEnteredAt else { return }
+    guard try reader.instant() == plan.stageEnteredAt?.steady else { return }
     restoreOutcomes(try reader.optional { (r) throws(StateReader.Truncated) in try r.instant() })
     try readArms(from: &reader)
     let count = try reader.count()

@@ -1,7 +1,7 @@
 package import DocumentKit
 
 /// What the users of one feature have met with in its present stage, and what its guards make of
-/// it.
+/// it. All its times are places on the steady timeline.
 package struct FeatureHealth: Sendable {
   /// Where the guard at the same place of the plan's list is watched.
   private enum Slot: Sendable, Equatable {
@@ -85,7 +85,8 @@ package struct FeatureHealth: Sendable {
 
   /// Takes over a new version; evidence of another stage or another set of guards is dropped.
   package mutating func follow(_ new: Plan) {
-    let sameStage = new.stageEnteredAt == plan.stageEnteredAt && new.stageName == plan.stageName
+    let sameStage =
+      new.stageEnteredAt?.steady == plan.stageEnteredAt?.steady && new.stageName == plan.stageName
     let sameGuards =
       new.definition.guards == plan.definition.guards
       && new.definition.preset(atStage: new.stageIndex)
@@ -104,7 +105,7 @@ package struct FeatureHealth: Sendable {
 
   /// What the users of this stage use; nil while no whole minute of it has passed.
   package func usageRate(now: Instant) -> UsageRate? {
-    plan.stageEnteredAt.flatMap { usage.rate(since: $0, now: now) }
+    plan.stageEnteredAt.flatMap { usage.rate(since: $0.steady, now: now) }
   }
 
   // MARK: Recording
@@ -113,7 +114,7 @@ package struct FeatureHealth: Sendable {
   package mutating func record(_ outcome: Outcome, id: String? = nil) -> Bool {
     if let id, !seen.insert(id) { return false }
     lastTrafficAt = max(lastTrafficAt ?? outcome.at, outcome.at)
-    guard let entered = plan.stageEnteredAt, outcome.at >= entered else { return true }
+    guard let entered = plan.stageEnteredAt?.steady, outcome.at >= entered else { return true }
     isDirty = true
     switch outcome.arm {
     case .treatment: treatment.record(outcome)
@@ -149,7 +150,7 @@ package struct FeatureHealth: Sendable {
   /// False when a vote with this id was counted before.
   package mutating func record(_ feedback: Feedback, id: String? = nil) -> Bool {
     if let id, !seen.insert(id) { return false }
-    guard let entered = plan.stageEnteredAt, feedback.at >= entered else { return true }
+    guard let entered = plan.stageEnteredAt?.steady, feedback.at >= entered else { return true }
     isDirty = true
     guard feedback.arm == .treatment else {
       control.record(feedback.kind)

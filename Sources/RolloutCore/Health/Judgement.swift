@@ -94,7 +94,8 @@ extension FeatureHealth {
   }
 }
 
-/// The one place where the monitor decides. Pure: the same assessment gives the same actions.
+/// The one place where the monitor decides. Pure: the same assessment gives the same actions. `now`
+/// is a place on the steady timeline.
 package enum Judge {
   /// Without any traffic for so long a plan is held.
   package static let silenceMax = TimeSpan.hours(24)
@@ -211,7 +212,7 @@ package enum Judge {
   }
 
   private static func isSilent(_ assessment: Assessment, _ now: Instant) -> Bool {
-    guard let entered = assessment.plan.stageEnteredAt else { return false }
+    guard let entered = assessment.plan.stageEnteredAt?.steady else { return false }
     return now.since(max(entered, assessment.lastTrafficAt ?? entered)) >= silenceMax
   }
 }

@@ -18,6 +18,7 @@ package struct Outcome: Sendable, Equatable {
   package var arm: Arm
   /// A hash of the user id; nil when the request had none. The id itself is not kept.
   package var user: UInt64?
+  /// A place on the steady timeline.
   package var at: Instant
   /// Milliseconds; nil when unknown.
   package var latency: Double?

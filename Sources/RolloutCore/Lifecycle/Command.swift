@@ -46,17 +46,22 @@ package enum Command: Sendable, Equatable {
 package struct CommandContext: Sendable {
   package var actor: Actor
   package var reason: String
-  package var now: Instant
+  package var now: Moment
   /// Skips gates; neither holds nor approvals. Needs a reason.
   package var force = false
   /// What the health of the stage lets an advance wait for.
   package var health = HealthGates()
   package var evidence: Document?
 
-  package init(actor: Actor, reason: String, now: Instant) {
+  package init(actor: Actor, reason: String, now: Moment) {
     self.actor = actor
     self.reason = reason
     self.now = now
+  }
+
+  /// On a machine whose clock never stepped.
+  package init(actor: Actor, reason: String, now: Instant) {
+    self.init(actor: actor, reason: reason, now: Moment(now))
   }
 }
 

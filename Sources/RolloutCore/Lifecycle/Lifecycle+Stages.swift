@@ -12,7 +12,7 @@ extension Lifecycle {
     }
     if let expected, expected != stage.name { throw .unexpectedStage(next: stage.name) }
     if let hold = plan.hold, hold.cause != .manual || !context.actor.isPerson {
-      throw .held(hold, waitingOn: holdSentences(plan, context.now))
+      throw .held(hold, waitingOn: holdSentences(plan, context.now.steady))
     }
     if !context.actor.isPerson {
       guard plan.definition.advance == .automatic, !plan.automaticAdvanceOff else {
@@ -60,7 +60,8 @@ extension Lifecycle {
     case .monitor:
       plan.hold = .init(cause: .rollback, reason: context.reason, since: context.now)
       plan.recentRollbacks =
-        plan.recentRollbacks.filter { context.now.since($0) < .hours(24) } + [context.now]
+        plan.recentRollbacks.filter { context.now.steady.since($0) < .hours(24) }
+        + [context.now.steady]
       if plan.recentRollbacks.count >= 2 { plan.automaticAdvanceOff = true }
     case .alert:
       plan.hold = .init(cause: .alert, reason: context.reason, since: context.now)
@@ -92,7 +93,7 @@ extension Lifecycle {
   /// What an advance of this actor waits for, hold and approvals apart. A person passes missing
   /// evidence with a warning, unless the plan requires it.
   static func gates(_ plan: Plan, _ context: CommandContext) -> [String] {
-    let soak = [soakGate(plan, context.now)].compactMap { $0 }
+    let soak = [soakGate(plan, context.now.steady)].compactMap { $0 }
     let health = context.health
     let needsEvidence = plan.definition.requireEvidence || !context.actor.isPerson
     return needsEvidence
@@ -101,12 +102,14 @@ extension Lifecycle {
       : soak + health.firing
   }
 
+  /// `now` is a place on the steady timeline, as in all that follows.
   static func soakGate(_ plan: Plan, _ now: Instant) -> String? {
     guard plan.definition.stages.indices.contains(plan.stageIndex),
       let entered = plan.stageEnteredAt
     else { return nil }
     // Time spent paused is no soaking.
-    let ends = entered + plan.definition.stages[plan.stageIndex].soak + plan.timePaused(now)
+    let ends =
+      entered.steady + plan.definition.stages[plan.stageIndex].soak + plan.timePaused(now)
     return now < ends ? "soak: \(ends.since(now).words) left" : nil
   }
 
@@ -134,8 +137,8 @@ extension Lifecycle {
   package static func waitingOn(_ plan: Plan, _ context: CommandContext) -> [String] {
     guard plan.status == .active, plan.nextStage != nil else { return [] }
     let health = context.health
-    var sentences = plan.hold?.cause == .manual ? [] : holdSentences(plan, context.now)
-    if let soak = soakGate(plan, context.now) { sentences.append(soak) }
+    var sentences = plan.hold?.cause == .manual ? [] : holdSentences(plan, context.now.steady)
+    if let soak = soakGate(plan, context.now.steady) { sentences.append(soak) }
     if plan.automaticAdvanceOff, plan.definition.advance == .automatic {
       sentences.append(
         "automatic advance: off after two rollbacks in a day; a person's advance turns it on")

@@ -10,7 +10,7 @@ package enum Lifecycle {
   package static func create(_ definition: PlanDefinition, _ context: CommandContext) -> Change {
     let plan = Plan(definition, at: context.now)
     let event = PlanEvent(
-      feature: plan.feature, version: 1, at: context.now, kind: .applied, actor: context.actor,
+      feature: plan.feature, version: 1, at: context.now.wall, kind: .applied, actor: context.actor,
       reason: context.reason, from: nil, to: .init(plan), evidence: nil)
     return Change(plan: plan, event: event)
   }
@@ -43,7 +43,7 @@ package enum Lifecycle {
     case .pause:
       try require(plan, in: [.active], "Only an active plan can be paused; \(hint(plan)).")
       next.status = .paused
-      next.pausedAt = context.now
+      next.pausedAt = context.now.steady
       kind = .paused
     case .resume:
       try resume(&next, context)
@@ -83,7 +83,7 @@ package enum Lifecycle {
     next.version = plan.version + 1
     next.updatedAt = context.now
     let event = PlanEvent(
-      feature: plan.feature, version: next.version, at: context.now, kind: kind,
+      feature: plan.feature, version: next.version, at: context.now.wall, kind: kind,
       actor: context.actor, reason: context.reason, from: .init(plan), to: .init(next),
       evidence: context.evidence)
     return Change(plan: next, event: event)
@@ -100,11 +100,11 @@ package enum Lifecycle {
       + (plan.status == .draft ? "" : " at stage \(plan.stageName)")
   }
 
-  static func enter(_ index: Int, _ plan: inout Plan, _ now: Instant) {
+  static func enter(_ index: Int, _ plan: inout Plan, _ now: Moment) {
     plan.stageIndex = index
     plan.stageEnteredAt = now
     plan.pausedBefore = .zero
-    plan.pausedAt = plan.status == .paused ? now : nil
+    plan.pausedAt = plan.status == .paused ? now.steady : nil
     plan.approvals = []
   }
 
@@ -146,7 +146,7 @@ package enum Lifecycle {
       }
       enter(plan.stageIndex, &plan, context.now)
     }
-    plan.pausedBefore = plan.timePaused(context.now)
+    plan.pausedBefore = plan.timePaused(context.now.steady)
     plan.pausedAt = nil
     plan.status = .active
   }
@@ -159,9 +159,9 @@ package enum Lifecycle {
         plan.hold.map { "A hold of cause \($0.cause.rawValue) ends by itself." }
           ?? "\(plan.feature) is not held; there is nothing to acknowledge.")
     }
-    if let ends = plan.cooldownEnds, context.now < ends, !context.force {
+    if let ends = plan.cooldownEnds, context.now.steady < ends, !context.force {
       throw .gateClosed(waitingOn: [
-        "cooldown: \(ends.since(context.now).words) left (force with a reason to end it now)"
+        "cooldown: \(ends.since(context.now.steady).words) left (force with a reason to end it now)"
       ])
     }
     plan.hold = nil
@@ -194,7 +194,7 @@ package enum Lifecycle {
           + "\(plan.definition.stages.last?.name ?? "the last stage") first.")
     }
     if let hold = plan.hold, hold.cause != .manual {
-      throw .held(hold, waitingOn: holdSentences(plan, context.now))
+      throw .held(hold, waitingOn: holdSentences(plan, context.now.steady))
     }
     plan.hold = nil
     plan.status = .completed

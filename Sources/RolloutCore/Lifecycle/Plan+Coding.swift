@@ -8,20 +8,23 @@ extension Plan {
       "version": .int(version),
       "status": .string(status.rawValue),
       "stage_index": .int(stageIndex),
-      "stage_entered_at": stageEnteredAt.map { .int($0.milliseconds) },
+      "stage_entered_at": stageEnteredAt.map { .int($0.wall.milliseconds) },
+      "stage_entered_steady": stageEnteredAt.map { .int($0.steady.milliseconds) },
       "paused_at": pausedAt.map { .int($0.milliseconds) },
       "paused_before_ms": pausedBefore == .zero ? nil : .int(pausedBefore.milliseconds),
       "hold": hold.map {
         .object([
           "cause": .string($0.cause.rawValue), "reason": .string($0.reason),
-          "since": .int($0.since.milliseconds),
+          "since": .int($0.since.wall.milliseconds),
+          "since_steady": .int($0.since.steady.milliseconds),
         ])
       },
       "approvals": .array(approvals.map { .string($0) }),
       "recent_rollbacks": .array(recentRollbacks.map { .int($0.milliseconds) }),
       "automatic_advance_off": .bool(automaticAdvanceOff),
       "created_at": .int(createdAt.milliseconds),
-      "updated_at": .int(updatedAt.milliseconds),
+      "updated_at": .int(updatedAt.wall.milliseconds),
+      "updated_steady": .int(updatedAt.steady.milliseconds),
     ])
   }
 
@@ -29,30 +32,39 @@ extension Plan {
   package init(_ document: Document) throws(DocumentError) {
     var reader = try ObjectReader(document)
     let definition = try PlanDefinition(try reader.required("definition"))
-    self.init(definition, at: try reader.instant("created_at") ?? Instant(milliseconds: 0))
+    self.init(
+      definition, at: Moment(try reader.instant("created_at") ?? Instant(milliseconds: 0)))
     version = try reader.int("version", in: 1...Int.max) ?? 1
     status = try reader.choice("status") ?? .draft
     stageIndex = try reader.int("stage_index", in: -1...(definition.stages.count - 1)) ?? 0
-    stageEnteredAt = try reader.instant("stage_entered_at")
+    stageEnteredAt = try reader.moment("stage_entered_at", "stage_entered_steady")
     pausedAt = try reader.instant("paused_at")
     pausedBefore = TimeSpan(
       milliseconds: Int64(try reader.int("paused_before_ms", in: 0...Int.max) ?? 0))
     if var hold = try reader.object("hold") {
       self.hold = Hold(
         cause: try hold.choice("cause") ?? .manual, reason: try hold.string("reason") ?? "",
-        since: try hold.instant("since") ?? createdAt)
+        since: try hold.moment("since", "since_steady") ?? Moment(createdAt))
     }
     approvals = try reader.texts("approvals") ?? []
     recentRollbacks = (reader.optional("recent_rollbacks")?.array ?? []).compactMap(\.int).map {
       Instant(milliseconds: Int64($0))
     }
     automaticAdvanceOff = try reader.bool("automatic_advance_off") ?? false
-    updatedAt = try reader.instant("updated_at") ?? createdAt
+    updatedAt = try reader.moment("updated_at", "updated_steady") ?? Moment(createdAt)
   }
 }
 
 extension ObjectReader {
   fileprivate mutating func instant(_ key: String) throws(DocumentError) -> Instant? {
     try int(key, in: Int.min...Int.max).map { Instant(milliseconds: Int64($0)) }
+  }
+
+  /// What was written before there was a steady clock has only a wall time, where that began.
+  fileprivate mutating func moment(
+    _ wall: String, _ steady: String
+  ) throws(DocumentError) -> Moment? {
+    let place = try instant(steady)
+    return try instant(wall).map { Moment(wall: $0, steady: place ?? $0) }
   }
 }

@@ -14,9 +14,9 @@ package struct Plan: Sendable, Equatable {
     }
     package var cause: Cause
     package var reason: String
-    package var since: Instant
+    package var since: Moment
 
-    package init(cause: Cause, reason: String, since: Instant) {
+    package init(cause: Cause, reason: String, since: Moment) {
       self.cause = cause
       self.reason = reason
       self.since = since
@@ -33,19 +33,20 @@ package struct Plan: Sendable, Equatable {
   /// Index of the stage being served; -1 is `off`: rolled back to nobody.
   package var stageIndex: Int
   /// When the stage was entered; nil before the start.
-  package var stageEnteredAt: Instant?
+  package var stageEnteredAt: Moment?
   package var hold: Hold?
-  /// Since when it is paused; nil when it is not.
+  /// Since when it is paused, on the steady timeline; nil when it is not.
   package var pausedAt: Instant?
   /// Time spent paused in this stage before that.
   package var pausedBefore = TimeSpan.zero
   /// Token names that approved entering the next stage.
   package var approvals: [String]
-  /// Automatic rollbacks of the last 24 hours; two of them turn automatic advance off.
+  /// Automatic rollbacks of the last 24 hours, on the steady timeline; two of them turn automatic
+  /// advance off.
   package var recentRollbacks: [Instant]
   package var automaticAdvanceOff: Bool
   package var createdAt: Instant
-  package var updatedAt: Instant
+  package var updatedAt: Moment
 
   package var feature: String { definition.feature }
 
@@ -67,7 +68,7 @@ package struct Plan: Sendable, Equatable {
   }
 
   /// The first version of a plan: a draft that serves nobody.
-  package init(_ definition: PlanDefinition, at now: Instant) {
+  package init(_ definition: PlanDefinition, at now: Moment) {
     self.definition = definition
     version = 1
     status = .draft
@@ -77,19 +78,20 @@ package struct Plan: Sendable, Equatable {
     approvals = []
     recentRollbacks = []
     automaticAdvanceOff = false
-    createdAt = now
+    createdAt = now.wall
     updatedAt = now
   }
 
-  /// Time spent paused in this stage, up to now.
+  /// Time spent paused in this stage, up to a place on the steady timeline.
   package func timePaused(_ now: Instant) -> TimeSpan {
     guard let pausedAt else { return pausedBefore }
     return TimeSpan(milliseconds: pausedBefore.milliseconds + now.since(pausedAt).milliseconds)
   }
 
-  /// When the cooldown of a rollback or alert hold ends; nil without such a hold.
+  /// When the cooldown of a rollback or alert hold ends, on the steady timeline; nil without such
+  /// a hold.
   package var cooldownEnds: Instant? {
     guard let hold, hold.needsAcknowledgement else { return nil }
-    return hold.since + definition.cooldown
+    return hold.since.steady + definition.cooldown
   }
 }

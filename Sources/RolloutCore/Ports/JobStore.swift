@@ -1,4 +1,4 @@
-/// An AI request that is answered later.
+/// An AI request that is answered later. Its times are places on the steady timeline.
 package struct Job: Sendable, Equatable {
   package enum Status: String, Sendable, CaseIterable {
     case queued, processing, succeeded, failed, expired, cancelled

@@ -72,7 +72,7 @@ package struct Delivery: Sendable, Equatable {
   }
 }
 
-/// Keeps notices and what must still be told to whom.
+/// Keeps notices and what must still be told to whom. Retries fall due on the steady timeline.
 ///
 /// Promises: a message is queued in the transaction that made it, so that nothing is told that did
 /// not happen and nothing that happened stays untold; delivered at least once, or given up and

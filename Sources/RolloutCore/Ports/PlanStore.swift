@@ -40,6 +40,7 @@ package struct StoredAnswer: Sendable, Equatable {
   /// SHA-256 of the request, to tell a repeat from a reused key.
   package var requestHash: [UInt8]
   package var answer: String
+  /// On the steady timeline.
   package var expiresAt: Instant
 
   package init(

@@ -4,7 +4,7 @@ import RolloutGateway
 import RolloutStore
 import Synchronization
 
-/// An answer that was given before.
+/// An answer that was given before. Its times are places on the steady timeline.
 struct CachedAnswer: Sendable, Equatable {
   var text: String
   var model: String

@@ -68,7 +68,8 @@ struct ChatCall: Sendable {
     running =
       isEnabled && hasRoute
       ? endpoint.ledger.begin(
-        plan.plan.feature, user: context.user.map { Outcome.hash(user: $0) }, at: endpoint.clock.now
+        plan.plan.feature, user: context.user.map { Outcome.hash(user: $0) },
+        at: endpoint.clock.steady
       )
       : nil
     requestID = Self.newRequestID()

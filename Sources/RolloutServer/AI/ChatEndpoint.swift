@@ -14,7 +14,7 @@ struct ChatEndpoint: Sendable {
   let gateway: Gateway
   let box: SnapshotBox
   let ledger: OutcomeLedger
-  let clock: any WallClock
+  let clock: any SteadyClock
   let metrics: MetricsEndpoint
   let ai: AIMetrics
   let purse: Purse
@@ -161,7 +161,7 @@ struct ChatEndpoint: Sendable {
   func headers(
     _ call: ChatCall, _ answer: CachedAnswer, _ isStale: Bool
   ) -> [(name: String, value: String)] {
-    call.headers(.cache(answer, isStale: isStale, age: clock.now.since(answer.storedAt)))
+    call.headers(.cache(answer, isStale: isStale, age: clock.steady.since(answer.storedAt)))
   }
 
   /// How a call that is not streamed ends.
@@ -185,13 +185,13 @@ struct ChatEndpoint: Sendable {
       return .cached(shared, isStale: false)
     }
     let answer = await ask(call, route, cached: (key, policy))
-    if leads { cache.land(key, cache.find(key, now: clock.now)) }
+    if leads { cache.land(key, cache.find(key, now: clock.steady)) }
     return answer
   }
 
   /// A fresh answer of the cache.
   func fresh(_ call: ChatCall, _ key: AnswerCache.Key) -> Answer? {
-    guard let answer = cache.find(key, now: clock.now) else { return nil }
+    guard let answer = cache.find(key, now: clock.steady) else { return nil }
     record(call, .ok)
     return .cached(answer, isStale: false)
   }
@@ -250,7 +250,7 @@ struct ChatEndpoint: Sendable {
     _ text: String, _ trail: Gateway.Trail, _ call: ChatCall,
     _ cached: (key: AnswerCache.Key, policy: GatewayConfiguration.CachePolicy)
   ) {
-    let now = clock.now
+    let now = clock.steady
     let fresh = now + cached.policy.ttl
     cache.keep(
       CachedAnswer(
@@ -330,7 +330,7 @@ struct ChatEndpoint: Sendable {
       let problem = Problem(.badRequest, message)
       return .error(call.shapes.error(problem, call.headers(.refused("caller_error"))))
     }
-    if let stale = key.flatMap({ cache.find($0, now: clock.now, stale: true) }) {
+    if let stale = key.flatMap({ cache.find($0, now: clock.steady, stale: true) }) {
       record(call, .degradedCache)
       return .cached(stale, isStale: true)
     }
@@ -349,7 +349,7 @@ struct ChatEndpoint: Sendable {
   ) {
     let outcome = Outcome(
       result: result, arm: .treatment, user: call.user.map { Outcome.hash(user: $0) },
-      at: clock.now, latency: Double(monotonicMilliseconds() - call.started),
+      at: clock.steady, latency: Double(monotonicMilliseconds() - call.started),
       inputTokens: usage?.inputTokens ?? 0, outputTokens: usage?.outputTokens ?? 0, cost: cost)
     ledger.end(call.plan.plan.feature, call.running, outcome)
   }

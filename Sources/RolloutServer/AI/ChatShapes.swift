@@ -122,7 +122,7 @@ struct ChatShapes: Sendable {
     let completion = Document.object([
       "id": .string("chatcmpl-\(call.requestID)"),
       "object": .string("chat.completion"),
-      "created": .int(call.plan.plan.updatedAt.milliseconds / 1000),
+      "created": .int(call.plan.plan.updatedAt.wall.milliseconds / 1000),
       "model": .string(model),
       "choices": .array([
         .object([
@@ -148,7 +148,8 @@ struct ChatShapes: Sendable {
     _ call: ChatCall, _ text: String, model: String = fallbackModel, wantsUsage: Bool
   ) -> [[UInt8]] {
     let chunks = ChatChunk(
-      id: "chatcmpl-\(call.requestID)", created: Int(call.plan.plan.updatedAt.milliseconds / 1000),
+      id: "chatcmpl-\(call.requestID)",
+      created: Int(call.plan.plan.updatedAt.wall.milliseconds / 1000),
       model: model
     ).answer(ChatChunk.pieces(of: text), usage: wantsUsage ? Self.noUsage : nil)
     var writer = ChatStreamWriter(self, from: .openai, wantsUsage: wantsUsage, at: call.arrivedAt)

@@ -12,7 +12,7 @@ actor PlanController {
   private let planStore: any PlanStore
   private let cohortStore: any CohortStore
   private let box: SnapshotBox
-  private let clock: any WallClock
+  private let clock: any SteadyClock
   private let ledger: OutcomeLedger
   private let hub: EventHub
   /// Told of every event once it is committed.
@@ -37,7 +37,7 @@ actor PlanController {
 
   init(
     planStore: any PlanStore, cohortStore: any CohortStore, box: SnapshotBox,
-    clock: any WallClock, ledger: OutcomeLedger, hub: EventHub,
+    clock: any SteadyClock, ledger: OutcomeLedger, hub: EventHub,
     committed: @escaping @Sendable (PlanEvent) -> Void = { _ in }
   ) async throws {
     self.planStore = planStore
@@ -75,8 +75,8 @@ actor PlanController {
   func memberCount(of cohort: String) -> Int { cohorts[cohort]?.count ?? 0 }
 
   func view(_ plan: Plan, warnings: [String] = []) -> PlanView {
-    var context = CommandContext(actor: .monitor, reason: "", now: clock.now)
-    context.health = ledger.gates(plan.feature, now: clock.now)
+    var context = CommandContext(actor: .monitor, reason: "", now: clock.moment)
+    context.health = ledger.gates(plan.feature, now: context.now.steady)
     return PlanView(plan, context, warnings: warnings)
   }
 
@@ -86,7 +86,7 @@ actor PlanController {
   func apply(
     _ definition: PlanDefinition, expecting version: Int?, actor: Actor, reason: String
   ) async throws -> Done {
-    let context = CommandContext(actor: actor, reason: reason, now: clock.now)
+    let context = CommandContext(actor: actor, reason: reason, now: clock.moment)
     await lock(definition.feature)
     defer { unlock(definition.feature) }
     guard let plan = plans[definition.feature] else {
@@ -111,7 +111,7 @@ actor PlanController {
     let plan = try plan(feature)
     guard plan.version == version else { throw Stale(current: plan) }
     var context = context
-    context.health = ledger.gates(feature, now: context.now)
+    context.health = ledger.gates(feature, now: context.now.steady)
     guard let change = try Lifecycle.perform(command, on: plan, context) else {
       return Done(plan: plan, stored: nil)
     }

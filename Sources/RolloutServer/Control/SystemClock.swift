@@ -1,11 +1,28 @@
 import Glibc
 import RolloutCore
 
-/// The system's wall clock.
-struct SystemClock: WallClock {
-  var now: Instant {
+/// The clocks of the system.
+struct SystemClock: SystemTime {
+  /// Changes with every start of the machine, and with nothing else.
+  let boot = SystemClock.readBoot()
+
+  var now: Instant { Instant(milliseconds: Self.milliseconds(CLOCK_REALTIME)) }
+
+  /// Goes on while the machine sleeps: a night's sleep is a night's soak.
+  var uptime: Int64 { Self.milliseconds(CLOCK_BOOTTIME) }
+
+  private static func milliseconds(_ clock: clockid_t) -> Int64 {
     var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return Instant(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
+    clock_gettime(clock, &time)
+    return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+  }
+
+  private static func readBoot() -> String {
+    let descriptor = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return "" }
+    defer { close(descriptor) }
+    var bytes = [UInt8](repeating: 0, count: 64)
+    let count = read(descriptor, &bytes, bytes.count)
+    return String(decoding: bytes.prefix(max(0, count)).prefix { $0 > 0x20 }, as: UTF8.self)
   }
 }

@@ -10,7 +10,7 @@ struct EventEndpoint: Sendable {
   let hub: EventHub
   let store: any PlanStore
   let outbox: any OutboxStore
-  let clock: any WallClock
+  let clock: any SteadyClock
 
   var routes: [Route] {
     let readers = Route.Access.scopes([.evaluate, .view])
@@ -43,7 +43,7 @@ struct EventEndpoint: Sendable {
         let missed = try await missed(since: last)
         hub.subscribe(exchange, format, features: features, last: last, missed: missed)
       } catch {
-        let context = CommandContext(actor: .monitor, reason: "", now: clock.now)
+        let context = CommandContext(actor: .monitor, reason: "", now: clock.moment)
         exchange.respond(Dialect.native.error(Problem(error, context: context)))
       }
     }

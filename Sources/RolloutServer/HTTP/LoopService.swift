@@ -23,7 +23,7 @@ final class LoopService: HTTPService {
   private let box: SnapshotBox
   private let tokens: TokenDirectory?
   private let failures: FailedAuthentications
-  private let clock: any WallClock
+  private let clock: any SteadyClock
   private let metrics: LoopMetrics
   /// Where requests run that wait for others.
   private let executor: any TaskExecutor
@@ -35,7 +35,7 @@ final class LoopService: HTTPService {
   /// `tokens` is nil with `auth: off`.
   init(
     table: RouteTable, box: SnapshotBox, tokens: TokenDirectory?,
-    failures: FailedAuthentications, clock: any WallClock, metrics: LoopMetrics,
+    failures: FailedAuthentications, clock: any SteadyClock, metrics: LoopMetrics,
     executor: any TaskExecutor
   ) {
     self.failures = failures
@@ -170,7 +170,7 @@ final class LoopService: HTTPService {
       let counters = metrics.http
       Task {
         do { exchange.respond(try await handler(owned)) } catch {
-          let context = CommandContext(actor: .monitor, reason: "", now: clock.now)
+          let context = CommandContext(actor: .monitor, reason: "", now: clock.moment)
           exchange.respond(dialect.error(Problem(error, context: context)))
         }
         counters.count(ticket, status: exchange.status)

@@ -16,7 +16,7 @@ struct JobEndpoint: Sendable {
   let chat: ChatEndpoint
   let store: any JobStore
   let runner: JobRunner
-  let clock: any WallClock
+  let clock: any SteadyClock
 
   var routes: [Route] {
     [
@@ -39,7 +39,7 @@ struct JobEndpoint: Sendable {
       return Dialect.native.error(
         problem, headers: [("Retry-After", "10"), ("x-rollout-limit", "jobs")])
     }
-    let now = clock.now
+    let now = clock.steady
     let lifetime = submission.expiresIn ?? Self.expiresInDefault
     guard lifetime <= Self.expiresInMax else {
       throw Problem(.badRequest, "expires_in is at most \(Self.expiresInMax.text).")
@@ -89,7 +89,7 @@ struct JobEndpoint: Sendable {
     if status == 202 { headers.append(("Location", "/v1/jobs/\(job.id)")) }
     if !job.status.isFinal { headers.append(("Retry-After", "1")) }
     return try .json(
-      JobView(job, position: runner.position(of: job.id)), status: status, headers: headers)
+      JobView(job, position: runner.position(of: job.id), clock), status: status, headers: headers)
   }
 }
 
@@ -187,12 +187,13 @@ extension ChatEndpoint.Answer {
 }
 
 extension JobView {
-  fileprivate init(_ job: Job, position: Int?) {
+  fileprivate init(_ job: Job, position: Int?, _ clock: any SteadyClock) {
+    func shown(_ place: Instant) -> String { clock.wall(of: place).rfc3339 }
     let result = job.result.flatMap { try? JSONReader.read($0) }
     self.init(
       jobId: job.id, feature: job.feature, status: job.status.rawValue, position: position,
-      attempts: job.attempts, createdAt: job.createdAt.rfc3339, startedAt: job.startedAt?.rfc3339,
-      finishedAt: job.finishedAt?.rfc3339, expiresAt: job.expiresAt.rfc3339,
+      attempts: job.attempts, createdAt: shown(job.createdAt), startedAt: job.startedAt.map(shown),
+      finishedAt: job.finishedAt.map(shown), expiresAt: shown(job.expiresAt),
       result: job.status == .succeeded ? result : nil,
       error: job.status == .failed ? result : nil)
   }

@@ -31,13 +31,13 @@ final class JobRunner: Sendable {
 
   private let store: any JobStore
   private let settings: GatewayConfiguration.Jobs
-  private let clock: any WallClock
+  private let clock: any SteadyClock
   private let log: Log
   private let execute: @Sendable (Job) async -> JobExecution
   private let state = Mutex(State())
 
   init(
-    store: any JobStore, settings: GatewayConfiguration.Jobs, clock: any WallClock, log: Log,
+    store: any JobStore, settings: GatewayConfiguration.Jobs, clock: any SteadyClock, log: Log,
     execute: @escaping @Sendable (Job) async -> JobExecution
   ) {
     self.store = store
@@ -73,7 +73,7 @@ final class JobRunner: Sendable {
 
   /// Ends a job wherever it is; nil when there is none. A final one stays as it is.
   func cancel(_ id: String) async throws -> Job? {
-    let job = try await store.finish(id, .cancelled, result: nil, at: clock.now)
+    let job = try await store.finish(id, .cancelled, result: nil, at: clock.steady)
     let task = state.withLock { state -> Task<Void, Never>? in
       if let task = state.running[id] { return task }
       if let lane = state.lanes.removeValue(forKey: id) { state.queue.remove(id, user: lane) }
@@ -113,7 +113,7 @@ final class JobRunner: Sendable {
 
   private func sweep() async throws {
     let again = try await store.sweep(
-      at: clock.now, attemptsMax: Self.attemptsMax, keepFor: settings.keepFor)
+      at: clock.steady, attemptsMax: Self.attemptsMax, keepFor: settings.keepFor)
     for job in again { enqueue(job) }
   }
 
@@ -152,8 +152,9 @@ final class JobRunner: Sendable {
   /// Seconds after which the job is to be tried again; nil when it is done with here.
   private func process(_ id: String) async -> Double? {
     let job: Job?
-    do { job = try await store.claim(id, at: clock.now, leaseUntil: clock.now + Self.lease) } catch
-    {
+    do {
+      job = try await store.claim(id, at: clock.steady, leaseUntil: clock.steady + Self.lease)
+    } catch {
       log.error("a job could not be claimed", ["job": id, "error": "\(error)"])
       return 1
     }
@@ -179,7 +180,7 @@ final class JobRunner: Sendable {
       while !Task.isCancelled {
         try? await Task.sleep(for: Self.heartbeat)
         guard !Task.isCancelled else { return }
-        try? await store.renew(job.id, leaseUntil: clock.now + Self.lease)
+        try? await store.renew(job.id, leaseUntil: clock.steady + Self.lease)
       }
     }
     defer { renewal.cancel() }
@@ -189,7 +190,7 @@ final class JobRunner: Sendable {
   private func finish(_ id: String, _ status: Job.Status, _ result: [UInt8]) async {
     for attempt in 1...Self.writesMax {
       do {
-        _ = try await store.finish(id, status, result: result, at: clock.now)
+        _ = try await store.finish(id, status, result: result, at: clock.steady)
         return
       } catch {
         log.error("a job's result could not be written", ["job": id, "error": "\(error)"])

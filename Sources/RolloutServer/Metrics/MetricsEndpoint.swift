@@ -16,6 +16,8 @@ final class MetricsEndpoint: Sendable {
   private let loops: [LoopMetrics]
   private let rollbacks: RollbackCounter
   private let startedAt: Instant
+  private let clock: KeptClock
+  private let steps: StepCounter
   private let budgets: BudgetEndpoint
   private let jobs: any JobStore
   private let access: AccessMetrics
@@ -24,7 +26,8 @@ final class MetricsEndpoint: Sendable {
   init(
     ledger: OutcomeLedger, hub: EventHub, outbox: any OutboxStore, gateway: GatewayMetrics,
     budgets: BudgetEndpoint, jobs: any JobStore, loops: [LoopMetrics], rollbacks: RollbackCounter,
-    readiness: Readiness, access: AccessMetrics, startedAt: Instant
+    readiness: Readiness, access: AccessMetrics, clock: KeptClock, steps: StepCounter,
+    startedAt: Instant
   ) {
     self.ledger = ledger
     self.hub = hub
@@ -37,6 +40,8 @@ final class MetricsEndpoint: Sendable {
     self.readiness = readiness
     self.access = access
     self.startedAt = startedAt
+    self.clock = clock
+    self.steps = steps
   }
 
   /// Needs a token, unless it is asked for on this machine itself or `isOpen` to all.
@@ -208,6 +213,12 @@ final class MetricsEndpoint: Sendable {
     writer.metric("process_start_time_seconds", "gauge", "When the process began.")
     writer.sample(
       "process_start_time_seconds", [:], Double(startedAt.milliseconds) / 1000)
+    writer.metric("rollout_clock_steps_total", "counter", "Times that the wall clock was set.")
+    writer.sample("rollout_clock_steps_total", [:], steps.value)
+    writer.metric(
+      "rollout_clock_offset_seconds", "gauge",
+      "What the wall clock is ahead of the clock that durations are measured with.")
+    writer.sample("rollout_clock_offset_seconds", [:], Double(clock.offset) / 1000)
     var usage = rusage()
     getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     let seconds = Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)

@@ -10,7 +10,7 @@ struct BacktestEndpoint: Sendable {
   let store: any PlanStore
   let telemetry: TelemetryStore
   let ledger: OutcomeLedger
-  let clock: any WallClock
+  let clock: any SteadyClock
 
   var routes: [Route] {
     [
@@ -32,15 +32,16 @@ struct BacktestEndpoint: Sendable {
     try await TelemetryKeeper(store: telemetry).save(ledger)
     let outcomes = try await telemetry.outcomes(feature).flatMap(PackedOutcomes.unpack)
     let events = try await store.events(feature: feature, before: nil, limit: 1000)
-    let steps = events.map(\.event).filter { $0.kind == .rolledBack && $0.at >= since }
+    let steps = events.map(\.event).filter { $0.kind == .rolledBack && $0.at >= since.wall }
     let backtest = Backtest(
-      outcomes.filter { $0.at >= since }, plan: plan, rollbacks: steps.map(\.at))
-    return try .json(BacktestView(backtest, plan, steps.reversed()))
+      outcomes.filter { $0.at >= since.steady }, plan: plan,
+      rollbacks: steps.map { clock.steady(of: $0.at) })
+    return try .json(BacktestView(backtest, plan, steps.reversed(), clock))
   }
 
   /// Puts the asked-for guards into a copy of the plan; returns from when to replay.
-  private func configure(_ plan: inout Plan, _ request: APIRequest) throws -> Instant {
-    var since = Instant(milliseconds: 0)
+  private func configure(_ plan: inout Plan, _ request: APIRequest) throws -> Moment {
+    var since = Moment(Instant(milliseconds: 0))
     do throws(DocumentError) {
       var reader = try ObjectReader(
         request.body.isEmpty ? .object([:]) : try JSONReader.read(request.body))
@@ -59,9 +60,11 @@ struct BacktestEndpoint: Sendable {
       }
       if let text = try reader.text("since") {
         if let span = TimeSpan(text) {
-          since = Instant(milliseconds: clock.now.milliseconds - span.milliseconds)
+          since = Moment(
+            wall: Instant(milliseconds: clock.now.milliseconds - span.milliseconds),
+            steady: Instant(milliseconds: clock.steady.milliseconds - span.milliseconds))
         } else if let at = Instant(rfc3339: text) {
-          since = at
+          since = Moment(wall: at, steady: clock.steady(of: at))
         } else {
           throw reader.error("since", "Expected a duration such as 2h, or RFC 3339.")
         }
@@ -74,16 +77,19 @@ struct BacktestEndpoint: Sendable {
 }
 
 extension BacktestView {
-  fileprivate init(_ backtest: Backtest, _ plan: Plan, _ steps: [PlanEvent]) {
+  fileprivate init(
+    _ backtest: Backtest, _ plan: Plan, _ steps: [PlanEvent], _ clock: any SteadyClock
+  ) {
     let notReplayed = plan.definition.guards.filter {
       $0.feedbackKind != nil || $0.measure(baseline: nil) == nil
     }
     self.init(
       feature: plan.feature, stage: plan.stageName, outcomes: backtest.outcomeCount,
-      from: backtest.from?.rfc3339, to: backtest.to?.rfc3339,
+      from: backtest.from.map { clock.wall(of: $0).rfc3339 },
+      to: backtest.to.map { clock.wall(of: $0).rfc3339 },
       alarms: backtest.alarms.map {
         Alarm(
-          at: $0.at.rfc3339, guard: $0.metric.rawValue, sentence: $0.sentence,
+          at: clock.wall(of: $0.at).rfc3339, guard: $0.metric.rawValue, sentence: $0.sentence,
           requests: $0.requests, falseAlarm: $0.isFalse, usersSpared: $0.usersSpared)
       },
       falseAlarms: backtest.falseAlarms, usersSpared: backtest.usersSpared,

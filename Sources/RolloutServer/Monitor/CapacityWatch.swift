@@ -10,7 +10,7 @@ struct CapacityWatch: Sendable {
   let ledger: OutcomeLedger
   let gateway: Gateway
   let budgets: BudgetEndpoint
-  let clock: any WallClock
+  let clock: any SteadyClock
   let log: Log
   /// Decisions by feature.
   let evaluations: @Sendable () -> [String: (enabled: Int, disabled: Int)]
@@ -27,7 +27,7 @@ struct CapacityWatch: Sendable {
 
   func look() async throws {
     let now = clock.now
-    let rates = ledger.usageRates(now: now)
+    let rates = ledger.usageRates(now: clock.steady)
     guard !rates.isEmpty else { return }
     let spent = try await budgets.accounts()
     let shares = evaluations()

@@ -13,7 +13,7 @@ final class Monitor: Sendable {
   private let outbox: any OutboxStore
   private let hub: EventHub
   private let readiness: Readiness
-  private let clock: any WallClock
+  private let clock: any SteadyClock
   private let log: Log
   /// Who else a plan shares a provider with, by the names of providers and models.
   private let providers: @Sendable (Plan) -> Set<String>
@@ -37,7 +37,7 @@ final class Monitor: Sendable {
 
   init(
     controller: PlanController, ledger: OutcomeLedger, outbox: any OutboxStore, hub: EventHub,
-    readiness: Readiness, clock: any WallClock, log: Log,
+    readiness: Readiness, clock: any SteadyClock, log: Log,
     evaluations: @escaping @Sendable () -> [String: (enabled: Int, disabled: Int)] = { [:] },
     providers: @escaping @Sendable (Plan) -> Set<String>
   ) {
@@ -62,11 +62,11 @@ final class Monitor: Sendable {
 
   /// One round over all plans that are due.
   func look() async {
-    let now = clock.now
-    noteTraffic(now)
-    for assessment in ledger.assess(now: now) {
+    let now = clock.moment
+    noteTraffic(now.steady)
+    for assessment in ledger.assess(now: now.steady) {
       await tellVerdict(assessment, now)
-      let actions = Judge.decide(assessment, sharedWith: sharedWith(assessment), now: now)
+      let actions = Judge.decide(assessment, sharedWith: sharedWith(assessment), now: now.steady)
       forget(assessment, actions)
       for action in actions { await perform(action, assessment, now) }
     }
@@ -93,7 +93,7 @@ final class Monitor: Sendable {
     }.map(\.plan.feature).sorted()
   }
 
-  private func perform(_ action: MonitorAction, _ assessment: Assessment, _ now: Instant) async {
+  private func perform(_ action: MonitorAction, _ assessment: Assessment, _ now: Moment) async {
     let plan = assessment.plan
     switch action {
     case .notice(let kind, let sentence, let index):
@@ -153,7 +153,7 @@ final class Monitor: Sendable {
     }
   }
 
-  private func tellVerdict(_ assessment: Assessment, _ now: Instant) async {
+  private func tellVerdict(_ assessment: Assessment, _ now: Moment) async {
     let plan = assessment.plan
     let changed = state.withLock { state in
       let before = state.words.updateValue(assessment.word, forKey: plan.feature)
@@ -165,10 +165,11 @@ final class Monitor: Sendable {
   }
 
   private func tell(
-    _ kind: Notice.Kind, _ sentence: String, _ plan: Plan, _ evidence: Document?, _ now: Instant
+    _ kind: Notice.Kind, _ sentence: String, _ plan: Plan, _ evidence: Document?, _ now: Moment
   ) async {
     let notice = Notice(
-      feature: plan.feature, planVersion: plan.version, at: now, kind: kind, sentence: sentence,
+      feature: plan.feature, planVersion: plan.version, at: now.wall, kind: kind,
+      sentence: sentence,
       evidence: evidence)
     do {
       hub.publish(.notice(try await outbox.append(notice)))

@@ -9,7 +9,7 @@ struct OutcomeEndpoint: Sendable {
 
   let ledger: OutcomeLedger
   let box: SnapshotBox
-  let clock: any WallClock
+  let clock: any SteadyClock
 
   var routes: [Route] {
     // Ten thousand outcomes of the usual size.
@@ -32,7 +32,7 @@ struct OutcomeEndpoint: Sendable {
       throw Problem(.tooMany, "At most \(Self.outcomesMax) outcomes in one call; split the list.")
     }
     let snapshot = box.snapshot
-    let now = clock.now
+    let now = clock.moment
     var accepted: [OutcomeLedger.Report] = []
     var rejected: [OutcomeAnswer.Rejection] = []
     for (index, document) in list.enumerated() {
@@ -51,7 +51,7 @@ struct OutcomeEndpoint: Sendable {
   }
 
   private func decode(
-    _ document: Document, _ snapshot: Snapshot, _ principal: Principal, _ now: Instant
+    _ document: Document, _ snapshot: Snapshot, _ principal: Principal, _ now: Moment
   ) throws(DocumentError) -> OutcomeLedger.Report {
     var reader = try ObjectReader(document)
     let feature = try reader.requiredText("feature")
@@ -122,7 +122,7 @@ struct OutcomeEndpoint: Sendable {
       throw PlanController.UnknownFeature(feature: feature)
     }
     let vote = Feedback(
-      kind: kind, arm: arm(plan, user), user: user.map { Outcome.hash(user: $0) }, at: clock.now)
+      kind: kind, arm: arm(plan, user), user: user.map { Outcome.hash(user: $0) }, at: clock.steady)
     // One vote of a kind per request, however often it is sent.
     ledger.record(vote, of: feature, id: about.map { "\(kind.rawValue) \($0)" })
     return .json(.object(["accepted": .bool(true)]), status: 202)
@@ -147,17 +147,22 @@ struct OutcomeEndpoint: Sendable {
     return decision.enabled ? .treatment : .control
   }
 
-  /// `at` as RFC 3339 or milliseconds; never in the future.
-  private func instant(_ reader: inout ObjectReader, _ now: Instant) throws(DocumentError)
+  /// `at` as RFC 3339 or milliseconds, never in the future, as the place on the steady timeline
+  /// that is as long ago.
+  private func instant(_ reader: inout ObjectReader, _ now: Moment) throws(DocumentError)
     -> Instant
   {
-    guard let value = reader.optional("at") else { return now }
+    guard let value = reader.optional("at") else { return now.steady }
+    func place(_ at: Instant) -> Instant {
+      let age = now.wall.since(at)
+      return Instant(milliseconds: now.steady.milliseconds &- age.milliseconds)
+    }
     if let milliseconds = value.int, milliseconds >= 0 {
-      return min(Instant(milliseconds: Int64(milliseconds)), now)
+      return place(Instant(milliseconds: Int64(milliseconds)))
     }
     guard let text = value.string, let at = Instant(rfc3339: text) else {
       throw reader.error("at", "Expected RFC 3339 such as 2026-11-23T10:00:00Z, or milliseconds.")
     }
-    return min(at, now)
+    return place(at)
   }
 }

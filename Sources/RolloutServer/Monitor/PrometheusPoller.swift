@@ -18,7 +18,7 @@ struct PrometheusPoller: Sendable {
   let settings: Settings?
   let client: HTTPClient
   let ledger: OutcomeLedger
-  let clock: any WallClock
+  let clock: any SteadyClock
 
   /// Runs until the task is cancelled.
   func run() async {
@@ -38,7 +38,7 @@ struct PrometheusPoller: Sendable {
     await withTaskGroup(of: Void.self) { group in
       for (index, query) in queries.enumerated() {
         if index >= Self.parallel { await group.next() }
-        group.addTask { ledger.record(await ask(query), for: query, at: clock.now) }
+        group.addTask { ledger.record(await ask(query), for: query, at: clock.steady) }
       }
     }
   }

@@ -27,14 +27,14 @@ final class Courier: Sendable {
 
   private let store: any OutboxStore
   private let messenger: any Messenger
-  private let clock: any WallClock
+  private let clock: any SteadyClock
   private let log: Log
   private let jitter: @Sendable () -> Double
   /// Set at the start: what an earlier process left is due.
   private let isRung = Atomic<Bool>(true)
 
   init(
-    store: any OutboxStore, messenger: any Messenger, clock: any WallClock, log: Log,
+    store: any OutboxStore, messenger: any Messenger, clock: any SteadyClock, log: Log,
     jitter: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) }
   ) {
     self.store = store
@@ -64,7 +64,7 @@ final class Courier: Sendable {
   /// One round; how many deliveries are settled, one way or the other.
   func deliverDue() async -> Int {
     let due: [Delivery]
-    do { due = try await store.due(now: clock.now, limit: Self.batch) } catch {
+    do { due = try await store.due(now: clock.steady, limit: Self.batch) } catch {
       log.error("the outbox could not be read", ["error": "\(error)"])
       return 0
     }
@@ -86,15 +86,15 @@ final class Courier: Sendable {
     do {
       do {
         try await messenger.send(delivery.message, to: delivery.target, at: now)
-        try await store.delivered(delivery.id, at: clock.now)
+        try await store.delivered(delivery.id, at: clock.steady)
       } catch let failure as DeliveryFailure {
         let retryAt =
           failure.isFinal
           ? nil
           : RetrySchedule.next(
-            afterAttempts: delivery.attempts + 1, now: clock.now, jitter: jitter())
+            afterAttempts: delivery.attempts + 1, now: clock.steady, jitter: jitter())
         try await store.failed(
-          delivery.id, error: failure.reason, retryAt: retryAt, at: clock.now)
+          delivery.id, error: failure.reason, retryAt: retryAt, at: clock.steady)
         if retryAt == nil {
           log.error(
             "a notification was given up",

@@ -9,7 +9,7 @@ struct PlanEndpoint: Sendable {
   let controller: PlanController
   let store: any PlanStore
   let ledger: OutcomeLedger
-  let clock: any WallClock
+  let clock: any SteadyClock
   /// Names a plan's `route` may have.
   let routeNames: Set<String>
 
@@ -84,7 +84,7 @@ struct PlanEndpoint: Sendable {
   private func health(_ request: APIRequest) async throws -> HTTPResponse {
     try request.allowQuery()
     let plan = try await plan(request)
-    let now = clock.now
+    let now = clock.steady
     guard let (health, assessment) = ledger.inspect(plan.feature, now: now) else {
       throw PlanController.UnknownFeature(feature: plan.feature)
     }
@@ -103,7 +103,7 @@ struct PlanEndpoint: Sendable {
     next.stageIndex = index
     if !next.isServing { next.status = .active }
     let exposure = Exposure.between(plan, next)
-    let projection = ledger.gates(plan.feature, now: clock.now).projection
+    let projection = ledger.gates(plan.feature, now: clock.steady).projection
     var members = 0
     for cohort in Set(next.definition.stages.prefix(index + 1).compactMap(\.cohort)) {
       members += await controller.memberCount(of: cohort)
@@ -168,7 +168,7 @@ struct PlanEndpoint: Sendable {
   }
 
   private func dryRun(_ definition: PlanDefinition, _ existing: Plan?) throws -> HTTPResponse {
-    let context = CommandContext(actor: .anonymous, reason: "", now: clock.now)
+    let context = CommandContext(actor: .anonymous, reason: "", now: clock.moment)
     guard let existing else {
       let plan = Lifecycle.create(definition, context).plan
       return try .json(
@@ -194,7 +194,7 @@ struct PlanEndpoint: Sendable {
     }
     let version = try request.expectedVersion()
     var context = CommandContext(
-      actor: request.principal.actor, reason: body.reason, now: clock.now)
+      actor: request.principal.actor, reason: body.reason, now: clock.moment)
     context.force = body.force
     guard let key = try request.idempotencyKey() else {
       let done = try await controller.perform(
@@ -203,7 +203,7 @@ struct PlanEndpoint: Sendable {
     }
     let scope = "\(name) \(plan.feature) \(context.actor.text)"
     let hash = Digest.sha256(Array("\(version) ".utf8) + request.body)
-    if let known = try await store.answer(scope: scope, key: key, now: clock.now) {
+    if let known = try await store.answer(scope: scope, key: key, now: clock.steady) {
       guard known.requestHash == hash else {
         throw Problem(
           .idempotencyKeyReused,
@@ -211,7 +211,7 @@ struct PlanEndpoint: Sendable {
       }
       return HTTPResponse(status: 200, body: Array(known.answer.utf8))
     }
-    let expires = clock.now + .days(1)
+    let expires = clock.steady + .days(1)
     let done = try await controller.perform(
       command, on: plan.feature, expecting: version, context
     ) { view in
