@@ -163,11 +163,14 @@ package struct TokenView: Codable, Sendable {
   package var createdAt: String
   package var expiresAt: Nullable<String>
   package var revokedAt: String?
+  /// To the minute; null while it never was.
+  package var lastUsedAt: Nullable<String>
 
   package init(
     id: String, name: String, scopes: [String], features: [String]?, token: String?,
-    createdAt: String, expiresAt: String?, revokedAt: String?
+    createdAt: String, expiresAt: String?, revokedAt: String?, lastUsedAt: String?
   ) {
+    self.lastUsedAt = Nullable(lastUsedAt)
     self.id = id
     self.name = name
     self.scopes = scopes

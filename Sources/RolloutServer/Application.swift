@@ -29,6 +29,8 @@ final class Application: Sendable {
   /// The server's time.
   let clock: KeptClock
   private let clockWatch: ClockWatch
+  let tokens: TokenDirectory
+  private let tokenWatch: TokenWatch
 
   /// Opens the data, starts listening and watching. Throws `StoreError`, `SystemError`,
   /// `AddressError` or `ConfigurationError`.
@@ -70,7 +72,11 @@ final class Application: Sendable {
     }
     try await TelemetryKeeper(store: data.telemetry).restore(into: ledger)
     let tokens = try await TokenDirectory(store: data.control, clock: clock)
-    if tokens.isEmpty { try await Self.makeAdminToken(tokens, data.directory, log) }
+    self.tokens = tokens
+    if tokens.isEmpty {
+      let file = try await AdminToken.make(tokens, data.directory, name: "admin")
+      log.notice("made the admin token", ["file": file])
+    }
     let ai = AIMetrics()
     let alarm = ProviderAlarm(log: log)
     let gateway = Gateway(
@@ -87,8 +93,8 @@ final class Application: Sendable {
       ledger: ledger, hub: hub, outbox: data.control,
       gateway: GatewayMetrics(ai: ai, gateway: gateway), budgets: budgets, jobs: data.jobs,
       loops: loops, rollbacks: rollbacks, readiness: readiness,
-      access: AccessMetrics(failures: failures), clock: clock, steps: clockWatch.steps,
-      startedAt: clock.now)
+      access: AccessMetrics(failures: failures, tokens: tokens, clock: clock), clock: clock,
+      steps: clockWatch.steps, startedAt: clock.now)
     let purse = Purse(
       budgets: configuration.gateway.budgets, store: data.money, clock: clock, log: log,
       tell: Self.budgetTeller(data.control, hub, clock, log, courier))
@@ -126,8 +132,11 @@ final class Application: Sendable {
     let capacity = CapacityWatch(
       ledger: ledger, gateway: gateway, budgets: budgets, clock: clock, log: log,
       evaluations: metrics.evaluationTotals)
+    let watch = TokenWatch(tokens: tokens, readiness: readiness, clock: clock, log: log)
+    tokenWatch = watch
     background = [
       Task { await clockWatch.run() },
+      Task { if configuration.authenticates { await watch.run() } },
       Task { await capacity.run() },
       Task { await courier.run() },
       Task { await poller.run() },
@@ -144,6 +153,9 @@ final class Application: Sendable {
     log.notice("listening", ["address": "\(options.host):\(port)", "data": options.data])
   }
 
+  /// What the watch over tokens does every few seconds.
+  func lookAtTokens() async { await tokenWatch.look() }
+
   /// Finishes what is in flight, writes what was measured, and closes the files.
   func shutDown() async {
     readiness.startDraining()
@@ -155,6 +167,7 @@ final class Application: Sendable {
     await telemetry.value
     try? await TelemetryKeeper(store: data.telemetry).save(ledger)
     await clockWatch.save()
+    try? await tokens.keepUses()
     await data.close()
   }
 
@@ -191,15 +204,5 @@ final class Application: Sendable {
         courier.wake()
       } catch { log.error("a notice could not be kept", ["error": "\(error)"]) }
     }
-  }
-
-  /// The first start: a token for the administrator, in a file only they can read.
-  private static func makeAdminToken(
-    _ tokens: TokenDirectory, _ directory: DataDirectory, _ log: Log
-  ) async throws {
-    let made = try await tokens.create(
-      name: "admin", scopes: [.admin], features: nil, expiresAt: nil)
-    try directory.writeSecret(made.text + "\n", to: "admin.token")
-    log.notice("made the admin token", ["file": "\(directory.path)/admin.token"])
   }
 }

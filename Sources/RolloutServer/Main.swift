@@ -18,15 +18,16 @@ enum Main {
         say(ServerOptions.usage, to: STDOUT_FILENO)
         return
       }
-      let configuration =
-        try options.config.map(ServerConfiguration.load) ?? ServerConfiguration()
-      if options.checksConfigOnly {
-        say("\(options.config ?? "the default configuration"): ok\n", to: STDOUT_FILENO)
-        return
-      }
       var environment = Application.Environment()
       if let folder = options.migrations {
         environment.migrations = try loadMigrations(folder)
+      }
+      if options.command == .adminToken { makeAdminToken(options, environment) }
+      let configuration =
+        try options.config.map(ServerConfiguration.load) ?? ServerConfiguration()
+      if options.command == .checkConfig {
+        say("\(options.config ?? "the default configuration"): ok\n", to: STDOUT_FILENO)
+        return
       }
       serve(options, configuration, environment)
     } catch {
@@ -50,6 +51,20 @@ enum Main {
     Task {
       await starting.value.shutDown()
       exit(0)
+    }
+    exit(128 + waitForSignal())
+  }
+
+  private static func makeAdminToken(
+    _ options: ServerOptions, _ environment: Application.Environment
+  ) -> Never {
+    Task {
+      do {
+        let file = try await AdminToken.makeAnother(
+          in: options.data, migrations: environment.migrations, clock: environment.clock)
+        say("\(file)\n", to: STDOUT_FILENO)
+        exit(0)
+      } catch { fail(error) }
     }
     exit(128 + waitForSignal())
   }

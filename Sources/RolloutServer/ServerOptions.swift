@@ -7,11 +7,17 @@ struct ServerOptions: Sendable, Equatable {
   var data = "./data"
   var config: String?
   var migrations: String?
-  var checksConfigOnly = false
+  /// What to do instead of serving; nil serves.
+  var command: Command?
   var showsHelp = false
 
+  enum Command: String, Sendable, CaseIterable {
+    case checkConfig = "check-config"
+    case adminToken = "admin-token"
+  }
+
   static let usage = """
-    usage: rollout-server [check-config] [options]
+    usage: rollout-server [check-config | admin-token] [options]
 
       --listen HOST:PORT   where to listen (ROLLOUT_LISTEN, default 127.0.0.1:8080)
       --data DIR           where plans and tokens are kept (ROLLOUT_DATA, default ./data)
@@ -20,6 +26,8 @@ struct ServerOptions: Sendable, Equatable {
       --help
 
     check-config reads the configuration, says what is wrong with it, and exits (0 or 78).
+    admin-token writes a new token for the administrator to DIR/admin.token, for who has lost the
+    others; the server must be stopped.
 
     """
 
@@ -37,7 +45,11 @@ struct ServerOptions: Sendable, Equatable {
         return value
       }
       switch argument {
-      case "check-config": checksConfigOnly = true
+      case "check-config", "admin-token":
+        guard command == nil else {
+          throw UsageError(description: "one command at a time: \(argument) is the second")
+        }
+        command = Command(rawValue: argument)
       case "--listen": try setListen(try value())
       case "--data": data = try value()
       case "--config": config = try value()

@@ -52,5 +52,10 @@ package final class DataDirectory: Sendable {
     guard write(descriptor, bytes, bytes.count) == bytes.count, fsync(descriptor) == 0,
       rename(temporary, target) == 0
     else { throw StoreError.unavailable("\(target): \(String(cString: strerror(errno)))") }
+    // The name is durable once the folder is.
+    let folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard folder >= 0 else { return }
+    fsync(folder)
+    close(folder)
   }
 }

@@ -23,6 +23,9 @@ package struct Migration: Sendable, Equatable {
     Migration(
       number: 3, name: "0003-clock.sql",
       sql: String(decoding: PackageResources._003_clock_sql, as: UTF8.self)),
+    Migration(
+      number: 4, name: "0004-tokens.sql",
+      sql: String(decoding: PackageResources._004_tokens_sql, as: UTF8.self)),
   ]
 }
 

@@ -1,3 +1,4 @@
+import DocumentKit
 package import RolloutCore
 
 extension Store: AlertStore {
@@ -34,11 +35,23 @@ extension Store: AlertStore {
     }
   }
 
-  package func alerts(before: Int?, limit: Int) async throws -> [StoredAlert] {
-    try await database.read { connection in
+  package func alerts(
+    before: Int?, limit: Int, features: Set<String>?
+  ) async throws -> [StoredAlert] {
+    let names = features.map { Document.array($0.sorted().map { .string($0) }).jsonText }
+    return try await database.read { connection in
       try connection.query(
-        "\(Self.selectAlerts) WHERE id < :before ORDER BY id DESC LIMIT :limit",
-        ["before": SQLValue(before ?? Int.max), "limit": SQLValue(limit)], Self.alert)
+        """
+        \(Self.selectAlerts)
+        WHERE id < :before
+          AND (:features IS NULL OR feature IN (SELECT value FROM json_each(:features)))
+        ORDER BY id DESC
+        LIMIT :limit
+        """,
+        [
+          "before": SQLValue(before ?? Int.max), "limit": SQLValue(limit),
+          "features": SQLValue(names),
+        ], Self.alert)
     }
   }
 

@@ -7,7 +7,7 @@ extension Store: TokenStore {
       try connection.query(
         """
         SELECT id, name, secret_hash, scopes, features_json, created_at_ms, expires_at_ms,
-          revoked_at_ms
+          revoked_at_ms, last_used_at_ms
         FROM token
         ORDER BY created_at_ms, id
         """
@@ -19,6 +19,7 @@ extension Store: TokenStore {
           features: features.map { Set($0.compactMap(\.string)) }, createdAt: row.instant(5),
           expiresAt: row.optionalInstant(6))
         token.revokedAt = row.optionalInstant(7)
+        token.lastUsedAt = row.optionalInstant(8)
         return token
       }
     }
@@ -28,6 +29,12 @@ extension Store: TokenStore {
     try await database.write { connection in
       let scopes = token.scopes.map(\.rawValue).sorted().joined(separator: " ")
       let features = token.features.map { Document.array($0.sorted().map { .string($0) }).jsonText }
+      // An index cannot know what time it is: an expired token gives its name back here.
+      try connection.run(
+        """
+        UPDATE token SET revoked_at_ms = expires_at_ms
+        WHERE name = :name AND revoked_at_ms IS NULL AND expires_at_ms <= :now
+        """, ["name": .text(token.name), "now": SQLValue(token.createdAt)])
       let changed = try connection.run(
         """
         INSERT INTO token (
@@ -44,12 +51,37 @@ extension Store: TokenStore {
     }
   }
 
-  package func revoke(id: String, at now: Instant) async throws {
+  package func revoke(id: String, at now: Instant) async throws -> Revocation {
     try await database.write { connection in
-      let changed = try connection.run(
+      let isAdmin = """
+        revoked_at_ms IS NULL AND (expires_at_ms IS NULL OR expires_at_ms > :now)
+          AND features_json IS NULL AND instr(' ' || scopes || ' ', ' admin ') > 0
+        """
+      let found = try connection.query(
+        """
+        SELECT
+          (\(isAdmin)),
+          (SELECT count(*) FROM token WHERE id <> :id AND \(isAdmin))
+        FROM token
+        WHERE id = :id
+        """, ["id": .text(id), "now": SQLValue(now)]
+      ) { (isAdmin: $0.int(0) == 1, others: $0.int(1)) }
+      guard let token = found.first else { throw StoreError.notFound("That token") }
+      if token.isAdmin, token.others == 0 { return .refusedAsLastAdmin }
+      try connection.run(
         "UPDATE token SET revoked_at_ms = coalesce(revoked_at_ms, :now) WHERE id = :id",
         ["id": .text(id), "now": SQLValue(now)])
-      guard changed == 1 else { throw StoreError.notFound("That token") }
+      return .done
+    }
+  }
+
+  package func noteUse(of ids: [String], at now: Instant) async throws {
+    try await database.write { connection in
+      for id in ids {
+        try connection.run(
+          "UPDATE token SET last_used_at_ms = max(coalesce(last_used_at_ms, 0), :now) WHERE id = :id",
+          ["id": .text(id), "now": SQLValue(now)])
+      }
     }
   }
 }

@@ -16,48 +16,6 @@ import Testing
     return try #require(made.json["token"]?.string)
   }
 
-  /// A path of every route, its parameters filled in.
-  private func path(_ route: Route) -> String {
-    route.pattern.split(separator: "/").map { $0.hasPrefix("{") ? "/x" : "/\($0)" }.joined()
-  }
-
-  @Test func `every route obeys its scopes, and unknown paths are 401 without a token`()
-    async throws
-  {
-    let server = try await TestServer()
-    var tokens: [Scope: String] = [:]
-    for scope in Scope.allCases { tokens[scope] = try await token(server, scope.rawValue) }
-    let admin = try #require(tokens[.admin])
-    let forged = String(admin.dropLast()) + (admin.hasSuffix("x") ? "y" : "x")
-    for (index, route) in server.application.routes.enumerated()
-    where !route.pattern.hasSuffix("/events") {
-      let name = "\(route.method.rawValue) \(route.pattern)"
-      // Each from an address of its own: wrong tokens are limited by address.
-      let from = [(name: "X-Forwarded-For", value: "192.0.2.\(index)")]
-      for bad in ["", "ro_wrong", forged] {
-        let answer = try await server.send(
-          route.method.rawValue, path(route), "{}", token: bad, headers: from)
-        if case .open = route.access {
-          #expect(answer.status == 200, "\(name)")
-        } else {
-          #expect(answer.status == 401, "\(name)")
-        }
-      }
-      let allowed = route.access.scopes
-      for (scope, text) in tokens where !allowed.isEmpty {
-        let answer = try await server.send(
-          route.method.rawValue, path(route), "{}", token: text, headers: from)
-        let includes = scope == .operate && allowed.contains(.view)
-        let may = scope == .admin || allowed.contains(scope) || includes
-        #expect((answer.status == 403) == !may, "\(name) with \(scope): \(answer.status)")
-        #expect(answer.status != 401, "\(name) with \(scope)")
-      }
-    }
-    #expect(try await server.send("GET", "/v1/unknown", token: "").status == 401)
-    #expect(try await server.send("GET", "/v1/unknown").status == 404)
-    await server.stop()
-  }
-
   @Test func `tokens work in both headers, expire, and die at once when revoked`() async throws {
     let server = try await TestServer()
     try await server.startPlan()

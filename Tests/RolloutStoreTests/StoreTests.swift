@@ -130,7 +130,7 @@ private func checkPlanStore(_ store: some PlanStore) async throws {
     try await store.insert(token)
     #expect(try await store.loadTokens() == [token])
     await #expect(throws: StoreError.self) { try await store.insert(token) }
-    try await store.revoke(id: "abc", at: Samples.start)
+    #expect(try await store.revoke(id: "abc", at: Samples.start) == .done)
     let revoked = try await store.loadTokens()[0]
     #expect(!revoked.isValid(at: Samples.start))
     await #expect(throws: StoreError.self) { try await store.revoke(id: "x", at: Samples.start) }
@@ -149,7 +149,7 @@ private func checkPlanStore(_ store: some PlanStore) async throws {
     let second = try await store.record(alert)
     #expect(second.isRepeat)
     #expect(second.stored.why == "held")
-    #expect(try await store.alerts(before: nil, limit: 5).count == 1)
+    #expect(try await store.alerts(before: nil, limit: 5, features: nil).count == 1)
   }
 
   @Test func `telemetry survives a restart`() async throws {

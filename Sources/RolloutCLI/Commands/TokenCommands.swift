@@ -1,5 +1,7 @@
 import DocumentKit
+import Glibc
 import RolloutAPI
+import RolloutCore
 
 /// `rollout token …`
 enum TokenCommands {
@@ -9,9 +11,10 @@ enum TokenCommands {
       options: [
         .init("--name", "NAME", "whom or what it is for; stands in the history"),
         .init(
-          "--scope", "evaluate|operate|alert|admin", "what it may do", repeatable: true),
+          "--scope", "evaluate|view|operate|alert|admin", "what it may do; several as a,b",
+          repeatable: true),
         .init("--feature", "FEATURE", "limit it to this feature", repeatable: true),
-        .init("--expires-in", "90d", "how long it is valid (default: for ever)"),
+        .init("--expires-in", "90d", "how long it is valid, or never (default: a year)"),
       ], run: create),
     Command("token list", [], "all tokens, without their secrets", run: list),
     Command("token revoke", ["ID"], "make a token useless, at once", run: revoke),
@@ -27,7 +30,7 @@ enum TokenCommands {
       expiresIn: session.arguments.value("--expires-in"),
       features: features.isEmpty ? nil : features)
     guard !request.scopes.isEmpty else {
-      throw CLIFailure(.usage, "--scope is missing: evaluate, operate, alert or admin.")
+      throw CLIFailure(.usage, "--scope is missing: evaluate, view, operate, alert or admin.")
     }
     let answer = try await session.send(
       "POST", APIPath.tokens, body: try WireEncoder.json(request))
@@ -41,17 +44,33 @@ enum TokenCommands {
   private static func list(_ session: Session) async throws {
     let answer = try await session.send("GET", APIPath.tokens)
     let list = try session.decode(TokenList.self, answer)
+    let now = Instant(milliseconds: Int64(time(nil)) * 1000)
     try session.show(answer) {
       session.terminal.table(
-        ["ID", "NAME", "SCOPES", "FEATURES", "EXPIRES", "STATE"],
+        ["ID", "NAME", "SCOPES", "FEATURES", "LAST USED", "STATE"],
         list.tokens.map { token in
           [
             token.id, token.name, token.scopes.joined(separator: " "),
-            token.features?.joined(separator: " ") ?? "all", token.expiresAt.value ?? "never",
-            token.revokedAt == nil ? "valid" : "revoked",
+            token.features?.joined(separator: " ") ?? "all",
+            token.lastUsedAt.value.map(minute) ?? "never", state(token, now),
           ]
         })
     }
+  }
+
+  /// Whether it is valid, and for how long.
+  private static func state(_ token: TokenView, _ now: Instant) -> String {
+    if token.revokedAt != nil { return "revoked" }
+    guard let text = token.expiresAt.value, let end = Instant(rfc3339: text) else {
+      return "never expires"
+    }
+    guard end > now else { return "expired \(text.prefix(10))" }
+    return "expires in \(end.since(now).roughly)"
+  }
+
+  /// `2026-11-23 10:00Z`.
+  private static func minute(_ text: String) -> String {
+    "\(text.prefix(16).replacing("T", with: " "))Z"
   }
 
   private static func revoke(_ session: Session) async throws {

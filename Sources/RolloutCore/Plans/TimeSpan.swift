@@ -45,6 +45,16 @@ package struct TimeSpan: Sendable, Hashable, Comparable {
     }
   }
 
+  /// For glances, rounded to one unit: `12 days`, `3 hours`, `2 minutes`.
+  package var roughly: String {
+    let units: [(name: String, milliseconds: Int64)] = [
+      ("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000), ("second", 1000),
+    ]
+    let unit = units.first { milliseconds >= 2 * $0.milliseconds } ?? units[3]
+    let count = (milliseconds + unit.milliseconds / 2) / unit.milliseconds
+    return "\(count) \(unit.name)\(count == 1 ? "" : "s")"
+  }
+
   private func pair(_ s: Int64, _ big: Int64, _ b: String, _ small: Int64, _ c: String) -> String {
     let rest = s % big / small
     return rest == 0 ? "\(s / big) \(b)" : "\(s / big) \(b) \(rest) \(c)"

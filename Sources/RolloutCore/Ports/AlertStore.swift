@@ -47,6 +47,6 @@ package protocol AlertStore: Sendable {
   /// The alert's id, and whether it was known (its judgement then tells what became of it).
   func record(_ alert: Alert) async throws -> (stored: StoredAlert, isRepeat: Bool)
   func judge(id: Int, acted: Bool, why: String?) async throws
-  /// Newest first, older than `before`.
-  func alerts(before: Int?, limit: Int) async throws -> [StoredAlert]
+  /// Newest first, older than `before`, of these features; nil for all.
+  func alerts(before: Int?, limit: Int, features: Set<String>?) async throws -> [StoredAlert]
 }

@@ -15,6 +15,8 @@ package struct TokenRecord: Sendable, Equatable {
   package var createdAt: Instant
   package var expiresAt: Instant?
   package var revokedAt: Instant?
+  /// To the minute; nil while it never was.
+  package var lastUsedAt: Instant?
 
   package init(
     id: String, name: String, secretHash: [UInt8], scopes: Set<Scope>, features: Set<String>?,
@@ -29,16 +31,37 @@ package struct TokenRecord: Sendable, Equatable {
     self.expiresAt = expiresAt
   }
 
-  package func isValid(at now: Instant) -> Bool {
-    revokedAt == nil && expiresAt.map { now < $0 } ?? true
+  package func isValid(at now: Instant) -> Bool { revokedAt == nil && !hasExpired(at: now) }
+  package func hasExpired(at now: Instant) -> Bool { expiresAt.map { now >= $0 } ?? false }
+
+  /// A token that was meant to last is said to end before it does.
+  private static let warnedBefore = TimeSpan.days(14)
+  private static let warnedLifetimeMin = TimeSpan.days(30)
+
+  /// How long it is still valid, where that is so short that somebody should be told.
+  package func timeLeftToTell(at now: Instant) -> TimeSpan? {
+    guard isValid(at: now), let expiresAt,
+      expiresAt.since(createdAt) >= Self.warnedLifetimeMin,
+      expiresAt.since(now) <= Self.warnedBefore
+    else { return nil }
+    return expiresAt.since(now)
   }
+}
+
+/// What came of the wish to revoke a token.
+package enum Revocation: Sendable, Equatable {
+  case done
+  /// Without it nobody could make another.
+  case refusedAsLastAdmin
 }
 
 /// Keeps access tokens.
 package protocol TokenStore: Sendable {
   func loadTokens() async throws -> [TokenRecord]
-  /// Throws `StoreError.alreadyExists` for a name in use.
+  /// Throws `StoreError.alreadyExists` for a name that a valid token has.
   func insert(_ token: TokenRecord) async throws
-  /// Throws `StoreError.notFound`; revoking twice is no error.
-  func revoke(id: String, at now: Instant) async throws
+  /// Throws `StoreError.notFound`; revoking twice is no error. Decided in one transaction, so that
+  /// two who revoke each other's token do not both succeed.
+  func revoke(id: String, at now: Instant) async throws -> Revocation
+  func noteUse(of ids: [String], at now: Instant) async throws
 }

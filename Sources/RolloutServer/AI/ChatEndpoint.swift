@@ -26,16 +26,16 @@ struct ChatEndpoint: Sendable {
     [
       Route(
         .post, "/features/{feature}/v1/chat/completions", .scopes([.evaluate]),
-        featureLimit: .respected, bodySizeMax: Self.bodySizeMax, .exchange(chat)),
+        featureLimit: .path, bodySizeMax: Self.bodySizeMax, .exchange(chat)),
       Route(
         .post, "/features/{feature}/v1/messages", .scopes([.evaluate]),
-        featureLimit: .respected, bodySizeMax: Self.bodySizeMax, .exchange(messages)),
+        featureLimit: .path, bodySizeMax: Self.bodySizeMax, .exchange(messages)),
       Route(
-        .get, "/features/{feature}/v1/models", .scopes([.evaluate]), featureLimit: .respected,
+        .get, "/features/{feature}/v1/models", .scopes([.evaluate]), featureLimit: .path,
         .task(models)),
       Route(
         .post, "/v1/features/{feature}/complete", .scopes([.evaluate]),
-        featureLimit: .respected, bodySizeMax: Self.bodySizeMax, .exchange(native)),
+        featureLimit: .path, bodySizeMax: Self.bodySizeMax, .exchange(native)),
       Route(.get, "/v1/providers", .scopes([.view]), .task(providers)),
     ]
   }
@@ -84,9 +84,6 @@ struct ChatEndpoint: Sendable {
 
   func plan(_ request: APIRequest) throws(Problem) -> CompiledPlan {
     let feature = request.parameters[0]
-    guard request.principal.may(use: feature) else {
-      throw Problem(.forbidden, "The token is limited to other features.")
-    }
     guard let plan = box.snapshot.plan(feature) else {
       throw Problem(.notFound, "There is no feature \(quoted(feature)).")
     }

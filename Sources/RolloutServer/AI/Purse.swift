@@ -109,7 +109,18 @@ struct BudgetEndpoint: Sendable {
 
   private func list(_ request: APIRequest) async throws -> HTTPResponse {
     try request.allowQuery()
-    return try .json(BudgetList(budgets: await views()))
+    let views = try await views()
+    guard let limit = request.principal.features else {
+      return try .json(BudgetList(budgets: views))
+    }
+    return try .json(BudgetList(budgets: views.filter { isAbout($0, limit) }))
+  }
+
+  /// Whether an account is about some of these features and no other.
+  private func isAbout(_ view: BudgetView, _ features: Set<String>) -> Bool {
+    guard let budget = budgets.first(where: { $0.name == view.name }) else { return false }
+    if let feature = budget.feature { return features.contains(feature) }
+    return budget.division == .feature && view.scope.map(features.contains) ?? false
   }
 
   /// The accounts of the present windows.

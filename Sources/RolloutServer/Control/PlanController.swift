@@ -72,6 +72,16 @@ actor PlanController {
     cohorts.map { ($0.key, $0.value.count) }.sorted { $0.0 < $1.0 }
   }
 
+  /// The features in whose stages it stands, whatever their state: a plan that rests may come back.
+  func features(using cohort: String) -> Set<String> {
+    Set(plans.values.filter { $0.uses(cohort) }.map(\.feature))
+  }
+
+  /// The cohorts that stand in a stage of one of these features.
+  func cohorts(usedBy features: Set<String>) -> Set<String> {
+    Set(features.flatMap { plans[$0]?.definition.stages.compactMap(\.cohort) ?? [] })
+  }
+
   func memberCount(of cohort: String) -> Int { cohorts[cohort]?.count ?? 0 }
 
   func view(_ plan: Plan, warnings: [String] = []) -> PlanView {
@@ -173,10 +183,7 @@ actor PlanController {
   }
 
   private func recompile(using cohort: String) {
-    for plan in plans.values
-    where plan.definition.stages.contains(where: { $0.cohort == cohort }) {
-      compile(plan)
-    }
+    for plan in plans.values where plan.uses(cohort) { compile(plan) }
     publish()
   }
 
@@ -187,5 +194,11 @@ actor PlanController {
   private func publish() {
     revision += 1
     box.publish(Snapshot(plans: Array(compiled.values), revision: revision))
+  }
+}
+
+extension Plan {
+  fileprivate func uses(_ cohort: String) -> Bool {
+    definition.stages.contains { $0.cohort == cohort }
   }
 }

@@ -9,6 +9,8 @@ final class Principal: Sendable {
   /// Features the token is limited to; nil for all.
   let features: Set<String>?
   let expiresAt: Instant?
+  /// Where its use is noted; nil for who has no token.
+  let use: LastUse?
 
   /// Everybody, when the server runs with `auth: off`.
   static let anonymous = Principal(
@@ -16,19 +18,20 @@ final class Principal: Sendable {
 
   init(
     actor: Actor, tokenID: String?, scopes: Set<Scope>, features: Set<String>?,
-    expiresAt: Instant?
+    expiresAt: Instant?, use: LastUse? = nil
   ) {
     self.actor = actor
     self.tokenID = tokenID
     self.scopes = ScopeSet(granting: scopes)
     self.features = features
     self.expiresAt = expiresAt
+    self.use = use
   }
 
-  convenience init(_ token: TokenRecord) {
+  convenience init(_ token: TokenRecord, use: LastUse) {
     self.init(
       actor: .token(token.name), tokenID: token.id, scopes: token.scopes,
-      features: token.features, expiresAt: token.expiresAt)
+      features: token.features, expiresAt: token.expiresAt, use: use)
   }
 
   func may(_ scope: Scope) -> Bool { scopes.contains(ScopeSet(scope)) }

@@ -5,7 +5,12 @@ import Synchronization
 
 /// The tokens in force, in memory. Checking one touches neither disk nor network.
 final class TokenDirectory: Sendable {
-  private let tokens: Mutex<[String: TokenRecord]>
+  private struct Entry {
+    var record: TokenRecord
+    let use = LastUse()
+  }
+
+  private let entries: Mutex<[String: Entry]>
   private let changes = Atomic<Int>(1)
   private let store: any TokenStore
   private let clock: any WallClock
@@ -14,46 +19,104 @@ final class TokenDirectory: Sendable {
     self.store = store
     self.clock = clock
     let loaded = try await store.loadTokens()
-    tokens = Mutex(Dictionary(uniqueKeysWithValues: loaded.map { ($0.id, $0) }))
+    entries = Mutex(Dictionary(uniqueKeysWithValues: loaded.map { ($0.id, Entry(record: $0)) }))
   }
 
   /// Grows with every change, so that loops know when to forget what they verified.
   var generation: Int { changes.load(ordering: .acquiring) }
 
-  var isEmpty: Bool { tokens.withLock { $0.isEmpty } }
+  var isEmpty: Bool { entries.withLock { $0.isEmpty } }
+
+  /// Every token there ever was, the oldest first.
   var all: [TokenRecord] {
-    tokens.withLock { $0.values.sorted { ($0.createdAt, $0.id) < ($1.createdAt, $1.id) } }
+    let minute = clock.now.minute
+    return entries.withLock { entries in
+      entries.values.map { entry in
+        var record = entry.record
+        if entry.use.isNoted { record.lastUsedAt = minute }
+        return record
+      }
+    }.sorted { ($0.createdAt, $0.id) < ($1.createdAt, $1.id) }
   }
 
   /// nil for anything but a valid token. Unknown ids cost the same comparison as known ones.
   func verify(_ text: [UInt8]) -> Principal? {
     guard let token = AccessToken(text) else { return nil }
-    let record = tokens.withLock { $0[token.id] }
+    let entry = entries.withLock { $0[token.id] }
     let matches = Digest.equal(
-      token.secretHash, record?.secretHash ?? [UInt8](repeating: 0, count: 32))
-    guard matches, let record, record.isValid(at: clock.now) else { return nil }
-    return Principal(record)
+      token.secretHash, entry?.record.secretHash ?? [UInt8](repeating: 0, count: 32))
+    guard matches, let entry, entry.record.isValid(at: clock.now) else { return nil }
+    return Principal(entry.record, use: entry.use)
   }
 
-  /// Makes a token; its text is returned here and nowhere else. Throws `StoreError`.
-  func create(
-    name: String, scopes: Set<Scope>, features: Set<String>?, expiresAt: Instant?
-  ) async throws -> (record: TokenRecord, text: String) {
-    let token = AccessToken.generate()
+  /// Puts a token in force. Throws `StoreError`.
+  @discardableResult
+  func add(
+    _ token: AccessToken, name: String, scopes: Set<Scope>, features: Set<String>? = nil,
+    expiresAt: Instant?
+  ) async throws -> TokenRecord {
+    let now = clock.now
     let record = TokenRecord(
       id: token.id, name: name, secretHash: token.secretHash, scopes: scopes, features: features,
-      createdAt: clock.now, expiresAt: expiresAt)
+      createdAt: now, expiresAt: expiresAt)
     try await store.insert(record)
-    tokens.withLock { $0[record.id] = record }
+    entries.withLock { entries in
+      for (id, other) in entries
+      where other.record.name == name && other.record.revokedAt == nil
+        && other.record.hasExpired(at: now)
+      { entries[id]?.record.revokedAt = other.record.expiresAt }
+      entries[record.id] = Entry(record: record)
+    }
     changes.wrappingAdd(1, ordering: .releasing)
-    return (record, token.text)
+    return record
   }
 
-  func revoke(id: String) async throws {
+  /// Throws `StoreError`.
+  func revoke(id: String) async throws -> Revocation {
     let now = clock.now
-    try await store.revoke(id: id, at: now)
-    tokens.withLock { $0[id]?.revokedAt = now }
+    let result = try await store.revoke(id: id, at: now)
+    guard result == .done else { return result }
+    entries.withLock { entries in
+      if entries[id]?.record.revokedAt == nil { entries[id]?.record.revokedAt = now }
+    }
     changes.wrappingAdd(1, ordering: .releasing)
+    return .done
+  }
+
+  /// Writes down which tokens were used since the last time. Throws `StoreError`; they are noted
+  /// again then.
+  func keepUses() async throws {
+    let minute = clock.now.minute
+    let used = entries.withLock { entries in
+      entries.filter { $0.value.use.take() }.filter { id, entry in
+        guard entry.record.lastUsedAt != minute else { return false }
+        entries[id]?.record.lastUsedAt = minute
+        return true
+      }
+    }
+    guard !used.isEmpty else { return }
+    do { try await store.noteUse(of: used.keys.sorted(), at: minute) } catch {
+      for (id, entry) in used {
+        entry.use.note()
+        entries.withLock { $0[id]?.record.lastUsedAt = entry.record.lastUsedAt }
+      }
+      throw error
+    }
+  }
+}
+
+/// Whether a token was used since somebody looked. Noted with every request, so it costs a load.
+final class LastUse: Sendable {
+  private let noted = Atomic<Bool>(false)
+
+  var isNoted: Bool { noted.load(ordering: .relaxed) }
+  func note() { if !isNoted { noted.store(true, ordering: .relaxed) } }
+  func take() -> Bool { noted.exchange(false, ordering: .relaxed) }
+}
+
+extension Instant {
+  fileprivate var minute: Instant {
+    Instant(milliseconds: milliseconds - milliseconds % 60_000)
   }
 }
 
@@ -79,13 +142,13 @@ struct VerifiedTokens {
     }
     let slot = Self.slot(presented)
     if let entry = entries[slot], Self.equal(entry.text, presented) {
-      guard let expires = entry.principal.expiresAt, clock.now >= expires else {
-        return entry.principal
-      }
-      return nil
+      if let expires = entry.principal.expiresAt, clock.now >= expires { return nil }
+      entry.principal.use?.note()
+      return entry.principal
     }
     let text = presented.array
     guard let principal = directory.verify(text) else { return nil }
+    principal.use?.note()
     entries[slot] = Entry(text: text, principal: principal)
     return principal
   }

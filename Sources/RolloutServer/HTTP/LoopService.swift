@@ -96,7 +96,7 @@ final class LoopService: HTTPService {
     let route = table.routes[index]
     if route.isOpen(to: request) { return principal ?? .anonymousReader }
     guard let principal else { throw unauthenticated(request, index) }
-    if let obstacle = route.obstacle(for: principal) {
+    if let obstacle = route.obstacle(for: principal, request.path) {
       throw refused(request, .forbidden, obstacle, route: index)
     }
     return principal

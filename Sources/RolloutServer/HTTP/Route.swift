@@ -23,6 +23,8 @@ final class Route: Sendable {
   enum FeatureLimit: Sendable {
     /// Refused: the route is about more than those.
     case refused
+    /// Let in where the path's first parameter is one of them.
+    case path
     /// Let in: the handler shows and changes nothing else.
     case respected
   }
@@ -73,16 +75,21 @@ final class Route: Sendable {
     return condition(request)
   }
 
-  /// Why a principal may not use it, whatever it asks; nil when it may.
-  func obstacle(for principal: Principal) -> String? {
+  /// Why a principal may not use it on this path, whatever it asks; nil when it may.
+  func obstacle(for principal: Principal, _ path: ByteView) -> String? {
     guard principal.hasAny(of: scopes) else {
       return "The token lacks the scope for this; ask an admin."
     }
-    guard featureLimit == .respected || principal.features == nil else {
+    guard let features = principal.features else { return nil }
+    switch featureLimit {
+    case .respected: return nil
+    case .path:
+      let isOne = percentDecoded(parameter(0, of: path)).map(features.contains) ?? false
+      return isOne ? nil : "The token is limited to other features."
+    case .refused:
       return "The token is limited to some features, and this is about more; "
         + "use one without that limit."
     }
-    return nil
   }
 
   /// The parameter at `index` of a path that matches, still percent-encoded.

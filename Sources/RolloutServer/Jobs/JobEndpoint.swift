@@ -21,7 +21,7 @@ struct JobEndpoint: Sendable {
   var routes: [Route] {
     [
       Route(
-        .post, "/v1/features/{feature}/jobs", .scopes([.evaluate]), featureLimit: .respected,
+        .post, "/v1/features/{feature}/jobs", .scopes([.evaluate]), featureLimit: .path,
         bodySizeMax: Self.bodySizeMax, .task(create)),
       Route(.get, "/v1/jobs/{id}", .scopes([.evaluate]), featureLimit: .respected, .task(show)),
       Route(

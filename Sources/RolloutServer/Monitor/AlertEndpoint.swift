@@ -178,7 +178,8 @@ struct AlertEndpoint: Sendable {
   private func list(_ request: APIRequest) async throws -> HTTPResponse {
     try request.allowQuery("after", "limit")
     let limit = try request.limit()
-    let alerts = try await store.alerts(before: try request.cursor(), limit: limit + 1)
+    let alerts = try await store.alerts(
+      before: try request.cursor(), limit: limit + 1, features: request.principal.features)
     let page = alerts.prefix(limit)
     let entries = page.map { stored in
       AlertList.Entry(

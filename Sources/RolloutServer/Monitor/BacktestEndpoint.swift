@@ -15,7 +15,7 @@ struct BacktestEndpoint: Sendable {
   var routes: [Route] {
     [
       Route(
-        .post, "/v1/plans/{feature}/backtest", .scopes([.view]), featureLimit: .respected,
+        .post, "/v1/plans/{feature}/backtest", .scopes([.view]), featureLimit: .path,
         .task(run))
     ]
   }
@@ -23,9 +23,6 @@ struct BacktestEndpoint: Sendable {
   private func run(_ request: APIRequest) async throws -> HTTPResponse {
     try request.allowQuery()
     let feature = request.parameters[0]
-    guard request.principal.may(use: feature) else {
-      throw Problem(.forbidden, "The token is limited to other features.")
-    }
     var plan = try await controller.plan(feature)
     let since = try configure(&plan, request)
     // What is still in memory is recorded too.

@@ -12,19 +12,44 @@ struct CohortEndpoint: Sendable {
   let store: any CohortStore
 
   var routes: [Route] {
-    let operate = Route.Access.scopes([.operate])
+    func route(
+      _ method: HTTPMethod, _ path: String, _ scope: Scope, bodySizeMax: Int = 1 << 20,
+      _ answer: @escaping @Sendable (APIRequest) async throws -> HTTPResponse
+    ) -> Route {
+      Route(
+        method, path, .scopes([scope]), featureLimit: .respected, bodySizeMax: bodySizeMax,
+        .task(answer))
+    }
     return [
-      Route(.get, "/v1/cohorts", operate, .task(list)),
-      Route(.get, "/v1/cohorts/{name}", operate, .task(members)),
-      Route(.post, "/v1/cohorts/{name}/members", operate, bodySizeMax: 16 << 20, .task(bulk)),
-      Route(.put, "/v1/cohorts/{name}/members/{user}", operate, .task(add)),
-      Route(.delete, "/v1/cohorts/{name}/members/{user}", operate, .task(remove)),
+      route(.get, "/v1/cohorts", .view, list),
+      route(.get, "/v1/cohorts/{name}", .view, members),
+      route(.post, "/v1/cohorts/{name}/members", .operate, bodySizeMax: 16 << 20, bulk),
+      route(.put, "/v1/cohorts/{name}/members/{user}", .operate, add),
+      route(.delete, "/v1/cohorts/{name}/members/{user}", .operate, remove),
     ]
+  }
+
+  /// A cohort's members decide for every feature that uses it, and are nobody else's to know: a
+  /// limited token reads and changes one only when its features use it, and they alone. One that
+  /// nobody uses may be prepared for another.
+  private func check(_ cohort: String, isIn request: APIRequest) async throws {
+    guard let limit = request.principal.features else { return }
+    let users = await controller.features(using: cohort)
+    guard !users.isEmpty, users.isSubset(of: limit) else {
+      throw Problem(
+        .forbidden,
+        "The token is limited to some features, and the cohort \(cohort) is not used by those "
+          + "alone; use a token without that limit.")
+    }
   }
 
   private func list(_ request: APIRequest) async throws -> HTTPResponse {
     try request.allowQuery()
-    let sizes = await controller.cohortSizes()
+    var sizes = await controller.cohortSizes()
+    if let limit = request.principal.features {
+      let visible = await controller.cohorts(usedBy: limit)
+      sizes.removeAll { !visible.contains($0.name) }
+    }
     return try .json(CohortList(cohorts: sizes.map { .init(name: $0.name, members: $0.count) }))
   }
 
@@ -38,8 +63,10 @@ struct CohortEndpoint: Sendable {
   private func members(_ request: APIRequest) async throws -> HTTPResponse {
     try request.allowQuery("after", "limit")
     let limit = try request.limit()
+    let cohort = try name(request)
+    try await check(cohort, isIn: request)
     let members = try await store.members(
-      of: try name(request), after: try request.queryValue("after"), limit: limit + 1)
+      of: cohort, after: try request.queryValue("after"), limit: limit + 1)
     let page = Array(members.prefix(limit))
     return try .json(MemberList(members: page, next: members.count > limit ? page.last : nil))
   }
@@ -52,19 +79,24 @@ struct CohortEndpoint: Sendable {
 
   private func add(_ request: APIRequest) async throws -> HTTPResponse {
     try check(request.parameters[1])
-    try await controller.add([request.parameters[1]], to: try name(request))
+    let cohort = try name(request)
+    try await check(cohort, isIn: request)
+    try await controller.add([request.parameters[1]], to: cohort)
     return .noContent
   }
 
   private func remove(_ request: APIRequest) async throws -> HTTPResponse {
     try check(request.parameters[1])
-    try await controller.remove(request.parameters[1], from: try name(request))
+    let cohort = try name(request)
+    try await check(cohort, isIn: request)
+    try await controller.remove(request.parameters[1], from: cohort)
     return .noContent
   }
 
   /// NDJSON (`"id"` or `{"user":"id"}` a line) or CSV (the first column, a `user` header allowed).
   private func bulk(_ request: APIRequest) async throws -> HTTPResponse {
     let cohort = try name(request)
+    try await check(cohort, isIn: request)
     let type = request.field("content-type") ?? ""
     guard firstInvalidUTF8(in: request.body) == nil else {
       throw Problem(.badRequest, "The body is not valid UTF-8.")

@@ -18,10 +18,10 @@ struct PlanEndpoint: Sendable {
       _ method: HTTPMethod, _ path: String, _ scope: Scope,
       _ answer: @escaping @Sendable (APIRequest) async throws -> HTTPResponse
     ) -> Route {
-      Route(method, path, .scopes([scope]), featureLimit: .respected, .task(answer))
+      Route(method, path, .scopes([scope]), featureLimit: .path, .task(answer))
     }
     return [
-      route(.get, "/v1/plans", .view, list),
+      Route(.get, "/v1/plans", .scopes([.view]), featureLimit: .respected, .task(list)),
       route(.get, "/v1/plans/{feature}", .view, show),
       route(.put, "/v1/plans/{feature}", .operate, apply),
       route(.get, "/v1/plans/{feature}/events", .view, events),
@@ -50,11 +50,7 @@ struct PlanEndpoint: Sendable {
   }
 
   private func plan(_ request: APIRequest) async throws -> Plan {
-    let feature = request.parameters[0]
-    guard request.principal.may(use: feature) else {
-      throw Problem(.forbidden, "The token is limited to other features.")
-    }
-    return try await controller.plan(feature)
+    try await controller.plan(request.parameters[0])
   }
 
   private func show(_ request: APIRequest) async throws -> HTTPResponse {
@@ -140,9 +136,6 @@ struct PlanEndpoint: Sendable {
   private func apply(_ request: APIRequest) async throws -> HTTPResponse {
     try request.allowQuery("dry_run")
     let feature = request.parameters[0]
-    guard request.principal.may(use: feature) else {
-      throw Problem(.forbidden, "The token is limited to other features.")
-    }
     let definition = try definition(request)
     let existing = await controller.planIfAny(feature)
     if try request.queryValue("dry_run") == "true" {

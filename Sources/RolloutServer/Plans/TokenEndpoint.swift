@@ -2,6 +2,7 @@ import DocumentKit
 import HTTPKit
 import RolloutAPI
 import RolloutCore
+import RolloutStore
 
 /// Access tokens; for admins only.
 struct TokenEndpoint: Sendable {
@@ -25,44 +26,100 @@ struct TokenEndpoint: Sendable {
     TokenView(
       id: token.id, name: token.name, scopes: token.scopes.map(\.rawValue).sorted(),
       features: token.features?.sorted(), token: text, createdAt: token.createdAt.rfc3339,
-      expiresAt: token.expiresAt?.rfc3339, revokedAt: token.revokedAt?.rfc3339)
+      expiresAt: token.expiresAt?.rfc3339, revokedAt: token.revokedAt?.rfc3339,
+      lastUsedAt: token.lastUsedAt?.rfc3339)
   }
 
   private func create(_ request: APIRequest) async throws -> HTTPResponse {
-    var name = ""
-    var scopes: Set<Scope> = []
-    var features: Set<String>?
-    var expiresAt: Instant?
-    do throws(DocumentError) {
-      var reader = try ObjectReader(try JSONReader.read(request.body))
-      name = try reader.requiredText("name")
-      guard isName(name) else {
-        throw reader.error("name", "A token name is 1–128 of a–z A–Z 0–9 . _ -")
-      }
-      for text in try reader.texts("scopes") ?? [] {
+    let wish: TokenWish
+    do throws(DocumentError) { wish = try TokenWish(try JSONReader.read(request.body)) } catch {
+      throw Problem(.badRequest, "\(error)")
+    }
+    let token = AccessToken.generate()
+    let record = try await directory.add(
+      token, name: wish.name, scopes: wish.scopes, features: wish.features,
+      expiresAt: wish.lifetime.map { clock.now + $0 })
+    return try .json(view(record, text: token.text), status: 201)
+  }
+
+  private func revoke(_ request: APIRequest) async throws -> HTTPResponse {
+    switch try await directory.revoke(id: request.parameters[0]) {
+    case .done: return .noContent
+    case .refusedAsLastAdmin:
+      throw Problem(
+        .lastAdmin,
+        "This is the last valid admin token: without it nobody could make another. Make a new one "
+          + "first: rollout token create --name NAME --scope admin.")
+    }
+  }
+}
+
+/// The token somebody asks for, strictly read.
+private struct TokenWish {
+  private static let lifetimeDefault = TimeSpan.days(365)
+  private static let lifetimeMax = TimeSpan.days(3650)
+  private static let featuresMax = 1000
+
+  let name: String
+  private(set) var scopes: Set<Scope> = []
+  private(set) var features: Set<String>?
+  /// nil for a token that never expires.
+  private(set) var lifetime: TimeSpan?
+
+  init(_ document: Document) throws(DocumentError) {
+    var reader = try ObjectReader(document)
+    name = try reader.requiredText("name")
+    guard isName(name) else {
+      throw reader.error("name", "A token name is 1–128 of a–z A–Z 0–9 . _ -")
+    }
+    try readScopes(&reader)
+    try readFeatures(&reader)
+    try readLifetime(&reader)
+    try reader.finish()
+  }
+
+  /// A list, or one text; `view,alert` is two.
+  private mutating func readScopes(_ reader: inout ObjectReader) throws(DocumentError) {
+    for texts in try reader.textOrTexts("scopes") ?? [] {
+      for part in texts.split(separator: ",", omittingEmptySubsequences: false) {
+        let text = part.split(separator: " ").joined(separator: " ")
         guard let scope = Scope(rawValue: text) else {
           let names = Scope.allCases.map(\.rawValue).joined(separator: ", ")
           throw reader.error("scopes", "Expected any of \(names), found \(quoted(text)).")
         }
         scopes.insert(scope)
       }
-      guard !scopes.isEmpty else { throw reader.error("scopes", "Name at least one scope.") }
-      features = try reader.texts("features").map { Set($0) }
-      if let text = try reader.text("expires_in") {
-        guard let span = TimeSpan(text), span > .zero else {
-          throw reader.error("expires_in", "Expected a duration such as 90d.")
-        }
-        expiresAt = clock.now + span
-      }
-      try reader.finish()
-    } catch { throw Problem(.badRequest, "\(error)") }
-    let made = try await directory.create(
-      name: name, scopes: scopes, features: features, expiresAt: expiresAt)
-    return try .json(view(made.record, text: made.text), status: 201)
+    }
+    guard !scopes.isEmpty else { throw reader.error("scopes", "Name at least one scope.") }
   }
 
-  private func revoke(_ request: APIRequest) async throws -> HTTPResponse {
-    try await directory.revoke(id: request.parameters[0])
-    return .noContent
+  private mutating func readFeatures(_ reader: inout ObjectReader) throws(DocumentError) {
+    guard let names = try reader.texts("features") else { return }
+    guard !names.isEmpty, names.count <= Self.featuresMax else {
+      throw reader.error(
+        "features", "Name 1–\(Self.featuresMax) features, or leave it out for all.")
+    }
+    if let stranger = names.first(where: { !isName($0) }) {
+      throw reader.error("features", "\(quoted(stranger)) cannot be the name of a feature.")
+    }
+    guard !scopes.contains(.admin) else {
+      throw reader.error(
+        "features", "An admin token cannot be limited to features: it could make one without.")
+    }
+    features = Set(names)
+  }
+
+  private mutating func readLifetime(_ reader: inout ObjectReader) throws(DocumentError) {
+    lifetime = Self.lifetimeDefault
+    guard let text = try reader.text("expires_in") else { return }
+    guard text != "never" else {
+      lifetime = nil
+      return
+    }
+    guard let span = TimeSpan(text), span > .zero, span <= Self.lifetimeMax else {
+      throw reader.error(
+        "expires_in", "Expected a duration up to \(Self.lifetimeMax.text), such as 90d, or never.")
+    }
+    lifetime = span
   }
 }
