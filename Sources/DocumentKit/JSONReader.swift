@@ -6,21 +6,30 @@ package struct JSONReader {
   /// Arrays and objects within one another; one more is refused.
   package static let depthMax = 64
 
+  /// What stored values are read with: they hold what came through the door, some levels deeper.
+  package static let storedDepthMax = 80
+
   private let bytes: [UInt8]
+  private let depthMax: Int
   private var index = 0
   private var line = 1
   private var lineStart = 0
   private var continuations = 0
 
-  private init(_ bytes: [UInt8]) { self.bytes = bytes }
+  private init(_ bytes: [UInt8], depthMax: Int) {
+    self.bytes = bytes
+    self.depthMax = depthMax
+  }
 
   /// Parses the whole of `bytes` as one JSON value. O(n).
-  package static func read(_ bytes: [UInt8]) throws(DocumentError) -> Document {
+  package static func read(
+    _ bytes: [UInt8], depthMax: Int = depthMax
+  ) throws(DocumentError) -> Document {
     if let bad = firstInvalidUTF8(in: bytes) {
       throw DocumentError(
         "The text is not valid UTF-8 (byte \(bad)); send UTF-8.", at: .unknown)
     }
-    var reader = JSONReader(bytes)
+    var reader = JSONReader(bytes, depthMax: depthMax)
     reader.skipSpace()
     let document = try reader.value(depth: 0)
     reader.skipSpace()
@@ -81,8 +90,8 @@ package struct JSONReader {
   }
 
   private func checkDepth(_ depth: Int) throws(DocumentError) {
-    guard depth < Self.depthMax else {
-      throw failure("The JSON nests deeper than \(Self.depthMax) levels; flatten it.")
+    guard depth < depthMax else {
+      throw failure("The JSON nests deeper than \(depthMax) levels; flatten it.")
     }
   }
 

@@ -7,15 +7,21 @@ package struct ObjectReader {
   private var known: [String] = []
   package let path: String
   package let position: Position
+  /// Whether this was accepted before and is read back: what only the door asks does not apply, or
+  /// a rule made today would make unreadable what was taken yesterday.
+  package let isStored: Bool
 
   /// Throws when `document` is not an object.
-  package init(_ document: Document, path: String = "") throws(DocumentError) {
+  package init(
+    _ document: Document, path: String = "", isStored: Bool = false
+  ) throws(DocumentError) {
     guard case .object(let members) = document.value else {
       throw DocumentError(
         "Expected an object, found \(document.kind).", at: document.position, path: path)
     }
     self.members = members
     self.path = path
+    self.isStored = isStored
     position = document.position
   }
 
@@ -142,7 +148,7 @@ package struct ObjectReader {
 
   package mutating func object(_ key: String) throws(DocumentError) -> ObjectReader? {
     guard let value = optional(key) else { return nil }
-    return try ObjectReader(value, path: path(to: key))
+    return try ObjectReader(value, path: path(to: key), isStored: isStored)
   }
 
   /// All members, for objects whose keys are names; nothing is unknown afterwards.

@@ -295,13 +295,18 @@ package struct AlertResult: Codable, Sendable, Equatable {
   package var action: String
   package var acted: Bool
   package var why: String?
+  /// False when it acted and could not be written yet; absent otherwise.
+  package var durable: Bool?
 
-  package init(id: String, feature: String, action: String, acted: Bool, why: String?) {
+  package init(
+    id: String, feature: String, action: String, acted: Bool, why: String?, durable: Bool? = nil
+  ) {
     self.id = id
     self.feature = feature
     self.action = action
     self.acted = acted
     self.why = why
+    self.durable = durable
   }
 }
 

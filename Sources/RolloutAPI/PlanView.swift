@@ -19,6 +19,10 @@ package struct PlanView: Codable, Sendable, Equatable {
   package var stages: [StageView]
   package var createdAt: String
   package var updatedAt: String
+  /// False while the plan as shown is in force and could not be written; absent otherwise.
+  package var durable: Bool?
+  /// What is wrong with the plan as it is stored, for people; absent when nothing is.
+  package var degraded: String?
   /// The plan file in its canonical form.
   package var definition: Document
 }

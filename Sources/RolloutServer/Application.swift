@@ -65,7 +65,7 @@ final class Application: Sendable {
     let rollbacks = RollbackCounter()
     let controller = try await PlanController(
       planStore: data.control, cohortStore: data.control, box: box, clock: clock, ledger: ledger,
-      hub: hub
+      hub: hub, note: { readiness.note($0, $1, log) }
     ) { event in
       rollbacks.note(event)
       courier.wake()

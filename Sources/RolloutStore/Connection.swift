@@ -78,6 +78,15 @@ final class Connection {
     }
   }
 
+  /// Moves the write-ahead log into the file and empties it. What can be read is on disk then, also
+  /// after an fsync of the log that failed: its pages are written anew. Throws `SQLiteError`.
+  func settle() throws {
+    let isBusy = try query("PRAGMA wal_checkpoint(TRUNCATE)") { $0.int(0) }.first ?? 1
+    guard isBusy == 0 else {
+      throw SQLiteError(code: SQLITE_BUSY, message: "the write-ahead log is in use")
+    }
+  }
+
   deinit { close() }
 
   /// Closes the file, whoever still holds the connection; nothing else may be asked of it then.

@@ -114,7 +114,7 @@ final class Database: Sendable {
 
     mutating func run(_ jobs: [Job]) {
       do {
-        let connection = try self.connection ?? reopen()
+        let connection = try self.connection ?? reopened()
         self.connection = connection
         for job in jobs where !job.writes { job.perform(connection)() }
         try commit(jobs.filter(\.writes), connection)
@@ -127,6 +127,12 @@ final class Database: Sendable {
         connection?.close()
         connection = nil
       }
+    }
+
+    private func reopened() throws -> Connection {
+      let connection = try reopen()
+      try connection.settle()
+      return connection
     }
 
     private func commit(_ jobs: [Job], _ connection: Connection) throws {

@@ -2,20 +2,82 @@ import DocumentKit
 package import RolloutCore
 
 extension Store: PlanStore {
-  package func loadPlans() async throws -> [Plan] {
+  package func loadPlans() async throws -> LoadedPlans {
+    try await database.read { connection in
+      LoadedPlans(
+        try connection.query(Self.selectPlans, [:], Self.version).map {
+          try Self.load($0, connection)
+        })
+    }
+  }
+
+  package func loadPlan(_ feature: String) async throws -> LoadedPlan? {
     try await database.read { connection in
       try connection.query(
-        """
-        SELECT v.body_json
-        FROM plan AS p
-        JOIN plan_version AS v ON v.feature = p.feature AND v.version = p.version
-        """
-      ) { row in
-        do {
-          return try Plan(JSONReader.read(Array(row.text(0).utf8)))
-        } catch { throw StoreError.corrupt("a stored plan cannot be read: \(error)") }
-      }
+        "\(Self.selectPlans) WHERE p.feature = :feature", ["feature": .text(feature)], Self.version
+      ).first.map { try Self.load($0, connection) }
     }
+  }
+
+  private static let selectPlans = """
+    SELECT v.feature, v.version, v.status, v.stage, v.body_json
+    FROM plan AS p
+    JOIN plan_version AS v ON v.feature = p.feature AND v.version = p.version
+    """
+
+  /// A version as its row says, before anybody has tried to read it.
+  private struct Version {
+    var feature: String
+    var version: Int
+    var status: String
+    var stage: String
+    var body: [UInt8]
+  }
+
+  private static func version(_ row: Row) -> Version {
+    Version(
+      feature: row.text(0), version: row.int(1), status: row.text(2), stage: row.text(3),
+      body: Array(row.text(4).utf8))
+  }
+
+  private static func read(_ body: [UInt8]) throws(DocumentError) -> Plan {
+    try Plan(JSONReader.read(body, depthMax: JSONReader.storedDepthMax))
+  }
+
+  private static func load(_ found: Version, _ connection: Connection) throws -> LoadedPlan {
+    let why: String
+    do throws(DocumentError) {
+      let plan = try read(found.body)
+      guard plan.feature != found.feature || plan.version != found.version else {
+        return .readable(plan)
+      }
+      why = "it says that it is version \(plan.version) of \(quoted(plan.feature))"
+    } catch { why = "\(error)" }
+    let earlier = try connection.query(
+      """
+      SELECT feature, version, status, stage, body_json
+      FROM plan_version
+      WHERE feature = :feature AND version < :version
+      ORDER BY version DESC
+      LIMIT 20
+      """, ["feature": .text(found.feature), "version": SQLValue(found.version)], version)
+    return .unreadable(
+      UnreadablePlan(
+        feature: found.feature, version: found.version,
+        status: Plan.Status(rawValue: found.status) ?? .killed, stage: found.stage, why: why,
+        before: earlier.lazy.compactMap { try? read($0.body) }.first {
+          $0.feature == found.feature
+        }))
+  }
+
+  /// Throws `StoreError.unreadable` unless `body` is read back as the plan it was made from: what
+  /// is stored now must not stop the next start.
+  private static func check(_ body: String, is plan: Plan) throws {
+    do throws(DocumentError) {
+      let again = try read(Array(body.utf8))
+      guard again != plan || again.document.jsonText != body else { return }
+    } catch { throw StoreError.unreadable("\(error)") }
+    throw StoreError.unreadable("version \(plan.version) of \(plan.feature)")
   }
 
   package func commit(
@@ -23,6 +85,7 @@ extension Store: PlanStore {
   ) async throws -> StoredEvent {
     let plan = change.plan
     let body = plan.document.jsonText
+    try Self.check(body, is: plan)
     let subscriptions = subscriptions
     return try await database.write { connection in
       try Self.swapVersion(plan, connection)

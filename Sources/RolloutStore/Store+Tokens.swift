@@ -12,7 +12,10 @@ extension Store: TokenStore {
         ORDER BY created_at_ms, id
         """
       ) { row in
-        let features = row.optionalText(4).flatMap { try? JSONReader.read(Array($0.utf8)).array }
+        // A limit that cannot be read is no licence: such a token is for no feature at all.
+        let features = row.optionalText(4).map { text in
+          (try? JSONReader.read(Array(text.utf8)).array) ?? []
+        }
         var token = TokenRecord(
           id: row.text(0), name: row.text(1), secretHash: row.blob(2),
           scopes: Set(row.text(3).split(separator: " ").compactMap { Scope(rawValue: String($0)) }),

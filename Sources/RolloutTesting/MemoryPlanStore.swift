@@ -14,7 +14,10 @@ package actor MemoryPlanStore: PlanStore {
   /// Every commit throws this until it is nil again.
   package func fail(with error: StoreError?) { failure = error }
 
-  package func loadPlans() -> [Plan] { Array(plans.values) }
+  package func loadPlans() -> LoadedPlans { LoadedPlans(readable: Array(plans.values)) }
+  package func loadPlan(_ feature: String) -> LoadedPlan? {
+    plans[feature].map { .readable($0) }
+  }
 
   package func commit(
     _ change: Lifecycle.Change, answer: StoredAnswer?

@@ -20,7 +20,9 @@ private func checkPlanStore(_ store: some PlanStore) async throws {
   let killed = try #require(try Lifecycle.perform(.kill, on: started.plan, Samples.context()))
   _ = try await store.commit(paused, answer: nil)
   await #expect(throws: StoreError.stale) { try await store.commit(killed, answer: nil) }
-  #expect(try await store.loadPlans() == [paused.plan])
+  #expect(try await store.loadPlans() == LoadedPlans(readable: [paused.plan]))
+  #expect(try await store.loadPlan("a") == .readable(paused.plan))
+  #expect(try await store.loadPlan("b") == nil)
   let history = try await store.events(feature: "a", before: nil, limit: 10)
   #expect(history.map(\.event) == [paused.event, started.event, created.event])
   #expect(
@@ -55,7 +57,7 @@ private func checkPlanStore(_ store: some PlanStore) async throws {
       await store.close()
     }
     let store = try open()
-    #expect(try await store.loadPlans() == [created.plan])
+    #expect(try await store.loadPlans() == LoadedPlans(readable: [created.plan]))
     #expect(try await store.members(of: "beta", after: nil, limit: 10) == ["anna"])
     let cohorts = try await store.loadCohorts()
     #expect(cohorts["beta"]?.count == 1)
@@ -74,7 +76,7 @@ private func checkPlanStore(_ store: some PlanStore) async throws {
       return await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
     }
     #expect(results == 100)
-    #expect(try await store.loadPlans().count == 100)
+    #expect(try await store.loadPlans().readable.count == 100)
     #expect(try await store.events(after: 0, limit: 1000).map(\.id) == Array(1...100))
   }
 
@@ -107,7 +109,7 @@ private func checkPlanStore(_ store: some PlanStore) async throws {
       try Store(directory, migrations: broken, now: Samples.start)
     }
     let good = try Store(directory, now: Samples.start)
-    #expect(try await good.loadPlans().isEmpty)
+    #expect(try await good.loadPlans() == LoadedPlans())
   }
 
   @Test func `a damaged database is refused, not replaced`() throws {

@@ -51,7 +51,15 @@ final class SimulatedStore: PlanStore, CohortStore, OutboxStore, Sendable {
     return try result.get()
   }
 
-  func loadPlans() async throws -> [Plan] { Array(disk.current.plans.values) }
+  func loadPlans() async throws -> LoadedPlans {
+    LoadedPlans(readable: Array(disk.current.plans.values))
+  }
+
+  func loadPlan(_ feature: String) async throws -> LoadedPlan? {
+    await Task.yield()
+    if state.withLock({ $0.dead }) { throw StoreError.unavailable("simulated crash") }
+    return disk.current.plans[feature].map { .readable($0) }
+  }
 
   func commit(_ change: Lifecycle.Change, answer: StoredAnswer?) async throws -> StoredEvent {
     try await write { content in

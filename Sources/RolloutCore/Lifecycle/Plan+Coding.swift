@@ -30,8 +30,8 @@ extension Plan {
 
   /// Reads what `document` wrote. Throws when it is anything else.
   package init(_ document: Document) throws(DocumentError) {
-    var reader = try ObjectReader(document)
-    let definition = try PlanDefinition(try reader.required("definition"))
+    var reader = try ObjectReader(document, isStored: true)
+    let definition = try PlanDefinition(try reader.required("definition"), isStored: true)
     self.init(
       definition, at: Moment(try reader.instant("created_at") ?? Instant(milliseconds: 0)))
     version = try reader.int("version", in: 1...Int.max) ?? 1

@@ -85,6 +85,7 @@ package struct Plan: Sendable, Equatable {
   /// Time spent paused in this stage, up to a place on the steady timeline.
   package func timePaused(_ now: Instant) -> TimeSpan {
     guard let pausedAt else { return pausedBefore }
+    // Neither is longer than `TimeSpan.longest`: the sum is far from overflowing.
     return TimeSpan(milliseconds: pausedBefore.milliseconds + now.since(pausedAt).milliseconds)
   }
 

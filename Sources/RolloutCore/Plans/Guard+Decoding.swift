@@ -2,15 +2,17 @@ package import DocumentKit
 
 extension Guard {
   /// Reads one entry of a plan's `guards`; `path` is for errors.
-  package init(_ item: (element: Document, path: String)) throws(DocumentError) {
-    self = try decodeGuard(item)
+  package init(
+    _ item: (element: Document, path: String), isStored: Bool = false
+  ) throws(DocumentError) {
+    self = try decodeGuard(item, isStored: isStored)
   }
 }
 
 private func decodeGuard(
-  _ item: (element: Document, path: String)
+  _ item: (element: Document, path: String), isStored: Bool
 ) throws(DocumentError) -> Guard {
-  var reader = try ObjectReader(item.element, path: item.path)
+  var reader = try ObjectReader(item.element, path: item.path, isStored: isStored)
   let query = try reader.string("prometheus")
   let metric: Guard.Metric
   if query != nil {
@@ -31,7 +33,7 @@ private func decodeGuard(
   new.query = query ?? ""
   new.action = try reader.choice("action") ?? .rollback
   new.investigate = try share(&reader, "investigate")
-  if new.investigate != nil {
+  if new.investigate != nil, !isStored {
     guard case .share(let limit) = new.limit, let low = new.investigate,
       (Share(thousandths: 1)..<limit).contains(low)
     else {
@@ -65,7 +67,9 @@ private func decodeCounts(
     }
     counts.insert(result)
   }
-  guard !counts.isEmpty else { throw reader.error("counts", "Name at least one result.") }
+  guard reader.isStored || !counts.isEmpty else {
+    throw reader.error("counts", "Name at least one result.")
+  }
   return counts
 }
 

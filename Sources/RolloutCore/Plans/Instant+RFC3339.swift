@@ -2,7 +2,8 @@ extension Instant {
   /// `2026-11-23T10:00:00.000Z` (RFC 3339, always UTC with milliseconds).
   package var rfc3339: String {
     let days = floorDivide(milliseconds, 86_400_000)
-    let rest = Int(milliseconds - days * 86_400_000)
+    let remainder = Int(milliseconds % 86_400_000)
+    let rest = remainder < 0 ? remainder + 86_400_000 : remainder
     let (year, month, day) = civil(fromDays: days)
     func pad(_ value: Int, _ width: Int) -> String {
       let text = String(value)

@@ -4,18 +4,23 @@ extension PlanDefinition {
   package static let stageCountMax = 30
   package static let listCountMax = 10_000
   package static let nameLengthMax = 128
+  /// Levels of objects and lists in a value; answers put some around it.
+  package static let valueDepthMax = 32
 
   /// Reads a plan file. Errors carry line, column and path, and say what to write instead.
-  package init(_ document: Document) throws(DocumentError) {
-    var file = try ObjectReader(document)
+  ///
+  /// `isStored` reads back what was accepted before: only what evaluation stands on is asked of it,
+  /// and not what a file has to keep to.
+  package init(_ document: Document, isStored: Bool = false) throws(DocumentError) {
+    var file = try ObjectReader(document, isStored: isStored)
     let feature = try file.requiredText("feature")
-    guard isName(feature) else {
+    guard file.isStored || isName(feature) else {
       throw file.error("feature", "A feature key is 1–128 of a–z A–Z 0–9 . _ - (no leading dot).")
     }
     self.init(feature: feature)
     description = try file.text("description") ?? ""
     if let salt = try file.text("salt") {
-      guard !salt.isEmpty, salt.utf8.count <= 256 else {
+      guard file.isStored || (1...256).contains(salt.utf8.count) else {
         throw file.error("salt", "A salt is 1–256 bytes; leave it out to use the feature key.")
       }
       self.salt = salt
@@ -23,13 +28,16 @@ extension PlanDefinition {
     eligible = try rules(&file, "eligible")
     forceOn = try users(&file, "force_on")
     forceOff = try users(&file, "force_off")
-    if let both = Set(forceOn).intersection(forceOff).min() {
+    if !file.isStored, let both = Set(forceOn).intersection(forceOff).min() {
       throw file.error("force_off", "\(quoted(both)) is also in force_on; keep one.")
     }
     holdout = try share(&file, "holdout") ?? .none
     if let stages = try file.list("stages") { self.stages = try decodeStages(stages, file) }
     advance = try file.choice("advance") ?? .manual
-    if let guards = try file.list("guards") { self.guards = try guards.map(Guard.init) }
+    if let guards = try file.list("guards") {
+      self.guards = []
+      for item in guards { self.guards.append(try Guard(item, isStored: isStored)) }
+    }
     if var rollback = try file.object("rollback") {
       rollbackTarget = try rollback.choice("to") ?? .previous
       cooldown = try time(&rollback, "cooldown") ?? cooldown
@@ -46,6 +54,17 @@ extension PlanDefinition {
     }
     values = try decodeValues(&file)
     try file.finish()
+  }
+}
+
+extension Document {
+  /// Lists and objects within one another: 0 for a scalar.
+  fileprivate var depth: Int {
+    switch value {
+    case .null, .bool, .number, .string: 0
+    case .array(let elements): 1 + (elements.map(\.depth).max() ?? 0)
+    case .object(let members): 1 + (members.map(\.value.depth).max() ?? 0)
+    }
   }
 }
 
@@ -92,6 +111,7 @@ private func onOff(_ reader: inout ObjectReader, _ key: String) throws(DocumentE
 
 private func users(_ reader: inout ObjectReader, _ key: String) throws(DocumentError) -> [String] {
   let users = try reader.texts(key) ?? []
+  guard !reader.isStored else { return users }
   guard users.count <= PlanDefinition.listCountMax else {
     throw reader.error(key, "At most \(PlanDefinition.listCountMax) users; use a cohort for more.")
   }
@@ -103,28 +123,36 @@ private func users(_ reader: inout ObjectReader, _ key: String) throws(DocumentE
 
 private func rules(_ reader: inout ObjectReader, _ key: String) throws(DocumentError) -> [Rule]? {
   guard let list = try reader.list(key) else { return nil }
-  guard !list.isEmpty else {
+  guard reader.isStored || !list.isEmpty else {
     throw reader.error(
       key, "An empty list would match nobody; name a rule, or leave \(key) out.")
   }
-  guard list.count <= 100 else { throw reader.error(key, "At most 100 rules.") }
+  guard reader.isStored || list.count <= 100 else {
+    throw reader.error(key, "At most 100 rules.")
+  }
+  return try decodeRules(list, depth: 0, reader)
+}
+
+private func decodeRules(
+  _ list: [(element: Document, path: String)], depth: Int, _ reader: ObjectReader
+) throws(DocumentError) -> [Rule] {
   var rules: [Rule] = []
-  for (element, path) in list { rules.append(try decodeRule(element, path, depth: 0)) }
+  for (element, path) in list {
+    rules.append(try decodeRule(element, path, depth: depth, isStored: reader.isStored))
+  }
   return rules
 }
 
 private func decodeRule(
-  _ document: Document, _ path: String, depth: Int
+  _ document: Document, _ path: String, depth: Int, isStored: Bool
 ) throws(DocumentError) -> Rule {
-  var reader = try ObjectReader(document, path: path)
+  var reader = try ObjectReader(document, path: path, isStored: isStored)
   if let all = try reader.list("all") {
     try reader.finish()
-    guard !all.isEmpty, all.count <= 100, depth < 4 else {
+    guard isStored || !all.isEmpty && all.count <= 100 && depth < 4 else {
       throw reader.error("all", "Expected 1–100 rules, nested at most 4 deep.")
     }
-    var rules: [Rule] = []
-    for (element, path) in all { rules.append(try decodeRule(element, path, depth: depth + 1)) }
-    return .all(rules)
+    return .all(try decodeRules(all, depth: depth + 1, reader))
   }
   let attribute = try reader.requiredText("attribute")
   var found: [Rule.Condition] = []
@@ -176,7 +204,7 @@ private func literals(
   _ reader: inout ObjectReader, _ key: String
 ) throws(DocumentError) -> [AttributeValue]? {
   guard let list = try reader.list(key) else { return nil }
-  guard !list.isEmpty, list.count <= 1000 else {
+  guard reader.isStored || (1...1000).contains(list.count) else {
     throw reader.error(key, "Expected 1–1000 values; an empty list would match nobody.")
   }
   var literals: [AttributeValue] = []
@@ -197,7 +225,8 @@ private func parts(
   guard let value = reader.optional(key) else { return nil }
   let texts: [String]
   if let text = value.scalarText { texts = [text] } else { texts = try reader.texts(key) ?? [] }
-  guard !texts.isEmpty, texts.count <= 1000, texts.allSatisfy({ !$0.isEmpty }) else {
+  guard reader.isStored || (1...1000).contains(texts.count) && texts.allSatisfy({ !$0.isEmpty })
+  else {
     throw reader.error(key, "Expected text that is not empty, or a list of such.")
   }
   return texts
@@ -218,12 +247,12 @@ extension AttributeValue {
 private func decodeStages(
   _ list: [(element: Document, path: String)], _ file: ObjectReader
 ) throws(DocumentError) -> [Stage] {
-  guard !list.isEmpty, list.count <= PlanDefinition.stageCountMax else {
+  guard !list.isEmpty, file.isStored || list.count <= PlanDefinition.stageCountMax else {
     throw file.error("stages", "Expected 1–\(PlanDefinition.stageCountMax) stages.")
   }
   var stages: [Stage] = []
   for (element, path) in list {
-    let (stage, reader) = try decodeStage(element, path)
+    let (stage, reader) = try decodeStage(element, path, isStored: file.isStored)
     if stages.contains(where: { $0.name == stage.name }) {
       throw reader.error("name", "Two stages are named \(quoted(stage.name)).")
     }
@@ -241,17 +270,17 @@ private func decodeStages(
 }
 
 private func decodeStage(
-  _ document: Document, _ path: String
+  _ document: Document, _ path: String, isStored: Bool
 ) throws(DocumentError) -> (Stage, ObjectReader) {
-  var reader = try ObjectReader(document, path: path)
+  var reader = try ObjectReader(document, path: path, isStored: isStored)
   var stage = Stage(name: try reader.requiredText("name"))
-  guard isName(stage.name), stage.name != "off", stage.name != "none" else {
+  guard isStored || isName(stage.name) && stage.name != "off" && stage.name != "none" else {
     throw reader.error(
       "name", "A stage name is 1–128 of a–z A–Z 0–9 . _ - and not off or none.")
   }
   stage.rules = try rules(&reader, "rules") ?? []
   stage.cohort = try reader.text("cohort")
-  if let cohort = stage.cohort, !isName(cohort) {
+  if let cohort = stage.cohort, !isStored, !isName(cohort) {
     throw reader.error("cohort", "A cohort name is 1–128 of a–z A–Z 0–9 . _ -")
   }
   stage.percent = try share(&reader, "percent")
@@ -259,7 +288,7 @@ private func decodeStage(
   stage.approvals = try reader.int("approvals", in: 0...10) ?? 0
   stage.preset = try reader.choice("preset")
   try reader.finish()
-  guard !stage.rules.isEmpty || stage.cohort != nil || stage.percent != nil else {
+  guard isStored || !stage.rules.isEmpty || stage.cohort != nil || stage.percent != nil else {
     throw DocumentError(
       "Stage \(quoted(stage.name)) has no audience and would match nobody; "
         + "give it rules, a cohort or a percent.", at: document.position, path: path)
@@ -274,8 +303,13 @@ private func decodeValues(
   let values = PlanDefinition.Values(
     on: try reader.required("on"), off: try reader.required("off"))
   try reader.finish()
-  guard values.on.kind == values.off.kind, values.on.array == nil else {
+  guard file.isStored || values.on.kind == values.off.kind && values.on.array == nil else {
     throw file.error("values", "on and off must both be text, numbers, booleans or objects.")
+  }
+  guard file.isStored || max(values.on.depth, values.off.depth) <= PlanDefinition.valueDepthMax
+  else {
+    throw file.error(
+      "values", "A value nests at most \(PlanDefinition.valueDepthMax) levels deep; flatten it.")
   }
   return values
 }

@@ -15,6 +15,11 @@ package struct PlanDefinition: Sendable, Equatable {
   package struct Values: Sendable, Equatable {
     package var on: Document
     package var off: Document
+
+    package init(on: Document, off: Document) {
+      self.on = on
+      self.off = off
+    }
   }
 
   package var feature: String

@@ -30,13 +30,13 @@ package struct Share: Sendable, Hashable, Comparable {
 
 /// Reads a non-negative decimal such as `12.5` as an integer count of `10^-decimals`; spaces around
 /// it are allowed, signs, exponents and further decimals are not.
-func parseFixed(_ text: Substring, decimals: Int) -> Int? {
+func parseFixed(_ text: Substring, decimals: Int, digitsMax: Int = 12) -> Int? {
   var text = text
   while text.first == " " { text.removeFirst() }
   while text.last == " " { text.removeLast() }
   let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
   let fraction = parts.count == 2 ? parts[1] : ""
-  guard !parts[0].isEmpty, parts[0].count <= 12, fraction.count <= decimals,
+  guard !parts[0].isEmpty, parts[0].count <= digitsMax, fraction.count <= decimals,
     parts.count == 1 || !fraction.isEmpty,
     (parts[0] + fraction).utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 })
   else { return nil }

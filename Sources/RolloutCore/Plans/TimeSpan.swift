@@ -1,8 +1,16 @@
-/// A length of time in whole milliseconds, `0...` about 292 million years.
+/// A length of time in whole milliseconds, from none to about 191,000 years: every one of them can
+/// be written and read back.
 package struct TimeSpan: Sendable, Hashable, Comparable {
+  /// Ten million weeks.
+  package static let longest = TimeSpan(milliseconds: millisecondsMax)
+  private static let millisecondsMax: Int64 = 6_048_000_000_000_000
+
   package let milliseconds: Int64
 
-  package init(milliseconds: Int64) { self.milliseconds = max(milliseconds, 0) }
+  /// Clamped into what there is.
+  package init(milliseconds: Int64) {
+    self.milliseconds = min(max(milliseconds, 0), Self.millisecondsMax)
+  }
 
   package static let zero = TimeSpan(milliseconds: 0)
   package static func seconds(_ count: Int64) -> TimeSpan { .init(milliseconds: count * 1000) }
@@ -22,9 +30,11 @@ package struct TimeSpan: Sendable, Hashable, Comparable {
     let digits = text.prefix { $0.isNumber || $0 == "." }
     let suffix = text.dropFirst(digits.count)
     guard let unit = Self.units.first(where: { $0.suffix == suffix }),
-      let thousandths = parseFixed(digits, decimals: 3), thousandths <= 10_000_000_000
+      let thousandths = parseFixed(digits, decimals: 3, digitsMax: 16)
     else { return nil }
-    self.init(milliseconds: Int64(thousandths) * unit.milliseconds / 1000)
+    let (product, isTooLong) = Int64(thousandths).multipliedReportingOverflow(by: unit.milliseconds)
+    guard !isTooLong, product / 1000 <= Self.millisecondsMax else { return nil }
+    self.init(milliseconds: product / 1000)
   }
 
   /// The shortest exact form: `7d`, `90m`, `1500ms`.
@@ -69,12 +79,16 @@ package struct Instant: Sendable, Hashable, Comparable {
 
   package static func < (a: Instant, b: Instant) -> Bool { a.milliseconds < b.milliseconds }
 
+  /// Stops at the last moment there is.
   package static func + (a: Instant, b: TimeSpan) -> Instant {
-    Instant(milliseconds: a.milliseconds &+ b.milliseconds)
+    let (sum, overflow) = a.milliseconds.addingReportingOverflow(b.milliseconds)
+    return Instant(milliseconds: overflow ? Int64.max : sum)
   }
 
   /// Zero when `earlier` is later: a clock that jumped back never shortens a wait.
   package func since(_ earlier: Instant) -> TimeSpan {
-    TimeSpan(milliseconds: milliseconds &- earlier.milliseconds)
+    let (difference, overflow) = milliseconds.subtractingReportingOverflow(earlier.milliseconds)
+    guard overflow else { return TimeSpan(milliseconds: difference) }
+    return self > earlier ? .longest : .zero
   }
 }

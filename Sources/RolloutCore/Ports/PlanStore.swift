@@ -5,11 +5,17 @@ import DocumentKit
 /// Promises: a returned `commit` survives kill -9 and power loss; versions of a feature are 1..n,
 /// each once; an event and its version are written together or not at all.
 package protocol PlanStore: Sendable {
-  /// Every plan at its current version, in no order. Throws `StoreError`.
-  func loadPlans() async throws -> [Plan]
+  /// Every plan at its current version, in no order. Throws `StoreError`; a plan that cannot be
+  /// read is no error, the others are there all the same.
+  func loadPlans() async throws -> LoadedPlans
+
+  /// One plan at its current version, read anew; nil when there is none. Throws `StoreError`.
+  func loadPlan(_ feature: String) async throws -> LoadedPlan?
 
   /// Writes the change if the stored version is exactly the one before it (none for version 1).
-  /// Throws `StoreError.stale` when someone else was first, and nothing is written then.
+  /// Throws `StoreError.stale` when someone else was first, and `unreadable` for a plan that would
+  /// not be read back as it is; nothing is written then. After `unavailable` nobody knows: what is
+  /// stored has to be read again.
   func commit(_ change: Lifecycle.Change, answer: StoredAnswer?) async throws -> StoredEvent
 
   /// A plan's history, newest first, older than `before` (an event id; nil from the newest on).
@@ -20,6 +26,89 @@ package protocol PlanStore: Sendable {
 
   /// The answer kept for an idempotency key that has not expired.
   func answer(scope: String, key: String, now: Instant) async throws -> StoredAnswer?
+}
+
+/// A plan as it was found.
+package enum LoadedPlan: Sendable, Equatable {
+  case readable(Plan)
+  case unreadable(UnreadablePlan)
+}
+
+/// All plans as they were found.
+package struct LoadedPlans: Sendable, Equatable {
+  package var readable: [Plan]
+  package var unreadable: [UnreadablePlan]
+
+  package init(readable: [Plan] = [], unreadable: [UnreadablePlan] = []) {
+    self.readable = readable
+    self.unreadable = unreadable
+  }
+
+  package init(_ plans: [LoadedPlan]) {
+    self.init()
+    for plan in plans {
+      switch plan {
+      case .readable(let plan): readable.append(plan)
+      case .unreadable(let plan): unreadable.append(plan)
+      }
+    }
+  }
+}
+
+/// A stored plan that this program cannot read. Its feature serves nobody until a person has
+/// written it anew.
+package struct UnreadablePlan: Sendable, Equatable {
+  package var feature: String
+  package var version: Int
+  /// As the version's own columns say.
+  package var status: Plan.Status
+  package var stage: String
+  /// What the reader said.
+  package var why: String
+  /// The newest version before it that can be read: it shows what the feature was, and what its
+  /// users get while they do not have it.
+  package var before: Plan?
+
+  package init(
+    feature: String, version: Int, status: Plan.Status, stage: String, why: String, before: Plan?
+  ) {
+    self.feature = feature
+    self.version = version
+    self.status = status
+    self.stage = stage
+    self.why = why
+    self.before = before
+  }
+
+  /// What stands in its place: killed, at its version.
+  package func placeholder(at now: Moment) -> Plan {
+    var plan = before ?? Plan(PlanDefinition(feature: feature), at: now)
+    plan.version = version
+    plan.status = .killed
+    return plan
+  }
+
+  /// The definition that replaces it, at the next version: killed at the stage it had, so that
+  /// nobody is served before a person resumes it; a draft again where that stage is not in it.
+  package func replaced(by definition: PlanDefinition, at now: Moment) -> Plan {
+    var plan = Plan(definition, at: before.map { Moment($0.createdAt) } ?? now)
+    plan.version = version + 1
+    plan.updatedAt = now
+    if status == .archived {
+      plan.status = .archived
+    } else if status != .draft {
+      if let index = definition.stages.firstIndex(where: { $0.name == stage }) {
+        plan.status = .killed
+        plan.stageIndex = index
+        plan.stageEnteredAt = now
+      } else if stage == "off" {
+        plan.status = .killed
+        plan.stageIndex = -1
+        plan.stageEnteredAt = now
+      }
+    }
+    return plan
+  }
 }
 
 /// An event with the id the store gave it; ids grow in commit order.
@@ -64,6 +153,8 @@ package enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
   case unavailable(String)
   /// The file cannot be used; a person must look.
   case corrupt(String)
+  /// What was to be stored would not be read back as it is: nothing was written.
+  case unreadable(String)
 
   package var description: String {
     switch self {
@@ -72,6 +163,7 @@ package enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     case .notFound(let what): "\(what) does not exist"
     case .unavailable(let why): "the database is not available: \(why)"
     case .corrupt(let why): "the database cannot be used: \(why)"
+    case .unreadable(let what): "it would not be read back as it is: \(what)"
     }
   }
 }

@@ -2,21 +2,46 @@ import RolloutAPI
 import RolloutCore
 
 /// The one place where plans change: loads, decides through `Lifecycle`, commits, publishes.
+///
+/// Memory follows the file. What could not be written is read again before anything else is done
+/// with it, and what lowers exposure is in force before it is written, as
+/// `PlanController+Durability` has it.
 actor PlanController {
-  private var plans: [String: Plan] = [:]
+  var plans: [String: Plan] = [:]
   private var compiled: [String: CompiledPlan] = [:]
-  private var cohorts: [String: ByteSet] = [:]
+  var cohorts: [String: ByteSet] = [:]
   private var revision = 0
-  /// Plans being changed, each with those who wait to change it next.
-  private var waiters: [String: [CheckedContinuation<Void, Never>]] = [:]
-  private let planStore: any PlanStore
-  private let cohortStore: any CohortStore
+  /// Plans and cohorts being changed, each with those who wait to change it next.
+  private var waiters: [Subject: [CheckedContinuation<Void, Never>]] = [:]
+  /// Plans whose stored form cannot be read, by feature; a placeholder stands among the plans.
+  var unreadable: [String: UnreadablePlan] = [:]
+  /// Changes that are in force and not on disk yet, oldest first, by feature.
+  var unwritten: [String: [Unwritten]] = [:]
+  /// Members that left and are still on disk, by cohort.
+  var unwrittenRemovals: [String: Set<String>] = [:]
+  /// What may be on disk otherwise than in memory: a write failed, and nothing could be read since.
+  var uncertain: Set<Subject> = []
+  let planStore: any PlanStore
+  let cohortStore: any CohortStore
   private let box: SnapshotBox
-  private let clock: any SteadyClock
-  private let ledger: OutcomeLedger
-  private let hub: EventHub
+  let clock: any SteadyClock
+  let ledger: OutcomeLedger
+  let hub: EventHub
   /// Told of every event once it is committed.
-  private let committed: @Sendable (PlanEvent) -> Void
+  let committed: @Sendable (PlanEvent) -> Void
+  /// Told how a thing does, by its name in `/readyz`; nil is well.
+  let note: @Sendable (_ what: String, _ trouble: String?) -> Void
+
+  /// What changes one step after the other.
+  enum Subject: Hashable {
+    case plan(String)
+    case cohort(String)
+  }
+
+  struct Unwritten {
+    var change: Lifecycle.Change
+    var answer: StoredAnswer?
+  }
 
   /// A failed `If-Match`: the plan as it is now.
   struct Stale: Error {
@@ -33,11 +58,14 @@ actor PlanController {
     var stored: StoredEvent?
     /// Gates that a person's advance passed although they were not open.
     var warnings: [String] = []
+    /// False while the change is in force and could not be written.
+    var isDurable = true
   }
 
   init(
     planStore: any PlanStore, cohortStore: any CohortStore, box: SnapshotBox,
     clock: any SteadyClock, ledger: OutcomeLedger, hub: EventHub,
+    note: @escaping @Sendable (_ what: String, _ trouble: String?) -> Void = { _, _ in },
     committed: @escaping @Sendable (PlanEvent) -> Void = { _ in }
   ) async throws {
     self.planStore = planStore
@@ -46,13 +74,12 @@ actor PlanController {
     self.clock = clock
     self.ledger = ledger
     self.hub = hub
+    self.note = note
     self.committed = committed
     cohorts = try await cohortStore.loadCohorts()
-    for plan in try await planStore.loadPlans() {
-      plans[plan.feature] = plan
-      compile(plan)
-      ledger.follow(plan)
-    }
+    let loaded = try await planStore.loadPlans()
+    for plan in loaded.readable { take(plan) }
+    for plan in loaded.unreadable { takeUnreadable(plan) }
     publish()
   }
 
@@ -87,7 +114,10 @@ actor PlanController {
   func view(_ plan: Plan, warnings: [String] = []) -> PlanView {
     var context = CommandContext(actor: .monitor, reason: "", now: clock.moment)
     context.health = ledger.gates(plan.feature, now: context.now.steady)
-    return PlanView(plan, context, warnings: warnings)
+    var view = PlanView(plan, context, warnings: warnings)
+    if unwritten[plan.feature] != nil { view.durable = false }
+    view.degraded = degraded(plan.feature)
+    return view
   }
 
   // MARK: Changing
@@ -97,15 +127,20 @@ actor PlanController {
     _ definition: PlanDefinition, expecting version: Int?, actor: Actor, reason: String
   ) async throws -> Done {
     let context = CommandContext(actor: actor, reason: reason, now: clock.moment)
-    await lock(definition.feature)
-    defer { unlock(definition.feature) }
+    let subject = Subject.plan(definition.feature)
+    await lock(subject)
+    defer { unlock(subject) }
     guard let plan = plans[definition.feature] else {
       return try await commit(Lifecycle.create(definition, context), answer: nil)
     }
     // Someone else created it meanwhile.
     guard let version, version == plan.version else { throw Stale(current: plan) }
+    if let unreadable = unreadable[definition.feature] {
+      return try await commit(
+        Lifecycle.replace(unreadable, with: definition, context), answer: nil)
+    }
     guard let change = try Lifecycle.perform(.apply(definition), on: plan, context) else {
-      return Done(plan: plan, stored: nil)
+      return unchanged(plan)
     }
     return try await commit(change, answer: nil)
   }
@@ -116,14 +151,18 @@ actor PlanController {
     _ command: Command, on feature: String, expecting version: Int, _ context: CommandContext,
     answer: (@Sendable (PlanView) throws -> StoredAnswer)? = nil
   ) async throws -> Done {
-    await lock(feature)
-    defer { unlock(feature) }
+    await lock(.plan(feature))
+    defer { unlock(.plan(feature)) }
     let plan = try plan(feature)
     guard plan.version == version else { throw Stale(current: plan) }
+    if let unreadable = unreadable[feature] {
+      return try await commit(
+        try Lifecycle.perform(command, onUnreadable: unreadable, context), answer: nil)
+    }
     var context = context
     context.health = ledger.gates(feature, now: context.now.steady)
     guard let change = try Lifecycle.perform(command, on: plan, context) else {
-      return Done(plan: plan, stored: nil)
+      return unchanged(plan)
     }
     // What a person passed over is printed with the result.
     let passed = change.event.kind == .advanced && context.actor.isPerson
@@ -135,54 +174,62 @@ actor PlanController {
     return done
   }
 
+  private func unchanged(_ plan: Plan) -> Done {
+    Done(plan: plan, stored: nil, isDurable: unwritten[plan.feature] == nil)
+  }
+
   private func commit(_ change: Lifecycle.Change, answer: StoredAnswer?) async throws -> Done {
-    let stored = try await planStore.commit(change, answer: answer)
-    plans[change.plan.feature] = change.plan
-    compile(change.plan)
-    ledger.follow(change.plan)
+    let stored: StoredEvent
+    do {
+      try await settle(.plan(change.plan.feature))
+      stored = try await planStore.commit(change, answer: answer)
+    } catch let error as StoreError {
+      return try await recover(from: error, Unwritten(change: change, answer: answer))
+    }
+    take(change.plan)
     publish()
-    hub.publish(.event(stored))
-    committed(change.event)
+    tell(stored)
     return Done(plan: change.plan, stored: stored)
   }
 
-  // MARK: One change of a plan at a time
-
-  /// The actor may be entered again while a commit is on its way to disk; this keeps the next
-  /// change of the same plan waiting until memory and disk agree.
-  private func lock(_ feature: String) async {
-    guard waiters[feature] != nil else {
-      waiters[feature] = []
-      return
-    }
-    await withCheckedContinuation { waiters[feature, default: []].append($0) }
+  func tell(_ stored: StoredEvent) {
+    hub.publish(.event(stored))
+    committed(stored.event)
   }
 
-  private func unlock(_ feature: String) {
-    guard var queue = waiters[feature], !queue.isEmpty else {
-      waiters[feature] = nil
+  /// Makes a readable plan the one that counts; `publish` makes it served.
+  func take(_ plan: Plan) {
+    plans[plan.feature] = plan
+    if unreadable.removeValue(forKey: plan.feature) != nil { note("plan:\(plan.feature)", nil) }
+    compile(plan)
+    ledger.follow(plan)
+  }
+
+  // MARK: One change of a plan or cohort at a time
+
+  /// The actor may be entered again while a commit is on its way to disk; this keeps the next
+  /// change of the same plan or cohort waiting until memory and disk agree.
+  func lock(_ subject: Subject) async {
+    guard waiters[subject] != nil else {
+      waiters[subject] = []
+      return
+    }
+    await withCheckedContinuation { waiters[subject, default: []].append($0) }
+  }
+
+  func unlock(_ subject: Subject) {
+    guard var queue = waiters[subject], !queue.isEmpty else {
+      waiters[subject] = nil
       return
     }
     let next = queue.removeFirst()
-    waiters[feature] = queue
+    waiters[subject] = queue
     next.resume()
   }
 
-  // MARK: Cohorts
+  // MARK: Serving
 
-  func add(_ users: [String], to cohort: String) async throws {
-    try await cohortStore.add(users, to: cohort, at: clock.now)
-    for user in users { cohorts[cohort, default: ByteSet()].insert(user) }
-    recompile(using: cohort)
-  }
-
-  func remove(_ user: String, from cohort: String) async throws {
-    try await cohortStore.remove(user, from: cohort)
-    cohorts[cohort]?.remove(user)
-    recompile(using: cohort)
-  }
-
-  private func recompile(using cohort: String) {
+  func recompile(using cohort: String) {
     for plan in plans.values where plan.uses(cohort) { compile(plan) }
     publish()
   }
@@ -191,7 +238,7 @@ actor PlanController {
     compiled[plan.feature] = CompiledPlan(plan) { cohorts[$0] ?? ByteSet() }
   }
 
-  private func publish() {
+  func publish() {
     revision += 1
     box.publish(Snapshot(plans: Array(compiled.values), revision: revision))
   }

@@ -20,6 +20,11 @@ extension Problem {
       self.init(
         .notFound, "There is no feature \(quoted(unknown.feature)); apply a plan for it first.")
     case StoreError.alreadyExists(let what): self.init(.alreadyExists, "\(what) already exists.")
+    case StoreError.unreadable(let what):
+      self.init(
+        .invalidPlan,
+        "The plan was not taken, for \(what). Nothing was changed; write that part in another way, "
+          + "and please report this.")
     case StoreError.notFound(let what): self.init(.notFound, "\(what) does not exist.")
     case let error as StoreError:
       self.init(.unavailable, "\(error). Nothing was changed; try again.")

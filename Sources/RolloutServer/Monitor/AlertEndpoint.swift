@@ -120,14 +120,17 @@ struct AlertEndpoint: Sendable {
 
   private func handle(_ received: Received, _ principal: Principal) async throws -> AlertResult {
     let alert = received.alert
-    let (stored, isRepeat) = try await store.record(alert)
-    func result(_ acted: Bool, _ why: String?) -> AlertResult {
+    let recording = await record(alert)
+    func result(_ acted: Bool, _ why: String?, isDurable: Bool = true) -> AlertResult {
       AlertResult(
         id: received.id, feature: alert.feature, action: alert.action.rawValue, acted: acted,
-        why: why)
+        why: why, durable: isDurable ? nil : false)
     }
     // Recorded before a crash and never judged: then this repeat is the first chance to act.
-    if isRepeat, stored.acted != nil { return result(false, "repeat") }
+    if case .success(let known) = recording, known.isRepeat, known.stored.acted != nil {
+      return result(false, "repeat")
+    }
+    var isDurable = true
     let why: String?
     if received.isResolved {
       why = "resolved"
@@ -136,15 +139,30 @@ struct AlertEndpoint: Sendable {
     } else if !principal.may(use: alert.feature) {
       why = "unknown feature"
     } else {
-      why = try await act(alert)
+      why = try await act(alert, &isDurable)
     }
-    try await store.judge(id: stored.id, acted: why == nil, why: why)
-    return result(why == nil, why)
+    guard case .success(let (stored, _)) = recording else {
+      // What only takes away did not wait for the disk. What did nothing is to be sent again.
+      if why == nil { return result(true, nil, isDurable: false) }
+      _ = try recording.get()
+      return result(false, why)
+    }
+    do { try await store.judge(id: stored.id, acted: why == nil, why: why) } catch {
+      guard why == nil else { throw error }
+      isDurable = false
+    }
+    return result(why == nil, why, isDurable: isDurable)
+  }
+
+  private func record(
+    _ alert: Alert
+  ) async -> Result<(stored: StoredAlert, isRepeat: Bool), any Error> {
+    do { return .success(try await store.record(alert)) } catch { return .failure(error) }
   }
 
   /// Carries the alert out; the reason when it does not apply. A change that comes in between is
   /// looked at again.
-  private func act(_ alert: Alert) async throws -> String? {
+  private func act(_ alert: Alert, _ isDurable: inout Bool) async throws -> String? {
     for _ in 0..<5 {
       guard let plan = await controller.planIfAny(alert.feature) else { return "unknown feature" }
       guard plan.isServing else { return "not serving" }
@@ -167,8 +185,9 @@ struct AlertEndpoint: Sendable {
       let context = CommandContext(
         actor: .alert(alert.name), reason: alert.reason, now: clock.moment)
       do {
-        _ = try await controller.perform(
+        let done = try await controller.perform(
           command, on: plan.feature, expecting: plan.version, context)
+        isDurable = done.isDurable
         return nil
       } catch is PlanController.Stale { continue }
     }

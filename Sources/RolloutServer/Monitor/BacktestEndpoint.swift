@@ -43,7 +43,8 @@ struct BacktestEndpoint: Sendable {
       var reader = try ObjectReader(
         request.body.isEmpty ? .object([:]) : try JSONReader.read(request.body))
       if let guards = try reader.list("guards") {
-        plan.definition.guards = try guards.map(Guard.init)
+        plan.definition.guards = []
+        for item in guards { plan.definition.guards.append(try Guard(item)) }
       }
       if let preset: Preset = try reader.choice("preset") {
         plan.definition.preset = preset

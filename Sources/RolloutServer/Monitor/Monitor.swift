@@ -62,6 +62,7 @@ final class Monitor: Sendable {
 
   /// One round over all plans that are due.
   func look() async {
+    await controller.repair()
     let now = clock.moment
     noteTraffic(now.steady)
     for assessment in ledger.assess(now: now.steady) {
@@ -112,7 +113,7 @@ final class Monitor: Sendable {
       let done = try await controller.perform(
         command, on: plan.feature, expecting: plan.version, context)
       readiness.note("monitor:\(plan.feature)", nil, log)
-      guard done.stored != nil else { return }
+      guard done.stored != nil || !done.isDurable else { return }
       log.notice(
         "monitor acted",
         ["feature": plan.feature, "stage": done.plan.stageName, "why": context.reason])

@@ -89,8 +89,8 @@ struct CohortEndpoint: Sendable {
     try check(request.parameters[1])
     let cohort = try name(request)
     try await check(cohort, isIn: request)
-    try await controller.remove(request.parameters[1], from: cohort)
-    return .noContent
+    let isDurable = await controller.remove(request.parameters[1], from: cohort)
+    return isDurable ? .noContent : .json(.object(["durable": .bool(false)]), status: 202)
   }
 
   /// NDJSON (`"id"` or `{"user":"id"}` a line) or CSV (the first column, a `user` header allowed).

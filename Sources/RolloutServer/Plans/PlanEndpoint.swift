@@ -66,6 +66,13 @@ struct PlanEndpoint: Sendable {
       headers: [("ETag", "\"\(plan.version)\"")])
   }
 
+  /// 202 says that it is done, and not on disk yet.
+  private func answer(
+    _ done: PlanController.Done, status: Int = 200
+  ) async throws -> HTTPResponse {
+    try await answer(done.plan, status: done.isDurable ? status : 202, warnings: done.warnings)
+  }
+
   private func events(_ request: APIRequest) async throws -> HTTPResponse {
     try request.allowQuery("after", "limit")
     let plan = try await plan(request)
@@ -139,7 +146,9 @@ struct PlanEndpoint: Sendable {
     let definition = try definition(request)
     let existing = await controller.planIfAny(feature)
     if try request.queryValue("dry_run") == "true" {
-      return try dryRun(definition, existing)
+      // What cannot be read cannot be compared with either.
+      let readable = await controller.isUnreadable(feature) ? nil : existing
+      return try dryRun(definition, readable)
     }
     var expected: Int?
     if existing == nil {
@@ -157,7 +166,7 @@ struct PlanEndpoint: Sendable {
     }
     let done = try await controller.apply(
       definition, expecting: expected, actor: request.principal.actor, reason: "applied")
-    return try await answer(done.plan, status: existing == nil ? 201 : 200)
+    return try await answer(done, status: existing == nil ? 201 : 200)
   }
 
   private func dryRun(_ definition: PlanDefinition, _ existing: Plan?) throws -> HTTPResponse {
@@ -192,7 +201,7 @@ struct PlanEndpoint: Sendable {
     guard let key = try request.idempotencyKey() else {
       let done = try await controller.perform(
         command, on: plan.feature, expecting: version, context)
-      return try await answer(done.plan, warnings: done.warnings)
+      return try await answer(done)
     }
     let scope = "\(name) \(plan.feature) \(context.actor.text)"
     let hash = Digest.sha256(Array("\(version) ".utf8) + request.body)
@@ -212,7 +221,7 @@ struct PlanEndpoint: Sendable {
         scope: scope, key: key, requestHash: hash,
         answer: String(decoding: try WireEncoder.json(view), as: UTF8.self), expiresAt: expires)
     }
-    return try await answer(done.plan, warnings: done.warnings)
+    return try await answer(done)
   }
 }
 

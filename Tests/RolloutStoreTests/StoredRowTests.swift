@@ -1,0 +1,80 @@
+import RolloutCore
+import RolloutTesting
+import Testing
+
+@testable import RolloutStore
+
+/// Rows of every kind come back from the real files as they were written, whatever they hold.
+@Suite struct StoredRowTests {
+  private let folder = TemporaryFolder()
+
+  private static let texts = [
+    "plain", "\"quoted\" \\", "line\nline\r\n\u{2028}end", "a\u{0}b", "\u{1F600}e\u{301}é",
+    "\u{202E}abc", " ", String(repeating: "long ", count: 100),
+  ]
+
+  private static let times = [Int64.min, -1, 0, 1_800_000_000_000, Int64.max].map {
+    Instant(milliseconds: $0)
+  }
+
+  @Test func `tokens, alerts and members are read back as they were written`() async throws {
+    let store = try Store(DataDirectory(folder.path), now: Samples.start)
+    var random = SeededRandom(seed: 1)
+    func pick<T>(_ values: [T]) -> T { values[random.below(values.count)] }
+    var tokens: [String: TokenRecord] = [:]
+    var members: Set<String> = []
+    for number in 0..<200 {
+      let features: Set<String>? = pick([nil, [], ["a"], ["a", "b.c-d_e"], Set(Self.texts)])
+      let token = TokenRecord(
+        id: "id\(number)", name: "n\(number)",
+        secretHash: (0..<32).map { _ in UInt8(random.below(256)) },
+        scopes: Set(Scope.allCases.filter { _ in random.chance(0.5) }), features: features,
+        createdAt: pick(Self.times), expiresAt: pick([nil] + Self.times))
+      try await store.insert(token)
+      tokens[token.id] = token
+      let alert = Alert(
+        dedupeKey: "\(number) \(pick(Self.texts))", name: pick(Self.texts),
+        feature: pick(Self.texts), action: pick(Alert.Action.allCases), reason: pick(Self.texts),
+        startsAt: pick(Self.times), receivedAt: pick(Self.times))
+      let recorded = try await store.record(alert)
+      #expect(recorded.stored.alert == alert)
+      let user = "\(number)\(pick(Self.texts))"
+      try await store.add([user], to: "c", at: pick(Self.times))
+      members.insert(user)
+    }
+    for token in try await store.loadTokens() { #expect(token == tokens[token.id]) }
+    #expect(Set(try await store.members(of: "c", after: nil, limit: 1000)) == members)
+    await store.close()
+  }
+
+  @Test func `jobs are read back as they were written`() async throws {
+    let store = try JobDatabase(DataDirectory(folder.path), now: Samples.start)
+    var random = SeededRandom(seed: 2)
+    func pick<T>(_ values: [T]) -> T { values[random.below(values.count)] }
+    for number in 0..<200 {
+      let job = Job(
+        id: "job\(number)", feature: pick(Self.texts), app: pick(Self.texts),
+        user: pick([nil] + Self.texts.map { $0 }),
+        request: (0..<random.below(300)).map { _ in UInt8(random.below(256)) },
+        createdAt: pick(Self.times), expiresAt: pick(Self.times))
+      _ = try await store.add(job, nil)
+      #expect(try await store.job(job.id) == job)
+    }
+    await store.close()
+  }
+
+  @Test func `a limit of a token that cannot be read lets it do nothing`() async throws {
+    let store = try Store(DataDirectory(folder.path), now: Samples.start)
+    try await store.insert(
+      TokenRecord(
+        id: "a", name: "a", secretHash: [UInt8](repeating: 1, count: 32), scopes: [.evaluate],
+        features: ["x"], createdAt: Samples.start, expiresAt: nil))
+    await store.close()
+    let file = try Connection(path: "\(folder.path)/rollout.db", durability: .normal)
+    try file.execute("UPDATE token SET features_json = '[\"x\"'")
+    file.close()
+    let again = try Store(DataDirectory(folder.path), now: Samples.start)
+    #expect(try await again.loadTokens().first?.features == [])
+    await again.close()
+  }
+}
