@@ -60,6 +60,8 @@ package final class Gateway: Sendable {
   private let providers: [String: any Provider]
   private let gates: [String: ProviderGate]
   private let board: TargetBoard
+  private let room: CallRoom
+  private let client: HTTPClient
   private let jitter: @Sendable () -> Double
   private let clock: any WallClock
   private let observe: @Sendable (AttemptReport) -> Void
@@ -78,9 +80,11 @@ package final class Gateway: Sendable {
     package var isStream: Bool
   }
 
-  /// `jitter` gives numbers in 0..<1 for the pause before a retry.
+  /// `jitter` gives numbers in 0..<1 for the pause before a retry. What `previous` knows of entries
+  /// that have not changed is kept.
   package init(
     _ configuration: GatewayConfiguration, client: HTTPClient, clock: any WallClock,
+    after previous: Gateway? = nil,
     jitter: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) },
     observe: @escaping @Sendable (AttemptReport) -> Void = { _ in }
   ) {
@@ -88,20 +92,43 @@ package final class Gateway: Sendable {
     self.configuration = configuration
     self.jitter = jitter
     self.clock = clock
-    board = TargetBoard(jitter: jitter)
+    self.client = client
+    let board = previous?.board ?? TargetBoard(jitter: jitter)
+    self.board = board
+    let room = previous?.room ?? CallRoom { client.callsMax }
+    self.room = room
+    let before = previous?.configuration
     providers = configuration.providers.mapValues { settings -> any Provider in
+      if let known = previous?.providers[settings.name],
+        before?.providers[settings.name] == settings
+      {
+        return known
+      }
+      board.renew(settings.name)
       switch settings.kind {
-      case .openai: OpenAIProvider(settings: settings, client: client)
-      case .anthropic: AnthropicProvider(settings: settings, client: client)
-      case .echo: EchoProvider(settings)
+      case .openai: return OpenAIProvider(settings: settings, client: client)
+      case .anthropic: return AnthropicProvider(settings: settings, client: client)
+      case .echo: return EchoProvider(settings)
       }
     }
-    let room = CallRoom { client.callsMax }
     gates = configuration.providers.mapValues { settings in
-      ProviderGate(settings, configuration.queue, room: settings.kind == .echo ? nil : room) {
-        clock.now.milliseconds
+      let known = previous?.gates[settings.name]
+      if let known, before?.providers[settings.name] == settings,
+        before?.queue == configuration.queue
+      {
+        return known
       }
+      return ProviderGate(
+        settings, configuration.queue, room: settings.kind == .echo ? nil : room, after: known
+      ) { clock.now.milliseconds }
     }
+  }
+
+  /// One of another configuration that goes on where this one is. Calls under way stay with this
+  /// one, and count there and here.
+  package func reconfigured(_ configuration: GatewayConfiguration) -> Gateway {
+    Gateway(
+      configuration, client: client, clock: clock, after: self, jitter: jitter, observe: observe)
   }
 
   /// Completes a chat. Throws `Exhausted`.

@@ -7,13 +7,13 @@ package struct GatewayConfiguration: Sendable {
     case openai, anthropic, echo
   }
 
-  package struct ProviderKey: Sendable {
-    /// The environment variable that holds it; what people are told.
+  package struct ProviderKey: Sendable, Equatable {
+    /// The environment variable or the file that holds it; what people are told.
     package var name: String
     package var secret: String
   }
 
-  package struct ProviderSettings: Sendable {
+  package struct ProviderSettings: Sendable, Equatable {
     package var name: String
     package var kind: ProviderKind
     package var baseURL = ""
@@ -114,13 +114,13 @@ package struct GatewayConfiguration: Sendable {
     return ["\(target.provider)/\(target.model)"]
   }
 
-  /// Reads the gateway's part of the configuration. `environment` looks up secrets by name.
+  /// Reads the gateway's part of the configuration. `secrets` looks them up by name.
   package init(
-    _ file: inout ObjectReader, environment: (String) -> String?
+    _ file: inout ObjectReader, secrets: SecretSource
   ) throws(DocumentError) {
     if var list = try file.object("providers") {
       for member in list.all() {
-        providers[member.key] = try decodeProvider(member, list.path(to: member.key), environment)
+        providers[member.key] = try decodeProvider(member, list.path(to: member.key), secrets)
       }
     }
     if var list = try file.object("prices") {
@@ -174,7 +174,7 @@ private func perMillion(
 }
 
 private func decodeProvider(
-  _ member: Document.Member, _ path: String, _ environment: (String) -> String?
+  _ member: Document.Member, _ path: String, _ secrets: SecretSource
 ) throws(DocumentError) -> GatewayConfiguration.ProviderSettings {
   var reader = try ObjectReader(member.value, path: path)
   guard let kind: GatewayConfiguration.ProviderKind = try reader.choice("kind") else {
@@ -195,7 +195,7 @@ private func decodeProvider(
     guard settings.baseURL.hasPrefix("http://") || settings.baseURL.hasPrefix("https://") else {
       throw reader.error("base_url", "Expected an http or https URL.")
     }
-    settings.keys = try decodeKeys(&reader, environment)
+    settings.keys = try decodeKeys(&reader, secrets)
   case .echo:
     settings.latency = try span(&reader, "latency") ?? .zero
     if let text = try reader.text("failing") {
@@ -209,29 +209,21 @@ private func decodeProvider(
   return settings
 }
 
-/// `api_key_env`: the name of one environment variable, or a list of them.
+/// `api_key_env` and `api_key_file`: where one key is, or several.
 private func decodeKeys(
-  _ reader: inout ObjectReader, _ environment: (String) -> String?
+  _ reader: inout ObjectReader, _ secrets: SecretSource
 ) throws(DocumentError) -> [GatewayConfiguration.ProviderKey] {
-  let names = try reader.textOrTexts("api_key_env") ?? []
-  guard names.count <= 16, Set(names).count == names.count else {
+  let keys = try secrets.readAll(&reader, "api_key")
+  guard keys.count <= 16, Set(keys.map(\.name)).count == keys.count else {
     throw reader.error("api_key_env", "Expected at most 16 names, each once.")
   }
-  var keys: [GatewayConfiguration.ProviderKey] = []
-  for name in names {
-    guard let secret = environment(name), !secret.isEmpty else {
-      throw reader.error("api_key_env", "The environment variable \(quoted(name)) is not set.")
-    }
-    // A line break at its end would break every call's head.
-    guard secret.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
-      throw reader.error(
-        "api_key_env",
-        "The environment variable \(quoted(name)) holds a space, a line break or what is not ASCII."
-      )
-    }
-    keys.append(.init(name: name, secret: secret))
+  // A line break in it would break every call's head.
+  if let bad = keys.first(where: { !$0.text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } }) {
+    throw reader.error(
+      "api_key_env",
+      "The key in \(quoted(bad.name)) holds a space, a line break or what is not ASCII.")
   }
-  return keys
+  return keys.map { .init(name: $0.name, secret: $0.text) }
 }
 
 private func decodeRoute(

@@ -25,6 +25,8 @@ struct KeyRing: Sendable {
 
   private struct Key: Sendable {
     let name: String
+    /// Tells whether a key of this name is the same one.
+    let secret: String
     var quota: ProviderQuota
     var inFlight = 0
     var requests = 0
@@ -41,9 +43,23 @@ struct KeyRing: Sendable {
   /// Where the search begins, so that keys take turns.
   private var next = 0
 
-  /// `quota` is each key's own.
-  init(names: [String], quota: ProviderQuota) {
-    keys = (names.isEmpty ? [""] : names).map { Key(name: $0, quota: quota) }
+  /// `quota` is each key's own. A key that `previous` had too goes on as it was: resting, or having
+  /// used up what its limits allow, as long as those are the same.
+  init(
+    _ named: [GatewayConfiguration.ProviderKey], quota: ProviderQuota,
+    after previous: KeyRing? = nil
+  ) {
+    let named = named.isEmpty ? [.init(name: "", secret: "")] : named
+    keys = named.map { key in
+      var new = Key(name: key.name, secret: key.secret, quota: quota)
+      let known = previous?.keys.first { $0.name == key.name && $0.secret == key.secret }
+      guard let known else { return new }
+      new.requests = known.requests
+      new.rest = known.rest
+      new.rest?.isProbing = false
+      if known.quota.hasLimits(of: quota) { new.quota = known.quota }
+      return new
+    }
   }
 
   /// The key with the fewest calls under way of those that may take one of about so many tokens.

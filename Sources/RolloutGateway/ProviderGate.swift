@@ -93,6 +93,10 @@ package final class ProviderGate: Sendable {
 
   fileprivate struct State {
     var keys: KeyRing
+    let address: String
+    /// The gate before the provider's entry was changed, while calls that it let in are under way:
+    /// they take room here too.
+    weak var predecessor: ProviderGate?
     var inFlight = 0
     var waiters: [Int: Waiter] = [:]
     var nextWaiter = 0
@@ -102,6 +106,8 @@ package final class ProviderGate: Sendable {
     var isTicking = false
 
     var queued: Int { interactive.count + batch.count }
+    /// With those of the gates before.
+    var allInFlight: Int { inFlight + (predecessor?.allInFlight ?? 0) }
   }
 
   /// Milliseconds between two looks at those who wait; a call that leaves is followed at once.
@@ -119,7 +125,7 @@ package final class ProviderGate: Sendable {
 
   init(
     _ settings: GatewayConfiguration.ProviderSettings, _ queue: GatewayConfiguration.Queue,
-    room: CallRoom? = nil,
+    room: CallRoom? = nil, after predecessor: ProviderGate? = nil,
     wall: @escaping @Sendable () -> Int64
   ) {
     self.wall = wall
@@ -127,22 +133,29 @@ package final class ProviderGate: Sendable {
     inFlightMax = settings.maxInFlight
     queueMax = queue.length
     waitMax = Int(queue.wait.milliseconds)
+    let known = predecessor?.state.withLock { (keys: $0.keys, address: $0.address) }
+    // A key that another server did not take may be taken by this one.
+    let keys = known?.address == settings.baseURL ? known?.keys : nil
     state = Mutex(
       State(
         keys: KeyRing(
-          names: settings.keys.map(\.name),
-          quota: ProviderQuota(requests: settings.requestLimit, tokens: settings.tokenLimit))))
+          settings.keys,
+          quota: ProviderQuota(requests: settings.requestLimit, tokens: settings.tokenLimit),
+          after: keys),
+        address: settings.baseURL, predecessor: predecessor))
   }
 
   package var status: Status {
     state.withLock { state in
       let perMinute = state.keys.perMinute
       return Status(
-        inFlight: state.inFlight, queued: state.queued, rejected: state.rejected,
+        inFlight: state.allInFlight, queued: state.queued, rejected: state.rejected,
         requestsPerMinute: perMinute.requests, tokensPerMinute: perMinute.tokens,
         keys: state.keys.statuses(now: monotonicMilliseconds()))
     }
   }
+
+  private var allInFlight: Int { state.withLock { $0.allInFlight } }
 
   // MARK: Entering
 
@@ -152,7 +165,7 @@ package final class ProviderGate: Sendable {
     let now = monotonicMilliseconds()
     let result = state.withLock { state -> Result<Entry, ProviderFailure> in
       let isOvertaking = caller.isBatch ? state.queued > 0 : !state.interactive.isEmpty
-      if isOvertaking || state.inFlight >= inFlightMax {
+      if isOvertaking || state.allInFlight >= inFlightMax {
         return .failure(.limited(.queue, retryAfter: 1))
       }
       switch state.keys.choose(tokens, now: now) {
@@ -323,7 +336,8 @@ extension ProviderGate.State {
     _ inFlightMax: Int, _ room: CallRoom?, _ now: Int
   ) -> [(waiter: ProviderGate.Waiter, entry: ProviderGate.Entry)] {
     var entered: [(waiter: ProviderGate.Waiter, entry: ProviderGate.Entry)] = []
-    while inFlight < inFlightMax, let number = interactive.first ?? batch.first,
+    let before = allInFlight - inFlight
+    while inFlight + before < inFlightMax, let number = interactive.first ?? batch.first,
       let waiter = waiters[number], case .key(let key) = keys.choose(waiter.tokens, now: now),
       room?.enter() ?? true
     {

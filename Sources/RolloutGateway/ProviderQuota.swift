@@ -34,6 +34,11 @@ struct ProviderQuota: Sendable {
     tokenLimit = tokens
   }
 
+  /// Whether the configuration says the same of both.
+  func hasLimits(of other: ProviderQuota) -> Bool {
+    requestLimit == other.requestLimit && tokenLimit == other.tokenLimit
+  }
+
   /// What keeps a call of about so many tokens waiting; nil when nothing does.
   func shut(_ count: Int, now: Int) -> Shut? {
     var shut: Shut?

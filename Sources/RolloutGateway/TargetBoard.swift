@@ -50,6 +50,16 @@ final class TargetBoard: Sendable {
     }
   }
 
+  /// A provider's entry has changed: what was known of its faults is of another one.
+  func renew(_ provider: String) {
+    state.withLock { state in
+      for model in state.targets[provider, default: [:]].keys {
+        state.targets[provider]?[model]?.breaker = Breaker()
+      }
+      state.retries[provider] = nil
+    }
+  }
+
   func allowsRetry(_ provider: String) -> Bool {
     state.withLock { $0.retries[provider, default: RetryBudget()].allowsRetry }
   }

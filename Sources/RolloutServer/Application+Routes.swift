@@ -15,27 +15,27 @@ extension Application {
     let readiness: Readiness
     let clock: any SteadyClock
     let metrics: MetricsEndpoint
-    let chat: ChatEndpoint
+    let chat: Current<ChatEndpoint>
     let budgets: BudgetEndpoint
     let jobs: JobRunner
-    let alertSecret: WebhookSecret?
-    let hasOpenMetrics: Bool
+    let settings: Current<ServerConfiguration>
 
     /// Every route there is. Made anew for each table.
     var routes: [Route] {
-      DecisionEndpoint.routes + OFREP.routes + chat.routes + budgets.routes + planRoutes
+      DecisionEndpoint.routes + OFREP.routes + ChatEndpoint.routes(chat) + budgets.routes
+        + planRoutes
         + signalRoutes
         + JobEndpoint(chat: chat, store: data.jobs, runner: jobs, clock: clock).routes
         + CaptureEndpoint(store: data.telemetry, clock: clock).routes
         + TokenEndpoint(directory: tokens, clock: clock).routes
-        + [metrics.route(isOpen: { hasOpenMetrics })]
+        + [metrics.route(isOpen: { settings.value.hasOpenMetrics })]
         + OperationsEndpoint(readiness: readiness).routes
     }
 
     private var planRoutes: [Route] {
       PlanEndpoint(
         controller: controller, store: data.control, ledger: ledger, clock: clock,
-        routeNames: Set(chat.gateway.configuration.routes.keys)
+        settings: settings
       ).routes
         + CohortEndpoint(controller: controller, store: data.control).routes
         + BacktestEndpoint(
@@ -48,7 +48,7 @@ extension Application {
     private var signalRoutes: [Route] {
       OutcomeEndpoint(ledger: ledger, box: box, clock: clock).routes
         + AlertEndpoint(
-          controller: controller, store: data.control, clock: clock, secret: alertSecret
+          controller: controller, store: data.control, clock: clock, settings: settings
         ).routes
         + EventEndpoint(hub: hub, store: data.control, outbox: data.control, clock: clock).routes
     }

@@ -31,6 +31,7 @@ final class Application: Sendable {
   private let clockWatch: ClockWatch
   let tokens: TokenDirectory
   private let tokenWatch: TokenWatch
+  private let reloading: Reloading
 
   /// Opens the data, starts listening and watching. Throws `StoreError`, `SystemError`,
   /// `AddressError` or `ConfigurationError`.
@@ -61,7 +62,8 @@ final class Application: Sendable {
     ledger = OutcomeLedger()
     hub = EventHub()
     let client = try HTTPClient()
-    let courier = Self.courier(configuration, data.control, client, clock, log)
+    let settings = Current(configuration)
+    let courier = Self.courier(settings, data.control, client, clock, log)
     let rollbacks = RollbackCounter()
     let controller = try await PlanController(
       planStore: data.control, cohortStore: data.control, box: box, clock: clock, ledger: ledger,
@@ -79,39 +81,41 @@ final class Application: Sendable {
     }
     let ai = AIMetrics()
     let alarm = ProviderAlarm(log: log)
-    let gateway = Gateway(
-      configuration.gateway, client: client, clock: clock,
-      observe: { report in
-        ai.attempted(report)
-        alarm.note(report)
-      })
+    let gateway = Current(
+      Gateway(
+        configuration.gateway, client: client, clock: clock,
+        observe: { report in
+          ai.attempted(report)
+          alarm.note(report)
+        }))
     let loops = (0..<environment.loops).map { _ in LoopMetrics() }
-    let budgets = BudgetEndpoint(
-      budgets: configuration.gateway.budgets, store: data.money, clock: clock)
+    let budgets = BudgetEndpoint(settings: settings, store: data.money, clock: clock)
     let failures = FailedAuthentications(log: log)
+    let reloads = ReloadState(at: clock.now)
     let metrics = MetricsEndpoint(
       ledger: ledger, hub: hub, outbox: data.control,
       gateway: GatewayMetrics(ai: ai, gateway: gateway), budgets: budgets, jobs: data.jobs,
       loops: loops, rollbacks: rollbacks, readiness: readiness,
-      access: AccessMetrics(failures: failures, tokens: tokens, clock: clock), clock: clock,
+      access: AccessMetrics(failures: failures, tokens: tokens, clock: clock),
+      reloads: reloads, clock: clock,
       steps: clockWatch.steps, startedAt: clock.now)
     let purse = Purse(
       budgets: configuration.gateway.budgets, store: data.money, clock: clock, log: log,
       tell: Self.budgetTeller(data.control, hub, clock, log, courier))
-    let chat = ChatEndpoint(
-      gateway: gateway, box: box, ledger: ledger, clock: clock, metrics: metrics, ai: ai,
+    let endpoint = ChatEndpoint(
+      gateway: gateway.value, box: box, ledger: ledger, clock: clock, metrics: metrics, ai: ai,
       purse: purse, limits: RequestLimits(configuration.gateway),
       cache: try await AnswerCache(store: data.telemetry, now: clock.steady),
       captures: CaptureSampler(
         settings: configuration.gateway.capture, store: data.telemetry, log: log))
+    let chat = Current(endpoint)
     jobs = JobRunner(
-      store: data.jobs, settings: configuration.gateway.jobs, clock: clock, log: log,
-      execute: chat.process)
+      store: data.jobs, settings: settings, clock: clock, log: log,
+      execute: { await chat.value.process($0) })
     let parts = Parts(
       data: data, controller: controller, ledger: ledger, hub: hub, tokens: tokens, box: box,
       readiness: readiness, clock: clock, metrics: metrics, chat: chat, budgets: budgets,
-      jobs: jobs, alertSecret: configuration.alertSecret,
-      hasOpenMetrics: configuration.hasOpenMetrics)
+      jobs: jobs, settings: settings)
     routes = parts.routes
     let checked = configuration.authenticates ? tokens : nil
     server = try HTTPServer(
@@ -126,12 +130,16 @@ final class Application: Sendable {
     let monitor = Monitor(
       controller: controller, ledger: ledger, outbox: data.control, hub: hub,
       readiness: readiness, clock: clock, log: log, evaluations: metrics.evaluationTotals,
-      providers: configuration.gateway.firstTarget)
+      providers: { settings.value.gateway.firstTarget($0) })
     let poller = PrometheusPoller(
-      settings: configuration.prometheus, client: client, ledger: ledger, clock: clock)
+      current: settings, client: client, ledger: ledger, clock: clock)
     let capacity = CapacityWatch(
-      ledger: ledger, gateway: gateway, budgets: budgets, clock: clock, log: log,
+      ledger: ledger, current: gateway, budgets: budgets, clock: clock, log: log,
       evaluations: metrics.evaluationTotals)
+    reloading = Reloading(
+      path: options.config, settings: settings, gateway: gateway, chat: chat, store: data.control,
+      controller: controller, jobs: jobs, readiness: readiness, state: reloads, clock: clock,
+      log: log)
     let watch = TokenWatch(tokens: tokens, readiness: readiness, clock: clock, log: log)
     tokenWatch = watch
     background = [
@@ -153,6 +161,9 @@ final class Application: Sendable {
     log.notice("listening", ["address": "\(options.host):\(port)", "data": options.data])
   }
 
+  /// Puts the configuration file in force again.
+  func reload() async { await reloading.reload() }
+
   /// What the watch over tokens does every few seconds.
   func lookAtTokens() async { await tokenWatch.look() }
 
@@ -172,12 +183,11 @@ final class Application: Sendable {
   }
 
   private static func courier(
-    _ configuration: ServerConfiguration, _ outbox: any OutboxStore, _ client: HTTPClient,
+    _ settings: Current<ServerConfiguration>, _ outbox: any OutboxStore, _ client: HTTPClient,
     _ clock: any SteadyClock, _ log: Log
   ) -> Courier {
-    let targets = Dictionary(uniqueKeysWithValues: configuration.notify.map { ($0.name, $0) })
-    return Courier(
-      store: outbox, messenger: HTTPMessenger(targets: targets, client: client), clock: clock,
+    Courier(
+      store: outbox, messenger: HTTPMessenger(settings: settings, client: client), clock: clock,
       log: log)
   }
 

@@ -35,8 +35,8 @@ enum Main {
     }
   }
 
-  /// Starts the server, and ends the process on the first signal once it has drained, or on the
-  /// second at once.
+  /// Starts the server. SIGHUP reads the configuration again; the first other signal ends the
+  /// process once it has drained, the second at once.
   private static func serve(
     _ options: ServerOptions, _ configuration: ServerConfiguration,
     _ environment: Application.Environment
@@ -47,12 +47,14 @@ enum Main {
         fail(error)
       }
     }
-    _ = waitForSignal()
+    while waitForSignal() == SIGHUP {
+      Task { await starting.value.reload() }
+    }
     Task {
       await starting.value.shutDown()
       exit(0)
     }
-    exit(128 + waitForSignal())
+    exit(128 + waitForEnd())
   }
 
   private static func makeAdminToken(
@@ -66,7 +68,7 @@ enum Main {
         exit(0)
       } catch { fail(error) }
     }
-    exit(128 + waitForSignal())
+    exit(128 + waitForEnd())
   }
 
   private static func fail(_ error: any Error) -> Never {
@@ -100,10 +102,14 @@ private func signalSet() -> sigset_t {
   sigemptyset(&set)
   sigaddset(&set, SIGTERM)
   sigaddset(&set, SIGINT)
+  sigaddset(&set, SIGHUP)
   return set
 }
 
 private func blockSignals() {
+  // Common words of other programs for other things; nothing that should end a server.
+  signal(SIGUSR1, SIG_IGN)
+  signal(SIGUSR2, SIG_IGN)
   var set = signalSet()
   pthread_sigmask(SIG_BLOCK, &set, nil)
 }
@@ -113,6 +119,14 @@ private func waitForSignal() -> Int32 {
   var number: Int32 = 0
   while sigwait(&set, &number) != 0 {}
   return number
+}
+
+/// The next signal that ends the process.
+private func waitForEnd() -> Int32 {
+  while true {
+    let number = waitForSignal()
+    if number != SIGHUP { return number }
+  }
 }
 
 /// One descriptor per connection and per provider call: ask for all the system allows.

@@ -20,7 +20,13 @@ struct ServerConfiguration: Sendable {
 
   /// Reads a configuration. What this version does not do yet is refused, so that nobody relies on
   /// a limit that is not there.
-  init(_ document: Document, environment: (String) -> String?) throws(DocumentError) {
+  init(
+    _ document: Document, environment: @escaping (String) -> String?
+  ) throws(DocumentError) {
+    try self.init(document, SecretSource(variable: environment))
+  }
+
+  init(_ document: Document, _ secrets: SecretSource) throws(DocumentError) {
     var file = try ObjectReader(document)
     if let auth = try file.text("auth") {
       switch auth {
@@ -38,22 +44,20 @@ struct ServerConfiguration: Sendable {
           "metrics", "Expected open (to everybody who reaches the server) or token.")
       }
     }
-    gateway = try GatewayConfiguration(&file, environment: environment)
+    gateway = try GatewayConfiguration(&file, secrets: secrets)
     for (index, item) in (try file.list("notify") ?? []).enumerated() {
-      let target = try NotifyTarget(item, index: index, environment: environment)
+      let target = try NotifyTarget(item, index: index, secrets)
       guard !notify.contains(where: { $0.name == target.name }) else {
         throw file.error("notify", "Two entries are named \(quoted(target.name)).")
       }
       notify.append(target)
     }
     if var reader = try file.object("prometheus") {
-      prometheus = try PrometheusPoller.Settings(&reader, environment: environment)
+      prometheus = try PrometheusPoller.Settings(&reader, secrets)
     }
     if var reader = try file.object("alerts") {
-      let variable = try reader.requiredText("secret_env")
-      guard let text = environment(variable), let secret = WebhookSecret(text) else {
-        throw reader.error(
-          "secret_env", "\(quoted(variable)) must hold 16 bytes or more, or whsec_ and base64.")
+      guard let secret = try secrets.webhookSecret(&reader) else {
+        throw reader.error("secret_env", "Say where the secret is: secret_env or secret_file.")
       }
       alertSecret = secret
       try reader.finish()
@@ -67,7 +71,11 @@ struct ServerConfiguration: Sendable {
     do throws(DocumentError) {
       let document =
         path.hasSuffix(".json") ? try JSONReader.read(bytes) : try YAMLReader.read(bytes)
-      return try ServerConfiguration(document) { name in getenv(name).map { String(cString: $0) } }
+      return try ServerConfiguration(
+        document,
+        SecretSource(
+          variable: { name in getenv(name).map { String(cString: $0) } },
+          file: { path in (try? readFile(path)).map { String(decoding: $0, as: UTF8.self) } }))
     } catch {
       throw ConfigurationError(description: "\(path):\(error)")
     }

@@ -1,19 +1,26 @@
 package import RolloutCore
+import Synchronization
 
 /// The control database: plans, history, cohorts, tokens, alerts. Commits are durable (`FULL`).
 package final class Store: Sendable {
   let database: Database
   /// Who is told of events and notices.
-  let subscriptions: [Subscription]
+  private let subscribed: Mutex<[Subscription]>
+  var subscriptions: [Subscription] { subscribed.withLock { $0 } }
 
   /// Opens `<data>/rollout.db`, creating and migrating it. Throws `StoreError`.
   package init(
     _ directory: DataDirectory, migrations: [Migration] = Migration.embedded,
     subscriptions: [Subscription] = [], now: Instant
   ) throws {
-    self.subscriptions = subscriptions
+    subscribed = Mutex(subscriptions)
     database = try Database(
       path: directory.databasePath, durability: .full, migrations: migrations, now: now)
+  }
+
+  /// From the next event on these are told; what is queued already stays queued.
+  package func subscribe(_ subscriptions: [Subscription]) {
+    subscribed.withLock { $0 = subscriptions }
   }
 
   /// Waits for what has been asked; further work is refused.

@@ -88,6 +88,8 @@ final class ServerProcess: Sendable {
     process.waitUntilExit()
   }
 
+  func signal(_ number: Int32) { Foundation.kill(process.processIdentifier, number) }
+
   /// `SIGTERM`; returns the exit status.
   func terminate() -> Int32 {
     process.terminate()

@@ -37,7 +37,8 @@ import Testing
             - {provider: two, model: small, params: {temperature: 0.1}}
       """
     var reader = try ObjectReader(YAMLReader.read(Array(yaml.utf8)))
-    let configuration = try GatewayConfiguration(&reader) { $0 == "KEY" ? "sk-secret" : nil }
+    let configuration = try GatewayConfiguration(
+      &reader, secrets: SecretSource { $0 == "KEY" ? "sk-secret" : nil })
     let gateway = Gateway(configuration, client: try HTTPClient(), clock: ManualClock()) { 0 }
     return (gateway, try #require(configuration.routes["r"]))
   }
@@ -271,9 +272,8 @@ import Testing
   func `configurations that cannot work are refused`(yaml: String, message: String) throws {
     let error = try #require(throws: DocumentError.self) {
       var reader = try ObjectReader(YAMLReader.read(Array(yaml.utf8)))
-      _ = try GatewayConfiguration(&reader) {
-        ["GOOD": "sk-secret-good", "LINES": "sk-secret\n"][$0]
-      }
+      let variables = ["GOOD": "sk-secret-good", "LINES": "sk-secret\n"]
+      _ = try GatewayConfiguration(&reader, secrets: SecretSource { variables[$0] })
       try reader.finish()
     }
     #expect(error.description.contains(message), "\(error)")

@@ -7,7 +7,8 @@ import Testing
 @Suite struct KeyRingTests {
   private func ring(_ names: String..., limit: String? = nil) -> KeyRing {
     KeyRing(
-      names: names, quota: ProviderQuota(requests: limit.flatMap(RateLimit.init), tokens: nil))
+      names.map { .init(name: $0, secret: $0) },
+      quota: ProviderQuota(requests: limit.flatMap(RateLimit.init), tokens: nil))
   }
 
   /// Sends a call out and brings its outcome back; the key it went with.

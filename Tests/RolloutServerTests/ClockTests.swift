@@ -216,7 +216,7 @@ import Testing
     _ = try await store.add(job, nil)
     clock.step(milliseconds: Self.day)
     let runner = JobRunner(
-      store: store, settings: ServerConfiguration().gateway.jobs, clock: clock,
+      store: store, settings: Current(ServerConfiguration()), clock: clock,
       log: Log(clock: clock, isSilent: true)
     ) { _ in .done(.succeeded, []) }
     runner.enqueue(job)

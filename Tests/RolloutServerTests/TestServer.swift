@@ -40,6 +40,8 @@ final class TestServer: Sendable {
     options.host = host
     options.port = 0
     options.data = folder.path
+    // Read by `reload` only.
+    options.config = "\(folder.path)/rollout.yaml"
     let configuration = try ServerConfiguration(YAMLReader.read(Array(yaml.utf8))) {
       variables[$0]
     }
@@ -50,6 +52,12 @@ final class TestServer: Sendable {
     let token = String(decoding: try readFile("\(folder.path)/admin.token"), as: UTF8.self)
     adminToken = String(token.dropLast())
     client = try HTTPClient()
+  }
+
+  /// Writes the configuration and has the server read it again. Secrets come from files then.
+  func reload(_ yaml: String) async {
+    _ = folder.write(yaml, to: "rollout.yaml")
+    await application.reload()
   }
 
   func stop() async { await application.shutDown() }

@@ -10,7 +10,7 @@ struct CaptureSampler: Sendable {
   /// Captures kept at most, over all features.
   private static let capturesMax = 10_000
 
-  let settings: GatewayConfiguration.Capture?
+  var settings: GatewayConfiguration.Capture?
   let store: any CaptureStore
   let log: Log
   /// Numbers in 0..<100,000.

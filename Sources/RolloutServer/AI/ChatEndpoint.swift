@@ -11,33 +11,49 @@ struct ChatEndpoint: Sendable {
   /// Bytes of a chat request: long prompts and pictures.
   static let bodySizeMax = 32 << 20
 
-  let gateway: Gateway
+  var gateway: Gateway
   let box: SnapshotBox
   let ledger: OutcomeLedger
   let clock: any SteadyClock
   let metrics: MetricsEndpoint
   let ai: AIMetrics
-  let purse: Purse
-  let limits: RequestLimits
+  var purse: Purse
+  var limits: RequestLimits
   let cache: AnswerCache
-  let captures: CaptureSampler
+  var captures: CaptureSampler
 
-  var routes: [Route] {
-    [
+  /// Each request is answered by the endpoint that is current when it comes, to its end.
+  static func routes(_ current: Current<ChatEndpoint>) -> [Route] {
+    func route(
+      _ path: String,
+      _ answer: @escaping @Sendable (ChatEndpoint, APIRequest, Exchange) async -> Void
+    ) -> Route {
       Route(
-        .post, "/features/{feature}/v1/chat/completions", .scopes([.evaluate]),
-        featureLimit: .path, bodySizeMax: Self.bodySizeMax, .exchange(chat)),
-      Route(
-        .post, "/features/{feature}/v1/messages", .scopes([.evaluate]),
-        featureLimit: .path, bodySizeMax: Self.bodySizeMax, .exchange(messages)),
+        .post, path, .scopes([.evaluate]), featureLimit: .path, bodySizeMax: bodySizeMax,
+        .exchange { await answer(current.value, $0, $1) })
+    }
+    return [
+      route("/features/{feature}/v1/chat/completions") { await $0.serve($1, .openai, $2) },
+      route("/features/{feature}/v1/messages") { await $0.serve($1, .anthropic, $2) },
+      route("/v1/features/{feature}/complete") { await $0.native($1, $2) },
       Route(
         .get, "/features/{feature}/v1/models", .scopes([.evaluate]), featureLimit: .path,
-        .task(models)),
+        .task { try await current.value.models($0) }),
       Route(
-        .post, "/v1/features/{feature}/complete", .scopes([.evaluate]),
-        featureLimit: .path, bodySizeMax: Self.bodySizeMax, .exchange(native)),
-      Route(.get, "/v1/providers", .scopes([.view]), .task(providers)),
+        .get, "/v1/providers", .scopes([.view]), .task { try await current.value.providers($0) }),
     ]
+  }
+
+  /// The same of another configuration, for the requests to come.
+  func reconfigured(
+    _ configuration: GatewayConfiguration, _ gateway: Gateway
+  ) -> ChatEndpoint {
+    var next = self
+    next.gateway = gateway
+    next.purse.budgets = configuration.budgets
+    next.limits = RequestLimits(configuration, after: limits)
+    next.captures.settings = configuration.capture
+    return next
   }
 
   // MARK: Small reads
@@ -91,14 +107,6 @@ struct ChatEndpoint: Sendable {
   }
 
   // MARK: Chat completions
-
-  private func chat(_ request: APIRequest, _ exchange: Exchange) async {
-    await serve(request, .openai, exchange)
-  }
-
-  private func messages(_ request: APIRequest, _ exchange: Exchange) async {
-    await serve(request, .anthropic, exchange)
-  }
 
   private func serve(
     _ request: APIRequest, _ dialect: ChatDialect, _ exchange: Exchange

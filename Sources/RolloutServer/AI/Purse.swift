@@ -6,7 +6,7 @@ import RolloutGateway
 
 /// Asks the budgets before a provider is called, and pays afterwards.
 struct Purse: Sendable {
-  let budgets: [Budget]
+  var budgets: [Budget]
   let store: any BudgetStore
   let clock: any WallClock
   let log: Log
@@ -99,7 +99,7 @@ struct Purse: Sendable {
 
 /// `GET /v1/budgets`.
 struct BudgetEndpoint: Sendable {
-  let budgets: [Budget]
+  let settings: Current<ServerConfiguration>
   let store: any BudgetStore
   let clock: any WallClock
 
@@ -122,6 +122,8 @@ struct BudgetEndpoint: Sendable {
     if let feature = budget.feature { return features.contains(feature) }
     return budget.division == .feature && view.scope.map(features.contains) ?? false
   }
+
+  private var budgets: [Budget] { settings.value.gateway.budgets }
 
   /// The accounts of the present windows.
   func accounts() async throws -> [BudgetBalance] {

@@ -7,9 +7,15 @@ struct RequestLimits: Sendable {
   private let user: RateLimiter?
   private let app: RateLimiter?
 
-  init(_ configuration: GatewayConfiguration) {
-    user = configuration.userLimit.map { RateLimiter($0) }
-    app = configuration.appLimit.map { RateLimiter($0) }
+  /// A limit that `previous` had too goes on counting.
+  init(_ configuration: GatewayConfiguration, after previous: RequestLimits? = nil) {
+    func limiter(_ limit: RateLimit?, _ known: RateLimiter?) -> RateLimiter? {
+      guard let limit else { return nil }
+      if let known, known.limit == limit { return known }
+      return RateLimiter(limit)
+    }
+    user = limiter(configuration.userLimit, previous?.user)
+    app = limiter(configuration.appLimit, previous?.app)
   }
 
   /// What the limits say to one request.

@@ -13,7 +13,7 @@ struct JobEndpoint: Sendable {
   private static let expiresInDefault = TimeSpan.days(1)
   private static let expiresInMax = TimeSpan.days(7)
 
-  let chat: ChatEndpoint
+  let chat: Current<ChatEndpoint>
   let store: any JobStore
   let runner: JobRunner
   let clock: any SteadyClock
@@ -32,7 +32,7 @@ struct JobEndpoint: Sendable {
 
   private func create(_ request: APIRequest) async throws -> HTTPResponse {
     try request.allowQuery()
-    let plan = try chat.plan(request)
+    let plan = try chat.value.plan(request)
     let submission = try JobSubmission(request)
     guard runner.hasRoom else {
       let problem = Problem(.unavailable, "Too many jobs wait already; try again in 10 s.")

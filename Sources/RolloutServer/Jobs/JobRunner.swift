@@ -30,22 +30,27 @@ final class JobRunner: Sendable {
   }
 
   private let store: any JobStore
-  private let settings: GatewayConfiguration.Jobs
+  private let current: Current<ServerConfiguration>
   private let clock: any SteadyClock
   private let log: Log
   private let execute: @Sendable (Job) async -> JobExecution
   private let state = Mutex(State())
 
   init(
-    store: any JobStore, settings: GatewayConfiguration.Jobs, clock: any SteadyClock, log: Log,
+    store: any JobStore, settings: Current<ServerConfiguration>, clock: any SteadyClock, log: Log,
     execute: @escaping @Sendable (Job) async -> JobExecution
   ) {
     self.store = store
-    self.settings = settings
+    current = settings
     self.clock = clock
     self.log = log
     self.execute = execute
   }
+
+  private var settings: GatewayConfiguration.Jobs { current.value.gateway.jobs }
+
+  /// There may be room for more at once.
+  func settingsChanged() { startNext() }
 
   // MARK: The queue
 

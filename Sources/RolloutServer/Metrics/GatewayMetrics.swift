@@ -3,7 +3,7 @@ import RolloutGateway
 /// What `/metrics` says of calls to providers.
 struct GatewayMetrics: Sendable {
   let ai: AIMetrics
-  let gateway: Gateway
+  let gateway: Current<Gateway>
 
   func write(_ writer: inout MetricsWriter) {
     writeCalls(&writer)
@@ -46,7 +46,7 @@ struct GatewayMetrics: Sendable {
   }
 
   private func writeGates(_ writer: inout MetricsWriter) {
-    let gates = gateway.gateStatuses().sorted { $0.key < $1.key }
+    let gates = gateway.value.gateStatuses().sorted { $0.key < $1.key }
     writer.metric("rollout_provider_in_flight", "gauge", "Calls under way, by provider.")
     for (name, gate) in gates {
       writer.sample("rollout_provider_in_flight", ["provider": name], gate.inFlight)

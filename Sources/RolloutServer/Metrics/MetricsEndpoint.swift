@@ -21,12 +21,14 @@ final class MetricsEndpoint: Sendable {
   private let budgets: BudgetEndpoint
   private let jobs: any JobStore
   private let access: AccessMetrics
+  private let reloads: ReloadState
   private let readiness: Readiness
 
   init(
     ledger: OutcomeLedger, hub: EventHub, outbox: any OutboxStore, gateway: GatewayMetrics,
     budgets: BudgetEndpoint, jobs: any JobStore, loops: [LoopMetrics], rollbacks: RollbackCounter,
-    readiness: Readiness, access: AccessMetrics, clock: KeptClock, steps: StepCounter,
+    readiness: Readiness, access: AccessMetrics, reloads: ReloadState, clock: KeptClock,
+    steps: StepCounter,
     startedAt: Instant
   ) {
     self.ledger = ledger
@@ -39,6 +41,7 @@ final class MetricsEndpoint: Sendable {
     self.rollbacks = rollbacks
     self.readiness = readiness
     self.access = access
+    self.reloads = reloads
     self.startedAt = startedAt
     self.clock = clock
     self.steps = steps
@@ -76,6 +79,7 @@ final class MetricsEndpoint: Sendable {
     writeRequests(&writer)
     gateway.write(&writer)
     access.write(&writer)
+    reloads.write(&writer)
     writeHTTP(&writer)
     if let views = try? await budgets.views() {
       writer.metric(

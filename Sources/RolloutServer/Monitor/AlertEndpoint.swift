@@ -11,8 +11,10 @@ struct AlertEndpoint: Sendable {
   let controller: PlanController
   let store: any AlertStore
   let clock: any SteadyClock
+  let settings: Current<ServerConfiguration>
+
   /// What generic alerts must be signed with, where the configuration says so.
-  var secret: WebhookSecret?
+  private var secret: WebhookSecret? { settings.value.alertSecret }
 
   var routes: [Route] {
     [

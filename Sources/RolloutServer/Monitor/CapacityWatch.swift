@@ -8,12 +8,14 @@ struct CapacityWatch: Sendable {
   private static let interval = Duration.seconds(2)
 
   let ledger: OutcomeLedger
-  let gateway: Gateway
+  let current: Current<Gateway>
   let budgets: BudgetEndpoint
   let clock: any SteadyClock
   let log: Log
   /// Decisions by feature.
   let evaluations: @Sendable () -> [String: (enabled: Int, disabled: Int)]
+
+  private var gateway: Gateway { current.value }
 
   /// Runs until the task is cancelled.
   func run() async {

@@ -2,6 +2,7 @@ import DocumentKit
 import HTTPKit
 import RolloutAPI
 import RolloutCore
+import RolloutGateway
 
 /// Asks a Prometheus server for the values of `prometheus` guards, on a schedule.
 struct PrometheusPoller: Sendable {
@@ -15,16 +16,18 @@ struct PrometheusPoller: Sendable {
   /// Seconds for one query.
   private static let timeout = 10.0
 
-  let settings: Settings?
+  let current: Current<ServerConfiguration>
   let client: HTTPClient
   let ledger: OutcomeLedger
   let clock: any SteadyClock
 
+  private var settings: Settings? { current.value.prometheus }
+
   /// Runs until the task is cancelled.
   func run() async {
-    let interval = Duration.milliseconds(settings?.interval.milliseconds ?? 15_000)
     while !Task.isCancelled {
       await poll()
+      let interval = Duration.milliseconds(settings?.interval.milliseconds ?? 15_000)
       try? await Task.sleep(for: interval)
     }
   }
@@ -97,7 +100,7 @@ struct PrometheusPoller: Sendable {
 
 extension PrometheusPoller.Settings {
   init(
-    _ reader: inout ObjectReader, environment: (String) -> String?
+    _ reader: inout ObjectReader, _ secrets: SecretSource
   ) throws(DocumentError) {
     url = try reader.requiredText("url")
     while url.hasSuffix("/") { url.removeLast() }
@@ -110,13 +113,7 @@ extension PrometheusPoller.Settings {
       }
       interval = span
     }
-    if let variable = try reader.text("bearer_token_env") {
-      guard let token = environment(variable), !token.isEmpty else {
-        throw reader.error(
-          "bearer_token_env", "The environment variable \(quoted(variable)) is not set.")
-      }
-      bearerToken = token
-    }
+    bearerToken = try secrets.read(&reader, "bearer_token")?.text
     try reader.finish()
   }
 }

@@ -8,11 +8,11 @@ struct HTTPMessenger: Messenger {
   /// Seconds for one delivery.
   private static let timeout = 15.0
 
-  let targets: [String: NotifyTarget]
+  let settings: Current<ServerConfiguration>
   let client: HTTPClient
 
   func send(_ message: Message, to target: String, at now: Instant) async throws {
-    guard let target = targets[target] else {
+    guard let target = settings.value.notify.first(where: { $0.name == target }) else {
       throw DeliveryFailure(
         reason: "\(target) is no longer in the configuration", isFinal: true)
     }

@@ -1,5 +1,6 @@
 import DocumentKit
 import RolloutCore
+import RolloutGateway
 import RolloutStore
 
 /// Somebody outside who is told what happens: `notify` of `rollout.yaml`.
@@ -28,7 +29,7 @@ struct NotifyTarget: Sendable {
     PlanEvent.Kind.allCases.map(\.rawValue) + Notice.Kind.allCases.map(\.rawValue)
 
   init(
-    _ item: (element: Document, path: String), index: Int, environment: (String) -> String?
+    _ item: (element: Document, path: String), index: Int, _ secrets: SecretSource
   ) throws(DocumentError) {
     var reader = try ObjectReader(item.element, path: item.path)
     guard let kind: Kind = try reader.choice("kind") else {
@@ -37,18 +38,12 @@ struct NotifyTarget: Sendable {
     self.kind = kind
     name = try reader.text("name") ?? "\(kind.rawValue)-\(index + 1)"
     guard isName(name) else { throw reader.error("name", "A name is 1–128 of a–z A–Z 0–9 . _ -") }
-    url = try Self.url(&reader, environment)
+    url = try Self.url(&reader, secrets)
     allowsPrivate = try reader.bool("allow_private") ?? false
     guard url.hasPrefix("https://") || (url.hasPrefix("http://") && allowsPrivate) else {
       throw reader.error("url", "Expected an https URL (http only with allow_private: true).")
     }
-    if let variable = try reader.text("secret_env") {
-      guard let text = environment(variable), let secret = WebhookSecret(text) else {
-        throw reader.error(
-          "secret_env", "\(quoted(variable)) must hold 16 bytes or more, or whsec_ and base64.")
-      }
-      self.secret = secret
-    }
+    secret = try secrets.webhookSecret(&reader)
     if let kinds = try reader.texts("events") {
       if let stranger = kinds.first(where: { !Self.allKinds.contains($0) }) {
         throw reader.error(
@@ -61,16 +56,26 @@ struct NotifyTarget: Sendable {
   }
 
   private static func url(
-    _ reader: inout ObjectReader, _ environment: (String) -> String?
+    _ reader: inout ObjectReader, _ secrets: SecretSource
   ) throws(DocumentError) -> String {
     if let url = try reader.text("url") { return url }
-    guard let variable = try reader.text("url_env") else {
-      throw reader.error("url", "Give url, or url_env with the name of an environment variable.")
+    guard let secret = try secrets.read(&reader, "url") else {
+      throw reader.error(
+        "url", "Give url, or url_env or url_file with the name of what holds it.")
     }
-    guard let url = environment(variable), !url.isEmpty else {
-      throw reader.error("url_env", "The environment variable \(quoted(variable)) is not set.")
+    return secret.text
+  }
+}
+
+extension SecretSource {
+  /// The key that `secret_env` or `secret_file` names; nil when neither stands there.
+  func webhookSecret(_ reader: inout ObjectReader) throws(DocumentError) -> WebhookSecret? {
+    guard let found = try read(&reader, "secret") else { return nil }
+    guard let secret = WebhookSecret(found.text) else {
+      throw reader.error(
+        "secret_env", "\(quoted(found.name)) must hold 16 bytes or more, or whsec_ and base64.")
     }
-    return url
+    return secret
   }
 }
 

@@ -2,6 +2,7 @@ import DocumentKit
 import HTTPKit
 import RolloutAPI
 import RolloutCore
+import RolloutGateway
 import RolloutStore
 
 /// Plans: reading, applying, commanding.
@@ -10,8 +11,10 @@ struct PlanEndpoint: Sendable {
   let store: any PlanStore
   let ledger: OutcomeLedger
   let clock: any SteadyClock
+  let settings: Current<ServerConfiguration>
+
   /// Names a plan's `route` may have.
-  let routeNames: Set<String>
+  private var routeNames: Set<String> { Set(settings.value.gateway.routes.keys) }
 
   var routes: [Route] {
     func route(
