@@ -125,10 +125,17 @@ import Testing
   func `a token that expires between head and body kills nothing`(framing: String) async throws {
     let server = try await TestServer()
     for feature in ["a", "b"] { try await server.startPlan(feature) }
-    for feature in ["a", "b"] {
+    // What it is limited to is looked at before any of the body comes.
+    let (_, limited) = try await token(
+      server, #"{"name":"limited","scopes":["operate"],"features":["a"],"expires_in":"1h"}"#)
+    let refused = await self.answer(
+      server, "POST /v1/plans/b/kill",
+      authorization(limited) + "If-Match: \"2\"\r\nContent-Length: 14\r\n")
+    #expect(refused.hasPrefix("HTTP/1.1 403 "), "\(refused)")
+    for (feature, limit) in [("a", #","features":["a"]"#), ("b", "")] {
       let (_, text) = try await token(
         server,
-        #"{"name":"of-\#(feature)","scopes":["operate"],"features":["a"],"expires_in":"1h"}"#)
+        #"{"name":"of-\#(feature)","scopes":["operate"]\#(limit),"expires_in":"1h"}"#)
       let version = try await server.send("GET", "/v1/plans/\(feature)").json["version"]?.int ?? 0
       let answer = try await answer(
         server, "POST /v1/plans/\(feature)/kill", token: text,
