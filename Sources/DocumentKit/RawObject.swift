@@ -14,6 +14,11 @@ package struct RawObject: Sendable {
   package let bytes: [UInt8]
   private var members: [Member] = []
 
+  /// `{}`, to set members in.
+  package static let empty = RawObject()
+
+  private init() { bytes = Array("{}".utf8) }
+
   /// Takes in the whole of `bytes` as one object. O(n).
   package init(_ bytes: [UInt8]) throws(DocumentError) {
     self.bytes = bytes

@@ -15,20 +15,24 @@ package struct HealthView: Codable, Sendable {
     package var requests: Int
     package var errors: Int
     package var affectedUsers: Int
+    /// How many they are when each weighs as much as their errors do.
+    package var effectiveUsers: Double
     package var score: Double
     package var threshold: Double
     package var state: String
     package var sentence: String
     /// Evidence that all is well; an advance wants 20, the last one 100.
     package var healthyEvidence: Double?
+    /// Evidence that users with the feature fare worse than those without; from 10⁶ on it is to blame.
+    package var comparisonScore: Double?
     package var dryRun: Bool?
     /// The query of a `prometheus` guard.
     package var query: String?
 
     package init(
       metric: String, limit: String, action: String, rate: Double?, low: Double?, high: Double?,
-      requests: Int, errors: Int, affectedUsers: Int, score: Double, threshold: Double,
-      state: String, sentence: String
+      requests: Int, errors: Int, affectedUsers: Int, effectiveUsers: Double, score: Double,
+      threshold: Double, state: String, sentence: String
     ) {
       self.metric = metric
       self.limit = limit
@@ -39,6 +43,7 @@ package struct HealthView: Codable, Sendable {
       self.requests = requests
       self.errors = errors
       self.affectedUsers = affectedUsers
+      self.effectiveUsers = effectiveUsers
       self.score = score
       self.threshold = threshold
       self.state = state
@@ -98,10 +103,14 @@ package struct HealthView: Codable, Sendable {
   package var arms: Arms
   /// What the health of this stage lets an advance wait for.
   package var waitingOn: [String]
+  /// What people should know beside the verdict.
+  package var notes: [String]
+  /// Outcomes that belong to no arm, since attributes were missing; nil for none.
+  package var unattributed: Int?
 
   package init(
     feature: String, stage: String, verdict: String, sentence: String, guards: [GuardView],
-    arms: Arms, waitingOn: [String]
+    arms: Arms, waitingOn: [String], notes: [String]
   ) {
     self.feature = feature
     self.stage = stage
@@ -110,6 +119,7 @@ package struct HealthView: Codable, Sendable {
     self.guards = guards
     self.arms = arms
     self.waitingOn = waitingOn
+    self.notes = notes
   }
 }
 

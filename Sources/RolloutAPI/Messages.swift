@@ -363,13 +363,15 @@ package struct OutcomeAnswer: Codable, Sendable {
       self.error = error
     }
   }
-  package var accepted: Int
-  package var rejected: [Rejection]
+  package var accepted = 0
+  package var rejected: [Rejection] = []
+  /// Figures that made no sense and were dropped; the rest of the outcome counts.
+  package var warnings: [Rejection]?
+  /// Accepted outcomes that belong to no arm, and what to send so that they do.
+  package var unattributed: Int?
+  package var hint: String?
 
-  package init(accepted: Int, rejected: [Rejection]) {
-    self.accepted = accepted
-    self.rejected = rejected
-  }
+  package init() {}
 }
 
 /// One account of a budget in its present window.

@@ -104,7 +104,7 @@ extension PlanView {
       StageView(
         name: stage.name, percent: stage.percent.map { Double($0.thousandths) / 1000 },
         cohort: stage.cohort, rules: stage.rules.count, approvals: stage.approvals,
-        soak: stage.soak.text)
+        soak: (stage.soak ?? .zero).text)
     }
     createdAt = plan.createdAt.rfc3339
     updatedAt = plan.updatedAt.wall.rfc3339

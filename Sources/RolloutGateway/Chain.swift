@@ -24,6 +24,8 @@ struct Chain: Sendable {
     let deadline: Int
     var attempts = 0
     var last = ProviderFailure.timeout
+    /// Whose failure `last` is.
+    var failed: ProviderModel?
     var mayHaveCost = false
     /// Targets that had no room.
     var crowded: [Int] = []
@@ -33,7 +35,8 @@ struct Chain: Sendable {
 
     var exhausted: Gateway.Exhausted {
       Gateway.Exhausted(
-        last: last, attempts: attempts, deadlinePassed: secondsLeft <= 0, mayHaveCost: mayHaveCost)
+        last: last, attempts: attempts, deadlinePassed: secondsLeft <= 0, target: failed,
+        mayHaveCost: mayHaveCost)
     }
   }
 
@@ -42,7 +45,8 @@ struct Chain: Sendable {
     _ call: @Sendable (any Provider, Attempt) async throws -> Answer
   ) async throws -> (Answer, Gateway.Trail, ProviderGate.Slot) {
     var progress = Progress(
-      deadline: monotonicMilliseconds() + Int(route.deadline.milliseconds))
+      deadline: monotonicMilliseconds() + Int(route.deadline.milliseconds),
+      failed: route.targets.first.map { ProviderModel(provider: $0.provider, model: $0.model) })
     for index in route.targets.indices {
       if let done = try await visit(index, &progress, call) { return done }
       if progress.isOver { throw progress.exhausted }
@@ -160,6 +164,7 @@ struct Chain: Sendable {
       board.end(target, started, failure)
       slot.note(failure)
       progress.last = failure
+      progress.failed = ProviderModel(provider: target.provider, model: target.model)
       progress.mayHaveCost = progress.mayHaveCost || failure.mayHaveCost
       guard failure.allowsFallback else {
         slot.leave(usedTokens: failure.mayHaveCost ? nil : 0)

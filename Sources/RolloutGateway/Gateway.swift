@@ -52,18 +52,20 @@ package final class Gateway: Sendable {
     package var last: ProviderFailure
     package var attempts: Int
     package var deadlinePassed: Bool
+    /// Who failed last; the route's first target where nobody was asked.
+    package var target: ProviderModel?
     /// Whether a target may have worked on the request, and will bill it.
     package var mayHaveCost = false
   }
 
   package let configuration: GatewayConfiguration
-  private let providers: [String: any Provider]
-  private let gates: [String: ProviderGate]
+  let providers: [String: any Provider]
+  let gates: [String: ProviderGate]
   private let board: TargetBoard
   private let room: CallRoom
   private let client: HTTPClient
   private let jitter: @Sendable () -> Double
-  private let clock: any WallClock
+  let clock: any WallClock
   private let observe: @Sendable (AttemptReport) -> Void
 
   /// How one attempt at one target went, for metrics.

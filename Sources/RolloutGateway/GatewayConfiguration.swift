@@ -27,6 +27,8 @@ package struct GatewayConfiguration: Sendable {
     /// For `echo`: how long it thinks, and which share of calls fails on purpose.
     package var latency = TimeSpan.zero
     package var failing = Share.none
+    /// Whether it is asked a neutral question before a feature is blamed for its failures.
+    package var isProbed = true
   }
 
   package struct Target: Sendable {
@@ -106,14 +108,6 @@ package struct GatewayConfiguration: Sendable {
 
   package init() {}
 
-  /// `provider/model` that a plan's route asks first; empty for a plan without a route.
-  @Sendable package func firstTarget(_ plan: Plan) -> Set<String> {
-    guard let target = plan.definition.route.flatMap({ routes[$0] })?.targets.first else {
-      return []
-    }
-    return ["\(target.provider)/\(target.model)"]
-  }
-
   /// Reads the gateway's part of the configuration. `secrets` looks them up by name.
   package init(
     _ file: inout ObjectReader, secrets: SecretSource
@@ -183,6 +177,12 @@ private func decodeProvider(
   }
   var settings = GatewayConfiguration.ProviderSettings(name: member.key, kind: kind)
   settings.maxInFlight = try reader.int("max_in_flight", in: 1...100_000) ?? 500
+  if let probe = try reader.text("probe") {
+    guard ["on", "off", "true", "false"].contains(probe) else {
+      throw reader.error("probe", "Expected on or off.")
+    }
+    settings.isProbed = probe == "on" || probe == "true"
+  }
   if var limits = try reader.object("limits") {
     settings.requestLimit = try rate(&limits, "requests")
     settings.tokenLimit = try rate(&limits, "tokens")

@@ -136,6 +136,14 @@ package enum ProviderFailure: Error, Sendable, Equatable {
     }
   }
 
+  /// Whether a limit of our account said no, or one of our own.
+  package var isThrottle: Bool {
+    switch self {
+    case .throttled, .outOfMoney, .limited: true
+    default: false
+    }
+  }
+
   /// Whether it tells something about the provider's health. A throttle has limits of its own, a
   /// refused key is ours to mend.
   var isProviderFault: Bool {

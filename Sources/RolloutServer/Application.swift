@@ -130,7 +130,10 @@ final class Application: Sendable {
     let monitor = Monitor(
       controller: controller, ledger: ledger, outbox: data.control, hub: hub,
       readiness: readiness, clock: clock, log: log, evaluations: metrics.evaluationTotals,
-      providers: { settings.value.gateway.firstTarget($0) })
+      probe: Probe(log: log, mayAsk: { gateway.value.mayProbe($0) }) { target in
+        guard let answer = await gateway.value.probe(target) else { return .notAsked }
+        return answer.failure == nil ? .answered : .failed
+      })
     let poller = PrometheusPoller(
       current: settings, client: client, ledger: ledger, clock: clock)
     let capacity = CapacityWatch(

@@ -107,12 +107,28 @@ import Testing
       guarded.record(bad: false, user: UInt64(1000 + index), at: at(Int64(index) * 100))
       guarded.record(bad: true, user: 1, at: at(Int64(index) * 100 + 50))
     }
+    // One run, whatever others do in between.
     let verdict = guarded.assess(now: at(30_000))
-    #expect(verdict.state == .pending)
-    #expect(verdict.sentence.hasSuffix("errors, all from 1 user; needs 2."))
+    #expect(verdict.errors == 1)
+    #expect(verdict.state == .quiet)
   }
 
-  @Test func `a run of one user's errors counts once, until 30 s pass or someone comes between`() {
+  @Test func `whoever succeeds in between fails anew, and is still one person`() {
+    var guarded = make()
+    for index in 0..<300 {
+      guarded.record(bad: index % 2 == 0, user: 1, at: at(Int64(index) * 100))
+    }
+    let verdict = guarded.assess(now: at(30_000))
+    #expect(verdict.errors == 150)
+    #expect(verdict.effectiveUsers == 1)
+    #expect(verdict.state == .pending)
+    #expect(
+      verdict.sentence
+        == "error_rate: 150 of the last 300 requests failed, for 1 person, but it is 1 person alone "
+        + "who cause most of it; acts when 2 are hurt alike.", "\(verdict.sentence)")
+  }
+
+  @Test func `a run of one user's errors counts once, until 30 s pass or they succeed`() {
     var guarded = make()
     for index in 0..<50 { guarded.record(bad: true, user: 1, at: at(Int64(index) * 100)) }
     #expect(guarded.assess(now: at(5000)).errors == 1)
@@ -120,7 +136,51 @@ import Testing
     #expect(guarded.assess(now: at(100_000)).errors == 2)
     guarded.record(bad: true, user: 2, at: at(100_100))
     guarded.record(bad: true, user: 1, at: at(100_200))
-    #expect(guarded.assess(now: at(100_200)).errors == 4)
+    #expect(guarded.assess(now: at(100_200)).errors == 3)
+    guarded.record(bad: false, user: 1, at: at(100_300))
+    guarded.record(bad: true, user: 1, at: at(100_400))
+    #expect(guarded.assess(now: at(100_400)).errors == 4)
+  }
+
+  @Test func `a failure that hits everybody is acted on although one person asks most`() {
+    var guarded = make { $0.minAffectedUsers = 3 }
+    var number = 0
+    for second in 0..<60 {
+      for step in 0..<10 {
+        number += 1
+        // Everybody fails; nine of ten requests are one person's, who succeeds now and then.
+        let heavy = step < 9
+        guarded.record(
+          bad: !(heavy && step % 2 == 0), user: heavy ? 1 : UInt64(number),
+          at: at(Int64(second) * 1000 + Int64(step) * 100))
+      }
+    }
+    let verdict = guarded.assess(now: at(60_000))
+    #expect(verdict.effectiveUsers < 3)
+    #expect(verdict.state == .firing, "\(verdict.sentence)")
+  }
+
+  @Test func `golden vectors: fresh evidence crosses 100 at the third failure`() {
+    var score = EvidenceScore(share: 0.05)
+    score.observe(ratio: 20)
+    score.observe(ratio: 20)
+    #expect(abs(score.value - 51.4) < 0.1)
+    #expect(score.value < Detector.freshEvidence)
+    score.observe(ratio: 20)
+    #expect(abs(score.value - 559.88) < 0.01)
+  }
+
+  @Test func `a few errors and then good requests roll nobody back`() {
+    var guarded = make(preset: .normal)
+    for index in 0..<7 {
+      guarded.record(bad: true, user: UInt64(index), at: at(Int64(index) * 333))
+    }
+    #expect(guarded.assess(now: at(2000)).state == .pending)
+    for index in 7..<600 {
+      let now = at(Int64(index) * 333)
+      guarded.record(bad: false, user: UInt64(index), at: now)
+      #expect(guarded.assess(now: now).state != .firing)
+    }
   }
 
   @Test func `errors without a user always count`() {
@@ -131,7 +191,7 @@ import Testing
     #expect(verdict.state == .firing)
   }
 
-  @Test func `sustain waits, fires when it stays bad, and forgets a blip`() {
+  @Test func `it acts on fresh evidence from half of sustain on, and forgets a blip`() {
     var lasting = make(preset: .normal)
     var blip = make(preset: .normal)
     for index in 0..<20 {
@@ -140,6 +200,7 @@ import Testing
     }
     #expect(lasting.assess(now: at(1000)).state == .pending)
     #expect(blip.assess(now: at(1000)).state == .pending)
+    var firedAt: Int?
     for second in 1...25 {
       for index in 0..<20 {
         let now = at(Int64(second * 1000 + index * 50))
@@ -147,10 +208,11 @@ import Testing
         blip.record(bad: false, user: UInt64(second * 100 + index), at: now)
       }
       let now = at(Int64(second * 1000 + 1000))
-      let state = lasting.assess(now: now).state
-      #expect(state == (second < 10 ? .pending : .firing), "second \(second)")
-      _ = blip.assess(now: now)
+      if lasting.assess(now: now).state == .firing, firedAt == nil { firedAt = second }
+      #expect(blip.assess(now: now).state != .firing, "second \(second)")
     }
+    // Half of the preset's ten seconds, and the failures of one more.
+    #expect(firedAt == 5 || firedAt == 6, "\(firedAt ?? 0)")
     #expect(blip.assess(now: at(26_000)).state == .quiet)
   }
 

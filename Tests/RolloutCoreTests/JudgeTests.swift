@@ -28,9 +28,9 @@ import Testing
   }
 
   private func actions(
-    _ health: inout FeatureHealth, _ now: Instant, sharedWith: [String] = []
+    _ health: inout FeatureHealth, _ now: Instant, provider: ProviderEvidence = .none
   ) -> [MonitorAction] {
-    Judge.decide(health.assessment(now: now), sharedWith: sharedWith, now: now)
+    Judge.decide(health.assessment(now: now), provider: provider, now: now)
   }
 
   private func command(_ actions: [MonitorAction]) -> Command? {
@@ -104,7 +104,9 @@ import Testing
     for number in 400..<700 { _ = health.record(outcome(number, tokens: 4000)) }
     #expect(health.assess(now: at(70))[0].verdict.state == .pending)
     for number in 700..<900 { _ = health.record(outcome(number, tokens: 4000)) }
-    #expect(health.assess(now: at(90))[0].verdict.state == .firing)
+    let verdict = health.assess(now: at(90))[0].verdict
+    #expect(verdict.state == .firing)
+    #expect(verdict.sentence.contains("used 4000 tokens on average"), "\(verdict.sentence)")
   }
 
   @Test func `a latency nobody reports is unavailable, not healthy`() throws {
@@ -128,14 +130,15 @@ import Testing
     #expect(health.detectors[0].requests == before)
   }
 
-  @Test func `votes make requests bad, one user's votes do not roll back`() throws {
+  @Test func `thumbs are counted over thumbs, one user's votes do not roll back`() throws {
     let yaml = "preset: sensitive\nguards: [{metric: thumbs_down_rate, max: 10%}]"
     var health = FeatureHealth(try plan(yaml))
     var angry = health
-    for number in 0..<300 {
+    // Every hundredth request is voted on, and each vote is bad.
+    for number in 0..<2700 {
       _ = health.record(outcome(number))
       _ = angry.record(outcome(number))
-      guard number % 2 == 0 else { continue }
+      guard number % 100 == 0 else { continue }
       let vote = Feedback(
         kind: .thumbsDown, arm: .treatment, user: UInt64(number), at: outcome(number).at)
       _ = health.record(vote, id: "v\(number)")
@@ -143,25 +146,177 @@ import Testing
       _ = health.record(vote, id: "v\(number)")
       _ = angry.record(
         Feedback(kind: .thumbsDown, arm: .treatment, user: 1, at: vote.at), id: nil)
+      _ = health.assessment(now: vote.at)
     }
-    #expect(command(actions(&health, at(30))) == .rollback(to: nil))
-    #expect(health.treatment[.thumbsDown] == 150)
-    #expect(command(actions(&angry, at(30))) == nil)
-    let sentence = angry.assess(now: at(30))[0].verdict.sentence
-    #expect(sentence.hasSuffix("all from 1 user; needs 2."), "\(sentence)")
+    #expect(command(actions(&health, at(270))) == .rollback(to: nil))
+    #expect(health.treatment[.thumbsDown] == 27)
+    #expect(command(actions(&angry, at(270))) == nil)
   }
 
-  @Test func `the investigate band holds, and lets go by itself`() throws {
+  @Test func `a vote guard that nobody feeds is unavailable, and waited for once votes are missed`()
+    throws
+  {
+    for (more, requests, waits) in [
+      ("", 1500, false), ("", 2100, true), (", required: true", 1500, true),
+    ] {
+      let yaml =
+        "guards: [{metric: error_rate, max: 5%}, {metric: thumbs_down_rate, max: 10%\(more)}]"
+      var health = FeatureHealth(try plan(yaml))
+      for number in 0..<requests { _ = health.record(outcome(number)) }
+      let assessment = health.assessment(now: at(Int64(requests) / 10))
+      #expect(assessment.findings[1].verdict.state == .unavailable)
+      #expect(assessment.gates.unsettled.isEmpty == !waits, "\(more) \(requests)")
+    }
+  }
+
+  @Test(arguments: [
+    "latency_mean, max: 2s", "cost_per_request, max: $0.02", "tokens_per_request, max: 90",
+  ])
+  func `a figure that less than half of the outcomes carry is unavailable`(metric: String) throws {
+    var health = FeatureHealth(try plan("guards: [{metric: \(metric)}]"))
+    for number in 0..<400 {
+      let carries = number % 3 == 0
+      _ = health.record(
+        Outcome(
+          result: .ok, arm: .treatment, user: UInt64(number), at: outcome(number).at,
+          latency: carries ? 10 : nil, inputTokens: carries ? 10 : nil,
+          cost: carries ? Money(nanodollars: 10) : nil))
+    }
+    let verdict = health.assess(now: at(40))[0].verdict
+    #expect(verdict.state == .unavailable)
+    #expect(verdict.sentence.contains("only 33"), "\(verdict.sentence)")
+  }
+
+  @Test func `outcomes that stop while people use it are no health`() throws {
+    var health = FeatureHealth(try plan())
+    for number in 0..<600 { _ = health.record(outcome(number)) }
+    #expect(health.assessment(now: at(60)).word == .healthy)
+    // Nobody asks any more: nothing to say.
+    #expect(health.assessment(now: at(8000)).word == .healthy)
+    health.noteDecisions(on: 40, off: 3, at: at(7900))
+    let assessment = health.assessment(now: at(8000))
+    #expect(assessment.word == .unavailable)
+    #expect(assessment.sentence.hasPrefix("No outcome for 2 h"), "\(assessment.sentence)")
+    #expect(!assessment.gates.freshness.isEmpty)
+  }
+
+  @Test func `a request given up on is at least that slow`() throws {
+    let yaml =
+      "preset: sensitive\nguards: [{metric: error_rate, max: 5%}, {metric: latency_mean, max: 2s}]"
+    var health = FeatureHealth(try plan(yaml))
+    for number in 0..<250 {
+      var left = outcome(number, latency: 9000)
+      left.result = .excluded
+      left.isGivenUp = true
+      left.beganAt = left.at
+      _ = health.record(left)
+    }
+    #expect(command(actions(&health, at(25))) == .rollback(to: nil))
+    #expect(!health.notes.isEmpty, "a stage of which nothing is counted is said")
+    // Given up before the limit it proves nothing.
+    var quick = FeatureHealth(try plan(yaml))
+    for number in 0..<250 {
+      var left = outcome(number, latency: 500)
+      left.result = .excluded
+      left.isGivenUp = true
+      _ = quick.record(left)
+    }
+    #expect(actions(&quick, at(25)).isEmpty)
+    #expect(quick.detectors[1].health.count == 0)
+  }
+
+  @Test func `what began before the stage is not its fault`() throws {
+    var plan = try plan("preset: sensitive")
+    plan.stageEnteredAt = Moment(at(100))
+    plan.updatedAt = Moment(at(100))
+    var health = FeatureHealth(plan)
+    for number in 0..<200 {
+      // Ends in the stage, began twelve seconds before.
+      _ = health.record(
+        Outcome(
+          result: .failed, arm: .treatment, user: UInt64(number), at: at(101), latency: 12_000))
+      let running = health.begin(user: UInt64(number), at: at(95))
+      health.end(
+        running, Outcome(result: .failed, arm: .treatment, user: UInt64(number), at: at(102)))
+      _ = health.record(
+        Outcome(
+          result: .failed, arm: .treatment, user: UInt64(number), at: at(103), beganAt: at(102)),
+        version: 1)
+    }
+    #expect(actions(&health, at(103)).isEmpty)
+    #expect(health.treatment.requests == 0)
+    for number in 0..<20 {
+      _ = health.record(
+        Outcome(
+          result: .failed, arm: .treatment, user: UInt64(number), at: at(104), beganAt: at(99)),
+        version: plan.version)
+    }
+    #expect(command(actions(&health, at(104))) == .rollback(to: nil), "the version is believed")
+  }
+
+  @Test func `an acknowledgement and a resume start afresh`() throws {
+    for change in [
+      { (plan: inout Plan) in plan.hold = nil },
+      { (plan: inout Plan) in plan.status = .active },
+    ] {
+      var plan = try plan(
+        "preset: sensitive\nguards: [{metric: error_rate, max: 5%, action: pause}]")
+      plan.hold = .init(cause: .rollback, reason: "", since: Moment(at(0)))
+      plan.status = .paused
+      var health = FeatureHealth(plan)
+      for number in 0..<100 { _ = health.record(outcome(number, bad: true)) }
+      #expect(health.assess(now: at(10))[0].verdict.state == .firing)
+      change(&plan)
+      plan.version += 1
+      health.follow(plan)
+      #expect(health.assess(now: at(10))[0].verdict.state == .inconclusive)
+      #expect(actions(&health, at(10)).isEmpty)
+    }
+  }
+
+  @Test func `the strongest outcome wins: a slow treatment does not wait behind a shared outage`()
+    throws
+  {
+    let yaml = """
+      preset: sensitive
+      guards: [{metric: error_rate, max: 5%}, {metric: latency_mean, max: 5s}]
+      """
+    var health = FeatureHealth(try plan(yaml))
+    for number in 0..<800 {
+      let arm: Outcome.Arm = number % 2 == 0 ? .treatment : .control
+      _ = health.record(
+        outcome(number, bad: number % 3 == 0, latency: arm == .treatment ? 25_000 : 100, arm: arm)
+          .begun(at: at(0)))
+    }
+    let assessment = health.assessment(now: at(80))
+    #expect(assessment.findings[0].attribution == .sharedOutage)
+    #expect(command(actions(&health, at(80))) == .rollback(to: nil))
+  }
+
+  @Test func `the investigate band holds, tells once a day, and ends by evidence`() throws {
     let start = try plan("preset: sensitive")
     var health = FeatureHealth(start)
     for number in 0..<800 { _ = health.record(outcome(number, bad: number % 33 == 0)) }
     #expect(command(actions(&health, at(80))) == .hold(.investigate))
     var held = start
     held.hold = .init(cause: .investigate, reason: "", since: Moment(at(80)))
+    held.version += 1
     health.follow(held)
-    #expect(actions(&health, at(80)).isEmpty)
-    for number in 800..<1500 { _ = health.record(outcome(number, bad: number % 200 == 0)) }
-    #expect(command(actions(&health, at(150))) == .release)
+    // At a steady 1.6 % it stays held, and does not flap.
+    for number in 800..<2000 {
+      _ = health.record(outcome(number, bad: number % 62 == 0))
+      #expect(actions(&health, at(Int64(number) / 10)).isEmpty)
+    }
+    for number in 2000..<8000 { _ = health.record(outcome(number, bad: number % 500 == 0)) }
+    #expect(command(actions(&health, at(800))) == .release)
+    held.hold = nil
+    held.version += 1
+    health.follow(held)
+    for number in 8000..<9000 { _ = health.record(outcome(number, bad: number % 33 == 0)) }
+    let assessment = health.assessment(now: at(900))
+    #expect(assessment.word == .investigate)
+    #expect(!assessment.gates.isOpen, "automation waits all the same")
+    #expect(actions(&health, at(900)).isEmpty, "told within the day")
   }
 
   @Test func `a shared outage holds instead of rolling back`() throws {
@@ -174,11 +329,6 @@ import Testing
         outcome(number, bad: number % 2 == 0, arm: number % 4 < 2 ? .treatment : .control))
     }
     #expect(command(actions(&health, at(60))) == .hold(.outage))
-    // Without control traffic, others on the same provider are the witness.
-    var lonely = FeatureHealth(try plan("preset: sensitive"))
-    for number in 0..<100 { _ = lonely.record(outcome(number, bad: true)) }
-    #expect(command(actions(&lonely, at(10), sharedWith: ["other"])) == .hold(.outage))
-    #expect(command(actions(&lonely, at(10))) == .rollback(to: nil))
     var off = FeatureHealth(try plan("preset: sensitive\nattribution: off"))
     for number in 0..<100 {
       _ = off.record(outcome(number, bad: true, arm: number % 2 == 0 ? .treatment : .control))
@@ -186,12 +336,141 @@ import Testing
     #expect(command(actions(&off, at(10))) == .rollback(to: nil))
   }
 
+  @Test func `a held outage is rolled back by evidence only, and health starts anew after it`()
+    throws
+  {
+    let start = try plan("preset: sensitive")
+    var health = FeatureHealth(start)
+    for number in 0..<600 {
+      let arm: Outcome.Arm = number % 4 < 2 ? .treatment : .control
+      _ = health.record(outcome(number, bad: number >= 200 && number % 2 == 0, arm: arm))
+    }
+    #expect(command(actions(&health, at(60))) == .hold(.outage))
+    var held = start
+    held.hold = .init(cause: .outage, reason: "", since: Moment(at(60)))
+    held.version += 1
+    health.follow(held)
+    // Control is well again and the treatment is not: D decides, in its own time.
+    var actedAt: Int?
+    for number in 600..<2000 where actedAt == nil {
+      let arm: Outcome.Arm = number % 4 < 2 ? .treatment : .control
+      _ = health.record(outcome(number, bad: arm == .treatment && number % 2 == 0, arm: arm))
+      if command(actions(&health, at(Int64(number) / 10))) != nil { actedAt = number }
+    }
+    let acted = try #require(actedAt)
+    #expect(acted > 640, "not at once")
+    #expect(health.detectors[0].comparison.value >= ArmComparison.decisive)
+    // The other way round: what ended is forgotten, and clean traffic opens the gate.
+    var well = FeatureHealth(start)
+    for number in 0..<400 { _ = well.record(outcome(number, bad: true)) }
+    well.follow(held)
+    for number in 400..<500 { _ = well.record(outcome(number)) }
+    #expect(well.detectors[0].missingHealth != nil)
+    var free = held
+    free.hold = nil
+    free.version += 1
+    well.follow(free)
+    for number in 500..<577 { _ = well.record(outcome(number)) }
+    #expect(well.detectors[0].missingHealth == nil)
+  }
+
+  @Test func `of failing AI calls the provider is asked first`() throws {
+    let target = ProviderModel(provider: "openai", model: "large")
+    func failing() throws -> FeatureHealth {
+      var health = FeatureHealth(try plan("preset: sensitive"))
+      for number in 0..<100 {
+        // Control never calls the provider, and is well.
+        _ = health.record(outcome(number, arm: .control))
+        var bad = outcome(number, bad: true)
+        bad.origin = FailureOrigin(target, kind: "server_error", isThrottled: false)
+        _ = health.record(bad)
+      }
+      return health
+    }
+    var health = try failing()
+    #expect(health.suspect(at(10)) == target)
+    for (provider, expected) in [
+      (ProviderEvidence.asking, nil), (.witnessed(by: ["other"]), .hold(.outage)),
+      (.silent(target), .hold(.outage)), (.answers, .rollback(to: nil)),
+      (.none, .rollback(to: nil)),
+    ] as [(ProviderEvidence, Command?)] {
+      var copy = health
+      #expect(command(actions(&copy, at(10), provider: provider)) == expected, "\(provider)")
+    }
+    // Our own quota is nobody's outage.
+    var throttled = FeatureHealth(try plan("preset: sensitive"))
+    for number in 0..<100 {
+      var bad = outcome(number, bad: true)
+      bad.origin = FailureOrigin(target, kind: "throttled", isThrottled: true)
+      _ = throttled.record(bad)
+    }
+    #expect(throttled.suspect(at(10)) == nil)
+    // A held one is not let go while its provider is silent.
+    var held = health.plan
+    held.hold = .init(cause: .outage, reason: "", since: Moment(at(10)))
+    held.version += 1
+    health.follow(held)
+    for number in 100..<900 { _ = health.record(outcome(number)) }
+    #expect(command(actions(&health, at(90), provider: .silent(target))) == nil)
+    #expect(command(actions(&health, at(90), provider: .answers)) == .release)
+  }
+
+  @Test func `a witness serves now, was looked at now, and began to fail together`() throws {
+    let target = ProviderModel(provider: "openai", model: "large")
+    var health = FeatureHealth(try plan("preset: sensitive"))
+    for number in 0..<100 {
+      var bad = outcome(number, bad: true)
+      bad.origin = FailureOrigin(target, kind: "timeout", isThrottled: false)
+      _ = health.record(bad)
+    }
+    let assessment = health.assessment(now: at(10))
+    #expect(assessment.witnesses(target, now: at(10)))
+    #expect(!assessment.witnesses(.init(provider: "openai", model: "small"), now: at(10)))
+    #expect(!assessment.witnesses(target, now: at(20)), "looked at ten seconds ago")
+    var old = assessment
+    old.at = at(700)
+    #expect(!old.witnesses(target, now: at(700)), "fails for longer than ten minutes")
+    var killed = assessment
+    killed.plan.status = .killed
+    #expect(!killed.witnesses(target, now: at(10)), "serves nobody")
+  }
+
+  @Test func `one person's requests advance nothing`() throws {
+    let yaml =
+      "advance: automatic\nstages: [{name: a, percent: 5, soak: 0s}, {name: b, percent: 50}, {name: c, percent: 100}]"
+    var alone = FeatureHealth(try plan(yaml, stage: 0))
+    for number in 0..<400 { _ = alone.record(outcome(number, user: 1)) }
+    #expect(actions(&alone, at(40)).isEmpty)
+    #expect(alone.assessment(now: at(40)).gates.evidence.last?.contains("1 person") == true)
+    var three = FeatureHealth(try plan(yaml, stage: 0))
+    for number in 0..<400 { _ = three.record(outcome(number, user: number % 3)) }
+    #expect(command(actions(&three, at(40))) == .advance(to: "b"))
+    // A list of four people: two of them are half of all there are.
+    var listed = FeatureHealth(try plan(yaml, stage: 0))
+    listed.listedMembers = 4
+    for number in 0..<400 { _ = listed.record(outcome(number, user: number % 2)) }
+    #expect(command(actions(&listed, at(40))) == .advance(to: "b"))
+  }
+
+  @Test func `answers from a cache are no evidence of health`() throws {
+    var health = FeatureHealth(try plan())
+    for number in 0..<300 {
+      var cached = outcome(number)
+      cached.isFromCache = true
+      _ = health.record(cached)
+      var stale = outcome(number)
+      stale.result = .degradedCache
+      _ = health.record(stale)
+    }
+    #expect(health.detectors[0].health.count == 0)
+  }
+
   @Test func `automatic advance needs soak, fresh outcomes, evidence and approvals`() throws {
     let yaml = """
       advance: automatic
       stages:
         - {name: beta, percent: 5, soak: 1m}
-        - {name: "25", percent: 25}
+        - {name: "25", percent: 25, soak: 0s}
         - {name: "100", percent: 100, approvals: 1}
       """
     var health = FeatureHealth(try plan(yaml, stage: 0))
@@ -218,6 +497,15 @@ import Testing
     #expect(actions(&health, at(61)).isEmpty, "nobody approved")
   }
 
+  @Test func `a stage that states no soak is left after an hour at the earliest`() throws {
+    let yaml =
+      "advance: automatic\nstages: [{name: a, percent: 5}, {name: b, percent: 50}, {name: c, percent: 100}]"
+    var health = FeatureHealth(try plan(yaml, stage: 0))
+    for number in 0..<400 { _ = health.record(outcome(number, every: 10_000)) }
+    #expect(actions(&health, at(3599)).isEmpty)
+    #expect(command(actions(&health, at(3600))) == .advance(to: "b"))
+  }
+
   @Test func `a plan that nobody watches never advances by itself`() throws {
     var health = FeatureHealth(try plan("advance: automatic\nguards: []", stage: 0))
     for number in 0..<500 { _ = health.record(outcome(number)) }
@@ -233,7 +521,7 @@ import Testing
     held.hold = .init(cause: .noTraffic, reason: "", since: Moment(at(86_401)))
     health.follow(held)
     #expect(actions(&health, at(90_000)).isEmpty)
-    health.noteTraffic(at: at(90_000))
+    health.noteDecisions(on: 0, off: 1, at: at(90_000))
     #expect(command(actions(&health, at(90_001))) == .release)
   }
 
@@ -337,5 +625,14 @@ import Testing
     let calm = Backtest(outcomes { (1000..<1010).contains($0) }, plan: plan, rollbacks: [])
     #expect(calm.alarms.isEmpty)
     #expect(Backtest([], plan: plan, rollbacks: []).from == nil)
+  }
+}
+
+extension Outcome {
+  /// The same, of a request that began then.
+  fileprivate func begun(at instant: Instant) -> Outcome {
+    var outcome = self
+    outcome.beganAt = instant
+    return outcome
   }
 }

@@ -20,8 +20,7 @@ import Testing
         hub: hub)
       let monitor = Monitor(
         controller: controller, ledger: ledger, outbox: store, hub: hub,
-        readiness: Readiness(hasTokens: true), clock: clock, log: Log(clock: clock, isSilent: true),
-        providers: { _ in [] })
+        readiness: Readiness(hasTokens: true), clock: clock, log: Log(clock: clock, isSilent: true))
       let feature = "ai-summary"
       var definition = PlanDefinition(feature: feature)
       definition.preset = .sensitive
@@ -33,7 +32,7 @@ import Testing
       ledger.record(
         (0..<8).map { number in
           let outcome = Outcome(
-            result: .failed, arm: .treatment, user: UInt64(number), at: clock.now, latency: 100)
+            result: .failed, arm: .treatment, user: UInt64(number), at: clock.now, latency: nil)
           return .init(feature: feature, outcome: outcome, id: nil)
         })
       // Forced, or the firing guard would refuse it: the race is about who is first.

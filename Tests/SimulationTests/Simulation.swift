@@ -110,7 +110,7 @@ final class Simulation {
         let log = Log(clock: clock, isSilent: true)
         let monitor = Monitor(
           controller: controller, ledger: ledger, outbox: store, hub: hub,
-          readiness: Readiness(hasTokens: true), clock: clock, log: log, providers: { _ in [] })
+          readiness: Readiness(hasTokens: true), clock: clock, log: log)
         let courier = Courier(
           store: store, messenger: network, clock: clock, log: log, jitter: { 0.5 })
         witness.keep(
@@ -359,9 +359,10 @@ final class Simulation {
     // more.
     for finding in assessment.findings
     where finding.verdict.state == .firing && assessment.plan.isServing {
+      let isHeld = assessment.plan.hold?.cause == .outage
       let isBlamed =
         !assessment.plan.definition.attribution || finding.attribution == .treatment
-        || finding.attribution == .incomparable
+        || (finding.attribution == .unopposed && !isHeld)
       if isBlamed { failures.append("P5: still not rolled back: \(finding.verdict.sentence)") }
     }
   }

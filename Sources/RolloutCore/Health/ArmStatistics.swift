@@ -11,6 +11,8 @@ package struct ArmStatistics: Sendable, Equatable {
 
   package init() {}
 
+  /// Requests of any kind, those that do not count too.
+  package var all: Int { requests + self[.excluded] }
   /// Requests whose user got no AI answer.
   package var failed: Int { self[.failed] + self[.degradedFallback] }
   package subscript(_ result: Outcome.Result) -> Int { results[result] ?? 0 }
@@ -21,9 +23,9 @@ package struct ArmStatistics: Sendable, Equatable {
     guard outcome.result != .excluded else { return }
     requests += 1
     if let latency = outcome.latency { latencies.record(latency) }
-    inputTokens &+= outcome.inputTokens
-    outputTokens &+= outcome.outputTokens
-    cost = cost.adding(outcome.cost)
+    inputTokens &+= outcome.inputTokens ?? 0
+    outputTokens &+= outcome.outputTokens ?? 0
+    cost = cost.adding(outcome.cost ?? .zero)
   }
 
   /// A latency of a request that is still running.

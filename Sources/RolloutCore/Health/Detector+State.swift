@@ -1,6 +1,6 @@
 extension Detector {
   /// Grows when the bytes below change their meaning; older ones are then left unread.
-  private static let format = 2
+  private static let format = 3
 
   /// Everything measured, for keeping over a restart.
   package var state: [UInt8] {
@@ -8,21 +8,22 @@ extension Detector {
     writer.int(Self.format)
     writer.int(requests)
     writer.int(errors)
+    runs.write(to: &writer)
     window.write(to: &writer)
     score.write(to: &writer)
+    confirmation.write(to: &writer)
     recent.write(to: &writer)
     health.write(to: &writer)
-    writer.optional(band) { $1.write(to: &$0) }
-    writer.flag(bandLatched)
-    control.write(to: &writer)
-    writer.int(controlCount)
-    split.write(to: &writer)
-    writer.optional(lastError) { writer, last in
-      writer.word(last.user)
-      writer.instant(last.at)
+    writer.optional(band) { writer, band in
+      band.score.write(to: &writer)
+      writer.flag(band.isLatched)
+      band.health.write(to: &writer)
     }
+    controlRuns.write(to: &writer)
+    controlRecent.write(to: &writer)
+    writer.int(controlCount)
+    comparison.write(to: &writer)
     writer.optional(latchedAt) { $0.instant($1) }
-    writer.int(requestsSinceLatch)
     writer.optional(calmSince) { $0.instant($1) }
     return writer.bytes
   }
@@ -44,23 +45,24 @@ extension Detector {
     guard try reader.int() == Self.format else { throw StateReader.Truncated() }
     requests = max(0, try reader.int())
     errors = max(0, try reader.int())
+    try runs.read(from: &reader)
     try window.read(from: &reader)
     try score.read(from: &reader)
+    try confirmation.read(from: &reader)
     try recent.read(from: &reader)
     try health.read(from: &reader)
     if try reader.flag() {
-      guard band != nil else { throw StateReader.Truncated() }
-      try band?.read(from: &reader)
+      guard var band else { throw StateReader.Truncated() }
+      try band.score.read(from: &reader)
+      band.isLatched = try reader.flag()
+      try band.health.read(from: &reader)
+      self.band = band
     }
-    bandLatched = try reader.flag()
-    try control.read(from: &reader)
-    controlCount = max(0, try reader.int())
-    try split.read(from: &reader)
-    lastError = try reader.optional { (r) throws(StateReader.Truncated) in
-      LastError(user: try r.word(), at: try r.instant())
-    }
+    try controlRuns.read(from: &reader)
+    try controlRecent.read(from: &reader)
+    controlCount = try reader.natural()
+    try comparison.read(from: &reader)
     latchedAt = try reader.optional { (r) throws(StateReader.Truncated) in try r.instant() }
-    requestsSinceLatch = max(0, try reader.int())
     calmSince = try reader.optional { (r) throws(StateReader.Truncated) in try r.instant() }
   }
 }

@@ -1,5 +1,5 @@
-/// Watches one metric of one stage: two triggers, the affected-user rule, sustain, the investigate
-/// band, attribution, and the evidence that all is well.
+/// Watches one metric of one stage: two triggers, the affected-user rule, fresh evidence before
+/// acting, the investigate band, the comparison with control, and the evidence that all is well.
 ///
 /// A value without a clock: the caller says when things happened. Rules and numbers:
 /// `docs/ROLLBACK.md`.
@@ -17,58 +17,75 @@ package struct Detector: Sendable, Equatable {
     case firing
   }
 
-  /// Errors of one user within this of each other, with nobody in between, count once.
-  package static let runGap = TimeSpan.seconds(30)
   /// A recovery must last so long, or as long as `sustain` when that is longer.
   static let recovery = TimeSpan.seconds(10)
   /// A of the investigate band: it only holds, so it may be quick.
   static let investigateThreshold = 1e4
-  /// Requests of the treatment that attribution may wait for before it rolls back.
-  static let undecidedMax = 50
+  /// Evidence that must come in after a trigger before the guard acts.
+  package static let freshEvidence = 100.0
 
   package let rule: Guard
   package let measure: Measure
   package let evidence: Double
+  package let margin: Double
   package let sustain: TimeSpan
   package let minAffectedUsers: Int
 
+  var runs = ErrorRuns()
   var window: ThresholdWindow
   package internal(set) var score: EvidenceScore
+  /// What came in since half of `sustain` has passed after the trigger.
+  package internal(set) var confirmation: EvidenceScore
   var recent = RecentLevel()
   package internal(set) var health: HealthyEvidence
-  var band: EvidenceScore?
-  var bandLatched = false
-  var control: EvidenceScore
+  var band: Band?
+  var controlRuns = ErrorRuns()
+  var controlRecent = RecentLevel()
   package internal(set) var controlCount = 0
-  var split = ErrorSplit()
-  /// The user whose error was the stream's last outcome, and when.
-  var lastError: LastError?
+  package internal(set) var comparison = ArmComparison()
   var latchedAt: Instant?
-  var requestsSinceLatch = 0
   var calmSince: Instant?
   package internal(set) var requests = 0
   package internal(set) var errors = 0
 
-  struct LastError: Sendable, Equatable {
-    var user: UInt64
-    var at: Instant
+  /// The limit at which people should look: latches by evidence, and ends by evidence that it is
+  /// well again, so that a feature that lives between the limits does not flap.
+  struct Band: Sendable, Equatable {
+    let low: Share
+    var score: EvidenceScore
+    var isLatched = false
+    /// Started with the latch.
+    var health: HealthyEvidence
+
+    init(_ low: Share) {
+      self.low = low
+      score = EvidenceScore(share: low.fraction)
+      health = HealthyEvidence(ratioMax: 1 / low.fraction)
+    }
+
+    func ratio(_ bad: Bool) -> Double { bad ? 1 / low.fraction : 0 }
   }
 
-  package init(_ rule: Guard, measure: Measure, preset: Preset) {
+  /// `healthTarget` is the healthy evidence that the next advance asks for.
+  package init(
+    _ rule: Guard, measure: Measure, preset: Preset,
+    healthTarget: Double = HealthyEvidence.enough
+  ) {
     self.rule = rule
     self.measure = measure
     evidence = rule.evidence ?? preset.evidence
+    margin = rule.margin ?? preset.margin
     sustain = rule.sustain ?? preset.sustain
     minAffectedUsers = rule.minAffectedUsers ?? preset.minAffectedUsers
     window = ThresholdWindow(size: rule.window)
-    health = HealthyEvidence(ratioMax: measure.ratioMax)
+    health = HealthyEvidence(ratioMax: measure.ratioMax, target: healthTarget)
     switch measure {
     case .share(let share):
       score = EvidenceScore(share: share)
-      band = rule.investigate.map { EvidenceScore(share: $0.fraction) }
+      band = rule.investigate.map(Band.init)
     case .amount: score = .ofAmounts
     }
-    control = score
+    confirmation = score
   }
 
   /// For 0/1 metrics without a baseline: most tests and simulations.
@@ -79,29 +96,29 @@ package struct Detector: Sendable, Equatable {
 
   // MARK: Recording
 
-  /// An outcome of the treatment arm. `share` is the treatment's measured share of requests.
+  /// An outcome of the treatment arm.
+  ///
+  /// - `isDrawn`: whether the user's bucket decided; only those are compared with control.
+  /// - `provesHealth`: whether it may be evidence of health, were it good.
   package mutating func record(
-    _ reading: Reading, user: UInt64?, at: Instant, share: Double? = nil
+    _ reading: Reading, user: UInt64?, at: Instant, isDrawn: Bool = true,
+    provesHealth: Bool = true
   ) {
     requests += 1
     if reading.bad { errors += 1 }
-    if latchedAt != nil { requestsSinceLatch += 1 }
     recent.record(ratio: reading.ratio, bad: reading.bad, at: at)
-    if reading.bad, let share { split.observe(treatment: true, share: share) }
-    if reading.bad, let user {
-      let repeats =
-        lastError.map { $0.user == user && at.since($0.at) <= Self.runGap } ?? false
-      lastError = LastError(user: user, at: at)
-      if repeats { return }
-    } else {
-      lastError = nil
+    // Nothing is dropped here: one user's run of errors is no sign of health.
+    if provesHealth || reading.bad { health.observe(ratio: reading.ratio) }
+    if var band {
+      if band.isLatched { band.health.observe(ratio: band.ratio(reading.bad)) }
+      self.band = band
     }
-    window.record(ratio: reading.ratio, bad: reading.bad, user: user)
+    guard runs.scores(bad: reading.bad, user: user, at: at) else { return }
+    window.record(reading, user: user)
     score.observe(ratio: reading.ratio)
-    health.observe(ratio: reading.ratio)
-    if let low = rule.investigate {
-      band?.observe(ratio: reading.bad ? 1 / low.fraction : 0)
-    }
+    if let freshFrom, at >= freshFrom { confirmation.observe(ratio: reading.ratio) }
+    if let ratio = band?.ratio(reading.bad) { band?.score.observe(ratio: ratio) }
+    if isDrawn { comparison.observe(reading.ratio / measure.ratioMax, .treatment) }
   }
 
   /// For 0/1 metrics.
@@ -110,31 +127,38 @@ package struct Detector: Sendable, Equatable {
   }
 
   /// An outcome of the control arm.
-  package mutating func recordControl(_ reading: Reading, share: Double?) {
+  package mutating func recordControl(
+    _ reading: Reading, user: UInt64?, at: Instant, isDrawn: Bool = true
+  ) {
     controlCount += 1
-    control.observe(ratio: reading.ratio)
-    if reading.bad, let share { split.observe(treatment: false, share: share) }
+    controlRecent.record(
+      ratio: reading.ratio, bad: reading.bad, at: at, keeping: recent.startsAt)
+    guard isDrawn, controlRuns.scores(bad: reading.bad, user: user, at: at) else { return }
+    comparison.observe(reading.ratio / measure.ratioMax, .control)
   }
+
+  /// Evidence of health starts anew: what a shared outage left behind says nothing.
+  package mutating func restartHealth() { health.reset() }
 
   // MARK: Triggers
 
   /// What the threshold trigger compares: bad requests for shares, the mean's ratio for amounts.
   var thresholdTriggered: Bool {
-    guard window.count >= rule.minRequests else { return false }
+    guard window.count >= rule.judgedFrom else { return false }
     switch measure {
     case .share: return window.bad >= firesAt
-    case .amount: return window.mean > 1 + rule.margin * window.standardError
+    case .amount: return window.mean > 1 + margin * window.standardError
     }
   }
 
   var firesAt: Int {
     guard case .share(let share) = measure else { return 0 }
-    return ThresholdWindow.firesAt(count: window.count, limit: share, margin: rule.margin)
+    return ThresholdWindow.firesAt(count: window.count, limit: share, margin: margin)
   }
 
   var evidenceTriggered: Bool { score.value >= evidence }
 
-  /// Whether either trigger is over its mark, before affected users and sustain.
+  /// Whether either trigger is over its mark, before affected users and fresh evidence.
   package var isTriggered: Bool { thresholdTriggered || evidenceTriggered }
 
   /// Whether the last seconds are over the limit.
@@ -145,13 +169,34 @@ package struct Detector: Sendable, Equatable {
     }
   }
 
+  /// When evidence begins to be fresh; nil without a trigger.
+  private var freshFrom: Instant? {
+    latchedAt.map { $0 + TimeSpan(milliseconds: sustain.milliseconds / 2) }
+  }
+
+  /// Whether what came in since the trigger says so too. Without `sustain` nothing is waited for.
+  func isConfirmed(_ now: Instant) -> Bool {
+    guard sustain > .zero, let freshFrom else { return true }
+    return now >= freshFrom && confirmation.value >= Self.freshEvidence
+  }
+
+  /// Whether enough people are hurt, or it goes on without those who are hurt most.
+  func isWidespread(_ affected: ThresholdWindow.Affected) -> Bool {
+    affected.effective >= Double(minAffectedUsers)
+      || window.isOver(withoutHeaviest: minAffectedUsers - 1)
+  }
+
+  /// When it began to fail; nil while it does not.
+  package var failingSince: Instant? { latchedAt }
+
   /// Judges at `now`; moves the latches, and nothing else.
   package mutating func assess(now: Instant) -> Verdict {
     recent.prune(now: now)
+    controlRecent.prune(now: now, keeping: recent.startsAt)
     if isTriggered, latchedAt == nil, isRecentlyOver {
       latchedAt = now
-      requestsSinceLatch = 0
       calmSince = nil
+      confirmation.reset()
     }
     if latchedAt != nil { settleLatch(now) }
     settleBand()
@@ -170,41 +215,44 @@ package struct Detector: Sendable, Equatable {
       latchedAt = nil
       calmSince = nil
       score.reset()
-      split.reset()
+      confirmation.reset()
     }
   }
 
-  /// The band opens by evidence and closes when the whole window is below it again.
+  /// The band opens by evidence of trouble and closes by evidence of health.
   private mutating func settleBand() {
-    guard let low = rule.investigate, let band else { return }
-    if band.value >= Self.investigateThreshold, window.affectedUsers >= minAffectedUsers {
-      bandLatched = true
-    }
-    if bandLatched, window.count >= rule.minRequests, window.rate <= low.fraction {
-      bandLatched = false
-      self.band?.reset()
+    guard let band else { return }
+    if !band.isLatched, band.score.value >= Self.investigateThreshold,
+      isWidespread(window.affected)
+    {
+      self.band?.isLatched = true
+      self.band?.health.reset()
+    } else if band.isLatched, band.health.isEnough {
+      self.band = Band(band.low)
     }
   }
 
   // MARK: Attribution
 
   package enum Attribution: Sendable, Equatable {
-    /// The treatment is to blame, or nothing speaks against it.
+    /// Control shows that it is the feature.
     case treatment
     /// The control arm is as sick.
     case sharedOutage
-    /// So many more requests may pass before it counts as the treatment's.
-    case undecided(left: Int)
-    /// There is no control traffic to compare with.
-    case incomparable
+    /// Control is well, or there is none: nothing speaks for the feature.
+    case unopposed
   }
 
-  /// Whom a firing guard blames. `share` is the treatment's measured share.
-  package func attribution(share: Double?) -> Attribution {
-    guard let share, share <= 0.8, controlCount > 0 else { return .incomparable }
-    if split.value >= ErrorSplit.decisive { return .treatment }
-    if control.value >= ErrorSplit.decisive { return .sharedOutage }
-    let left = Self.undecidedMax - requestsSinceLatch
-    return left > 0 ? .undecided(left: left) : .treatment
+  /// Whom a firing guard blames, as far as control can tell.
+  package var attribution: Attribution {
+    if comparison.value >= ArmComparison.decisive { return .treatment }
+    return isControlOver ? .sharedOutage : .unopposed
+  }
+
+  /// Control is over the limit in its own last seconds, or over the span that ours look back on.
+  private var isControlOver: Bool {
+    guard let own = controlRecent.startsAt else { return false }
+    if controlRecent.isOver(since: own) { return true }
+    return recent.startsAt.map { controlRecent.isOver(since: $0) } ?? false
   }
 }

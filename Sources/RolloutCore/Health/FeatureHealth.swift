@@ -16,9 +16,18 @@ package struct FeatureHealth: Sendable {
   private var slots: [Slot] = []
   package private(set) var treatment = ArmStatistics()
   package private(set) var control = ArmStatistics()
-  private var shares = ArmShares()
+  package private(set) var unattributed = ArmStatistics()
+  package private(set) var users = StageUsers()
+  private var reporting = Reporting()
+  private var origins = FailureOrigins()
+  /// When the plan was last held for the investigate band, in any stage.
+  package private(set) var investigatedAt: Instant?
   /// Means of the stages measured so far, by name: what a multiple such as `2x` compares with.
   private var means: [String: StageMeans] = [:]
+  /// The version that entered the present stage; nil when it is not known any more.
+  private var stageVersion: Int?
+  /// Members of the lists that are all of the stage's audience; nil where others can be in it.
+  package var listedMembers: Int?
   /// Votes that wait for a request to be counted with, by detector.
   private var votes: [[Vote]] = []
   private var running: [Int: Running] = [:]
@@ -55,6 +64,7 @@ package struct FeatureHealth: Sendable {
   package init(_ plan: Plan) {
     self.plan = plan
     makeGuards()
+    if plan.stageEnteredAt == plan.updatedAt { stageVersion = plan.version }
   }
 
   private mutating func makeGuards() {
@@ -71,7 +81,8 @@ package struct FeatureHealth: Sendable {
           "\(rule.metric.rawValue): the stage before was not measured, so \(rule.limit.text) of it "
             + "is unknown; unavailable is not healthy.")
       }
-      detectors.append(Detector(rule, measure: measure, preset: preset))
+      detectors.append(
+        Detector(rule, measure: measure, preset: preset, healthTarget: healthTarget))
       return .detector(detectors.count - 1)
     }
     votes = Array(repeating: [], count: detectors.count)
@@ -83,24 +94,52 @@ package struct FeatureHealth: Sendable {
     return means[stages[plan.stageIndex - 1].name]
   }
 
-  /// Takes over a new version; evidence of another stage or another set of guards is dropped.
+  /// The evidence that the next advance asks for: more before everybody gets it.
+  private var healthTarget: Double {
+    plan.stageIndex + 2 == plan.definition.stages.count
+      ? HealthyEvidence.enoughForEveryone : HealthyEvidence.enough
+  }
+
+  /// Takes over a new version; evidence of another stage or another set of guards is dropped, and
+  /// what came before a person said "go on".
   package mutating func follow(_ new: Plan) {
-    let sameStage =
-      new.stageEnteredAt?.steady == plan.stageEnteredAt?.steady && new.stageName == plan.stageName
-    let sameGuards =
-      new.definition.guards == plan.definition.guards
-      && new.definition.preset(atStage: new.stageIndex)
-        == plan.definition.preset(atStage: plan.stageIndex)
+    let old = plan
+    let oldTarget = healthTarget
     plan = new
     isDirty = true
-    guard !sameStage || !sameGuards else { return }
+    if let hold = new.hold, hold.cause == .investigate { investigatedAt = hold.since.steady }
+    let sameStage =
+      new.stageEnteredAt?.steady == old.stageEnteredAt?.steady && new.stageName == old.stageName
+    let sameGuards =
+      new.definition.guards == old.definition.guards && healthTarget == oldTarget
+      && new.definition.preset(atStage: new.stageIndex)
+        == old.definition.preset(atStage: old.stageIndex)
+    guard sameStage else { return enterStage() }
+    if !sameGuards || Self.startsFresh(old, new) { return makeGuards() }
+    if old.hold?.cause == .outage, new.hold == nil {
+      for index in detectors.indices { detectors[index].restartHealth() }
+    }
+  }
+
+  private mutating func enterStage() {
     makeGuards()
-    guard !sameStage else { return }
     projection = nil
-    means[new.stageName] = nil
+    means[plan.stageName] = nil
     treatment = ArmStatistics()
     control = ArmStatistics()
+    unattributed = ArmStatistics()
+    users = StageUsers()
+    reporting.enterStage()
+    origins = FailureOrigins()
     lastOutcomeAt = nil
+    stageVersion = plan.version
+  }
+
+  /// Whether somebody resumed or acknowledged: automation judges only what comes after.
+  private static func startsFresh(_ old: Plan, _ new: Plan) -> Bool {
+    let isResumed = old.status == .paused && new.status == .active
+    let isAcknowledged = old.hold?.needsAcknowledgement == true && new.hold == nil
+    return isResumed || isAcknowledged
   }
 
   /// What the users of this stage use; nil while no whole minute of it has passed.
@@ -110,20 +149,38 @@ package struct FeatureHealth: Sendable {
 
   // MARK: Recording
 
-  /// False when an outcome with this id was counted before.
-  package mutating func record(_ outcome: Outcome, id: String? = nil) -> Bool {
+  /// Whether a request decided at `version`, or at `began`, belongs to the present stage: what was
+  /// decided before it is not its fault.
+  private func isOfThisStage(_ began: Instant, version: Int?) -> Bool {
+    guard let entered = plan.stageEnteredAt?.steady else { return false }
+    if let version, let stageVersion { return version >= stageVersion }
+    return began >= entered
+  }
+
+  /// False when an outcome with this id was counted before. `version` is the plan's when the request
+  /// was decided, where that is known.
+  package mutating func record(_ outcome: Outcome, id: String? = nil, version: Int? = nil) -> Bool {
     if let id, !seen.insert(id) { return false }
     lastTrafficAt = max(lastTrafficAt ?? outcome.at, outcome.at)
-    guard let entered = plan.stageEnteredAt?.steady, outcome.at >= entered else { return true }
+    guard isOfThisStage(outcome.beganAt, version: version) else { return true }
     isDirty = true
     switch outcome.arm {
     case .treatment: treatment.record(outcome)
     case .control: control.record(outcome)
+    case .unknown: unattributed.record(outcome)
     }
-    guard outcome.result != .excluded else { return true }
-    shares.record(outcome.arm)
+    guard outcome.arm != .unknown else { return true }
+    guard outcome.result != .excluded else {
+      if outcome.isGivenUp { recordGivenUp(outcome) }
+      return true
+    }
     if outcome.arm == .treatment {
       usage.record(outcome)
+      reporting.note(outcome)
+      users.record(outcome.user)
+      if outcome.result == .failed || outcome.result == .degradedFallback {
+        origins.record(outcome.origin, at: outcome.at)
+      }
       lastOutcomeAt = max(lastOutcomeAt ?? outcome.at, outcome.at)
       means[plan.stageName, default: StageMeans()].record(outcome)
     }
@@ -131,43 +188,81 @@ package struct FeatureHealth: Sendable {
     return true
   }
 
+  /// A request that nobody waited for took at least as long as it ran. Below the limit that proves
+  /// nothing.
+  private mutating func recordGivenUp(_ outcome: Outcome) {
+    guard let ran = outcome.latency else { return }
+    var isSlow = false
+    for index in detectors.indices where detectors[index].rule.isLatency {
+      guard case .time(let limit) = detectors[index].rule.limit, ran > Double(limit.milliseconds)
+      else { continue }
+      isSlow = true
+      observe(outcome, index)
+    }
+    guard isSlow, outcome.arm == .treatment else { return }
+    treatment.note(latency: ran)
+    users.record(outcome.user)
+    lastOutcomeAt = max(lastOutcomeAt ?? outcome.at, outcome.at)
+  }
+
   private mutating func observe(_ outcome: Outcome, _ index: Int) {
     let isVoted = outcome.arm == .treatment && !votes[index].isEmpty
     let rule = detectors[index].rule
+    if outcome.arm == .treatment { reporting.note(carried: rule.isCarried(by: outcome), index) }
     guard let reading = rule.reading(outcome, detectors[index].measure, feedback: isVoted) else {
       return
     }
-    let share = shares.treatmentShare
     guard outcome.arm == .treatment else {
-      detectors[index].recordControl(reading, share: share)
+      detectors[index].recordControl(
+        reading, user: outcome.user, at: outcome.at, isDrawn: outcome.isDrawn)
       return
     }
     let user = isVoted ? votes[index].removeFirst().user : outcome.user
-    detectors[index].record(reading, user: user, at: outcome.at, share: share)
+    detectors[index].record(
+      reading, user: user, at: outcome.at, isDrawn: outcome.isDrawn,
+      provesHealth: outcome.provesHealth && plan.hold?.cause != .outage)
   }
 
-  /// A vote makes the next request count as bad: it always comes after the request it is about.
-  /// False when a vote with this id was counted before.
+  /// Thumbs are counted over thumbs; what was asked for again or abandoned makes the next request
+  /// count as bad, since it always comes after the request it is about. False when a vote with this
+  /// id was counted before.
   package mutating func record(_ feedback: Feedback, id: String? = nil) -> Bool {
     if let id, !seen.insert(id) { return false }
     guard let entered = plan.stageEnteredAt?.steady, feedback.at >= entered else { return true }
     isDirty = true
-    guard feedback.arm == .treatment else {
-      control.record(feedback.kind)
-      return true
+    reporting.note(feedback)
+    switch feedback.arm {
+    case .treatment: treatment.record(feedback.kind)
+    case .control: control.record(feedback.kind)
+    case .unknown: unattributed.record(feedback.kind)
     }
-    treatment.record(feedback.kind)
-    for index in detectors.indices
-    where detectors[index].rule.feedbackKind == feedback.kind
-      && votes[index].count < Self.votesMax
-    {
-      votes[index].append(Vote(user: feedback.user, at: feedback.at))
-    }
+    for index in detectors.indices { observe(feedback, index) }
     return true
   }
 
-  /// Somebody asked whether they have the feature.
-  package mutating func noteTraffic(at: Instant) { lastTrafficAt = max(lastTrafficAt ?? at, at) }
+  private mutating func observe(_ feedback: Feedback, _ index: Int) {
+    let detector = detectors[index]
+    if let reading = detector.rule.reading(feedback, detector.measure) {
+      switch feedback.arm {
+      case .treatment:
+        detectors[index].record(
+          reading, user: feedback.user, at: feedback.at, provesHealth: plan.hold?.cause != .outage)
+      case .control:
+        detectors[index].recordControl(reading, user: feedback.user, at: feedback.at)
+      case .unknown: return
+      }
+    }
+    guard feedback.arm == .treatment, detector.rule.feedbackKind == feedback.kind,
+      votes[index].count < Self.votesMax
+    else { return }
+    votes[index].append(Vote(user: feedback.user, at: feedback.at))
+  }
+
+  /// Somebody asked whether they have the feature: so many got yes, so many no.
+  package mutating func noteDecisions(on: Int, off: Int, at: Instant) {
+    lastTrafficAt = max(lastTrafficAt ?? at, at)
+    reporting.noteDecisions(on: on, off: off, at: at)
+  }
 
   /// An answer to the query of the guard at `index` of the plan's list.
   package mutating func record(_ sample: PollWatch.Sample, guard index: Int, at: Instant) {
@@ -188,8 +283,9 @@ package struct FeatureHealth: Sendable {
   /// Its outcome; the latency is left out when it was counted while it was still running.
   package mutating func end(_ number: Int, _ outcome: Outcome) {
     var outcome = outcome
-    if let request = running.removeValue(forKey: number), request.isCounted {
-      outcome.latency = nil
+    if let request = running.removeValue(forKey: number) {
+      outcome.beganAt = request.since
+      if request.isCounted { outcome.latency = nil }
     }
     _ = record(outcome)
   }
@@ -208,8 +304,10 @@ package struct FeatureHealth: Sendable {
     for (number, request) in running.sorted(by: { $0.key < $1.key })
     where !request.isCounted && Double(now.since(request.since).milliseconds) >= cap {
       running[number]?.isCounted = true
+      guard isOfThisStage(request.since, version: nil) else { continue }
       let late = Outcome(
-        result: .ok, arm: .treatment, user: request.user, at: now, latency: cap)
+        result: .ok, arm: .treatment, user: request.user, at: now, beganAt: request.since,
+        latency: cap)
       for index in detectors.indices where detectors[index].rule.isLatency { observe(late, index) }
       treatment.note(latency: cap)
       isDirty = true
@@ -220,7 +318,7 @@ package struct FeatureHealth: Sendable {
     for index in votes.indices {
       while let vote = votes[index].first, now.since(vote.at) >= Self.votePatience {
         votes[index].removeFirst()
-        detectors[index].record(bad: true, user: vote.user, at: now)
+        detectors[index].record(bad: true, user: vote.user, at: vote.at)
       }
     }
   }
@@ -231,35 +329,78 @@ package struct FeatureHealth: Sendable {
   package mutating func assess(now: Instant) -> [Finding] {
     countOverdue(now)
     countLonelyVotes(now)
-    let share = shares.treatmentShare
     return plan.definition.guards.indices.map { index in
       let rule = plan.definition.guards[index]
       switch slots[index] {
-      case .detector(let detector):
-        let verdict = explained(detectors[detector].assess(now: now), detectors[detector])
-        return Finding(
-          rule: rule, verdict: verdict, attribution: detectors[detector].attribution(share: share),
-          threshold: detectors[detector].evidence)
+      case .detector(let place):
+        let verdict = explained(detectors[place].assess(now: now), place, now)
+        var finding = Finding(
+          rule: rule, verdict: verdict, attribution: detectors[place].attribution,
+          threshold: detectors[place].evidence)
+        finding.failingSince = detectors[place].failingSince
+        return finding
       case .poll(let poll):
         return Finding(
-          rule: rule, verdict: polls[poll].assess(now: now), attribution: .treatment, threshold: 0)
+          rule: rule, verdict: polls[poll].assess(now: now), attribution: .unopposed, threshold: 0)
       case .unmeasured(let sentence):
         return Finding(
           rule: rule, verdict: Verdict(state: .unavailable, sentence: sentence),
-          attribution: .treatment, threshold: 0)
+          attribution: .unopposed, threshold: 0)
       }
     }
   }
 
-  /// A metric that no outcome carries is not measured, however many outcomes there are.
-  private func explained(_ verdict: Verdict, _ detector: Detector) -> Verdict {
-    guard detector.rule.isLatency, detector.requests == 0,
-      treatment.requests >= detector.rule.minRequests
-    else { return verdict }
-    return Verdict(
-      state: .unavailable,
-      sentence: "\(detector.rule.metric.rawValue): no outcome carries latency_ms; report it or "
-        + "remove the guard. Unavailable is not healthy.")
+  /// A guard that nothing feeds is unavailable, however many outcomes there are.
+  private func explained(_ verdict: Verdict, _ index: Int, _ now: Instant) -> Verdict {
+    guard verdict.state == .quiet || verdict.state == .inconclusive else { return verdict }
+    let rule = detectors[index].rule
+    guard let why = unfed(rule, index, now) else { return verdict }
+    var unavailable = verdict
+    unavailable.state = .unavailable
+    unavailable.sentence = "\(rule.metric.rawValue): \(why). Unavailable is not healthy."
+    return unavailable
+  }
+
+  /// Why nobody can tell how a guard does; nil when it is fed.
+  private func unfed(_ rule: Guard, _ index: Int, _ now: Instant) -> String? {
+    let judged = treatment.requests >= rule.minRequests
+    if judged, unattributed.requests > treatment.requests + control.requests {
+      return "most outcomes belong to no arm, since the attributes that the plan's rules ask for "
+        + "were not sent with them"
+    }
+    if let carrier = rule.carrier, judged, let share = reporting.carriedShare(index), share < 0.5 {
+      return share == 0
+        ? "no outcome carries \(carrier); report it or remove the guard"
+        : "only \(percent(share)) of the outcomes carry \(carrier)"
+    }
+    if rule.metric == .thumbsDownRate, detectors[index].requests < rule.judgedFrom {
+      return "\(detectors[index].requests) of \(rule.judgedFrom) votes needed to judge"
+    }
+    if rule.feedbackKind != nil, !reporting.hasFeedback(now) {
+      return "no feedback has arrived within seven days"
+    }
+    return nil
+  }
+
+  /// The provider's model that most of the last failures came from; nil when there is none.
+  package func suspect(_ now: Instant) -> ProviderModel? { origins.suspect(now) }
+
+  /// Why nobody can tell how the feature does, although people use it; nil when outcomes arrive.
+  package func staleness(_ now: Instant) -> String? {
+    guard plan.isServing, let entered = plan.stageEnteredAt?.steady else { return nil }
+    return reporting.staleness(since: lastOutcomeAt ?? entered, now)
+  }
+
+  /// What people should know beside the verdicts.
+  package var notes: [String] {
+    var notes: [String] = []
+    let all = treatment.all
+    if all >= 20, treatment[.excluded] * 5 > all {
+      notes.append(
+        "\(percent(Double(treatment[.excluded]) / Double(all))) of the requests were given up, "
+          + "refused or wrong, and are not counted.")
+    }
+    return notes + reporting.notes(treatment: treatment, control: control)
   }
 
   /// The numbers behind a guard's verdict.
@@ -279,8 +420,11 @@ package struct FeatureHealth: Sendable {
     return detectors[position]
   }
 
-  /// The treatment's measured share of requests; nil without control traffic.
-  package var treatmentShare: Double? { shares.treatmentShare }
+  /// The treatment's share of this stage's requests; nil without control traffic.
+  package var treatmentShare: Double? {
+    guard control.requests > 0 else { return nil }
+    return Double(treatment.requests) / Double(treatment.requests + control.requests)
+  }
 }
 
 // What `FeatureHealth+State.swift` writes and reads of the private parts.
@@ -311,44 +455,23 @@ extension FeatureHealth {
   func writeArms(to writer: inout StateWriter) {
     treatment.write(to: &writer)
     control.write(to: &writer)
-    shares.write(to: &writer)
+    unattributed.write(to: &writer)
+    users.write(to: &writer)
+    reporting.write(to: &writer)
+    writer.optional(stageVersion) { $0.int($1) }
   }
 
   mutating func readArms(from reader: inout StateReader) throws(StateReader.Truncated) {
     try treatment.read(from: &reader)
     try control.read(from: &reader)
-    try shares.read(from: &reader)
+    try unattributed.read(from: &reader)
+    try users.read(from: &reader)
+    try reporting.read(from: &reader)
+    stageVersion = try reader.optional { (r) throws(StateReader.Truncated) in try r.natural() }
   }
 
   mutating func restoreTraffic(_ at: Instant?) { lastTrafficAt = at }
+  mutating func restoreInvestigated(_ at: Instant?) { investigatedAt = at }
   mutating func restoreOutcomes(_ at: Instant?) { lastOutcomeAt = at }
   mutating func restoreDetector(_ index: Int, _ state: [UInt8]) { detectors[index].restore(state) }
-}
-
-/// What one guard of a plan concludes.
-package struct Finding: Sendable, Equatable {
-  package var rule: Guard
-  package var verdict: Verdict
-  /// Whom to blame if it fires.
-  package var attribution: Detector.Attribution
-  /// The score at which evidence triggers.
-  package var threshold: Double
-}
-
-/// The last outcome ids, so that a repeated report counts once.
-struct RecentIDs: Sendable {
-  private static let capacity = 20_000
-  private var newer: Set<String> = []
-  private var older: Set<String> = []
-
-  /// False when the id was among the last 20,000 or more.
-  mutating func insert(_ id: String) -> Bool {
-    guard !newer.contains(id), !older.contains(id) else { return false }
-    newer.insert(id)
-    if newer.count >= Self.capacity {
-      older = newer
-      newer = []
-    }
-    return true
-  }
 }

@@ -17,12 +17,15 @@ package enum Measure: Sendable, Equatable {
 
 /// One observation of one guard.
 package struct Reading: Sendable, Equatable {
-  /// Over the limit: 0 when nothing was wrong, above 1 when worse than allowed.
+  /// Over the limit: 0 when nothing was wrong, above 1 when worse than allowed. Capped.
   package var ratio: Double
+  /// The same without the cap, for people.
+  package var amount: Double
   package var bad: Bool
 
   package init(ratio: Double, bad: Bool) {
     self.ratio = ratio
+    amount = ratio
     self.bad = bad
   }
 }
@@ -41,8 +44,8 @@ package struct StageMeans: Sendable, Equatable {
 
   mutating func record(_ outcome: Outcome) {
     requests += 1
-    cost += Double(outcome.cost.nanodollars)
-    tokens += Double(outcome.inputTokens + outcome.outputTokens)
+    cost += Double(outcome.cost?.nanodollars ?? 0)
+    tokens += Double(outcome.tokens ?? 0)
   }
 }
 
@@ -85,11 +88,10 @@ extension Guard {
       guard let latency = outcome.latency, case .time(let span) = limit else { return nil }
       return flag(latency > Double(span.milliseconds), measure)
     case .latencyMean: return outcome.latency.flatMap { amount($0, measure) }
-    case .costPerRequest: return amount(Double(outcome.cost.nanodollars), measure)
-    case .tokensPerRequest:
-      return amount(Double(outcome.inputTokens + outcome.outputTokens), measure)
-    case .thumbsDownRate, .regenerateRate, .abandonRate: return flag(feedback, measure)
-    case .prometheus: return nil
+    case .costPerRequest: return outcome.cost.flatMap { amount(Double($0.nanodollars), measure) }
+    case .tokensPerRequest: return outcome.tokens.flatMap { amount(Double($0), measure) }
+    case .regenerateRate, .abandonRate: return flag(feedback, measure)
+    case .thumbsDownRate, .prometheus: return nil
     }
   }
 
@@ -99,17 +101,53 @@ extension Guard {
 
   private func amount(_ value: Double, _ measure: Measure) -> Reading? {
     guard case .amount(let limit, let cap) = measure else { return nil }
-    let ratio = min(max(value, 0) / limit, cap)
-    return Reading(ratio: ratio, bad: ratio > 1)
+    let ratio = max(value, 0) / limit
+    var reading = Reading(ratio: min(ratio, cap), bad: ratio > 1)
+    reading.amount = ratio
+    return reading
   }
 
-  /// Votes that make a request bad for this guard.
+  /// What a vote by itself says to the guard: thumbs are counted over thumbs.
+  func reading(_ feedback: Feedback, _ measure: Measure) -> Reading? {
+    guard metric == .thumbsDownRate, feedback.kind == .thumbsDown || feedback.kind == .thumbsUp
+    else { return nil }
+    return flag(feedback.kind == .thumbsDown, measure)
+  }
+
+  /// Feedback that makes the request it follows bad for this guard.
   package var feedbackKind: Feedback.Kind? {
     switch metric {
-    case .thumbsDownRate: .thumbsDown
     case .regenerateRate: .regenerate
     case .abandonRate: .abandon
     default: nil
+    }
+  }
+
+  /// Whether people's feedback feeds it.
+  package var isVoted: Bool { metric == .thumbsDownRate || feedbackKind != nil }
+
+  /// Requests, or votes for what is counted over votes, below which nothing is said.
+  package var judgedFrom: Int {
+    metric == .thumbsDownRate ? min(minRequests, Self.votesMin) : minRequests
+  }
+  private static let votesMin = 20
+
+  /// What outcomes must carry for it; nil when any outcome says something.
+  var carrier: String? {
+    switch metric {
+    case .latencyMean, .latencyP50, .latencyP95, .latencyP99: "latency_ms"
+    case .costPerRequest: "cost_usd"
+    case .tokensPerRequest: "input_tokens or output_tokens"
+    default: nil
+    }
+  }
+
+  func isCarried(by outcome: Outcome) -> Bool {
+    switch metric {
+    case .latencyMean, .latencyP50, .latencyP95, .latencyP99: outcome.latency != nil
+    case .costPerRequest: outcome.cost != nil
+    case .tokensPerRequest: outcome.tokens != nil
+    default: true
     }
   }
 

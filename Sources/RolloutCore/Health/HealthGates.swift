@@ -35,8 +35,6 @@ extension FeatureHealth {
     guard plan.isServing, let next = plan.nextStage else { return gates }
     if let projection, projection.stage == next.name { gates.projection = projection }
     gates.freshness = freshness(now)
-    let isLast = plan.stageIndex + 2 == plan.definition.stages.count
-    let target = isLast ? HealthyEvidence.enoughForEveryone : HealthyEvidence.enough
     var isMeasured = false
     for (index, finding) in findings.enumerated() {
       let isActing =
@@ -45,18 +43,37 @@ extension FeatureHealth {
       isMeasured = true
       switch finding.verdict.state {
       case .firing: gates.firing.append(finding.verdict.sentence)
+      case .unavailable where isOptional(finding.rule): continue
       case .pending, .investigate, .unavailable: gates.unsettled.append(finding.verdict.sentence)
       case .quiet, .inconclusive:
-        if let missing = detector(index)?.missingHealth(target: target) {
-          gates.evidence.append(missing)
-        }
+        if let missing = detector(index)?.missingHealth { gates.evidence.append(missing) }
       }
     }
     if !isMeasured { gates.evidence = ["healthy evidence: no guard watches this plan"] }
+    if let missing = missingUsers { gates.evidence.append(missing) }
     return gates
   }
 
+  /// Requests of a stage from which votes are missed where nobody has voted.
+  private static let votesMissedFrom = 2000
+
+  /// Votes are rare: a young stage does not wait for them, unless the plan says so.
+  private func isOptional(_ rule: Guard) -> Bool {
+    rule.isVoted && !rule.isRequired && treatment.requests < Self.votesMissedFrom
+  }
+
+  /// One person's traffic is no evidence for everybody.
+  private var missingUsers: String? {
+    // Without any request the guards say so.
+    guard users.distinct > 0, users.effective < StageUsers.enough else { return nil }
+    // Where the stage is a short list, half of it is all there can be.
+    if let listedMembers, listedMembers < 6, users.distinct * 2 >= listedMembers { return nil }
+    let seen = users.distinct == 1 ? "1 person" : "\(users.distinct) people"
+    return "healthy evidence: the requests are those of \(seen); three that use it alike are needed"
+  }
+
   private func freshness(_ now: Instant) -> [String] {
+    if let staleness = staleness(now) { return ["outcomes: \(staleness)"] }
     guard let last = lastOutcomeAt else { return ["outcomes: none of this stage yet"] }
     let age = now.since(last)
     guard age > HealthGates.freshnessMax else { return [] }

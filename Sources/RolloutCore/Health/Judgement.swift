@@ -43,67 +43,17 @@ package struct Notice: Sendable, Equatable {
   }
 }
 
-/// How one feature does, at one moment.
-package struct Assessment: Sendable {
-  /// The verdict over all guards, in one word.
-  package enum Word: String, Sendable {
-    case notServing = "not_serving"
-    case failing, pending, investigate, inconclusive, healthy
-  }
-
-  package var plan: Plan
-  package var findings: [Finding]
-  package var gates: HealthGates
-  package var word: Word
-  package var sentence: String
-  package var lastTrafficAt: Instant?
-
-  /// Whether this feature's users meet with errors now; what makes a provider suspicious.
-  package var isFailing: Bool {
-    findings.contains {
-      $0.rule.metric == .errorRate
-        && ($0.verdict.state == .firing || $0.verdict.state == .pending)
-    }
-  }
-}
-
-extension FeatureHealth {
-  /// Judges everything at `now`.
-  package mutating func assessment(now: Instant) -> Assessment {
-    let findings = assess(now: now)
-    let gates = gates(findings, now: now)
-    let (word, sentence) = overall(findings)
-    return Assessment(
-      plan: plan, findings: findings, gates: gates, word: word, sentence: sentence,
-      lastTrafficAt: lastTrafficAt)
-  }
-
-  private func overall(_ findings: [Finding]) -> (Assessment.Word, String) {
-    guard plan.isServing else {
-      return (.notServing, "\(plan.feature) serves nobody, so there is nothing to judge.")
-    }
-    func first(_ states: Detector.State...) -> String? {
-      findings.first { states.contains($0.verdict.state) }?.verdict.sentence
-    }
-    if let sentence = first(.firing) { return (.failing, sentence) }
-    if let sentence = first(.pending) { return (.pending, sentence) }
-    if let sentence = first(.investigate) { return (.investigate, sentence) }
-    if findings.isEmpty { return (.inconclusive, "No guard watches this plan.") }
-    if let sentence = first(.inconclusive, .unavailable) { return (.inconclusive, sentence) }
-    return (.healthy, "All guards are quiet at stage \(plan.stageName).")
-  }
-}
-
 /// The one place where the monitor decides. Pure: the same assessment gives the same actions. `now`
 /// is a place on the steady timeline.
 package enum Judge {
   /// Without any traffic for so long a plan is held.
   package static let silenceMax = TimeSpan.hours(24)
+  /// The investigate band holds, and tells, once in so long.
+  private static let investigateEvery = TimeSpan.hours(24)
 
-  /// At most one command, and the notices. `sharedWith` names other features that fail on the same
-  /// provider now, for plans without control traffic.
+  /// At most one command, and the notices. `provider` is what is known of the one whose calls fail.
   package static func decide(
-    _ assessment: Assessment, sharedWith: [String], now: Instant
+    _ assessment: Assessment, provider: ProviderEvidence = .none, now: Instant
   ) -> [MonitorAction] {
     let plan = assessment.plan
     guard plan.isServing else { return [] }
@@ -118,22 +68,25 @@ package enum Judge {
         actions.append(.notice(.guard, sentence: finding.verdict.sentence, guard: index))
       }
     }
-    if let command = command(assessment, sharedWith, now) { actions.append(command) }
+    if let command = command(assessment, provider, now) { actions.append(command) }
     return actions
   }
 
   private static func command(
-    _ assessment: Assessment, _ sharedWith: [String], _ now: Instant
+    _ assessment: Assessment, _ provider: ProviderEvidence, _ now: Instant
   ) -> MonitorAction? {
+    if let action = protect(assessment, provider) { return action }
+    if let action = release(assessment, provider, now) { return action }
     let plan = assessment.plan
-    if let action = firingAction(assessment, sharedWith) { return action }
-    if plan.hold != nil { return release(assessment, now) }
-    guard plan.status == .active || plan.status == .paused else { return nil }
-    if let action = investigate(assessment) { return action }
-    if let action = silence(assessment, now) { return action }
+    guard plan.hold == nil, plan.status == .active || plan.status == .paused else { return nil }
+    return investigate(assessment, now) ?? silence(assessment, now) ?? advance(assessment, now)
+  }
+
+  private static func advance(_ assessment: Assessment, _ now: Instant) -> MonitorAction? {
+    let plan = assessment.plan
     guard plan.definition.advance == .automatic, plan.status == .active, plan.nextStage != nil,
       !plan.automaticAdvanceOff, assessment.gates.isOpen,
-      Lifecycle.soakGate(plan, now) == nil, Lifecycle.approvalGate(plan) == nil
+      Lifecycle.soakGate(plan, now, byPerson: false) == nil, Lifecycle.approvalGate(plan) == nil
     else { return nil }
     let acting = assessment.findings.first { $0.rule.action != .notify && !$0.rule.dryRun }
     return .command(
@@ -141,65 +94,106 @@ package enum Judge {
       reason: "soaked, and healthy by evidence. \(acting?.verdict.sentence ?? "")", guard: nil)
   }
 
-  /// The guard that reduces exposure most decides.
-  private static func firingAction(
-    _ assessment: Assessment, _ sharedWith: [String]
-  ) -> MonitorAction? {
-    let plan = assessment.plan
-    let acting = assessment.findings.enumerated().filter { item in
-      item.element.verdict.state == .firing && item.element.rule.action != .notify
-        && !item.element.rule.dryRun && !plan.definition.dryRun
-    }
-    if let (index, finding) = acting.first(where: { $0.element.rule.action == .rollback }) {
-      return rollback(plan, finding, index, sharedWith)
-    }
-    guard let (index, finding) = acting.first, plan.status == .active else { return nil }
-    return .command(.pause, reason: finding.verdict.sentence, guard: index)
+  /// Whether a guard's findings lead to something, and not only to a notice.
+  private static func acts(_ finding: Finding, _ plan: Plan) -> Bool {
+    finding.rule.action != .notify && !finding.rule.dryRun && !plan.definition.dryRun
   }
 
-  private static func rollback(
-    _ plan: Plan, _ finding: Finding, _ index: Int, _ sharedWith: [String]
+  /// Each firing guard is judged, and the strongest outcome wins: one that is undecided or held
+  /// hides nobody.
+  private static func protect(
+    _ assessment: Assessment, _ provider: ProviderEvidence
   ) -> MonitorAction? {
-    func hold(_ why: String) -> MonitorAction? {
-      guard plan.hold == nil, plan.status != .completed else { return nil }
-      let reason = "shared outage: \(why). \(finding.verdict.sentence)"
-      return .command(.hold(.outage), reason: reason, guard: index)
+    let plan = assessment.plan
+    var strongest: (strength: Int, action: MonitorAction)?
+    for (index, finding) in assessment.findings.enumerated()
+    where finding.verdict.state == .firing && acts(finding, plan) {
+      let reason = finding.verdict.sentence
+      let outcome: (strength: Int, action: MonitorAction)?
+      switch finding.rule.action {
+      case .notify: outcome = nil
+      case .pause:
+        outcome =
+          plan.status == .active
+          ? (2, .command(.pause, reason: reason, guard: index)) : nil
+      case .rollback:
+        switch blame(finding, plan, provider) {
+        case .nobodyYet: outcome = nil
+        case .feature:
+          let target = plan.definition.rollbackTarget.commandTarget(plan)
+          outcome = (3, .command(.rollback(to: target), reason: reason, guard: index))
+        case .others(let why):
+          outcome =
+            plan.hold == nil && plan.status != .completed
+            ? (
+              1,
+              .command(
+                .hold(.outage), reason: "shared outage: \(why). \(reason)", guard: index)
+            ) : nil
+        }
+      }
+      if let outcome, outcome.strength > strongest?.strength ?? 0 { strongest = outcome }
     }
-    let rollback = MonitorAction.command(
-      .rollback(to: plan.definition.rollbackTarget.commandTarget(plan)),
-      reason: finding.verdict.sentence, guard: index)
-    guard plan.definition.attribution else { return rollback }
+    return strongest?.action
+  }
+
+  private enum Blame {
+    case feature
+    case others(String)
+    case nobodyYet
+  }
+
+  /// Whose fault a firing guard is. Of failing AI calls the provider is asked first: control that
+  /// never calls it says nothing about it.
+  private static func blame(
+    _ finding: Finding, _ plan: Plan, _ provider: ProviderEvidence
+  ) -> Blame {
+    guard plan.definition.attribution else { return .feature }
+    let isHeld = plan.hold?.cause == .outage
+    if finding.rule.metric == .errorRate || finding.rule.metric == .degradedRate {
+      switch provider {
+      case .none: break
+      case .asking: return .nobodyYet
+      case .answers: return .feature
+      case .witnessed(let others):
+        return .others("\(others.joined(separator: ", ")) began to fail on the same provider too")
+      case .silent(let target):
+        return .others("provider \(target) does not answer a neutral question either")
+      }
+    }
     switch finding.attribution {
-    case .treatment: return rollback
-    case .undecided: return nil
-    case .sharedOutage: return hold("users without the feature meet with as many errors")
-    case .incomparable:
-      guard let other = sharedWith.first else { return rollback }
-      return hold("\(other) fails on the same provider too")
+    case .treatment: return .feature
+    case .sharedOutage: return .others("users without the feature meet with as many errors")
+    // What was held for an outage is rolled back by evidence only.
+    case .unopposed: return isHeld ? .nobodyYet : .feature
     }
   }
 
   /// Holds that end with their condition.
-  private static func release(_ assessment: Assessment, _ now: Instant) -> MonitorAction? {
+  private static func release(
+    _ assessment: Assessment, _ provider: ProviderEvidence, _ now: Instant
+  ) -> MonitorAction? {
     let states = assessment.findings.map(\.verdict.state)
+    let isFailing = states.contains(.firing) || states.contains(.pending)
     switch assessment.plan.hold?.cause {
-    case .outage where !states.contains(.firing) && !states.contains(.pending):
+    case .outage where !isFailing:
+      if case .silent = provider { return nil }
       return .command(.release, reason: "the outage is over", guard: nil)
-    case .investigate
-    where !states.contains(.investigate) && !states.contains(.firing)
-      && !states.contains(.pending):
-      return .command(.release, reason: "back below the investigate limit", guard: nil)
+    case .investigate where !states.contains(.investigate) && !isFailing:
+      return .command(.release, reason: "well below the investigate limit again", guard: nil)
     case .noTraffic where !isSilent(assessment, now):
       return .command(.release, reason: "there is traffic again", guard: nil)
     default: return nil
     }
   }
 
-  private static func investigate(_ assessment: Assessment) -> MonitorAction? {
+  private static func investigate(_ assessment: Assessment, _ now: Instant) -> MonitorAction? {
     let found = assessment.findings.enumerated().first {
       $0.element.verdict.state == .investigate && !$0.element.rule.dryRun
     }
     guard let found, !assessment.plan.definition.dryRun else { return nil }
+    // Once a day at most: until then the gate alone stops automation.
+    if let last = assessment.investigatedAt, now.since(last) < investigateEvery { return nil }
     return .command(
       .hold(.investigate), reason: found.element.verdict.sentence, guard: found.offset)
   }

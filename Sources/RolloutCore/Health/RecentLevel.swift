@@ -23,17 +23,31 @@ package struct RecentLevel: Sendable, Equatable {
   package var rate: Double { count == 0 ? 0 : Double(bad) / Double(count) }
   package var mean: Double { count == 0 ? 0 : sum / Double(count) }
 
-  package mutating func record(ratio: Double, bad isBad: Bool, at: Instant) {
+  package mutating func record(
+    ratio: Double, bad isBad: Bool, at: Instant, keeping: Instant? = nil
+  ) {
     let entry = Entry(ratio: Float(ratio), bad: isBad, at: at)
     entries.append(entry)
     sum += Double(entry.ratio)
     if isBad { bad += 1 }
-    prune(now: at)
+    prune(now: at, keeping: keeping)
   }
 
-  package mutating func prune(now: Instant) {
+  /// When the oldest of them was; nil without any.
+  package var startsAt: Instant? { count > 0 ? entries[start].at : nil }
+
+  /// Whether the mean of the requests since `start` is over the limit. O(requests).
+  package func isOver(since start: Instant) -> Bool {
+    let late = entries[self.start...].drop { $0.at < start }
+    return late.reduce(0) { $0 + Double($1.ratio) } > Double(late.count)
+  }
+
+  /// Drops what is too old; `keeping` is a moment that is to stay in sight.
+  package mutating func prune(now: Instant, keeping: Instant? = nil) {
+    let kept = keeping ?? now
     while count > Self.requests,
-      count > Self.capacity || now.since(entries[start].at) > Self.span
+      count > Self.capacity
+        || (now.since(entries[start].at) > Self.span && entries[start].at < kept)
     {
       if entries[start].bad { bad -= 1 }
       sum -= Double(entries[start].ratio)

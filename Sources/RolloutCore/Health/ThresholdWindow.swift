@@ -2,6 +2,8 @@
 package struct ThresholdWindow: Sendable, Equatable {
   private struct Entry: Sendable, Equatable {
     var ratio: Double
+    /// The ratio as it was before the cap.
+    var amount: Double
     var bad: Bool
     var user: UInt64?
   }
@@ -29,8 +31,9 @@ package struct ThresholdWindow: Sendable, Equatable {
     return (variance / n).squareRoot()
   }
 
-  package mutating func record(ratio: Double, bad isBad: Bool, user: UInt64?) {
-    let entry = Entry(ratio: ratio, bad: isBad, user: user)
+  package mutating func record(_ reading: Reading, user: UInt64?) {
+    let entry = Entry(
+      ratio: reading.ratio, amount: reading.amount, bad: reading.bad, user: user)
     if entries.count < size {
       entries.append(entry)
       add(entry)
@@ -61,14 +64,83 @@ package struct ThresholdWindow: Sendable, Equatable {
     }
   }
 
-  /// Distinct users with a bad request; those without an id count as one each. O(window).
-  package var affectedUsers: Int {
-    var users: Set<UInt64> = []
+  // MARK: Whose
+
+  /// The people behind the bad requests.
+  package struct Affected: Sendable, Equatable {
+    /// Different people; those without an id count as one each.
+    package var users: Int
+    /// How many they are when each weighs as much as their errors do.
+    package var effective: Double
+  }
+
+  /// O(window).
+  package var affected: Affected {
+    let (counts, nameless) = errorsByUser
+    var effective = EffectiveUsers()
+    for count in counts.values { effective.add(count) }
+    effective.add(singles: nameless)
+    return Affected(users: counts.count + nameless, effective: effective.value)
+  }
+
+  private var errorsByUser: (counts: [UInt64: Int], nameless: Int) {
+    var counts: [UInt64: Int] = [:]
     var nameless = 0
     for entry in entries where entry.bad {
-      if let user = entry.user { users.insert(user) } else { nameless += 1 }
+      if let user = entry.user { counts[user, default: 0] += 1 } else { nameless += 1 }
     }
-    return users.count + nameless
+    return (counts, nameless)
+  }
+
+  /// Whether the window still shows two bad requests and a mean over the limit without anything of
+  /// the `count` users with the most bad ones. O(window).
+  package func isOver(withoutHeaviest count: Int) -> Bool {
+    let heaviest = errorsByUser.counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+      .prefix(count).map(\.key)
+    let left = entries.filter { entry in entry.user.map { !heaviest.contains($0) } ?? true }
+    return left.count { $0.bad } >= 2
+      && left.reduce(0) { $0 + $1.ratio } > Double(left.count)
+  }
+
+  // MARK: What to show
+
+  /// The end of the window in which it went bad.
+  package struct Streak: Sendable, Equatable {
+    package var requests: Int
+    package var bad: Int
+    package var users: Int
+    /// Of the amounts as they were, before the cap; 1 is the limit.
+    package var mean: Double
+    package var isCapped: Bool
+  }
+
+  /// The end of the window that speaks loudest against the limit: for words, never for acting. nil
+  /// when no end of it is over the limit. O(window).
+  package var worstStreak: Streak? {
+    var streak = Streak(requests: 0, bad: 0, users: 0, mean: 0, isCapped: false)
+    var (capped, raw, loudest) = (0.0, 0.0, 0.0)
+    var users: Set<UInt64> = []
+    var nameless = 0
+    var worst: Streak?
+    for offset in entries.indices.reversed() {
+      let entry = entries[(next + offset) % entries.count]
+      streak.requests += 1
+      capped += entry.ratio
+      raw += entry.amount
+      if entry.amount > entry.ratio { streak.isCapped = true }
+      if entry.bad {
+        streak.bad += 1
+        if let user = entry.user { users.insert(user) } else { nameless += 1 }
+      }
+      // How far the mean is over the limit, in standard errors but for a constant factor.
+      let excess = (capped - Double(streak.requests)) / Double(streak.requests).squareRoot()
+      guard entry.bad, excess > loudest else { continue }
+      loudest = excess
+      streak.users = users.count + nameless
+      streak.mean = raw / Double(streak.requests)
+      worst = streak
+    }
+    return worst
   }
 
   /// The number of bad requests at which the trigger fires:
@@ -87,6 +159,7 @@ extension ThresholdWindow {
     for offset in entries.indices {
       let entry = entries[(next + offset) % entries.count]
       writer.double(entry.ratio)
+      writer.double(entry.amount)
       writer.flag(entry.bad)
       writer.optional(entry.user) { $0.word($1) }
     }
@@ -94,10 +167,11 @@ extension ThresholdWindow {
 
   mutating func read(from reader: inout StateReader) throws(StateReader.Truncated) {
     for _ in 0..<(try reader.count()) {
-      let ratio = try reader.amount()
-      let isBad = try reader.flag()
+      var reading = Reading(ratio: try reader.amount(), bad: false)
+      reading.amount = try reader.amount()
+      reading.bad = try reader.flag()
       record(
-        ratio: ratio, bad: isBad,
+        reading,
         user: try reader.optional { (r) throws(StateReader.Truncated) in try r.word() })
     }
   }

@@ -8,6 +8,8 @@ package struct Verdict: Sendable, Equatable {
   package var requests: Int
   package var errors: Int
   package var affectedUsers: Int
+  /// How many they are when each weighs as much as their errors do.
+  package var effectiveUsers: Double
   package var score: Double
   /// The share of bad requests, or the mean in the limit's unit; nil without requests.
   package var rate: Double?
@@ -21,18 +23,20 @@ package struct Verdict: Sendable, Equatable {
     requests = 0
     errors = 0
     affectedUsers = 0
+    effectiveUsers = 0
     score = 0
   }
 }
 
 extension Detector {
   func verdict(_ now: Instant) -> Verdict {
-    let affected = window.affectedUsers
-    let (state, sentence) = judge(affected: affected, now: now)
+    let affected = window.affected
+    let (state, sentence) = judge(affected, now)
     var verdict = Verdict(state: state, sentence: sentence)
     verdict.requests = window.count
     verdict.errors = window.bad
-    verdict.affectedUsers = affected
+    verdict.affectedUsers = affected.users
+    verdict.effectiveUsers = affected.effective
     verdict.score = score.value
     guard window.count > 0 else { return verdict }
     switch measure {
@@ -51,103 +55,13 @@ extension Detector {
     return verdict
   }
 
-  private func judge(affected: Int, now: Instant) -> (State, String) {
-    let name = rule.metric.rawValue
-    guard let latchedAt else { return (unlatchedState, "\(name): \(unlatchedSentence)") }
-    if affected < minAffectedUsers {
-      let people = "\(affected) user\(affected == 1 ? "" : "s")"
-      return (.pending, "\(name): \(errors) errors, all from \(people); needs \(minAffectedUsers).")
-    }
-    let waited = now.since(latchedAt)
-    if waited < sustain {
-      let left = TimeSpan(milliseconds: sustain.milliseconds - waited.milliseconds)
-      return (.pending, "\(name): \(summary), over \(limitText); acts in \(left.words).")
-    }
-    guard isRecentlyOver else {
-      return (.pending, "\(name): \(summary), but the last requests are within the limit again.")
-    }
-    return (
-      .firing,
-      "\(name): \(firingSummary(affected)), clearly over the limit of \(limitText); \(firedBy)."
-    )
-  }
-
-  private var unlatchedState: State {
-    if bandLatched { return .investigate }
-    return window.count < rule.minRequests ? .inconclusive : .quiet
-  }
-
-  private var unlatchedSentence: String {
-    if bandLatched, let low = rule.investigate {
-      let place = window.mean > 1 ? "not clearly over" : "under"
-      return
-        "\(summary), above \(low.text) where people should look, \(place) the limit of \(limitText)."
-    }
-    if window.count < rule.minRequests {
-      return "\(window.count) of \(rule.minRequests) requests needed to judge."
-    }
-    if isTriggered {
-      return "\(summary), over \(limitText), but the last requests are within it again."
-    }
-    guard window.mean > 1 else { return "\(summary), under the limit of \(limitText)." }
-    guard case .share = measure else {
-      return "\(summary), above \(limitText) but within noise."
-    }
-    return
-      "\(summary), above \(limitText) but within noise; fires at \(firesAt) of \(window.count)."
-  }
-
-  /// `6 % of the last 100 requests`, `mean 812 ms over the last 500 requests`.
-  private var summary: String {
-    let requests = "the last \(window.count) requests"
-    switch measure {
-    case .amount(let limit, _):
-      return "mean \(rule.shown(window.mean * limit)) over \(requests)"
-    case .share:
-      switch rule.metric {
-      case .latencyP50, .latencyP95, .latencyP99:
-        return "\(percent(window.rate)) of \(requests) took longer than \(rule.limit.text)"
-      default: return "\(percent(window.rate)) of \(requests)"
-      }
-    }
-  }
-
-  private func firingSummary(_ affected: Int) -> String {
-    switch rule.metric {
-    case .errorRate: "\(summary) failed for \(affected) users"
-    case .degradedRate: "\(summary) were degraded for \(affected) users"
-    case .thumbsDownRate: "\(summary) got a thumbs down, from \(affected) users"
-    case .regenerateRate: "\(summary) were asked for again, by \(affected) users"
-    case .abandonRate: "\(summary) were abandoned, by \(affected) users"
-    default: "\(summary), \(affected) users affected"
-    }
-  }
-
-  private var limitText: String {
-    switch measure {
-    case .share(let share): percent(share)
-    case .amount(let limit, _): rule.shown(limit)
-    }
-  }
-
-  private var firedBy: String {
-    let threshold =
-      switch measure {
-      case .share: "threshold: \(window.bad) bad, fires at \(firesAt)"
-      case .amount: "threshold: \(rounded(rule.margin)) standard errors over it"
-      }
-    let evidence = "evidence score \(rounded(score.value)) of \(rounded(self.evidence))"
-    if thresholdTriggered { return evidenceTriggered ? "\(threshold); \(evidence)" : threshold }
-    return evidence
-  }
-
   /// What an advance still lacks in evidence of health; nil when there is enough.
-  package func missingHealth(target: Double) -> String? {
-    guard health.value < target else { return nil }
+  package var missingHealth: String? {
+    guard !health.isEnough else { return nil }
     let observed = health.count
     // At the pace so far; a stage above its limit never gets there.
     let pace = observed >= 20 ? window.mean : 0
-    guard let left = health.remaining(to: target, at: min(pace, 0.9)), pace < 1 else {
+    guard let left = health.remaining(at: min(pace, 0.9)), pace < 1 else {
       return "healthy evidence: \(rule.metric.rawValue) is not below its limit"
     }
     let name = rule.metric == .errorRate ? "" : " (\(rule.metric.rawValue))"
@@ -165,12 +79,16 @@ extension Detector {
       "low": verdict.low.map { .double(micro($0)) },
       "high": verdict.high.map { .double(micro($0)) },
       "affected_users": .int(verdict.affectedUsers),
+      "effective_users": .double((verdict.effectiveUsers * 100).rounded() / 100),
       "score": .double((verdict.score * 1000).rounded() / 1000),
       "score_threshold": .double(evidence),
+      "fresh_score": latchedAt == nil
+        ? nil : .double((confirmation.value * 1000).rounded() / 1000),
       "fires_at": firesAt > 0 ? .int(firesAt) : nil,
       "recent_rate": .double(micro(recent.rate)),
-      "control_score": controlCount > 0 ? .double((control.value * 1000).rounded() / 1000) : nil,
-      "split_score": controlCount > 0 ? .double((split.value * 1000).rounded() / 1000) : nil,
+      "control_rate": controlCount > 0 ? .double(micro(controlRecent.rate)) : nil,
+      "comparison_score": controlCount > 0
+        ? .double((comparison.value * 1000).rounded() / 1000) : nil,
       "sentence": .string(verdict.sentence),
     ])
   }

@@ -93,7 +93,8 @@ extension Lifecycle {
   /// What an advance of this actor waits for, hold and approvals apart. A person passes missing
   /// evidence with a warning, unless the plan requires it.
   static func gates(_ plan: Plan, _ context: CommandContext) -> [String] {
-    let soak = [soakGate(plan, context.now.steady)].compactMap { $0 }
+    let isPerson = context.actor.isPerson
+    let soak = [soakGate(plan, context.now.steady, byPerson: isPerson)].compactMap { $0 }
     let health = context.health
     let needsEvidence = plan.definition.requireEvidence || !context.actor.isPerson
     return needsEvidence
@@ -103,13 +104,14 @@ extension Lifecycle {
   }
 
   /// `now` is a place on the steady timeline, as in all that follows.
-  static func soakGate(_ plan: Plan, _ now: Instant) -> String? {
+  static func soakGate(_ plan: Plan, _ now: Instant, byPerson: Bool) -> String? {
     guard plan.definition.stages.indices.contains(plan.stageIndex),
       let entered = plan.stageEnteredAt
     else { return nil }
+    let unstated = byPerson ? TimeSpan.zero : Stage.automaticSoak
+    let soak = plan.definition.stages[plan.stageIndex].soak ?? unstated
     // Time spent paused is no soaking.
-    let ends =
-      entered.steady + plan.definition.stages[plan.stageIndex].soak + plan.timePaused(now)
+    let ends = entered.steady + soak + plan.timePaused(now)
     return now < ends ? "soak: \(ends.since(now).words) left" : nil
   }
 
@@ -138,7 +140,8 @@ extension Lifecycle {
     guard plan.status == .active, plan.nextStage != nil else { return [] }
     let health = context.health
     var sentences = plan.hold?.cause == .manual ? [] : holdSentences(plan, context.now.steady)
-    if let soak = soakGate(plan, context.now.steady) { sentences.append(soak) }
+    let isManual = plan.definition.advance == .manual || plan.automaticAdvanceOff
+    if let soak = soakGate(plan, context.now.steady, byPerson: isManual) { sentences.append(soak) }
     if plan.automaticAdvanceOff, plan.definition.advance == .automatic {
       sentences.append(
         "automatic advance: off after two rollbacks in a day; a person's advance turns it on")

@@ -21,8 +21,8 @@ package struct UsageMeter: Sendable, Equatable {
     if ring[index].number < number { ring[index] = Minute(number: number) }
     first = min(first ?? number, number)
     ring[index].requests += 1
-    ring[index].tokens &+= outcome.inputTokens &+ outcome.outputTokens
-    ring[index].cost = ring[index].cost.adding(outcome.cost)
+    ring[index].tokens &+= outcome.tokens ?? 0
+    ring[index].cost = ring[index].cost.adding(outcome.cost ?? .zero)
   }
 
   /// Rates over the whole minutes of the last hour since `since`; nil while there is none.

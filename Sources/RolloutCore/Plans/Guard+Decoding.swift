@@ -45,12 +45,13 @@ private func decodeGuard(
   guard new.minRequests <= new.window else {
     throw reader.error("min_requests", "Must not be above window (\(new.window)).")
   }
-  new.margin = try reader.double("margin", in: 0...10) ?? 2
+  new.margin = try reader.double("margin", in: 0...10)
   new.sustain = try time(&reader, "sustain")
   new.minAffectedUsers = try reader.int("min_affected_users", in: 1...1000)
   new.evidence = try reader.double("evidence", in: 100...1e12)
   if let counts = try reader.texts("counts") { new.counts = try decodeCounts(counts, reader) }
   new.dryRun = try reader.bool("dry_run") ?? false
+  new.isRequired = try reader.bool("required") ?? false
   try reader.finish()
   return new
 }

@@ -38,15 +38,17 @@ package struct Guard: Sendable, Equatable {
   /// Requests of this stage that the threshold trigger looks back on.
   package var window = 500
   package var minRequests = 100
-  /// Standard errors above the limit before the threshold trigger fires; 0 is word for word.
-  package var margin = 2.0
-  /// The next three override the preset.
+  /// The next four override the preset. Standard errors above the limit before the threshold
+  /// trigger fires; 0 is word for word.
+  package var margin: Double?
   package var sustain: TimeSpan?
   package var minAffectedUsers: Int?
   package var evidence: Double?
   /// Which results count as bad, for rates over outcomes.
   package var counts: Set<Outcome.Result> = [.failed, .degradedFallback]
   package var dryRun = false
+  /// Whether an automatic advance waits for it although nobody has voted yet.
+  package var isRequired = false
 
   package init(_ metric: Metric, max limit: Limit, action: Action = .rollback) {
     self.metric = metric

@@ -284,7 +284,7 @@ private func decodeStage(
     throw reader.error("cohort", "A cohort name is 1–128 of a–z A–Z 0–9 . _ -")
   }
   stage.percent = try share(&reader, "percent")
-  stage.soak = try time(&reader, "soak") ?? .zero
+  stage.soak = try time(&reader, "soak")
   stage.approvals = try reader.int("approvals", in: 0...10) ?? 0
   stage.preset = try reader.choice("preset")
   try reader.finish()

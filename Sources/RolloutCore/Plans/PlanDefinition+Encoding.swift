@@ -41,7 +41,7 @@ extension Stage {
       "rules": rules.isEmpty ? nil : .array(rules.map(\.document)),
       "cohort": cohort.map { .string($0) },
       "percent": percent.map { Document(.number(formatFixed($0.thousandths, decimals: 3))) },
-      "soak": soak == .zero ? nil : .string(soak.text),
+      "soak": soak.map { .string($0.text) },
       "approvals": approvals == 0 ? nil : .int(approvals),
       "preset": preset.map { .string($0.rawValue) },
     ])
@@ -112,13 +112,14 @@ extension Guard {
       "action": .string(action.rawValue),
       "window": window == 500 ? nil : .int(window),
       "min_requests": minRequests == min(100, window) ? nil : .int(minRequests),
-      "margin": margin == 2 ? nil : .double(margin),
+      "margin": margin.map { .double($0) },
       "sustain": sustain.map { .string($0.text) },
       "min_affected_users": minAffectedUsers.map { .int($0) },
       "evidence": evidence.map { .double($0) },
       "counts": counts == [.failed, .degradedFallback]
         ? nil : .array(counts.map(\.rawValue).sorted().map { .string($0) }),
       "dry_run": dryRun ? .bool(true) : nil,
+      "required": isRequired ? .bool(true) : nil,
     ])
   }
 }

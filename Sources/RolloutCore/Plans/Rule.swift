@@ -129,7 +129,7 @@ package struct Attributes: Sendable, ExpressibleByDictionaryLiteral {
   }
 
   /// Where the value of a name stands; nil when there is none. O(attributes).
-  fileprivate func index(of name: String) -> Int? {
+  func index(of name: String) -> Int? {
     for index in names.indices where names[index].hasSameBytes(as: name) { return index }
     return nil
   }

@@ -9,8 +9,11 @@ package struct Stage: Sendable, Equatable {
   package var cohort: String?
   /// Share of all users by bucket; nil when the stage has no percentage.
   package var percent: Share?
-  /// Least time in this stage before a person may leave it upwards; zero for none.
-  package var soak = TimeSpan.zero
+  /// Least time in this stage before anybody may leave it upwards. nil is none for a person, and
+  /// `automaticSoak` for automation; zero is none for both.
+  package var soak: TimeSpan?
+  /// What automation waits in a stage that states no soak.
+  package static let automaticSoak = TimeSpan.hours(1)
   /// Distinct tokens, other than the advancing one, that must approve entering this stage.
   package var approvals = 0
   package var preset: Preset?
@@ -46,7 +49,16 @@ package enum Preset: String, Sendable, CaseIterable {
     }
   }
 
-  /// How long the recent rate must stay above the limit after a trigger.
+  /// Standard errors above the limit at which the threshold trigger fires.
+  package var margin: Double {
+    switch self {
+    case .sensitive: 2
+    case .normal: 3
+    case .calm: 4
+    }
+  }
+
+  /// Fresh evidence is asked for from half of this on; a recovery lasts as long, and 10 s at least.
   package var sustain: TimeSpan {
     switch self {
     case .sensitive: .zero

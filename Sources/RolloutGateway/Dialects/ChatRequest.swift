@@ -27,6 +27,17 @@ package struct ChatRequest: Sendable {
     choices = min(128, max(1, raw["n"]?.int ?? 1))
   }
 
+  /// A question of one line for one token of answer, with nothing of any feature in it.
+  static let neutral: ChatRequest = {
+    var request = ChatRequest(RawObject.empty)
+    request.set(
+      "messages",
+      .array([.object(["role": .string("user"), "content": .string("Reply with OK.")])]))
+    request.set("max_tokens", .int(1))
+    request.set("user", .string("rollout-probe"))
+    return request
+  }()
+
   /// A member of the body; nil when it is absent. Reads its value each time.
   package subscript(_ key: String) -> Document? {
     changes.last { $0.key == key }?.value ?? raw[key]

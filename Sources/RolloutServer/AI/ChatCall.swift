@@ -21,7 +21,7 @@ struct ChatCall: Sendable {
   var request: ChatRequest
   /// The token's id: which app asks.
   let app: String
-  let arrivedAt: Instant
+  let arrivedAt: Moment
   let user: String?
   /// nil when a percentage would have to decide and there is no user: outside.
   let decision: Decision?
@@ -50,7 +50,7 @@ struct ChatCall: Sendable {
     plan = try endpoint.plan(request)
     self.request = chat
     app = request.principal.tokenID ?? "anonymous"
-    arrivedAt = endpoint.clock.now
+    arrivedAt = endpoint.clock.moment
     let user =
       request.field("x-rollout-user") ?? chat["user"]?.string
       ?? chat["safety_identifier"]?.string ?? chat["metadata"]?["user_id"]?.string

@@ -101,16 +101,21 @@ extension ChatEndpoint {
       }
       return (writer.usage == nil ? nil : cost, writer.text)
     } catch is Disconnected {
-      record(call, .excluded)
+      giveUp(call)
       ended("client_cancelled")
     } catch is CancellationError {
-      record(call, .excluded)
+      giveUp(call)
       ended("client_cancelled")
     } catch ProviderFailure.cancelled {
-      record(call, .excluded)
+      giveUp(call)
       ended("client_cancelled")
     } catch {
-      record(call, .failed)
+      let failure = error as? ProviderFailure ?? .interrupted("")
+      record(
+        call, .failed,
+        origin: FailureOrigin(
+          ProviderModel(provider: streaming.trail.provider, model: streaming.trail.target),
+          kind: failure.word, isThrottled: failure.isThrottle))
       gateway.streamBroke(streaming.trail)
       ended((error as? ProviderFailure)?.word ?? "failed")
       try? await exchange.write(call.shapes.interruption)

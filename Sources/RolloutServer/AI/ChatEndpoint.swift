@@ -186,7 +186,7 @@ struct ChatEndpoint: Sendable {
     if let hit = fresh(call, key) { return hit }
     let (leads, shared) = await cache.board(key)
     if let shared {
-      record(call, .ok)
+      record(call, .ok, isFromCache: true)
       return .cached(shared, isStale: false)
     }
     let answer = await ask(call, route, cached: (key, policy))
@@ -197,7 +197,7 @@ struct ChatEndpoint: Sendable {
   /// A fresh answer of the cache.
   func fresh(_ call: ChatCall, _ key: AnswerCache.Key) -> Answer? {
     guard let answer = cache.find(key, now: clock.steady) else { return nil }
-    record(call, .ok)
+    record(call, .ok, isFromCache: true)
     return .cached(answer, isStale: false)
   }
 
@@ -327,7 +327,7 @@ struct ChatEndpoint: Sendable {
     _ call: ChatCall, _ error: any Error, _ key: AnswerCache.Key? = nil
   ) -> Answer {
     guard let exhausted = error as? Gateway.Exhausted, exhausted.last != .cancelled else {
-      record(call, .excluded)
+      giveUp(call)
       return .error(HTTPResponse(status: 502))
     }
     if case .callerError(_, let message) = exhausted.last {
@@ -342,25 +342,40 @@ struct ChatEndpoint: Sendable {
     // A job waits for room; nobody is kept waiting who would call that a failure.
     let isPatient = call.isBatch && exhausted.reason == "limit"
     guard let text = call.plan.plan.definition.fallbackContent else {
-      record(call, isPatient ? .excluded : .failed)
+      record(call, isPatient ? .excluded : .failed, origin: exhausted.origin)
       return .error(call.shapes.failure(exhausted, call))
     }
-    record(call, isPatient ? .excluded : .degradedFallback)
+    record(call, isPatient ? .excluded : .degradedFallback, origin: exhausted.origin)
     return .fallback(text: text, reason: exhausted.reason, attempts: exhausted.attempts)
   }
 
   func record(
-    _ call: ChatCall, _ result: Outcome.Result, _ usage: Usage? = nil, _ cost: Money = .zero
+    _ call: ChatCall, _ result: Outcome.Result, _ usage: Usage? = nil, _ cost: Money? = nil,
+    origin: FailureOrigin? = nil, isFromCache: Bool = false, isGivenUp: Bool = false
   ) {
-    let outcome = Outcome(
+    var outcome = Outcome(
       result: result, arm: .treatment, user: call.user.map { Outcome.hash(user: $0) },
-      at: clock.steady, latency: Double(monotonicMilliseconds() - call.started),
-      inputTokens: usage?.inputTokens ?? 0, outputTokens: usage?.outputTokens ?? 0, cost: cost)
+      at: clock.steady, beganAt: call.arrivedAt.steady,
+      latency: Double(monotonicMilliseconds() - call.started),
+      inputTokens: usage?.inputTokens, outputTokens: usage?.outputTokens,
+      cost: usage == nil ? nil : cost)
+    outcome.isDrawn = call.decision?.reason == .split
+    outcome.origin = origin
+    outcome.isFromCache = isFromCache
+    outcome.isGivenUp = isGivenUp
     ledger.end(call.plan.plan.feature, call.running, outcome)
   }
+
+  /// Whoever asked did not wait for the answer.
+  func giveUp(_ call: ChatCall) { record(call, .excluded, isGivenUp: true) }
 }
 
 extension Gateway.Exhausted {
+  /// Whose failure it was, for attribution.
+  var origin: FailureOrigin? {
+    target.map { FailureOrigin($0, kind: last.word, isThrottled: last.isThrottle) }
+  }
+
   /// One word for `x-rollout-reason`.
   var reason: String {
     switch last {

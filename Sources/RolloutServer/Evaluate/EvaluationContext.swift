@@ -45,6 +45,13 @@ struct EvaluationContext: Sendable {
     try check()
   }
 
+  /// From the `attributes` of an outcome.
+  init(outcome members: [Document.Member]) throws(Problem) {
+    do throws(DocumentError) { attributes = try Self.attributes(members, path: "attributes") } catch
+    { throw Problem(.badRequest, "\(error)") }
+    try check()
+  }
+
   private static func attributes(
     _ members: [Document.Member], path: String
   ) throws(DocumentError) -> Attributes {

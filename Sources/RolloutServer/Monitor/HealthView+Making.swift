@@ -17,7 +17,8 @@ extension HealthView {
         treatment: ArmView(health.treatment, share: share ?? 1),
         control: ArmView(health.control, share: share.map { 1 - $0 } ?? 0)),
       waitingOn: assessment.gates.freshness + assessment.gates.firing + assessment.gates.unsettled
-        + assessment.gates.evidence)
+        + assessment.gates.evidence, notes: assessment.notes)
+    unattributed = health.unattributed.all > 0 ? health.unattributed.all : nil
   }
 }
 
@@ -44,9 +45,13 @@ extension HealthView.GuardView {
       metric: finding.rule.metric.rawValue, limit: finding.rule.limit.text,
       action: finding.rule.action.rawValue, rate: verdict.rate.map(rounded),
       low: verdict.low.map(rounded), high: verdict.high.map(rounded), requests: verdict.requests,
-      errors: verdict.errors, affectedUsers: verdict.affectedUsers, score: rounded(verdict.score),
+      errors: verdict.errors, affectedUsers: verdict.affectedUsers,
+      effectiveUsers: rounded(verdict.effectiveUsers), score: rounded(verdict.score),
       threshold: finding.threshold, state: verdict.state.rawValue, sentence: verdict.sentence)
     healthyEvidence = detector.map { rounded($0.health.value) }
+    comparisonScore = detector.flatMap {
+      $0.controlCount > 0 ? rounded($0.comparison.value) : nil
+    }
     dryRun = finding.rule.dryRun ? true : nil
     query = finding.rule.query.isEmpty ? nil : finding.rule.query
   }

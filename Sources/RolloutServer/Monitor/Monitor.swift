@@ -15,14 +15,14 @@ final class Monitor: Sendable {
   private let readiness: Readiness
   private let clock: any SteadyClock
   private let log: Log
-  /// Who else a plan shares a provider with, by the names of providers and models.
-  private let providers: @Sendable (Plan) -> Set<String>
+  /// Asks a provider a neutral question; nil where nobody can be asked.
+  private let probe: Probe?
   private let evaluations: @Sendable () -> [String: (enabled: Int, disabled: Int)]
   private let state = Mutex(State())
 
   private struct State {
     /// Decisions counted at the last look, by feature.
-    var decisions: [String: Int] = [:]
+    var decisions: [String: (enabled: Int, disabled: Int)] = [:]
     /// The last verdict told, by feature.
     var words: [String: Assessment.Word] = [:]
     /// Notices told and still true: not told again with every look.
@@ -39,7 +39,7 @@ final class Monitor: Sendable {
     controller: PlanController, ledger: OutcomeLedger, outbox: any OutboxStore, hub: EventHub,
     readiness: Readiness, clock: any SteadyClock, log: Log,
     evaluations: @escaping @Sendable () -> [String: (enabled: Int, disabled: Int)] = { [:] },
-    providers: @escaping @Sendable (Plan) -> Set<String>
+    probe: Probe? = nil
   ) {
     self.controller = controller
     self.ledger = ledger
@@ -49,7 +49,7 @@ final class Monitor: Sendable {
     self.clock = clock
     self.log = log
     self.evaluations = evaluations
-    self.providers = providers
+    self.probe = probe
   }
 
   /// Runs until the task is cancelled.
@@ -67,7 +67,8 @@ final class Monitor: Sendable {
     noteTraffic(now.steady)
     for assessment in ledger.assess(now: now.steady) {
       await tellVerdict(assessment, now)
-      let actions = Judge.decide(assessment, sharedWith: sharedWith(assessment), now: now.steady)
+      let provider = evidence(assessment, now.steady)
+      let actions = Judge.decide(assessment, provider: provider, now: now.steady)
       forget(assessment, actions)
       for action in actions { await perform(action, assessment, now) }
     }
@@ -75,23 +76,31 @@ final class Monitor: Sendable {
 
   /// Who was asked about since the last look has traffic, whether or not outcomes are reported.
   private func noteTraffic(_ now: Instant) {
-    let totals = evaluations().mapValues { $0.enabled + $0.disabled }
-    let asked = state.withLock { state in
+    let totals = evaluations()
+    let before = state.withLock { state in
       defer { state.decisions = totals }
-      return totals.filter { state.decisions[$0.key] != $0.value }.map(\.key)
+      return state.decisions
     }
-    if !asked.isEmpty { ledger.noteTraffic(asked, at: now) }
+    for (feature, total) in totals {
+      let last = before[feature] ?? (0, 0)
+      let (on, off) = (total.enabled &- last.enabled, total.disabled &- last.disabled)
+      if on > 0 || off > 0 { ledger.noteDecisions(feature, on: on, off: off, at: now) }
+    }
   }
 
-  /// Other features that fail now and are served by the same provider.
-  private func sharedWith(_ assessment: Assessment) -> [String] {
-    guard assessment.isFailing else { return [] }
-    let mine = providers(assessment.plan)
-    guard !mine.isEmpty else { return [] }
-    return ledger.lastAssessments().filter { other in
-      other.plan.feature != assessment.plan.feature && other.isFailing
-        && !providers(other.plan).isDisjoint(with: mine)
+  /// What is known of the provider whose calls fail: others that fail on it since a moment ago, or
+  /// its answer to a neutral question. Asked while something fails or is held for an outage.
+  private func evidence(_ assessment: Assessment, _ now: Instant) -> ProviderEvidence {
+    let isHeld = assessment.plan.hold?.cause == .outage
+    guard assessment.isFailing || isHeld, let suspect = assessment.suspect else { return .none }
+    let others = ledger.lastAssessments().filter {
+      $0.plan.feature != assessment.plan.feature && $0.witnesses(suspect, now: now)
     }.map(\.plan.feature).sorted()
+    // What is held goes on being asked about: others' trouble may be another.
+    if !others.isEmpty, !isHeld { return .witnessed(by: others) }
+    let answer = probe?.evidence(suspect) ?? .none
+    if !others.isEmpty, answer == .none || answer == .asking { return .witnessed(by: others) }
+    return answer
   }
 
   private func perform(_ action: MonitorAction, _ assessment: Assessment, _ now: Moment) async {

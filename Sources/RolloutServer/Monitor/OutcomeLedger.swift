@@ -29,8 +29,9 @@ final class OutcomeLedger: Sendable {
   /// Features that serve anybody, in the order of their keys: only they are looked at.
   private let serving = Mutex<[String]>([])
 
-  /// Measures this plan from now on.
-  func follow(_ plan: Plan) {
+  /// Measures this plan from now on. `listedMembers` is how many people the open stages name, where
+  /// they are open to nobody else.
+  func follow(_ plan: Plan, listedMembers: Int? = nil) {
     serving.withLock { serving in
       let place = serving.firstIndex { $0 >= plan.feature } ?? serving.count
       let isKnown = place < serving.count && serving[place] == plan.feature
@@ -41,6 +42,7 @@ final class OutcomeLedger: Sendable {
       let entry = entries[plan.feature] ?? Entry(health: FeatureHealth(plan))
       entries[plan.feature] = entry
       entry.health.follow(plan)
+      entry.health.listedMembers = listedMembers
       entry.hasNews = true
     }
   }
@@ -51,6 +53,8 @@ final class OutcomeLedger: Sendable {
     var feature: String
     var outcome: Outcome
     var id: String?
+    /// The plan's version when the request was decided, where it was said.
+    var version: Int?
   }
 
   /// Records outcomes of features; those of unknown features are dropped.
@@ -58,7 +62,8 @@ final class OutcomeLedger: Sendable {
     entries.withLock { entries in
       for report in reports {
         let counted =
-          entries[report.feature]?.health.record(report.outcome, id: report.id) ?? false
+          entries[report.feature]?.health.record(
+            report.outcome, id: report.id, version: report.version) ?? false
         if counted { entries[report.feature]?.note(report.outcome) }
       }
     }
@@ -89,11 +94,9 @@ final class OutcomeLedger: Sendable {
     }
   }
 
-  /// Somebody asked who has these features.
-  func noteTraffic(_ features: [String], at now: Instant) {
-    entries.withLock { entries in
-      for feature in features { entries[feature]?.health.noteTraffic(at: now) }
-    }
+  /// Somebody asked who has this feature: so many got yes, so many no.
+  func noteDecisions(_ feature: String, on: Int, off: Int, at now: Instant) {
+    entries.withLock { $0[feature]?.health.noteDecisions(on: on, off: off, at: now) }
   }
 
   // MARK: Prometheus guards

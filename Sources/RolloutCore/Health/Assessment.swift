@@ -1,0 +1,77 @@
+/// How one feature does, at one moment.
+package struct Assessment: Sendable {
+  /// The verdict over all guards, in one word.
+  package enum Word: String, Sendable {
+    case notServing = "not_serving"
+    case failing, pending, investigate, inconclusive
+    /// People use it, and nothing is heard of how they fare.
+    case unavailable
+    case healthy
+  }
+
+  package var plan: Plan
+  package var at: Instant
+  package var findings: [Finding]
+  package var gates: HealthGates
+  package var word: Word
+  package var sentence: String
+  /// What people should know beside the verdict.
+  package var notes: [String]
+  package var lastTrafficAt: Instant?
+  /// The provider's model that most of the last failures came from.
+  package var suspect: ProviderModel?
+  /// When the plan was last held for the investigate band.
+  package var investigatedAt: Instant?
+
+  /// Since when this feature's users meet with errors; nil while they do not.
+  package var failingSince: Instant? {
+    findings.filter {
+      $0.rule.metric == .errorRate
+        && ($0.verdict.state == .firing || $0.verdict.state == .pending)
+    }.compactMap(\.failingSince).min()
+  }
+
+  package var isFailing: Bool { failingSince != nil }
+
+  /// An assessment older than this says nothing about now.
+  private static let freshFor = TimeSpan.seconds(5)
+  /// Who has failed for longer does not vouch for an outage that has just begun.
+  private static let togetherFor = TimeSpan.minutes(10)
+
+  /// Whether this feature, too, has begun to fail on that target: it serves now, was looked at just
+  /// now, and they began together.
+  package func witnesses(_ target: ProviderModel, now: Instant) -> Bool {
+    guard plan.isServing, suspect == target, now.since(at) <= Self.freshFor, let failingSince
+    else { return false }
+    return now.since(failingSince) <= Self.togetherFor
+  }
+}
+
+extension FeatureHealth {
+  /// Judges everything at `now`.
+  package mutating func assessment(now: Instant) -> Assessment {
+    let findings = assess(now: now)
+    let gates = gates(findings, now: now)
+    let (word, sentence) = overall(findings, now)
+    return Assessment(
+      plan: plan, at: now, findings: findings, gates: gates, word: word, sentence: sentence,
+      notes: notes, lastTrafficAt: lastTrafficAt, suspect: suspect(now),
+      investigatedAt: investigatedAt)
+  }
+
+  private func overall(_ findings: [Finding], _ now: Instant) -> (Assessment.Word, String) {
+    guard plan.isServing else {
+      return (.notServing, "\(plan.feature) serves nobody, so there is nothing to judge.")
+    }
+    func first(_ states: Detector.State...) -> String? {
+      findings.first { states.contains($0.verdict.state) }?.verdict.sentence
+    }
+    if let sentence = first(.firing) { return (.failing, sentence) }
+    if let sentence = first(.pending) { return (.pending, sentence) }
+    if let sentence = staleness(now) { return (.unavailable, sentence) }
+    if let sentence = first(.investigate) { return (.investigate, sentence) }
+    if findings.isEmpty { return (.inconclusive, "No guard watches this plan.") }
+    if let sentence = first(.inconclusive, .unavailable) { return (.inconclusive, sentence) }
+    return (.healthy, "All guards are quiet at stage \(plan.stageName).")
+  }
+}

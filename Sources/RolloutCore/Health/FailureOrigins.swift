@@ -1,0 +1,72 @@
+/// A provider's model.
+package struct ProviderModel: Sendable, Hashable, CustomStringConvertible {
+  package var provider: String
+  package var model: String
+
+  package init(provider: String, model: String) {
+    self.provider = provider
+    self.model = model
+  }
+
+  package var description: String { "\(provider)/\(model)" }
+}
+
+/// Where a bad outcome of the AI path came from.
+package struct FailureOrigin: Sendable, Hashable {
+  package var target: ProviderModel
+  /// One word, as in `rollout_provider_attempts_total`: `timeout`, `server_error`, …
+  package var kind: String
+  /// A limit said no: never an outage, whoever else meets with it.
+  package var isThrottled: Bool
+
+  package init(_ target: ProviderModel, kind: String, isThrottled: Bool) {
+    self.target = target
+    self.kind = kind
+    self.isThrottled = isThrottled
+  }
+}
+
+/// Where the last bad outcomes of a stage came from: which provider to ask before a feature is
+/// blamed.
+struct FailureOrigins: Sendable, Equatable {
+  private static let kept = 50
+  private static let span = TimeSpan.minutes(10)
+
+  private var entries: [(origin: FailureOrigin?, at: Instant)] = []
+
+  static func == (a: FailureOrigins, b: FailureOrigins) -> Bool {
+    a.entries.elementsEqual(b.entries) { $0.origin == $1.origin && $0.at == $1.at }
+  }
+
+  mutating func record(_ origin: FailureOrigin?, at: Instant) {
+    if entries.count == Self.kept { entries.removeFirst() }
+    entries.append((origin, at))
+  }
+
+  /// The target behind at least half of the last bad outcomes; nil when there is none, or when it
+  /// was our quota that ended.
+  func suspect(_ now: Instant) -> ProviderModel? {
+    let late = entries.filter { now.since($0.at) <= Self.span }
+    var counts: [ProviderModel: Int] = [:]
+    for case let origin? in late.map(\.origin) where !origin.isThrottled {
+      counts[origin.target, default: 0] += 1
+    }
+    let most = counts.max { ($0.value, $1.key.description) < ($1.value, $0.key.description) }
+    guard let most, most.value * 2 >= late.count else { return nil }
+    return most.key
+  }
+}
+
+/// What is known of the provider whose calls fail.
+package enum ProviderEvidence: Sendable, Equatable {
+  /// The failures are no AI calls, or nobody can be asked.
+  case none
+  /// A neutral question is under way.
+  case asking
+  /// Other features that began to fail on it, too.
+  case witnessed(by: [String])
+  /// It does not answer a neutral question either.
+  case silent(ProviderModel)
+  /// It answers neutral questions: the trouble is the feature's own.
+  case answers
+}

@@ -1,0 +1,113 @@
+// What a guard says to people: what happened, to how many, and against which limit. Never a score,
+// and never a rate below the limit as the reason for acting.
+extension Detector {
+  func judge(_ affected: ThresholdWindow.Affected, _ now: Instant) -> (State, String) {
+    let name = rule.metric.rawValue
+    guard latchedAt != nil else { return (unlatchedState, "\(name): \(unlatchedSentence)") }
+    guard isWidespread(affected) else {
+      let people = affected.users == 1 ? "1 person alone" : "few people"
+      return (
+        .pending,
+        "\(name): \(wentBad), but it is \(people) who cause most of it; acts when "
+          + "\(minAffectedUsers) are hurt alike."
+      )
+    }
+    guard isRecentlyOver else {
+      return (.pending, "\(name): \(wentBad), but the last requests are within the limit again.")
+    }
+    guard isConfirmed(now) else {
+      return (.pending, "\(name): \(wentBad), limit \(limitText); acts when it goes on.")
+    }
+    return (.firing, "\(name): \(wentBad), limit \(limitText).")
+  }
+
+  private var unlatchedState: State {
+    if band?.isLatched == true { return .investigate }
+    return window.count < rule.judgedFrom ? .inconclusive : .quiet
+  }
+
+  private var unlatchedSentence: String {
+    if let band, band.isLatched {
+      let place = window.mean > 1 ? "not clearly over" : "under"
+      return
+        "\(summary), and was above \(band.low.text) where people should look; \(place) the limit "
+        + "of \(limitText)."
+    }
+    if window.count < rule.judgedFrom {
+      let counted = rule.metric == .thumbsDownRate ? "votes" : "requests"
+      return "\(window.count) of \(rule.judgedFrom) \(counted) needed to judge."
+    }
+    if isTriggered {
+      return "\(summary), over \(limitText), but the last requests are within it again."
+    }
+    guard window.mean > 1 else { return "\(summary), under the limit of \(limitText)." }
+    guard case .share = measure else {
+      return "\(summary), above \(limitText) but within noise."
+    }
+    return
+      "\(summary), above \(limitText) but within noise; fires at \(firesAt) of \(window.count)."
+  }
+
+  /// `6 % of the last 100 requests`, `mean 812 ms over the last 500 requests`.
+  private var summary: String {
+    let requests = "the last \(window.count) requests"
+    switch measure {
+    case .amount(let limit, _):
+      return "mean \(rule.shown(window.mean * limit)) over \(requests)"
+    case .share:
+      switch rule.metric {
+      case .latencyP50, .latencyP95, .latencyP99:
+        return "\(percent(window.rate)) of \(requests) took longer than \(rule.limit.text)"
+      default: return "\(percent(window.rate)) of \(requests)"
+      }
+    }
+  }
+
+  /// `the last 14 requests all failed, for 14 people`.
+  private var wentBad: String {
+    // Once the window is within the limit, the last seconds are what is not.
+    guard let streak = window.worstStreak else {
+      return "\(recent.bad) of the last \(recent.count) requests were bad"
+    }
+    let people = "\(streak.users) \(streak.users == 1 ? "person" : "people")"
+    switch measure {
+    case .amount(let limit, let cap):
+      let capped =
+        streak.isCapped ? " (each counted as \(rule.shown(cap * limit)) at most)" : ""
+      return "the last \(streak.requests) requests \(rule.verb) "
+        + "\(rule.shown(streak.mean * limit)) on average\(capped), for \(people)"
+    case .share:
+      let all = streak.bad == streak.requests && streak.bad > 1
+      let count =
+        all
+        ? "the last \(streak.requests) requests all"
+        : "\(streak.bad) of the last \(streak.requests) requests"
+      return "\(count) \(rule.verb), for \(people)"
+    }
+  }
+
+  private var limitText: String {
+    switch measure {
+    case .share(let share): percent(share)
+    case .amount(let limit, _): rule.shown(limit)
+    }
+  }
+}
+
+extension Guard {
+  /// What the requests did that this guard is about.
+  fileprivate var verb: String {
+    switch metric {
+    case .errorRate: "failed"
+    case .degradedRate: "were degraded"
+    case .thumbsDownRate: "got a thumbs down"
+    case .regenerateRate: "were asked for again"
+    case .abandonRate: "were abandoned"
+    case .latencyP50, .latencyP95, .latencyP99: "took longer than \(limit.text)"
+    case .latencyMean: "took"
+    case .costPerRequest: "cost"
+    case .tokensPerRequest: "used"
+    case .prometheus: "were bad"
+    }
+  }
+}

@@ -1,0 +1,105 @@
+import HTTPKit
+import RolloutCore
+import Synchronization
+
+/// Before a feature is blamed for failing AI calls, its provider is asked a neutral question: when
+/// that fails too, it is the provider's outage.
+///
+/// Up to three questions, one after the other, until two went the same way; a single answer says
+/// too little about a provider that flaps. Asked in the background, so that nobody waits for it.
+final class Probe: Sendable {
+  enum Answer: Sendable {
+    case answered
+    case failed
+    /// No room, or no right to ask.
+    case notAsked
+  }
+
+  /// Milliseconds after which what is known by then decides.
+  private static let patience = 10_000
+  /// An answer that says "it is well" is believed so long; an outage for longer, as a hold ends by
+  /// traffic too.
+  private static let wellFor = 10_000
+  private static let silentFor = 60_000
+  private static let questionsMax = 3
+
+  private enum State {
+    /// Under way; what was known before goes on being said meanwhile.
+    case asking(before: ProviderEvidence?)
+    case told(ProviderEvidence, at: Int)
+  }
+
+  private let states = Mutex<[ProviderModel: State]>([:])
+  private let log: Log
+  private let ask: @Sendable (ProviderModel) async -> Answer
+  private let mayAsk: @Sendable (ProviderModel) -> Bool
+
+  init(
+    log: Log, mayAsk: @escaping @Sendable (ProviderModel) -> Bool,
+    ask: @escaping @Sendable (ProviderModel) async -> Answer
+  ) {
+    self.log = log
+    self.mayAsk = mayAsk
+    self.ask = ask
+  }
+
+  /// What is known of the target; begins to ask when that is nothing, or too old.
+  func evidence(_ target: ProviderModel) -> ProviderEvidence {
+    guard mayAsk(target) else { return .none }
+    let now = monotonicMilliseconds()
+    let (known, asks) = states.withLock { states -> (ProviderEvidence, Bool) in
+      switch states[target] {
+      case .asking(let before): return (before ?? .asking, false)
+      case .told(let evidence, let at) where now - at < Self.lifetime(evidence):
+        return (evidence, false)
+      case .told(.silent, _):
+        // Until it is known to be well again it is not.
+        states[target] = .asking(before: .silent(target))
+        return (.silent(target), true)
+      case .told, nil:
+        states[target] = .asking(before: nil)
+        return (.asking, true)
+      }
+    }
+    if asks { Task { await question(target) } }
+    return known
+  }
+
+  private static func lifetime(_ evidence: ProviderEvidence) -> Int {
+    if case .silent = evidence { silentFor } else { wellFor }
+  }
+
+  private func question(_ target: ProviderModel) async {
+    let started = monotonicMilliseconds()
+    var (good, bad) = (0, 0)
+    for _ in 0..<Self.questionsMax where good < 2 && bad < 2 {
+      let left = Self.patience - (monotonicMilliseconds() - started)
+      guard left > 0 else { break }
+      switch await answer(target, within: left) {
+      case .answered: good += 1
+      case .failed: bad += 1
+      case .notAsked: break
+      }
+    }
+    let evidence: ProviderEvidence =
+      bad > good ? .silent(target) : good > bad ? .answers : .none
+    log.notice(
+      "asked a provider a neutral question",
+      ["target": "\(target)", "answered": "\(good)", "failed": "\(bad)"])
+    let now = monotonicMilliseconds()
+    states.withLock { $0[target] = .told(evidence, at: now) }
+  }
+
+  private func answer(_ target: ProviderModel, within milliseconds: Int) async -> Answer {
+    await withTaskGroup(of: Answer?.self) { group in
+      group.addTask { [ask] in await ask(target) }
+      group.addTask {
+        try? await Task.sleep(for: .milliseconds(milliseconds))
+        return nil
+      }
+      defer { group.cancelAll() }
+      let first = await group.next() ?? nil
+      return first ?? .failed
+    }
+  }
+}
