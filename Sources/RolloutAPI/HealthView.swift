@@ -23,7 +23,7 @@ package struct HealthView: Codable, Sendable {
     package var sentence: String
     /// Evidence that all is well; an advance wants 20, the last one 100.
     package var healthyEvidence: Double?
-    /// Evidence that users with the feature fare worse than those without; from 10⁶ on it is to blame.
+    /// Evidence that users with the feature fare worse than those without; 10⁶ blames the feature.
     package var comparisonScore: Double?
     package var dryRun: Bool?
     /// The query of a `prometheus` guard.

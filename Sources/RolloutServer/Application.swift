@@ -130,7 +130,7 @@ final class Application: Sendable {
     let monitor = Monitor(
       controller: controller, ledger: ledger, outbox: data.control, hub: hub,
       readiness: readiness, clock: clock, log: log, evaluations: metrics.evaluationTotals,
-      probe: Probe(log: log, mayAsk: { gateway.value.mayProbe($0) }) { target in
+      probe: Probe(clock: clock, log: log, mayAsk: { gateway.value.mayProbe($0) }) { target in
         guard let answer = await gateway.value.probe(target) else { return .notAsked }
         return answer.failure == nil ? .answered : .failed
       })

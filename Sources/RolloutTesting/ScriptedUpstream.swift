@@ -17,7 +17,7 @@ package final class ScriptedUpstream: Sendable {
 
   fileprivate struct State {
     var scripts: [[Step]] = []
-    var fallback: [Step] = []
+    var fallback: @Sendable (String) -> [Step] = { _ in [] }
     var requests: [String] = []
     var peersGone = 0
     var opened = 0
@@ -75,7 +75,12 @@ package final class ScriptedUpstream: Sendable {
   /// What requests get when nothing is queued.
   package func always(_ steps: Step...) { always(steps) }
 
-  package func always(_ steps: [Step]) { core.state.withLock { $0.fallback = steps } }
+  package func always(_ steps: [Step]) { core.state.withLock { $0.fallback = { _ in steps } } }
+
+  /// The same, by what the request says.
+  package func always(_ answer: @escaping @Sendable (String) -> [Step]) {
+    core.state.withLock { $0.fallback = answer }
+  }
 
   /// Forgets what was queued.
   package func clear() { core.state.withLock { $0.scripts = [] } }
@@ -100,7 +105,7 @@ private final class Core: Sendable {
     while let request = readRequest(peer) {
       let steps = state.withLock { state in
         state.requests.append(request)
-        return state.scripts.isEmpty ? state.fallback : state.scripts.removeFirst()
+        return state.scripts.isEmpty ? state.fallback(request) : state.scripts.removeFirst()
       }
       for step in steps where !perform(step, peer) { return }
     }

@@ -4,9 +4,9 @@ import RolloutTesting
 import Testing
 
 @Suite struct JudgeTests {
-  private func at(_ seconds: Int64) -> Instant { Samples.start + .seconds(seconds) }
+  func at(_ seconds: Int64) -> Instant { Samples.start + .seconds(seconds) }
 
-  private func plan(_ yaml: String = "", stage: Int = 2) throws -> Plan {
+  func plan(_ yaml: String = "", stage: Int = 2) throws -> Plan {
     let text = "feature: ai-summary\n\(yaml)"
     var plan = Plan(
       try PlanDefinition(YAMLReader.read(Array(text.utf8))), at: Moment(Samples.start))
@@ -17,7 +17,7 @@ import Testing
     return plan
   }
 
-  private func outcome(
+  func outcome(
     _ number: Int, bad: Bool = false, latency: Double? = 100, arm: Outcome.Arm = .treatment,
     user: Int? = nil, every milliseconds: Int64 = 100, cost: Int = 0, tokens: Int = 0
   ) -> Outcome {
@@ -27,13 +27,13 @@ import Testing
       inputTokens: tokens, cost: Money(nanodollars: cost))
   }
 
-  private func actions(
+  func actions(
     _ health: inout FeatureHealth, _ now: Instant, provider: ProviderEvidence = .none
   ) -> [MonitorAction] {
     Judge.decide(health.assessment(now: now), provider: provider, now: now)
   }
 
-  private func command(_ actions: [MonitorAction]) -> Command? {
+  func command(_ actions: [MonitorAction]) -> Command? {
     for case .command(let command, _, _) in actions { return command }
     return nil
   }
@@ -274,25 +274,6 @@ import Testing
     }
   }
 
-  @Test func `the strongest outcome wins: a slow treatment does not wait behind a shared outage`()
-    throws
-  {
-    let yaml = """
-      preset: sensitive
-      guards: [{metric: error_rate, max: 5%}, {metric: latency_mean, max: 5s}]
-      """
-    var health = FeatureHealth(try plan(yaml))
-    for number in 0..<800 {
-      let arm: Outcome.Arm = number % 2 == 0 ? .treatment : .control
-      _ = health.record(
-        outcome(number, bad: number % 3 == 0, latency: arm == .treatment ? 25_000 : 100, arm: arm)
-          .begun(at: at(0)))
-    }
-    let assessment = health.assessment(now: at(80))
-    #expect(assessment.findings[0].attribution == .sharedOutage)
-    #expect(command(actions(&health, at(80))) == .rollback(to: nil))
-  }
-
   @Test func `the investigate band holds, tells once a day, and ends by evidence`() throws {
     let start = try plan("preset: sensitive")
     var health = FeatureHealth(start)
@@ -317,122 +298,6 @@ import Testing
     #expect(assessment.word == .investigate)
     #expect(!assessment.gates.isOpen, "automation waits all the same")
     #expect(actions(&health, at(900)).isEmpty, "told within the day")
-  }
-
-  @Test func `a shared outage holds instead of rolling back`() throws {
-    var health = FeatureHealth(try plan("preset: sensitive"))
-    for number in 0..<400 {
-      _ = health.record(outcome(number, arm: number % 4 == 0 ? .treatment : .control))
-    }
-    for number in 400..<600 {
-      _ = health.record(
-        outcome(number, bad: number % 2 == 0, arm: number % 4 < 2 ? .treatment : .control))
-    }
-    #expect(command(actions(&health, at(60))) == .hold(.outage))
-    var off = FeatureHealth(try plan("preset: sensitive\nattribution: off"))
-    for number in 0..<100 {
-      _ = off.record(outcome(number, bad: true, arm: number % 2 == 0 ? .treatment : .control))
-    }
-    #expect(command(actions(&off, at(10))) == .rollback(to: nil))
-  }
-
-  @Test func `a held outage is rolled back by evidence only, and health starts anew after it`()
-    throws
-  {
-    let start = try plan("preset: sensitive")
-    var health = FeatureHealth(start)
-    for number in 0..<600 {
-      let arm: Outcome.Arm = number % 4 < 2 ? .treatment : .control
-      _ = health.record(outcome(number, bad: number >= 200 && number % 2 == 0, arm: arm))
-    }
-    #expect(command(actions(&health, at(60))) == .hold(.outage))
-    var held = start
-    held.hold = .init(cause: .outage, reason: "", since: Moment(at(60)))
-    held.version += 1
-    health.follow(held)
-    // Control is well again and the treatment is not: D decides, in its own time.
-    var actedAt: Int?
-    for number in 600..<2000 where actedAt == nil {
-      let arm: Outcome.Arm = number % 4 < 2 ? .treatment : .control
-      _ = health.record(outcome(number, bad: arm == .treatment && number % 2 == 0, arm: arm))
-      if command(actions(&health, at(Int64(number) / 10))) != nil { actedAt = number }
-    }
-    let acted = try #require(actedAt)
-    #expect(acted > 640, "not at once")
-    #expect(health.detectors[0].comparison.value >= ArmComparison.decisive)
-    // The other way round: what ended is forgotten, and clean traffic opens the gate.
-    var well = FeatureHealth(start)
-    for number in 0..<400 { _ = well.record(outcome(number, bad: true)) }
-    well.follow(held)
-    for number in 400..<500 { _ = well.record(outcome(number)) }
-    #expect(well.detectors[0].missingHealth != nil)
-    var free = held
-    free.hold = nil
-    free.version += 1
-    well.follow(free)
-    for number in 500..<577 { _ = well.record(outcome(number)) }
-    #expect(well.detectors[0].missingHealth == nil)
-  }
-
-  @Test func `of failing AI calls the provider is asked first`() throws {
-    let target = ProviderModel(provider: "openai", model: "large")
-    func failing() throws -> FeatureHealth {
-      var health = FeatureHealth(try plan("preset: sensitive"))
-      for number in 0..<100 {
-        // Control never calls the provider, and is well.
-        _ = health.record(outcome(number, arm: .control))
-        var bad = outcome(number, bad: true)
-        bad.origin = FailureOrigin(target, kind: "server_error", isThrottled: false)
-        _ = health.record(bad)
-      }
-      return health
-    }
-    var health = try failing()
-    #expect(health.suspect(at(10)) == target)
-    for (provider, expected) in [
-      (ProviderEvidence.asking, nil), (.witnessed(by: ["other"]), .hold(.outage)),
-      (.silent(target), .hold(.outage)), (.answers, .rollback(to: nil)),
-      (.none, .rollback(to: nil)),
-    ] as [(ProviderEvidence, Command?)] {
-      var copy = health
-      #expect(command(actions(&copy, at(10), provider: provider)) == expected, "\(provider)")
-    }
-    // Our own quota is nobody's outage.
-    var throttled = FeatureHealth(try plan("preset: sensitive"))
-    for number in 0..<100 {
-      var bad = outcome(number, bad: true)
-      bad.origin = FailureOrigin(target, kind: "throttled", isThrottled: true)
-      _ = throttled.record(bad)
-    }
-    #expect(throttled.suspect(at(10)) == nil)
-    // A held one is not let go while its provider is silent.
-    var held = health.plan
-    held.hold = .init(cause: .outage, reason: "", since: Moment(at(10)))
-    held.version += 1
-    health.follow(held)
-    for number in 100..<900 { _ = health.record(outcome(number)) }
-    #expect(command(actions(&health, at(90), provider: .silent(target))) == nil)
-    #expect(command(actions(&health, at(90), provider: .answers)) == .release)
-  }
-
-  @Test func `a witness serves now, was looked at now, and began to fail together`() throws {
-    let target = ProviderModel(provider: "openai", model: "large")
-    var health = FeatureHealth(try plan("preset: sensitive"))
-    for number in 0..<100 {
-      var bad = outcome(number, bad: true)
-      bad.origin = FailureOrigin(target, kind: "timeout", isThrottled: false)
-      _ = health.record(bad)
-    }
-    let assessment = health.assessment(now: at(10))
-    #expect(assessment.witnesses(target, now: at(10)))
-    #expect(!assessment.witnesses(.init(provider: "openai", model: "small"), now: at(10)))
-    #expect(!assessment.witnesses(target, now: at(20)), "looked at ten seconds ago")
-    var old = assessment
-    old.at = at(700)
-    #expect(!old.witnesses(target, now: at(700)), "fails for longer than ten minutes")
-    var killed = assessment
-    killed.plan.status = .killed
-    #expect(!killed.witnesses(target, now: at(10)), "serves nobody")
   }
 
   @Test func `one person's requests advance nothing`() throws {
@@ -567,72 +432,5 @@ import Testing
       damaged.restore(Array(state[..<cut]))
       #expect(damaged.assess(now: at(70)).allSatisfy { $0.verdict.state == .inconclusive })
     }
-  }
-}
-
-@Suite struct PollWatchTests {
-  private func make(_ preset: Preset = .sensitive) -> PollWatch {
-    var rule = Guard(.prometheus, max: .number(0.05))
-    rule.query = "up"
-    return PollWatch(rule, preset: preset)
-  }
-
-  @Test func `no answer, an old one and an error are unavailable`() {
-    var watch = make()
-    #expect(watch.assess(now: Samples.start).state == .unavailable)
-    watch.record(.unavailable("the query has no result"), at: Samples.start)
-    #expect(watch.assess(now: Samples.start).sentence.contains("the query has no result"))
-    watch.record(.value(0.01), at: Samples.start)
-    #expect(watch.assess(now: Samples.start).state == .quiet)
-    #expect(watch.assess(now: Samples.start + .minutes(4)).state == .unavailable)
-  }
-
-  @Test func `a value over the limit acts once it has lasted`() {
-    var watch = make(.normal)
-    watch.record(.value(0.2), at: Samples.start)
-    #expect(watch.assess(now: Samples.start + .seconds(9)).state == .pending)
-    #expect(watch.assess(now: Samples.start + .seconds(10)).state == .firing)
-    watch.record(.value(0.01), at: Samples.start + .seconds(15))
-    #expect(watch.assess(now: Samples.start + .seconds(15)).state == .quiet)
-  }
-}
-
-@Suite struct BacktestTests {
-  private func outcomes(bad: (Int) -> Bool) -> [Outcome] {
-    (0..<3000).map {
-      Outcome(
-        result: bad($0) ? .failed : .ok, arm: .treatment, user: UInt64($0),
-        at: Samples.start + TimeSpan(milliseconds: Int64($0) * 100))
-    }
-  }
-
-  @Test func `it says when, for whom, and what was for nothing`() throws {
-    let plan = Samples.plan(atStage: 2)
-    // Healthy, then broken for good.
-    let broken = Backtest(outcomes { $0 >= 1000 && $0 % 4 == 0 }, plan: plan, rollbacks: [])
-    let alarm = try #require(broken.alarms.first)
-    #expect((1001...1250).contains(alarm.requests))
-    #expect(!alarm.isFalse)
-    #expect(alarm.usersSpared > 300)
-    #expect(broken.outcomeCount == 3000)
-    // A blip, and then nothing: stepping back would have been for nothing.
-    var hasty = plan
-    hasty.definition.preset = .sensitive
-    let blip = Backtest(outcomes { (1000..<1010).contains($0) }, plan: hasty, rollbacks: [])
-    #expect(blip.alarms.count == 1)
-    #expect(blip.falseAlarms == 1)
-    #expect(blip.usersSpared == 0)
-    let calm = Backtest(outcomes { (1000..<1010).contains($0) }, plan: plan, rollbacks: [])
-    #expect(calm.alarms.isEmpty)
-    #expect(Backtest([], plan: plan, rollbacks: []).from == nil)
-  }
-}
-
-extension Outcome {
-  /// The same, of a request that began then.
-  fileprivate func begun(at instant: Instant) -> Outcome {
-    var outcome = self
-    outcome.beganAt = instant
-    return outcome
   }
 }

@@ -27,8 +27,8 @@ package struct EffectiveUsers: Sendable, Equatable {
   package var value: Double { squares > 0 ? sum * sum / squares : 0 }
 }
 
-/// The people behind a stage's requests, as far as an advance asks for them: at most 26 requests of
-/// each are counted, so that nobody outweighs the others, and no more people than settle the matter.
+/// The people behind a stage's requests, as far as an advance asks for them: at most 26 requests
+/// of each are counted, so that nobody outweighs the others, and no more people than settle it.
 package struct StageUsers: Sendable, Equatable {
   /// Effective users from which a stage's evidence speaks for more than one person.
   package static let enough = 3.0

@@ -157,8 +157,8 @@ package struct FeatureHealth: Sendable {
     return began >= entered
   }
 
-  /// False when an outcome with this id was counted before. `version` is the plan's when the request
-  /// was decided, where that is known.
+  /// False when an outcome with this id was counted before. `version` is the plan's when the
+  /// request was decided, where that is known.
   package mutating func record(_ outcome: Outcome, id: String? = nil, version: Int? = nil) -> Bool {
     if let id, !seen.insert(id) { return false }
     lastTrafficAt = max(lastTrafficAt ?? outcome.at, outcome.at)

@@ -152,7 +152,8 @@ struct ChatShapes: Sendable {
       created: Int(call.plan.plan.updatedAt.wall.milliseconds / 1000),
       model: model
     ).answer(ChatChunk.pieces(of: text), usage: wantsUsage ? Self.noUsage : nil)
-    var writer = ChatStreamWriter(self, from: .openai, wantsUsage: wantsUsage, at: call.arrivedAt.wall)
+    var writer = ChatStreamWriter(
+      self, from: .openai, wantsUsage: wantsUsage, at: call.arrivedAt.wall)
     return chunks.map { writer.frames(for: $0) } + [writer.end()]
   }
 

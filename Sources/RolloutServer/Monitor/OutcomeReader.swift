@@ -153,8 +153,8 @@ struct OutcomeReader {
     return number
   }
 
-  /// RFC 3339 or milliseconds, within a week back and five minutes ahead; as the place on the steady
-  /// timeline that is as long ago.
+  /// RFC 3339 or milliseconds, within a week back and five minutes ahead; as the place on the
+  /// steady timeline that is as long ago.
   private mutating func instant(_ key: String) throws(DocumentError) -> Instant? {
     guard let value = reader.optional(key) else { return nil }
     let at: Instant

@@ -19,25 +19,27 @@ final class Probe: Sendable {
   private static let patience = 10_000
   /// An answer that says "it is well" is believed so long; an outage for longer, as a hold ends by
   /// traffic too.
-  private static let wellFor = 10_000
-  private static let silentFor = 60_000
+  private static let wellFor = TimeSpan.seconds(10)
+  private static let silentFor = TimeSpan.seconds(60)
   private static let questionsMax = 3
 
   private enum State {
     /// Under way; what was known before goes on being said meanwhile.
     case asking(before: ProviderEvidence?)
-    case told(ProviderEvidence, at: Int)
+    case told(ProviderEvidence, at: Instant)
   }
 
   private let states = Mutex<[ProviderModel: State]>([:])
+  private let clock: any SteadyClock
   private let log: Log
   private let ask: @Sendable (ProviderModel) async -> Answer
   private let mayAsk: @Sendable (ProviderModel) -> Bool
 
   init(
-    log: Log, mayAsk: @escaping @Sendable (ProviderModel) -> Bool,
+    clock: any SteadyClock, log: Log, mayAsk: @escaping @Sendable (ProviderModel) -> Bool,
     ask: @escaping @Sendable (ProviderModel) async -> Answer
   ) {
+    self.clock = clock
     self.log = log
     self.mayAsk = mayAsk
     self.ask = ask
@@ -46,11 +48,11 @@ final class Probe: Sendable {
   /// What is known of the target; begins to ask when that is nothing, or too old.
   func evidence(_ target: ProviderModel) -> ProviderEvidence {
     guard mayAsk(target) else { return .none }
-    let now = monotonicMilliseconds()
+    let now = clock.steady
     let (known, asks) = states.withLock { states -> (ProviderEvidence, Bool) in
       switch states[target] {
       case .asking(let before): return (before ?? .asking, false)
-      case .told(let evidence, let at) where now - at < Self.lifetime(evidence):
+      case .told(let evidence, let at) where now.since(at) < Self.lifetime(evidence):
         return (evidence, false)
       case .told(.silent, _):
         // Until it is known to be well again it is not.
@@ -65,7 +67,7 @@ final class Probe: Sendable {
     return known
   }
 
-  private static func lifetime(_ evidence: ProviderEvidence) -> Int {
+  private static func lifetime(_ evidence: ProviderEvidence) -> TimeSpan {
     if case .silent = evidence { silentFor } else { wellFor }
   }
 
@@ -86,7 +88,7 @@ final class Probe: Sendable {
     log.notice(
       "asked a provider a neutral question",
       ["target": "\(target)", "answered": "\(good)", "failed": "\(bad)"])
-    let now = monotonicMilliseconds()
+    let now = clock.steady
     states.withLock { $0[target] = .told(evidence, at: now) }
   }
 

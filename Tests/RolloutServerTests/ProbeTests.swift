@@ -1,0 +1,139 @@
+import DocumentKit
+import HTTPKit
+import RolloutCore
+import RolloutTesting
+import Synchronization
+import Testing
+
+@testable import RolloutServer
+
+/// Before a feature is blamed for failing AI calls, its provider is asked.
+@Suite struct ProbeTests {
+  private let upstream = ScriptedUpstream()
+  private static let question = "Reply with OK."
+
+  private func start(provider: String = "", features: [String] = ["ai-summary"]) async throws
+    -> TestServer
+  {
+    let server = try await TestServer(
+      """
+      providers: {main: {kind: openai, base_url: "\(upstream.url)"\(provider)}}
+      routes: {main: {deadline: 1s, targets: [{provider: main, model: large, first_content: 300ms, timeout: 300ms}]}}
+      """)
+    for feature in features {
+      try await server.startPlan(
+        feature,
+        #","route":"main","preset":"sensitive","stages":[{"name":"few","percent":10},"#
+          + #"{"name":"all","percent":100}],"guards":[{"metric":"error_rate","max":"5%"}]"#)
+      try await server.command("advance", feature)
+    }
+    return server
+  }
+
+  /// So many people ask once each.
+  private func ask(_ server: TestServer, _ count: Int = 8, feature: String = "ai-summary")
+    async throws
+  {
+    for user in 0..<count {
+      _ = try await server.send(
+        "POST", "/v1/features/\(feature)/complete", #"{"user":"u\#(user)","prompt":"our prompt"}"#)
+    }
+  }
+
+  private func plan(_ server: TestServer, _ feature: String = "ai-summary") async throws -> Document
+  {
+    try await server.send("GET", "/v1/plans/\(feature)").json
+  }
+
+  private func isHeld(_ server: TestServer, _ feature: String = "ai-summary") async throws -> Bool {
+    try await server.eventually {
+      try await plan(server, feature)["hold"]?["cause"]?.string == "outage"
+    }
+  }
+
+  private func questions() -> Int { upstream.requests.count { $0.contains(Self.question) } }
+
+  @Test func `down for all: held, and nobody is blamed`() async throws {
+    upstream.always(.answer(500, "{}"))
+    let server = try await start()
+    try await ask(server)
+    #expect(try await isHeld(server))
+    let held = try await plan(server)
+    #expect(held["stage"]?.string == "all")
+    #expect(
+      held["hold"]?["reason"]?.string?.contains(
+        "provider main/large does not answer a neutral question either") == true)
+    #expect(questions() == 2, "two of the same are enough")
+    let asked = try #require(upstream.requests.first { $0.contains(Self.question) })
+    #expect(asked.contains(#""max_tokens":1"#))
+    #expect(!asked.contains("our prompt"))
+    await server.stop()
+  }
+
+  @Test func `down for our prompts only: the feature steps back`() async throws {
+    upstream.always { $0.contains(Self.question) ? [.chat("OK")] : [.answer(500, "{}")] }
+    let server = try await start()
+    try await ask(server)
+    #expect(try await server.eventually { try await server.stage() == "few" })
+    #expect(try await plan(server)["hold"]?["cause"]?.string == "rollback")
+    await server.stop()
+  }
+
+  @Test func `slow for all: a question that hangs is no answer`() async throws {
+    upstream.always(.hang)
+    let server = try await start()
+    try await ask(server)
+    #expect(try await isHeld(server))
+    await server.stop()
+  }
+
+  @Test func `flapping: two of three decide`() async throws {
+    let turn = Atomic<Int>(0)
+    upstream.always { request in
+      guard request.contains(Self.question) else { return [.answer(500, "{}")] }
+      let number = turn.wrappingAdd(1, ordering: .relaxed).oldValue
+      return number % 3 == 1 ? [.chat("OK")] : [.answer(503, "{}")]
+    }
+    let server = try await start()
+    try await ask(server)
+    #expect(try await isHeld(server))
+    #expect(questions() == 3)
+    await server.stop()
+  }
+
+  @Test func `our own quota is no outage, and where nobody may be asked the feature steps back`()
+    async throws
+  {
+    upstream.always(.answer(429, "{}"))
+    let throttled = try await start()
+    try await ask(throttled)
+    #expect(try await throttled.eventually { try await throttled.stage() == "few" })
+    await throttled.stop()
+    upstream.always(.answer(500, "{}"))
+    let unasked = try await start(provider: ", probe: off")
+    try await ask(unasked)
+    #expect(try await unasked.eventually { try await unasked.stage() == "few" })
+    #expect(questions() == 0)
+    await unasked.stop()
+  }
+
+  @Test func `a held outage ends when the provider and the traffic are well again`() async throws {
+    upstream.always(.answer(500, "{}"))
+    let server = try await start()
+    try await ask(server)
+    #expect(try await isHeld(server))
+    // Well again, by traffic: but the provider's last answer was silence, and is older than a minute.
+    upstream.always(.chat("fine"))
+    let before = questions()
+    server.clock.advance(.minutes(2))
+    for _ in 0..<12 {
+      try await ask(server, 8)
+      server.clock.advance(.seconds(2))
+      _ = try await server.send("GET", "/v1/plans/ai-summary/health")
+    }
+    #expect(try await server.eventually { try await plan(server)["hold"]?.isNull == true })
+    #expect(try await server.stage() == "all")
+    #expect(questions() > before)
+    await server.stop()
+  }
+}
