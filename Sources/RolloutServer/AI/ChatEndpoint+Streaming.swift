@@ -91,11 +91,13 @@ extension ChatEndpoint {
       while let event = try await streaming.next() {
         try await exchange.write(writer.frames(for: event))
       }
-      try await exchange.write(writer.end())
-      exchange.finish()
+      // Counted before its end is sent: who has read the end finds it counted.
       let cost = gateway.cost(of: writer.usage, model: streaming.trail.target)
       record(call, streaming.trail.isFallbackModel ? .degradedModel : .ok, writer.usage, cost)
       ended(nil)
+      // All of the answer is out; whoever leaves now has been served.
+      try? await exchange.write(writer.end())
+      exchange.finish()
       if captures.wants(call), let text = writer.text {
         captures.keep(call, text, streaming.trail, writer.usage, at: clock.now)
       }
