@@ -230,8 +230,10 @@ def in_process(folder):
                          env={**os.environ, "LD_PRELOAD": str(library)}).stdout
     values = json.loads(out)
     table = values.pop("detectors")
+    decisions = values.pop("decisions")
     print("in process:", json.dumps(values))
     print_detectors(table)
+    print_decisions(decisions)
     results["evaluate_percentage_ns"] = values["percentage_ns"]
     results["evaluate_percentage_allocations"] = values["percentage_allocations"]
     results["evaluate_rules_ns"] = values["rules_ns"]
@@ -257,6 +259,37 @@ def print_detectors(table):
     for rate, (median, p95) in zip(["8", "10", "20", "50"], shipped["delays"]):
         results[f"detector_{rate}_median"] = median
         results[f"detector_{rate}_p95"] = p95
+
+
+def print_decisions(table):
+    """The whole decision in seconds of traffic, beside the first edition of its rules."""
+    second, first = table["second"], table["first"]
+    print(f"{'false rollbacks per 100,000':28}{'2 %':>10}{'3 %':>10}{'4 %':>10}{'4 % calm':>10}"
+          "   median seconds until rollback at 8 / 10 / 20 / 50 / 100 %, by requests a second")
+    for name, row in (("second edition", second), ("first edition", first)):
+        print(f"{name:28}" + "".join(
+            f"{row[key]:10.3f}" for key in ("false_2", "false_3", "false_4", "false_4_calm"))
+            + "   " + "   ".join(
+                f"{pace}/s: " + " ".join(f"{seconds:.0f}" for seconds in row["seconds"][index])
+                for index, pace in enumerate((3, 10, 30))))
+    worst = max(max(row) for row in second["blips"])
+    print(f"blips of 2-5 s of total failure rolled back: {worst:.1%} at most "
+          f"(first edition {max(max(row) for row in first['blips']):.0%}); "
+          f"hours of one angry user: {table['storms']} of 200; "
+          f"outages of both arms: {table['outages']} of 200")
+    print(f"score D at its boundary: {table['comparison_false']:.3f} alarms per 100,000 blocks; "
+          "requests until it blames the feature (rate at share: median/p95): "
+          + ", ".join(f"{rate:.0%} at {share:.0%}: {median}/{p95}"
+                      for rate, share, median, p95 in table["comparison_delays"]) + "\n")
+    for key in ("false_2", "false_3", "false_4", "false_4_calm"):
+        results[f"decision_{key}"] = second[key]
+    for index, rate in enumerate(("8", "10", "20", "50", "100")):
+        results[f"decision_{rate}_ratio"] = max(
+            ours[index] / theirs[index] for ours, theirs in zip(second["seconds"], first["seconds"]))
+    results["decision_blips"] = worst
+    results["decision_storms"] = table["storms"]
+    results["decision_outages"] = table["outages"]
+    results["comparison_false"] = table["comparison_false"]
 
 
 def main():

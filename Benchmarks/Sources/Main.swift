@@ -3,7 +3,7 @@ import Glibc
 import RolloutCore
 
 /// Times decisions in process and counts their allocations; prints one JSON object. With
-/// `upstream PORT` it is a provider to measure gateways with.
+/// `upstream PORT` it is a provider to measure gateways with; `decisions` prints that table alone.
 @main
 enum Main {
   static func main() async throws {
@@ -12,6 +12,9 @@ enum Main {
     {
       try await Upstream.serve(port)
     }
+    if CommandLine.arguments.dropFirst().first == "decisions" {
+      return print(DecisionTable.make().jsonText)
+    }
     let result = Document.object([
       "percentage_ns": .double(try time(percentage())),
       "percentage_allocations": .int(try allocations(percentage())),
@@ -19,6 +22,7 @@ enum Main {
       "rules_allocations": .int(try allocations(rules())),
       "preview_10m_s": .double(preview()),
       "detectors": DetectorTable.make(),
+      "decisions": DecisionTable.make(),
     ])
     print(result.jsonText)
   }

@@ -17,10 +17,10 @@ package struct PeerAddress: Sendable, Hashable {
 
   /// What `accept` said.
   init(_ address: sockaddr_storage) {
-    let family = Int32(address.ss_family)
     var address = address
     self = withUnsafeBytes(of: &address) { bytes in
-      switch family {
+      // By its bytes: which module brings the field differs between builds.
+      switch Int32(bytes.load(as: UInt16.self)) {
       case AF_INET: PeerAddress(high: 0, low: Self.mapped | bigEndian(bytes[4..<8]))
       case AF_INET6: PeerAddress(high: bigEndian(bytes[8..<16]), low: bigEndian(bytes[16..<24]))
       default: .unknown
