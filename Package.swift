@@ -38,10 +38,11 @@ let package = Package(
       name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
     library("DocumentKit", ["CYAML"]),
     library("RolloutCore", ["DocumentKit"]),
-    library("HTTPKit", ["CPlatform", "CCurl"]),
+    library("HTTPKit", ["CPlatform", "CCurl", "CZlib"]),
     library(
       "RolloutStore", ["RolloutCore", "DocumentKit", "CSQLite", "CCrypto"],
       resources: [.embedInCode("Migrations")]),

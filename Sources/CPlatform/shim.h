@@ -1,6 +1,7 @@
 // What Swift's Glibc module lacks. No logic here.
 #ifndef ROLLOUT_CPLATFORM_SHIM_H
 #define ROLLOUT_CPLATFORM_SHIM_H
+#include <linux/filter.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <sys/epoll.h>
@@ -17,8 +18,22 @@ extern int sched_getaffinity(pid_t, size_t, void *);
 // The flags of epoll, eventfd and sockets are C enums, which Swift imports as distinct types.
 static inline int cp_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
 static inline int cp_eventfd_create(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
+// A counter whose reading waits until it is not zero, and takes one.
+static inline int cp_semaphore_create(void) { return eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE); }
 static inline int cp_accept(int fd, struct sockaddr *address, socklen_t *length) {
   return accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+// Has a listener ignore those who begin to connect, and go on with those who are at it: segments with
+// SYN are dropped, whose flags are their 14th byte. The macros are no expressions.
+static inline int cp_ignore_new(int listener) {
+  struct sock_filter code[] = {
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
+      BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x02, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, 0),
+      BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+  };
+  struct sock_fprog program = {sizeof code / sizeof code[0], code};
+  return setsockopt(listener, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
 }
 static inline int cp_socket(int family, int type, int protocol) {
   return socket(family, type | SOCK_CLOEXEC, protocol);

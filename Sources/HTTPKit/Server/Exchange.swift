@@ -13,6 +13,8 @@ package final class Exchange: Sendable {
 
   private struct State {
     var disconnected = false
+    /// Its end has been sent: what comes later must not reach the connection's next request.
+    var ended = false
     var queued = 0
     var status = 0
     var onDisconnect: (@Sendable () -> Void)?
@@ -33,19 +35,32 @@ package final class Exchange: Sendable {
   /// The status of the answer; 0 while there is none.
   package var status: Int { state.withLock { $0.status } }
 
+  /// Whether the client is known to be gone.
+  package var isDisconnected: Bool { state.withLock { $0.disconnected } }
+
   /// Sends a whole answer; the request is then over.
   package func respond(_ response: HTTPResponse) {
-    state.withLock { $0.status = response.status }
-    mailbox.post(.init(slot: slot, generation: generation, kind: .response(response)))
+    post(.response(response), ends: true, status: response.status)
   }
 
   /// Sends the head of a streamed answer (chunked, or until close for HTTP/1.0).
   package func begin(
     status: Int, contentType: StaticString, headers: [(name: String, value: String)] = []
   ) {
-    state.withLock { $0.status = status }
     let head = HTTPResponse(status: status, contentType: contentType, headers: headers)
-    mailbox.post(.init(slot: slot, generation: generation, kind: .begin(head)))
+    post(.begin(head), status: status)
+  }
+
+  /// Under the lock, so that nothing gets behind the end.
+  private func post(
+    _ kind: Mailbox.Message.Kind, ends: Bool = false, status: Int? = nil
+  ) {
+    state.withLock { state in
+      guard !state.ended else { return }
+      state.ended = ends
+      if let status { state.status = status }
+      mailbox.post(.init(slot: slot, generation: generation, kind: kind))
+    }
   }
 
   /// Queues bytes of a stream; returns once no more than `highWater` bytes wait for the reader.
@@ -65,11 +80,12 @@ package final class Exchange: Sendable {
   private func post(_ bytes: [UInt8]) throws {
     guard !bytes.isEmpty else { return }
     let gone = state.withLock { state in
+      if state.disconnected || state.ended { return true }
       state.queued += bytes.count
-      return state.disconnected
+      mailbox.post(.init(slot: slot, generation: generation, kind: .chunk(bytes)))
+      return false
     }
     if gone { throw Disconnected() }
-    mailbox.post(.init(slot: slot, generation: generation, kind: .chunk(bytes)))
   }
 
   private func drained() async throws {
@@ -91,12 +107,12 @@ package final class Exchange: Sendable {
 
   /// Ends a streamed answer.
   package func finish() {
-    mailbox.post(.init(slot: slot, generation: generation, kind: .finish))
+    post(.finish, ends: true)
   }
 
   /// Ends a streamed answer without its proper end, so that the client sees it was cut.
   package func abort() {
-    mailbox.post(.init(slot: slot, generation: generation, kind: .abort))
+    post(.abort, ends: true)
   }
 
   /// Runs `body` when the client goes away before the answer is complete; at once when it has.

@@ -16,7 +16,9 @@ package struct HTTPResponse: Sendable {
   }
 
   /// RFC 9457 problem; `detail` says what to do next.
-  package static func problem(status: Int, code: String, detail: String) -> HTTPResponse {
+  package static func problem(
+    status: Int, code: String, detail: String, headers: [(name: String, value: String)] = []
+  ) -> HTTPResponse {
     var body: [UInt8] = []
     func member(_ name: StaticString, _ text: String) {
       body.append(UInt8(ascii: body.isEmpty ? "{" : ","))
@@ -36,7 +38,8 @@ package struct HTTPResponse: Sendable {
     member("code", code)
     member("detail", detail)
     body += "}".utf8
-    return HTTPResponse(status: status, contentType: "application/problem+json", body: body)
+    return HTTPResponse(
+      status: status, contentType: "application/problem+json", headers: headers, body: body)
   }
 }
 

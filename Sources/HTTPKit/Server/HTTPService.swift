@@ -13,8 +13,10 @@ package protocol HTTPService: AnyObject {
 /// Whether a request's body is worth receiving.
 package enum Admission {
   /// Up to so many bytes; a larger body is answered 413. `ticket` comes back with the request, so
-  /// that nothing has to be looked up twice.
-  case accept(bodySizeMax: Int, ticket: Int)
+  /// that nothing has to be looked up twice. `account` is in whose name the body is counted while
+  /// it arrives: when there is no room left, whoever holds most has to give way. 0 is for
+  /// strangers.
+  case accept(bodySizeMax: Int, ticket: Int, account: Int = 0)
   /// Answered at once; the connection closes if a body would follow.
   case refuse(HTTPResponse)
 }
@@ -28,7 +30,7 @@ package final class Reply {
     case suspended(Exchange)
   }
 
-  var output = OutputBuffer(capacity: 64 * 1024)
+  var output: OutputBuffer
   private var body = OutputBuffer()
   var outcome = Outcome.none
   /// The status answered during the call; 0 while nothing was.
@@ -36,12 +38,31 @@ package final class Reply {
   var context = HeadContext(date: [], keepAlive: true, minorVersion: 1, isHead: false)
   var slot = 0
   var generation: UInt32 = 0
-  private let mailbox: Mailbox
+  /// nil for a reply that belongs to no loop.
+  private let mailbox: Mailbox?
+  /// What a reply that belongs to no loop was given to send.
+  package private(set) var kept: HTTPResponse?
 
   /// The usual head of a JSON answer up to its length; written once a second.
   private var jsonHead: [UInt8] = []
 
-  init(mailbox: Mailbox) { self.mailbox = mailbox }
+  init(mailbox: Mailbox) {
+    self.mailbox = mailbox
+    output = OutputBuffer(capacity: 64 * 1024)
+  }
+
+  /// A reply that belongs to no loop: it keeps what it is given. Nothing can be suspended with it.
+  package init() {
+    mailbox = nil
+    output = OutputBuffer(capacity: 1)
+  }
+
+  /// The answer that a suspended request has been given so far; 0 while there is none, or where
+  /// none was suspended.
+  package var suspendedStatus: Int {
+    if case .suspended(let exchange) = outcome { return exchange.status }
+    return 0
+  }
 
   func setDate(_ date: [UInt8]) {
     context.date = date
@@ -57,6 +78,10 @@ package final class Reply {
   }
 
   package func send(_ response: HTTPResponse) {
+    guard mailbox != nil else {
+      kept = response
+      return
+    }
     output.append(response, context)
     sentStatus = response.status
     outcome = .sent
@@ -67,6 +92,10 @@ package final class Reply {
   package func sendJSON(_ write: (inout OutputBuffer) -> Void) {
     body.removeAll()
     write(&body)
+    guard mailbox != nil else {
+      kept = HTTPResponse(status: 200, body: body.array)
+      return
+    }
     if context.keepAlive, context.minorVersion > 0 {
       output.append(jsonHead)
     } else {
@@ -82,6 +111,11 @@ package final class Reply {
 
   /// Answers 304 for a representation of this tag (with its quotes).
   package func sendNotModified(entityTag: [UInt8]) {
+    guard mailbox != nil else {
+      let tag = String(decoding: entityTag, as: UTF8.self)
+      kept = HTTPResponse(status: 304, headers: [("Cache-Control", "no-cache"), ("ETag", tag)])
+      return
+    }
     output.begin(304, context)
     output.append("\r\nCache-Control: no-cache\r\nETag: ")
     output.append(entityTag)
@@ -92,6 +126,7 @@ package final class Reply {
 
   /// Leaves the loop: the answer will come through the exchange, from any thread.
   package func suspend() -> Exchange {
+    guard let mailbox else { preconditionFailure("a reply without a loop cannot be suspended") }
     let exchange = Exchange(slot: slot, generation: generation, mailbox: mailbox)
     outcome = .suspended(exchange)
     return exchange

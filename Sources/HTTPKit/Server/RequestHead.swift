@@ -56,6 +56,19 @@ package struct RequestView {
   package let contentCoding: ByteView?
   fileprivate let fields: ByteView
 
+  /// Without tokens: who asks has been decided.
+  fileprivate init(_ copy: RequestCopy, _ bytes: ByteView, body: ByteView) {
+    method = copy.method
+    peer = copy.peer
+    path = bytes[0..<copy.pathEnd]
+    query = bytes[copy.pathEnd..<copy.queryEnd]
+    fields = bytes[copy.queryEnd..<bytes.count]
+    self.body = body
+    authorization = nil
+    apiKey = nil
+    contentCoding = nil
+  }
+
   init(_ head: RequestHead, in bytes: ByteView, body: ByteView, from peer: PeerAddress) {
     self.peer = peer
     method = head.method
@@ -85,4 +98,38 @@ package struct RequestView {
 extension RequestView {
   /// A copy of every field that outlives the call.
   package var headerLines: HeaderLines { HeaderLines(fields) }
+}
+
+/// A request that outlives the call it was handed to.
+package struct RequestCopy: Sendable {
+  package let method: HTTPMethod
+  package let peer: PeerAddress
+  /// Plain: whoever replaces a coded one has decoded it.
+  package var body: [UInt8]
+  /// Path, query and field lines.
+  private let bytes: [UInt8]
+  fileprivate let pathEnd: Int
+  fileprivate let queryEnd: Int
+
+  fileprivate init(_ view: RequestView) {
+    method = view.method
+    peer = view.peer
+    body = view.body.array
+    bytes = view.path.array + view.query.array + view.fields.array
+    pathEnd = view.path.count
+    queryEnd = pathEnd + view.query.count
+  }
+
+  /// Calls `use` with a view of the copy.
+  package func withView<Result>(_ use: (RequestView) -> Result) -> Result {
+    bytes.withUnsafeBufferPointer { bytes in
+      body.withUnsafeBufferPointer { body in
+        use(RequestView(self, ByteView(bytes), body: ByteView(body)))
+      }
+    }
+  }
+}
+
+extension RequestView {
+  package var copy: RequestCopy { RequestCopy(self) }
 }

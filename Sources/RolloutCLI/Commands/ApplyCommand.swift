@@ -83,7 +83,9 @@ enum ApplyCommand {
     do throws(DocumentError) {
       let document =
         file.hasSuffix(".json") ? try JSONReader.read(bytes) : try YAMLReader.read(bytes)
-      return try PlanDefinition(document)
+      let definition = try PlanDefinition(document)
+      try definition.checkRuleCost()
+      return definition
     } catch {
       throw CLIFailure(.failed, "\(file):\(error)")
     }

@@ -21,6 +21,10 @@ package final class CompiledPlan: Sendable {
   private let hasEligible: Bool
   /// Whether a rule of this plan looks at attributes.
   package let usesAttributes: Bool
+  /// What deciding for one user may cost, in the unit of `Rule.cost`.
+  package let cost: Int
+  /// Of hashing, walking the stages and writing the answer.
+  private static let costBase = 256
 
   /// `members` gives the members of a cohort by name.
   package init(_ plan: Plan, members: (String) -> ByteSet) {
@@ -40,6 +44,7 @@ package final class CompiledPlan: Sendable {
     stageIndex = plan.stageIndex
     holdout = plan.status == .completed ? 0 : definition.holdout.thousandths
     hasEligible = definition.eligible != nil
+    cost = Self.costBase + definition.ruleCost
     usesAttributes = hasEligible || steps.contains { !$0.rules.isEmpty }
   }
 

@@ -4,6 +4,8 @@ package final class Snapshot: Sendable {
   package let plans: [CompiledPlan]
   /// Changes whenever any plan or cohort changes; never repeats within a process.
   package let revision: Int
+  /// What deciding on all of them for one user may cost, in the unit of `Rule.cost`.
+  package let cost: Int
   /// Plan index + 1 by hash, 0 when free; at most half full.
   private let table: [Int32]
 
@@ -21,6 +23,7 @@ package final class Snapshot: Sendable {
       table[slot] = Int32(index + 1)
     }
     self.plans = sorted
+    cost = sorted.reduce(0) { $0 + $1.cost }
     self.revision = revision
     self.table = table
   }

@@ -1,14 +1,19 @@
+import DocumentKit
+
 /// A value of a user's attribute, as a request states it.
 package enum AttributeValue: Sendable, Equatable {
   case text(String)
   case number(Double)
   case bool(Bool)
 
+  private static let numberSizeMax = 64
+
   /// The number it is or spells: attributes of a query string are all text.
   var asNumber: Double? {
     switch self {
     case .number(let number): number
-    case .text(let text): Double(text)
+    // No number is that long, and reading one that is would cost more than the rule allows for.
+    case .text(let text): text.utf8.count <= Self.numberSizeMax ? Double(text) : nil
     case .bool: nil
     }
   }
@@ -56,11 +61,7 @@ extension Rule.Condition {
     case .startsWith(let parts): return matchesText(value, parts) { $0.holds($1, at: 0) }
     case .endsWith(let parts):
       return matchesText(value, parts) { $0.holds($1, at: $0.utf8.count - $1.utf8.count) }
-    case .contains(let parts):
-      return matchesText(value, parts) { text, part in
-        let last = text.utf8.count - part.utf8.count
-        return last >= 0 && (0...last).contains { text.holds(part, at: $0) }
-      }
+    case .contains(let parts): return matchesText(value, parts) { $0.holds($1) }
     case .greaterThan(let limit): return value.asNumber.map { $0 > limit } ?? false
     case .atLeast(let limit): return value.asNumber.map { $0 >= limit } ?? false
     case .lessThan(let limit): return value.asNumber.map { $0 < limit } ?? false
@@ -107,10 +108,36 @@ extension String {
   }
 }
 
+extension String {
+  /// Whether the bytes of `part` stand anywhere in it. Linear whatever they are (Rabin and Karp):
+  /// the plain way would look at each of them for every byte of `part`.
+  fileprivate func holds(_ part: String) -> Bool {
+    let text = utf8.span
+    let wanted = part.utf8.span
+    guard !wanted.isEmpty, wanted.count <= text.count else { return wanted.isEmpty }
+    let base: UInt64 = 0x9E37_79B9_7F4A_7C15
+    var (sought, rolling, top): (UInt64, UInt64, UInt64) = (0, 0, 1)
+    for index in wanted.indices {
+      sought = sought &* base &+ UInt64(wanted[index])
+      rolling = rolling &* base &+ UInt64(text[index])
+      if index > 0 { top = top &* base }
+    }
+    for end in wanted.count..<text.count {
+      let start = end - wanted.count
+      if rolling == sought, holds(part, at: start) { return true }
+      rolling = (rolling &- UInt64(text[start]) &* top) &* base &+ UInt64(text[end])
+    }
+    return rolling == sought && holds(part, at: text.count - wanted.count)
+  }
+}
+
 /// A user's attributes; names are unique, the first of a name counts.
 package struct Attributes: Sendable, ExpressibleByDictionaryLiteral {
   /// Attributes of one request; more are refused at the door.
-  package static let countMax = 100
+  package static let countMax = 64
+  /// Bytes of a name, and of a value that is text.
+  package static let nameSizeMax = 256
+  package static let valueSizeMax = 1024
 
   private var names: [String] = []
   fileprivate private(set) var values: [AttributeValue] = []
@@ -122,6 +149,20 @@ package struct Attributes: Sendable, ExpressibleByDictionaryLiteral {
   }
 
   package var count: Int { names.count }
+
+  /// Why they are more than a request may bring; nil when they are not.
+  package var excess: String? {
+    guard count <= Self.countMax else { return "At most \(Self.countMax) attributes." }
+    for index in names.indices {
+      if names[index].utf8.count > Self.nameSizeMax {
+        return "The name of an attribute is at most \(Self.nameSizeMax) bytes."
+      }
+      if case .text(let text) = values[index], text.utf8.count > Self.valueSizeMax {
+        return "The attribute \(quoted(names[index])) is longer than \(Self.valueSizeMax) bytes."
+      }
+    }
+    return nil
+  }
 
   package mutating func append(_ name: String, _ value: AttributeValue) {
     names.append(name)

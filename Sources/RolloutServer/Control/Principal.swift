@@ -11,6 +11,8 @@ final class Principal: Sendable {
   let expiresAt: Instant?
   /// Where its use is noted; nil for who has no token.
   let use: LastUse?
+  /// The same for the same token: whose share of a room it is. 0 for everybody without one.
+  let account: Int
 
   /// Everybody, when the server runs with `auth: off`.
   static let anonymous = Principal(
@@ -26,6 +28,7 @@ final class Principal: Sendable {
     self.features = features
     self.expiresAt = expiresAt
     self.use = use
+    account = tokenID?.hashValue ?? 0
   }
 
   convenience init(_ token: TokenRecord, use: LastUse) {

@@ -26,7 +26,9 @@ struct ContextScanner {
     var attributes = Attributes()
     var names = Names()
     repeat {
-      guard let name = string(), take(":"), names.insert(name) else { return nil }
+      guard let name = string(), take(":"), name.count <= Attributes.nameSizeMax,
+        names.insert(name)
+      else { return nil }
       if name.equals("targetingKey") {
         guard let value = string(), !value.isEmpty, value.count <= UserID.lengthMax else {
           return nil
@@ -101,7 +103,7 @@ struct ContextScanner {
     guard index < bytes.count else { return nil }
     switch bytes[index] {
     case 0x22:
-      guard let text = string() else { return nil }
+      guard let text = string(), text.count <= Attributes.valueSizeMax else { return nil }
       return keeps ? .text(text.string) : .bool(true)
     case 0x30...0x39: return number()
     case UInt8(ascii: "t"): return word("true") ? .bool(true) : nil

@@ -5,8 +5,6 @@ import RolloutCore
 
 /// The native evaluation paths. All of them answer on the loop, from memory.
 enum DecisionEndpoint {
-  static let usersMax = 10_000
-
   static var routes: [Route] {
     func route(
       _ method: HTTPMethod, _ path: String,
@@ -24,11 +22,12 @@ enum DecisionEndpoint {
   }
 
   /// Runs `body`, answering what it throws as a problem.
-  private static func answering(
-    _ reply: Reply, _ body: () throws(Problem) -> [UInt8]
+  static func answering(
+    _ reply: Reply, _ body: () throws(Problem) -> [UInt8]?
   ) {
     do throws(Problem) {
-      reply.send(HTTPResponse(status: 200, body: try body()))
+      // Nothing, where somebody else will answer.
+      if let body = try body() { reply.send(HTTPResponse(status: 200, body: body)) }
     } catch {
       reply.send(Dialect.native.error(error))
     }
@@ -38,6 +37,7 @@ enum DecisionEndpoint {
     if answersPlainUser(request, reply) { return }
     answering(reply) { () throws(Problem) in
       let plan = try plan(request, request.parameter(0))
+      if request.moves(reply, cost: plan.plan.cost, to: get) { return nil }
       guard let items = decodedQuery(request.view.query) else {
         throw Problem(.badRequest, "The query is not percent-encoded UTF-8.")
       }
@@ -98,6 +98,7 @@ enum DecisionEndpoint {
   private static func post(_ request: InlineRequest, _ reply: Reply) {
     answering(reply) { () throws(Problem) in
       let plan = try plan(request, request.parameter(0))
+      if request.moves(reply, cost: plan.plan.cost, to: post) { return nil }
       let (context, explain) = try userBody(request)
       return try decision(plan, context, explain: explain)
     }
@@ -117,58 +118,7 @@ enum DecisionEndpoint {
     }
   }
 
-  private static func manyUsers(_ request: InlineRequest, _ reply: Reply) {
-    answering(reply) { () throws(Problem) in
-      let plan = try plan(request, request.parameter(0))
-      do {
-        var reader = try ObjectReader(JSONReader.read(request.view.body.array))
-        guard let users = try reader.list("users") else {
-          throw Problem(.badRequest, "users is missing: send {\"users\":[{\"id\":\"…\"}]}.")
-        }
-        try reader.finish()
-        guard users.count <= usersMax else {
-          throw Problem(.tooMany, "At most \(usersMax) users in one call; split the list.")
-        }
-        let contexts = try users.map { try EvaluationContext(native: $0.element) }
-        return try list(contexts.map { (plan, $0) })
-      } catch let error as DocumentError { throw Problem(.badRequest, "\(error)") } catch {
-        throw Problem(error, context: .reading)
-      }
-    }
-  }
-
-  private static func manyFeatures(_ request: InlineRequest, _ reply: Reply) {
-    answering(reply) { () throws(Problem) in
-      do {
-        var reader = try ObjectReader(JSONReader.read(request.view.body.array))
-        let context = try EvaluationContext(native: reader.optional("user"))
-        let names = try reader.texts("features")
-        try reader.finish()
-        let plans = try names.map { try $0.map { try named(request, $0) } }
-        let visible = request.snapshot.plans.indices.map(request.served.rendered).filter {
-          request.principal.may(use: $0.plan.plan.feature)
-        }
-        return try list((plans ?? visible).map { ($0, context) })
-      } catch let error as DocumentError { throw Problem(.badRequest, "\(error)") } catch {
-        throw Problem(error, context: .reading)
-      }
-    }
-  }
-
-  private static func list(
-    _ pairs: [(plan: RenderedPlan, context: EvaluationContext)]
-  ) throws(Problem) -> [UInt8] {
-    var body = OutputBuffer()
-    body.append("{\"decisions\":[")
-    for (index, pair) in pairs.enumerated() {
-      if index > 0 { body.append(",") }
-      try write(pair.plan, pair.context, explain: false, to: &body)
-    }
-    body.append("]}")
-    return body.array
-  }
-
-  private static func plan(
+  static func plan(
     _ request: InlineRequest, _ parameter: ByteView
   ) throws(Problem) -> RenderedPlan {
     guard let feature = percentDecoded(parameter) else {
@@ -180,6 +130,11 @@ enum DecisionEndpoint {
   private static func named(
     _ request: InlineRequest, _ feature: String
   ) throws(Problem) -> RenderedPlan {
+    request.served.rendered(try index(request, feature))
+  }
+
+  /// Where the plan of a feature stands in the snapshot, if the token may see it.
+  static func index(_ request: InlineRequest, _ feature: String) throws(Problem) -> Int {
     guard request.principal.may(use: feature) else {
       throw Problem(.forbidden, "The token is limited to other features.")
     }
@@ -188,7 +143,7 @@ enum DecisionEndpoint {
       throw Problem(
         .notFound, "There is no feature \(quoted(feature)); rollout plan list shows all.")
     }
-    return request.served.rendered(index)
+    return index
   }
 
   private static func decision(
@@ -199,7 +154,7 @@ enum DecisionEndpoint {
     return body.array
   }
 
-  private static func write(
+  static func write(
     _ rendered: RenderedPlan, _ context: EvaluationContext, explain: Bool,
     to body: inout OutputBuffer
   ) throws(Problem) {

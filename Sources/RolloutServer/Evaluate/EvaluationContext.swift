@@ -72,9 +72,7 @@ struct EvaluationContext: Sendable {
     guard (user?.utf8.count ?? 0) <= UserID.lengthMax else {
       throw Problem(.badRequest, "A user id is at most \(UserID.lengthMax) bytes.")
     }
-    guard attributes.count <= Attributes.countMax else {
-      throw Problem(.badRequest, "At most \(Attributes.countMax) attributes.")
-    }
+    if let excess = attributes.excess { throw Problem(.badRequest, excess) }
   }
 }
 

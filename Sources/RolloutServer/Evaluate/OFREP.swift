@@ -89,6 +89,7 @@ enum OFREP {
       return
     }
     let rendered = request.served.rendered(index)
+    if request.moves(reply, cost: rendered.plan.cost, to: single) { return }
     do throws(ContextError) {
       let context = try context(request.view.body)
       let decision: Decision
@@ -109,6 +110,9 @@ enum OFREP {
       return false
     }
     let rendered = request.served.rendered(index)
+    guard request.view.body.count <= LongWork.loopBodyMax,
+      rendered.plan.cost <= LongWork.loopCostMax
+    else { return false }
     var scanner = ContextScanner(request.view.body)
     guard let context = scanner.scan(keepingAttributes: rendered.plan.usesAttributes) else {
       return false
@@ -126,11 +130,14 @@ enum OFREP {
     details: "The feature is decided by percentage: send a targetingKey.")
 
   private static func bulk(_ request: InlineRequest, _ reply: Reply) {
+    // Before the tag, which is a hash over the body.
+    if request.moves(reply, to: bulk) { return }
     let tag = entityTag(request)
     if let known = request.view.field("if-none-match"), matches(known, tag) {
       reply.sendNotModified(entityTag: tag)
       return
     }
+    if request.moves(reply, cost: request.served.costOfAll(), to: bulk) { return }
     let context: EvaluationContext
     do throws(ContextError) { context = try self.context(request.view.body) } catch {
       reply.send(failure(status: 400, key: nil, code: error.code, details: error.details))

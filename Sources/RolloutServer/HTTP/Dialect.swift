@@ -21,7 +21,14 @@ enum Dialect: Sendable {
   func error(
     _ problem: Problem, headers: [(name: String, value: String)] = []
   ) -> HTTPResponse {
-    switch self {
+    var headers = headers
+    // Whoever is turned away for now is told when to come again.
+    if problem.status == 503 || problem.status == 429,
+      !headers.contains(where: { $0.name == "Retry-After" })
+    {
+      headers.append(("Retry-After", "1"))
+    }
+    return switch self {
     case .native: Self.native(problem, headers)
     case .ofrep: OFREP.error(problem, headers)
     case .openai: ChatShapes(dialect: .openai).error(problem, headers)

@@ -9,6 +9,8 @@ struct InlineRequest {
   let route: Route
   let served: ServedSnapshot
   let principal: Principal
+  /// Where long work goes; nil where it is being done.
+  let door: LongWorkDoor?
 
   var snapshot: Snapshot { served.snapshot }
   func parameter(_ index: Int) -> ByteView { route.parameter(index, of: view.path) }
@@ -27,6 +29,8 @@ final class LoopService: HTTPService {
   private let metrics: LoopMetrics
   /// Where requests run that wait for others.
   private let executor: any TaskExecutor
+  private let door: LongWorkDoor
+  private let unpackingRoom: FairRoom
   private var served: ServedSnapshot
   private var verified = VerifiedTokens()
   /// Whom `admit` let in last.
@@ -36,8 +40,10 @@ final class LoopService: HTTPService {
   init(
     table: RouteTable, box: SnapshotBox, tokens: TokenDirectory?,
     failures: FailedAuthentications, clock: any SteadyClock, metrics: LoopMetrics,
-    executor: any TaskExecutor
+    executor: any TaskExecutor, door: LongWorkDoor, unpackingRoom: FairRoom
   ) {
+    self.door = door
+    self.unpackingRoom = unpackingRoom
     self.failures = failures
     self.executor = executor
     self.metrics = metrics
@@ -59,8 +65,20 @@ final class LoopService: HTTPService {
     do throws(Refused) {
       let index = try route(request)
       admitted = try principal(request, for: index)
-      return .accept(bodySizeMax: table.routes[index].bodySizeMax, ticket: index)
+      if let coding = request.contentCoding { try checkCoding(request, coding, index) }
+      return .accept(
+        bodySizeMax: table.routes[index].bodySizeMax, ticket: index, account: admitted.account)
     } catch { return .refuse(counted(error)) }
+  }
+
+  private func checkCoding(
+    _ request: RequestView, _ coding: ByteView, _ route: Int
+  ) throws(Refused) {
+    if ContentCoding(coding) == nil, !coding.equalsIgnoringCase("identity") {
+      throw refused(
+        request, .unsupportedMediaType, "A body may be coded as gzip or deflate, or not at all.",
+        headers: [("Accept-Encoding", ContentCoding.accepted)], route: route)
+    }
   }
 
   private func counted(_ refused: Refused) -> HTTPResponse {
@@ -157,21 +175,19 @@ final class LoopService: HTTPService {
       }
     }
     switch route.action {
-    case .inline(let handler):
-      handler(
-        InlineRequest(view: request, route: route, served: served, principal: principal), reply)
-      // A stream that goes on has said 200.
-      metrics.http.count(ticket, status: reply.sentStatus == 0 ? 200 : reply.sentStatus)
+    case .inline(let handler): answer(request, route, principal, ticket, reply, handler)
     case .task(let handler):
       guard let owned = own(request, route, principal, reply) else { return }
       let exchange = reply.suspend()
-      let dialect = Dialect(path: request.path)
+      let unpacking = unpacking(request, route)
       let clock = clock
       let counters = metrics.http
       Task {
-        do { exchange.respond(try await handler(owned)) } catch {
-          let context = CommandContext(actor: .monitor, reason: "", now: clock.moment)
-          exchange.respond(dialect.error(Problem(error, context: context)))
+        await unpacking(owned, exchange) { request in
+          do { exchange.respond(try await handler(request)) } catch {
+            let context = CommandContext(actor: .monitor, reason: "", now: clock.moment)
+            exchange.respond(unpacking.dialect.error(Problem(error, context: context)))
+          }
         }
         counters.count(ticket, status: exchange.status)
       }
@@ -180,13 +196,38 @@ final class LoopService: HTTPService {
       let exchange = reply.suspend()
       let counters = metrics.http
       // A large body takes long to read, and must not hold up what others stream meanwhile.
-      let isSmall = owned.body.count <= Self.smallBodyMax
+      let unpacking = unpacking(request, route)
+      let isSmall = owned.body.count <= Self.smallBodyMax && unpacking.coding == nil
       let task = Task(executorPreference: isSmall ? executor : nil) {
-        await handler(owned, exchange)
+        await unpacking(owned, exchange) { await handler($0, exchange) }
         counters.count(ticket, status: exchange.status)
       }
       exchange.onDisconnect { task.cancel() }
     }
+  }
+
+  private func answer(
+    _ request: RequestView, _ route: Route, _ principal: Principal, _ ticket: Int,
+    _ reply: Reply, _ handler: @escaping @Sendable (InlineRequest, Reply) -> Void
+  ) {
+    door.prepare(ticket: ticket)
+    let inline = InlineRequest(
+      view: request, route: route, served: served, principal: principal, door: door)
+    if request.contentCoding.flatMap({ ContentCoding($0) }) != nil, !request.body.isEmpty {
+      door.move(inline, reply, to: handler)
+    } else {
+      handler(inline, reply)
+    }
+    // What has moved is counted when it is answered. A stream that goes on has said 200.
+    guard !door.hasMoved else { return }
+    let status = reply.sentStatus == 0 ? reply.suspendedStatus : reply.sentStatus
+    metrics.http.count(ticket, status: status == 0 ? 200 : status)
+  }
+
+  private func unpacking(_ request: RequestView, _ route: Route) -> BodyUnpacking {
+    BodyUnpacking(
+      room: unpackingRoom, coding: request.contentCoding.flatMap { ContentCoding($0) },
+      sizeMax: route.bodySizeMax, dialect: Dialect(path: request.path))
   }
 
   /// nil when the request cannot be decoded; it is answered then.

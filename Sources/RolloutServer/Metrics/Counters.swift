@@ -91,6 +91,12 @@ final class EvaluationCounter: Sendable {
     }
   }
 
+  /// By any thread.
+  func add(enabled: Int, disabled: Int) {
+    on.wrappingAdd(enabled, ordering: .relaxed)
+    off.wrappingAdd(disabled, ordering: .relaxed)
+  }
+
   var enabled: Int { on.load(ordering: .relaxed) }
   var disabled: Int { off.load(ordering: .relaxed) }
 }
@@ -105,6 +111,13 @@ final class EvaluationCounters: Sendable {
       let new = EvaluationCounter()
       counters[feature] = new
       return new
+    }
+  }
+
+  /// Takes over what others counted.
+  func add(_ others: EvaluationCounters) {
+    for (feature, counter) in others.counters.withLock({ $0 }) {
+      self.counter(feature).add(enabled: counter.enabled, disabled: counter.disabled)
     }
   }
 

@@ -129,6 +129,7 @@ struct PlanEndpoint: Sendable {
       type.contains("yaml")
       ? try YAMLReader.read(request.body) : try JSONReader.read(request.body)
     let definition = try PlanDefinition(document)
+    try definition.checkRuleCost()
     guard definition.feature == request.parameters[0] else {
       throw Problem(
         .invalidPlan,

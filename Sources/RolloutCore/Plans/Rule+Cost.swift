@@ -1,0 +1,56 @@
+package import DocumentKit
+
+extension Rule {
+  /// Bytes that matching one user may look at, at most; about nanoseconds. Adds up, never
+  /// overflows: what it counts is in memory.
+  package var cost: Int {
+    switch self {
+    case .all(let rules): rules.reduce(Self.step) { $0 + $1.cost }
+    case .attribute(let name, let condition):
+      Self.step + name.utf8.count + Attributes.countMax + condition.cost
+    }
+  }
+
+  /// What any step costs beside the bytes it looks at.
+  fileprivate static let step = 16
+}
+
+extension Rule.Condition {
+  fileprivate var cost: Int {
+    switch self {
+    case .isIn(let options), .isNotIn(let options):
+      options.reduce(0) { sum, option in
+        guard case .text(let text) = option else { return sum + 2 * Rule.step }
+        return sum + Rule.step + min(text.utf8.count, Attributes.valueSizeMax)
+      }
+    case .startsWith(let parts), .endsWith(let parts):
+      parts.reduce(0) { $0 + Rule.step + min($1.utf8.count, Attributes.valueSizeMax) }
+    case .contains(let parts):
+      parts.reduce(0) { $0 + Rule.step + Attributes.valueSizeMax + $1.utf8.count }
+    case .greaterThan, .atLeast, .lessThan, .atMost: 2 * Rule.step
+    case .exists: 0
+    }
+  }
+}
+
+extension PlanDefinition {
+  /// Bytes that the rules of one plan may look at for one user: a quarter of a millisecond.
+  package static let ruleCostMax = 1 << 18
+
+  /// See `Rule.cost`.
+  package var ruleCost: Int {
+    ((eligible ?? []) + stages.flatMap(\.rules)).reduce(0) { $0 + $1.cost }
+  }
+
+  /// Refuses rules that would take too long for each user. At the door only: what is stored is read
+  /// whatever it costs.
+  package func checkRuleCost() throws(DocumentError) {
+    guard ruleCost <= Self.ruleCostMax else {
+      throw DocumentError(
+        "The rules would look at up to \(ruleCost) bytes for every user, and may at "
+          + "\(Self.ruleCostMax): put lists of users into a cohort, and shorten contains "
+          + "(\(Attributes.valueSizeMax) bytes for each of its texts).",
+        at: .unknown, path: "stages")
+    }
+  }
+}

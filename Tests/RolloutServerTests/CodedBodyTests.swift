@@ -1,0 +1,125 @@
+import DocumentKit
+import Foundation
+import HTTPKit
+import RolloutTesting
+import Testing
+
+@testable import RolloutServer
+
+/// Bodies with a `Content-Encoding`, on paths that answer on the loop and on those that do not.
+@Suite struct CodedBodyTests {
+  private static func bytes(_ base64: String) -> [UInt8] {
+    Array(Data(base64Encoded: base64) ?? Data())
+  }
+
+  /// `{"user":{"id":"u"}}`
+  private static let user = bytes("H4sIAAAAAAACA6tWKi1OLVKyqlbKTFGyUipVqq0FAG2OlsYTAAAA")
+  private static let zlibUser = bytes("eNqrViotTi1SsqpWykxRslIqVaqtBQA/OQYy")
+  /// `{"name":"coded","scopes":["evaluate"]}`
+  private static let token = bytes(
+    "H4sIAAAAAAACA6tWykvMTVWyUkrOT0lNUdJRKk7OL0gtVrKKVkotS8wpTSxJVYqtBQA0iVeRJgAAAA==")
+  /// Two mebibytes of blanks.
+  private static let blanks = bytes(
+    """
+    H4sIAAAAAAACA+3BMQEAAADCoCrrn9IYPkABAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\
+    AAAAAAAAAAAAAAAAAAAAAAAAfA1+GoVcAAAgAA==
+    """)
+
+  private func answer(
+    _ server: TestServer, _ line: String, coding: String, _ body: [UInt8]
+  ) async -> String {
+    let connection = RawConnection(port: server.port)
+    connection.send(
+      "\(line) HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Encoding: \(coding)\r\n"
+        + "Authorization: Bearer \(server.adminToken)\r\nContent-Length: \(body.count)\r\n\r\n")
+    connection.send(body)
+    return await connection.receive(milliseconds: 5000).text
+  }
+
+  @Test func `coded bodies are read on every kind of path`() async throws {
+    let server = try await TestServer()
+    try await server.startPlan()
+    let path = "POST /v1/features/ai-summary/decision"
+    for (coding, body) in [("gzip", Self.user), ("deflate", Self.zlibUser)] {
+      let text = await answer(server, path, coding: coding, body)
+      #expect(text.hasPrefix("HTTP/1.1 200 "), "\(text)")
+      #expect(text.contains(#""user":"u""#))
+    }
+    let made = await answer(server, "POST /v1/tokens", coding: "gzip", Self.token)
+    #expect(made.hasPrefix("HTTP/1.1 201 "), "\(made)")
+    let plain = await answer(server, path, coding: "identity", Array(#"{"user":{"id":"u"}}"#.utf8))
+    #expect(plain.hasPrefix("HTTP/1.1 200 "))
+    let metrics = try await server.send("GET", "/metrics")
+    let counted = metrics.text.split(separator: "\n")
+      .filter { $0.hasPrefix("rollout_evaluations_total") }
+      .compactMap { $0.split(separator: " ").last.flatMap { Int($0) } }.reduce(0, +)
+    #expect(counted == 3)
+    await server.stop()
+  }
+
+  @Test(arguments: [
+    "POST /v1/features/ai-summary/decision", "POST /v1/tokens",
+    "POST /ofrep/v1/evaluate/flags", "POST /v1/features/ai-summary/complete",
+  ])
+  func `what cannot be decoded is 400, what is too large decoded 413, an unknown coding 415`(
+    line: String
+  ) async throws {
+    let server = try await TestServer()
+    try await server.startPlan()
+    let damaged = await answer(server, line, coding: "gzip", Array(Self.user.dropLast()))
+    #expect(damaged.hasPrefix("HTTP/1.1 400 "), "\(damaged)")
+    let other = await answer(server, line, coding: "br", Self.user)
+    #expect(other.hasPrefix("HTTP/1.1 415 "), "\(other)")
+    #expect(other.contains("\r\nAccept-Encoding: gzip, deflate\r\n"))
+    if !line.hasSuffix("complete") {
+      let large = await answer(server, line, coding: "gzip", Self.blanks)
+      #expect(large.hasPrefix("HTTP/1.1 413 "), "\(large)")
+    }
+    await server.stop()
+  }
+
+  @Test func `decoded bodies have a room, of which one account gets half`() {
+    let room = FairRoom(capacity: 100)
+    #expect(room.take(50, 1))
+    #expect(!room.take(1, 1))
+    #expect(room.take(30, 2))
+    #expect(room.take(20, 3))
+    #expect(!room.take(1, 3))
+    room.give(50, 1)
+    #expect(room.take(30, 3))
+    #expect(!room.take(1, 3))
+  }
+}
