@@ -50,7 +50,7 @@ extension Application {
         + AlertEndpoint(
           controller: controller, store: data.control, clock: clock, settings: settings
         ).routes
-        + EventEndpoint(hub: hub, store: data.control, outbox: data.control, clock: clock).routes
+        + EventEndpoint(hub: hub, history: data.control).routes
     }
   }
 }

@@ -46,9 +46,12 @@ final class Application: Sendable {
     let log = Log(clock: environment.clock)
     let readiness = Readiness(hasTokens: configuration.authenticates)
     self.readiness = readiness
+    let hub = EventHub()
+    self.hub = hub
     data = try await Databases(
       options.data, migrations: environment.migrations,
-      subscriptions: configuration.notify.map(\.subscription), now: environment.clock.now
+      subscriptions: configuration.notify.map(\.subscription), now: environment.clock.now,
+      committed: { hub.committed($0) }
     ) { error in
       readiness.note("budgets", error.map { "the budgets cannot be written: \($0)" }, log)
     }
@@ -60,7 +63,6 @@ final class Application: Sendable {
     await clockWatch.begin()
     let box = SnapshotBox()
     ledger = OutcomeLedger()
-    hub = EventHub()
     let client = try HTTPClient()
     let settings = Current(configuration)
     let courier = Self.courier(settings, data.control, client, clock, log)
@@ -79,6 +81,9 @@ final class Application: Sendable {
       let file = try await AdminToken.make(tokens, data.directory, name: "admin")
       log.notice("made the admin token", ["file": file])
     }
+    hub.start(
+      at: try await data.control.newestPlace(),
+      tokens: configuration.authenticates ? tokens : nil)
     let ai = AIMetrics()
     let alarm = ProviderAlarm(log: log)
     let gateway = Current(
@@ -117,6 +122,8 @@ final class Application: Sendable {
       readiness: readiness, clock: clock, metrics: metrics, chat: chat, budgets: budgets,
       jobs: jobs, settings: settings)
     routes = parts.routes
+    let longWork = LongWork()
+    let unpackingRoom = FairRoom(capacity: BodyUnpacking.roomMax)
     let checked = configuration.authenticates ? tokens : nil
     server = try HTTPServer(
       host: options.host, port: options.port, loops: environment.loops, limits: environment.limits
@@ -124,7 +131,9 @@ final class Application: Sendable {
       // A table of its own for every loop: routes are counted with every request.
       LoopService(
         table: RouteTable(routes: parts.routes), box: box, tokens: checked, failures: failures,
-        clock: clock, metrics: loops[loop], executor: client.executor)
+        clock: clock, metrics: loops[loop], executor: client.executor,
+        door: LongWorkDoor(longWork, loops[loop], evaluations: metrics.evaluations),
+        unpackingRoom: unpackingRoom)
     }
     port = server.port
     let monitor = Monitor(

@@ -46,11 +46,13 @@ final class Database: Sendable {
 
   deinit { queue.close() }
 
-  /// Runs `body` in a transaction; returns once it is durable. Throws `StoreError`.
+  /// Runs `body` in a transaction; returns once it is durable. `committed` is told before, on the
+  /// database's thread, in the order of the commits. Throws `StoreError`.
   func write<T: Sendable>(
+    committed: @escaping @Sendable (T) -> Void = { _ in },
     _ body: @escaping @Sendable (Connection) throws -> T
   ) async throws -> T {
-    try await submit(writes: true, body)
+    try await submit(writes: true, committed: committed, body)
   }
 
   /// Runs `body` between transactions. Throws `StoreError`.
@@ -58,6 +60,14 @@ final class Database: Sendable {
     _ body: @escaping @Sendable (Connection) throws -> T
   ) async throws -> T {
     try await submit(writes: false, body)
+  }
+
+  /// The same for what can wait: between two batches one such `body` runs at most, so it must be
+  /// short. Throws `StoreError`.
+  func readAside<T: Sendable>(
+    _ body: @escaping @Sendable (Connection) throws -> T
+  ) async throws -> T {
+    try await submit(writes: false, isAside: true, body)
   }
 
   /// Runs `body` in a transaction without anybody waiting; `then` is told on the database's thread
@@ -82,13 +92,17 @@ final class Database: Sendable {
   }
 
   private func submit<T: Sendable>(
-    writes: Bool, _ body: @escaping @Sendable (Connection) throws -> T
+    writes: Bool, isAside: Bool = false, committed: @escaping @Sendable (T) -> Void = { _ in },
+    _ body: @escaping @Sendable (Connection) throws -> T
   ) async throws -> T {
     try await withCheckedThrowingContinuation { continuation in
       let job = Job(writes: writes) { connection in
         do {
           let value = try body(connection)
-          return { continuation.resume(returning: value) }
+          return {
+            committed(value)
+            continuation.resume(returning: value)
+          }
         } catch {
           if writes { try? connection.execute("ROLLBACK TO job") }
           let seen = (error as? SQLiteError)?.storeError ?? error
@@ -97,7 +111,9 @@ final class Database: Sendable {
       } fail: { error in
         continuation.resume(throwing: error)
       }
-      if !queue.append(job) { job.fail(.unavailable("the server is shutting down")) }
+      if !queue.append(job, isAside: isAside) {
+        job.fail(.unavailable("the server is shutting down"))
+      }
     }
   }
 

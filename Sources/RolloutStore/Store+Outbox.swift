@@ -26,8 +26,8 @@ extension Store: OutboxStore {
   }
 
   package func append(_ notice: Notice) async throws -> StoredNotice {
-    let subscriptions = subscriptions
-    return try await database.write { connection in
+    let (subscriptions, committed) = (subscriptions, committed)
+    return try await database.write(committed: { committed(.notice($0)) }) { connection in
       let last = try connection.query("SELECT coalesce(max(id), 0) FROM plan_event") { $0.int(0) }
       try connection.run(
         """
@@ -50,27 +50,12 @@ extension Store: OutboxStore {
     }
   }
 
-  package func notices(
-    afterEvent event: Int, id: Int, limit: Int
-  ) async throws -> [StoredNotice] {
-    try await database.read { connection in
-      try connection.query(
-        """
-        \(Self.selectNotices)
-        WHERE after_event_id > :event OR (after_event_id = :event AND id > :id)
-        ORDER BY after_event_id, id
-        LIMIT :limit
-        """,
-        ["event": SQLValue(event), "id": SQLValue(id), "limit": SQLValue(limit)], Self.notice)
-    }
-  }
-
   private static let selectNotices = """
     SELECT id, after_event_id, feature, plan_version, at_ms, type, sentence, evidence_json
     FROM notice
     """
 
-  private static func notice(_ row: Row) throws -> StoredNotice {
+  static func notice(_ row: Row) throws -> StoredNotice {
     guard let kind = Notice.Kind(rawValue: row.text(5)) else {
       throw StoreError.corrupt("notice \(row.int(0)) is of an unknown type")
     }
@@ -149,7 +134,7 @@ extension Store: OutboxStore {
         WHERE id = :id
         """,
         [
-          "id": SQLValue(id), "error": .text(String(error.prefix(500))),
+          "id": SQLValue(id), "error": .text(error.clipped(toBytes: 500)),
           "retry": SQLValue(retryAt), "now": SQLValue(now),
         ])
     }

@@ -86,8 +86,8 @@ extension Store: PlanStore {
     let plan = change.plan
     let body = plan.document.jsonText
     try Self.check(body, is: plan)
-    let subscriptions = subscriptions
-    return try await database.write { connection in
+    let (subscriptions, committed) = (subscriptions, committed)
+    return try await database.write(committed: { committed(.event($0)) }) { connection in
       try Self.swapVersion(plan, connection)
       try connection.run(
         """
@@ -194,14 +194,6 @@ extension Store: PlanStore {
           "feature": .text(feature), "before": SQLValue(before ?? Int.max),
           "limit": SQLValue(limit),
         ], Self.event)
-    }
-  }
-
-  package func events(after id: Int, limit: Int) async throws -> [StoredEvent] {
-    try await database.read { connection in
-      try connection.query(
-        "\(Self.selectEvents) WHERE id > :id ORDER BY id LIMIT :limit",
-        ["id": SQLValue(id), "limit": SQLValue(limit)], Self.event)
     }
   }
 

@@ -7,13 +7,18 @@ package final class Store: Sendable {
   /// Who is told of events and notices.
   private let subscribed: Mutex<[Subscription]>
   var subscriptions: [Subscription] { subscribed.withLock { $0 } }
+  /// Told of every message in the order of the commits, on the database's thread, before whoever
+  /// asked for it.
+  let committed: @Sendable (Message) -> Void
 
   /// Opens `<data>/rollout.db`, creating and migrating it. Throws `StoreError`.
   package init(
     _ directory: DataDirectory, migrations: [Migration] = Migration.embedded,
-    subscriptions: [Subscription] = [], now: Instant
+    subscriptions: [Subscription] = [], now: Instant,
+    committed: @escaping @Sendable (Message) -> Void = { _ in }
   ) throws {
     subscribed = Mutex(subscriptions)
+    self.committed = committed
     database = try Database(
       path: directory.databasePath, durability: .full, migrations: migrations, now: now)
   }

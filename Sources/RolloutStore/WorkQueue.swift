@@ -7,6 +7,10 @@ final class WorkQueue<Element: Sendable>: @unchecked Sendable {
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
   private var elements: [Element] = []
+  /// What can wait.
+  private var aside: [Element] = []
+  /// Whether what can wait has its turn.
+  private var isAsideNext = false
   private var closed = false
 
   init() {
@@ -22,20 +26,24 @@ final class WorkQueue<Element: Sendable>: @unchecked Sendable {
   }
 
   /// False once the queue is closed.
-  func append(_ element: Element) -> Bool {
+  func append(_ element: Element, isAside: Bool = false) -> Bool {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
     guard !closed else { return false }
-    elements.append(element)
+    if isAside { aside.append(element) } else { elements.append(element) }
     pthread_cond_signal(condition)
     return true
   }
 
-  /// Everything queued, waiting for at least one; nil once closed and empty.
+  /// Everything queued, or in turn with it one of those that can wait; waits for at least one. nil
+  /// once closed and empty.
   func takeAll() -> [Element]? {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
-    while elements.isEmpty {
+    while elements.isEmpty || isAsideNext {
+      isAsideNext = false
+      if !aside.isEmpty { return [aside.removeFirst()] }
+      if !elements.isEmpty { break }
       if closed { return nil }
       pthread_cond_wait(condition, mutex)
       // Whoever woke us has more to say if it is let: what comes together is written together.
@@ -43,6 +51,7 @@ final class WorkQueue<Element: Sendable>: @unchecked Sendable {
       sched_yield()
       pthread_mutex_lock(mutex)
     }
+    isAsideNext = true
     defer { elements = [] }
     return elements
   }

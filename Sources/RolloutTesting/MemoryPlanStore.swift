@@ -38,10 +38,6 @@ package actor MemoryPlanStore: PlanStore {
         .prefix(limit))
   }
 
-  package func events(after id: Int, limit: Int) -> [StoredEvent] {
-    Array(history.filter { $0.id > id }.prefix(limit))
-  }
-
   package func answer(scope: String, key: String, now: Instant) -> StoredAnswer? {
     answers.last { $0.scope == scope && $0.key == key && $0.expiresAt > now }
   }
@@ -60,10 +56,6 @@ extension MemoryPlanStore: CohortStore, OutboxStore {
       id: allNotices.count + 1, afterEvent: history.count, notice: notice)
     allNotices.append(stored)
     return stored
-  }
-
-  package func notices(afterEvent event: Int, id: Int, limit: Int) -> [StoredNotice] {
-    Array(allNotices.filter { ($0.afterEvent, $0.id) > (event, id) }.prefix(limit))
   }
 
   package func due(now: Instant, limit: Int) -> [Delivery] { [] }

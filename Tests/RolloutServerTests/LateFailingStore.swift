@@ -37,10 +37,6 @@ final class LateFailingStore: PlanStore {
     try await store.events(feature: feature, before: before, limit: limit)
   }
 
-  func events(after id: Int, limit: Int) async throws -> [StoredEvent] {
-    try await store.events(after: id, limit: limit)
-  }
-
   func answer(scope: String, key: String, now: Instant) async throws -> StoredAnswer? {
     try await store.answer(scope: scope, key: key, now: now)
   }

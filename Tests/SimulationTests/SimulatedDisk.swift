@@ -89,10 +89,6 @@ final class SimulatedStore: PlanStore, CohortStore, OutboxStore, Sendable {
     Array(disk.current.events.reversed().filter { $0.event.feature == feature }.prefix(limit))
   }
 
-  func events(after id: Int, limit: Int) async throws -> [StoredEvent] {
-    Array(disk.current.events.filter { $0.id > id }.prefix(limit))
-  }
-
   func answer(scope: String, key: String, now: Instant) async throws -> StoredAnswer? { nil }
 
   // MARK: Outbox
@@ -106,8 +102,6 @@ final class SimulatedStore: PlanStore, CohortStore, OutboxStore, Sendable {
       return stored
     }
   }
-
-  func notices(afterEvent event: Int, id: Int, limit: Int) async throws -> [StoredNotice] { [] }
 
   func due(now: Instant, limit: Int) async throws -> [Delivery] {
     await Task.yield()

@@ -79,9 +79,6 @@ package struct Delivery: Sendable, Equatable {
 /// kept.
 package protocol OutboxStore: Sendable {
   func append(_ notice: Notice) async throws -> StoredNotice
-  /// Notices that a returning listener missed, oldest first: those after event `event`, and of
-  /// those placed at it the ones with an id above `id`.
-  func notices(afterEvent event: Int, id: Int, limit: Int) async throws -> [StoredNotice]
   /// What is due at `now`, oldest first.
   func due(now: Instant, limit: Int) async throws -> [Delivery]
   func delivered(_ id: Int, at now: Instant) async throws

@@ -21,9 +21,6 @@ package protocol PlanStore: Sendable {
   /// A plan's history, newest first, older than `before` (an event id; nil from the newest on).
   func events(feature: String, before: Int?, limit: Int) async throws -> [StoredEvent]
 
-  /// Events of all plans after an id, oldest first: what a reconnecting listener missed.
-  func events(after id: Int, limit: Int) async throws -> [StoredEvent]
-
   /// The answer kept for an idempotency key that has not expired.
   func answer(scope: String, key: String, now: Instant) async throws -> StoredAnswer?
 }

@@ -39,6 +39,15 @@ final class TokenDirectory: Sendable {
     }.sorted { ($0.createdAt, $0.id) < ($1.createdAt, $1.id) }
   }
 
+  /// The present time, as far as tokens are concerned.
+  var now: Instant { clock.now }
+
+  /// Whether whoever was let in once would be let in still.
+  func isInForce(_ principal: Principal) -> Bool {
+    guard let id = principal.tokenID else { return true }
+    return entries.withLock { $0[id] }?.record.isValid(at: clock.now) ?? false
+  }
+
   /// nil for anything but a valid token. Unknown ids cost the same comparison as known ones.
   func verify(_ text: [UInt8]) -> Principal? {
     guard let token = AccessToken(text) else { return nil }

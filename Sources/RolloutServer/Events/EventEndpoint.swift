@@ -4,13 +4,8 @@ import RolloutCore
 
 /// Server-sent events: the native stream and OFREP's.
 struct EventEndpoint: Sendable {
-  /// Events replayed to a client that comes back.
-  private static let replayMax = 1000
-
   let hub: EventHub
-  let store: any PlanStore
-  let outbox: any OutboxStore
-  let clock: any SteadyClock
+  let history: any EventHistory
 
   var routes: [Route] {
     let readers = Route.Access.scopes([.evaluate, .view])
@@ -25,36 +20,37 @@ struct EventEndpoint: Sendable {
   }
 
   /// Subscribes on the loop: ten thousand clients that come at once leave nothing behind but their
-  /// subscription. Only those who come back ask the store for what they missed.
+  /// subscription. Only those who missed much are served by a task, a few at a time.
   private func stream(_ request: InlineRequest, _ reply: Reply, _ format: EventHub.Format) {
-    guard request.view.method != .head else {
-      reply.send(HTTPResponse(status: 200, contentType: "text/event-stream"))
-      return
-    }
-    let last = request.view.field("last-event-id").flatMap { EventPlace($0.string) }
-    let features = request.principal.features
     let exchange = reply.suspend()
-    guard let last else {
-      hub.subscribe(exchange, format, features: features, last: nil, missed: [])
+    guard request.view.method != .head else {
+      EventHub.begin(exchange)
+      exchange.finish()
       return
     }
+    let last = last(request.view)
+    let account = request.principal.account
+    let listener = EventHub.Listener(
+      exchange: exchange, format: format, principal: request.principal)
+    guard hub.add(listener, after: last) == .behind, let last else { return }
+    guard hub.replays.take(1, account) else {
+      let problem = Problem(
+        .unavailable, "Too many clients are being sent what they missed; try again in a second.")
+      exchange.respond(
+        Dialect(path: request.view.path).error(problem, headers: [("Retry-After", "1")]))
+      return
+    }
+    let (replay, replays) = (EventReplay(hub: hub, history: history), hub.replays)
     Task {
-      do {
-        let missed = try await missed(since: last)
-        hub.subscribe(exchange, format, features: features, last: last, missed: missed)
-      } catch {
-        let context = CommandContext(actor: .monitor, reason: "", now: clock.moment)
-        exchange.respond(Dialect.native.error(Problem(error, context: context)))
-      }
+      defer { replays.give(1, account) }
+      await replay.run(listener, after: last)
     }
   }
 
-  /// Events and notices after `last`, in their one order.
-  private func missed(since last: EventPlace) async throws -> [Message] {
-    let events = try await store.events(after: last.event, limit: Self.replayMax)
-    let notices = try await outbox.notices(
-      afterEvent: last.event, id: last.notice, limit: Self.replayMax)
-    let all = events.map { Message.event($0) } + notices.map { Message.notice($0) }
-    return Array(all.sorted { $0.place < $1.place }.prefix(Self.replayMax))
+  /// What the client has seen; nil when it has seen nothing. What is no id of ours is a place that
+  /// never was, so that it is told to start anew.
+  private func last(_ request: RequestView) -> MessagePlace? {
+    guard let field = request.field("last-event-id"), !field.isEmpty else { return nil }
+    return MessagePlace(field.string) ?? MessagePlace(event: .max)
   }
 }

@@ -1,10 +1,13 @@
-import DocumentKit
 import HTTPKit
-import RolloutAPI
 import RolloutCore
 import Synchronization
 
-/// Tells subscribers of server-sent events what happens to plans, and what the monitor noticed.
+/// Tells those who listen to server-sent events what happens to plans, and what the monitor
+/// noticed.
+///
+/// Every stream gets its messages in the order in which they were committed, each once: ids never
+/// go backwards, and nothing is left out silently. Who has missed what is no longer in memory is
+/// served by an `EventReplay` first.
 final class EventHub: Sendable {
   enum Format: Sendable {
     /// Every event in full, for dashboards and tools.
@@ -13,160 +16,335 @@ final class EventHub: Sendable {
     case ofrep
   }
 
-  private struct Subscriber: Sendable {
-    var exchange: Exchange
-    var format: Format
-    var features: Set<String>?
+  /// Somebody who listens, or wants to.
+  struct Listener: Sendable {
+    let exchange: Exchange
+    let format: Format
+    let principal: Principal
+
+    /// Whether the listener is told of this feature.
+    func hears(_ feature: String) -> Bool { principal.may(use: feature) }
   }
 
-  /// Bytes that may wait for a subscriber before it is cut off.
+  private struct Subscriber: Sendable {
+    var listener: Listener
+    /// Messages up to here were sent when it came.
+    var since: MessagePlace
+  }
+
+  /// A message that is on disk, and may be told once what it tells of can be seen.
+  private struct Committed {
+    var message: Message
+    var isVisible: Bool
+    /// The tick at which it came.
+    var tick: Int
+  }
+
+  /// Bytes that may wait for a listener before it is cut off.
   private static let backlogMax = 256 * 1024
-  static let heartbeat = Duration.seconds(30)
+  /// Bytes that a client that comes back is sent at once, on the loop.
+  static let openingMax = 16 * 1024
+  /// Ticks are seconds; a comment goes out after so many.
+  private static let heartbeatTicks = 30
+  /// Ticks after which a message is told although nobody said that it can be seen.
+  private static let patienceTicks = 2
 
   private struct State {
     var subscribers: [Int: Subscriber] = [:]
     var nextID = 0
-    /// The last events, for those who come back while the store is being asked.
-    var recent: [Message] = []
+    /// In the order of their commits; the first is not visible yet.
+    var committed: [Committed] = []
+    var recent = RecentEvents(startingAt: .beginning)
+    /// The newest of all, told or not.
+    var newest = MessagePlace.beginning
+    var newestNotice = 0
+    /// Frames that are to be sent, and whether somebody is sending.
+    var outgoing: [EventFrame] = []
+    var isSending = false
+    var tick = 0
+    /// Whether the streams are over.
+    var isClosed = false
+    var tokens: TokenDirectory?
+    /// Their generation, when it was last looked whose stream is to end.
+    var tokensSeen = 0
+    /// When the next token of a listener expires.
+    var nextExpiry: Instant?
   }
 
-  private static let recentMax = 256
-
+  /// Clients that are being sent what they missed.
+  let replays = FairRoom(capacity: EventReplay.countMax)
   private let state = Mutex(State())
+
+  /// Called once, before anybody listens: `newest` is the place of the newest message on disk.
+  /// Streams of tokens that are not in force any more end; nil with `auth: off`.
+  func start(at newest: MessagePlace, tokens: TokenDirectory?) {
+    state.withLock { state in
+      state.recent = RecentEvents(startingAt: newest)
+      state.newest = newest
+      state.newestNotice = newest.notice
+      state.tokens = tokens
+    }
+  }
 
   var count: Int { state.withLock { $0.subscribers.count } }
 
-  /// Begins the stream on `exchange`. `missed` messages are sent first; those that came after the
-  /// last of them, or after `last`, follow without a gap.
-  func subscribe(
-    _ exchange: Exchange, _ format: Format, features: Set<String>?, last: EventPlace?,
-    missed: [Message]
-  ) {
+  // MARK: Coming
+
+  enum Arrival: Equatable {
+    /// The stream has begun, or the server is shutting down and has said so.
+    case done
+    /// What was missed is more than is sent at once: an `EventReplay` is needed.
+    case behind
+  }
+
+  /// Begins the stream, or goes on with one that `hasBegun`, after `last` (nil for whatever comes
+  /// next), if all that was missed is at hand and small enough.
+  func add(
+    _ listener: Listener, after last: MessagePlace?, openingMax: Int = EventHub.openingMax,
+    hasBegun: Bool = false
+  ) -> Arrival {
+    let id: Int? = state.withLock { state in
+      guard !state.isClosed, Self.isInForce(listener.principal, state) else { return 0 }
+      guard let opening = Self.opening(listener, last, openingMax, state) else { return nil }
+      if !hasBegun { Self.begin(listener.exchange) }
+      // Under the lock, so that no newer message can overtake these.
+      if !opening.isEmpty { try? listener.exchange.offer(opening, backlogMax: .max) }
+      state.nextID += 1
+      state.subscribers[state.nextID] = Subscriber(
+        listener: listener, since: Self.start(last, state))
+      if let expiry = listener.principal.expiresAt {
+        state.nextExpiry = min(expiry, state.nextExpiry ?? expiry)
+      }
+      return state.nextID
+    }
+    guard let id else { return .behind }
+    guard id > 0 else {
+      refuse(listener.exchange, hasBegun)
+      return .done
+    }
+    listener.exchange.onDisconnect { [self] in remove(id) }
+    return .done
+  }
+
+  /// Where the messages begin that are still to be sent to somebody who has seen `last`.
+  private static func start(_ last: MessagePlace?, _ state: State) -> MessagePlace {
+    guard let last, last <= state.newest else { return state.recent.newest }
+    return max(last, state.recent.newest)
+  }
+
+  static func begin(_ exchange: Exchange) {
     exchange.begin(
       status: 200, contentType: "text/event-stream",
       headers: [("Cache-Control", "no-store"), ("X-Accel-Buffering", "no")])
-    let id = state.withLock { state in
-      state.nextID += 1
-      state.subscribers[state.nextID] = Subscriber(
-        exchange: exchange, format: format, features: features)
-      var replay = missed
-      if let seen = missed.last?.place ?? last {
-        replay += state.recent.filter { $0.place > seen }
+    try? exchange.offer(EventFrame.opening, backlogMax: .max)
+  }
+
+  private func refuse(_ exchange: Exchange, _ hasBegun: Bool) {
+    guard !hasBegun else { return exchange.finish() }
+    exchange.respond(
+      .problem(
+        status: 503, code: "unavailable", detail: "The stream has ended; come again.",
+        headers: [("Retry-After", "1")]))
+  }
+
+  /// What a listener has to be sent before it may wait for more; nil when it is too much.
+  private static func opening(
+    _ listener: Listener, _ last: MessagePlace?, _ sizeMax: Int, _ state: State
+  ) -> [UInt8]? {
+    guard let last else { return [] }
+    let recent = state.recent
+    switch listener.format {
+    case .ofrep:
+      // One word to fetch again covers all that was missed, and a place that never was, too.
+      guard last.event != recent.newest.event else { return [] }
+      return EventFrame.refetch(at: recent.newest.event, lastModified: recent.lastModified)
+    case .native:
+      // From a future that is no more: an older backup was put back.
+      guard last <= state.newest else { return EventFrame.reset(to: recent.newest) }
+      guard let missed = recent.after(last) else { return nil }
+      var opening: [UInt8] = []
+      for frame in missed where listener.hears(frame.feature) {
+        opening += frame.native
+        guard opening.count <= sizeMax else { return nil }
       }
-      var opening = Array("retry: 2000\n: connected\n\n".utf8)
-      for message in replay where features?.contains(message.feature) ?? true {
-        opening += Self.frame(message, format) ?? []
-      }
-      // Under the lock, so that no newer event can overtake these.
-      try? exchange.offer(opening, backlogMax: Int.max)
-      return state.nextID
-    }
-    exchange.onDisconnect { [self] in state.withLock { _ = $0.subscribers.removeValue(forKey: id) }
+      return opening
     }
   }
 
-  func publish(_ message: Message) {
-    let native = Self.frame(message, .native)
-    let ofrep = Self.frame(message, .ofrep)
+  /// A part of what follows `place` in memory, as bytes for this listener, and where it ends; nil
+  /// when it is no longer there. Never empty-handed: `end` moves on.
+  func part(
+    for listener: Listener, after place: MessagePlace, sizeMax: Int
+  ) -> (bytes: [UInt8], end: MessagePlace)? {
     state.withLock { state in
-      state.recent.append(message)
-      if state.recent.count > Self.recentMax { state.recent.removeFirst() }
-    }
-    send { subscriber in
-      guard subscriber.features?.contains(message.feature) ?? true else { return nil }
-      return subscriber.format == .native ? native : ofrep
-    }
-  }
-
-  /// Keeps idle connections alive through proxies, until the task is cancelled.
-  func beat() async {
-    let comment = Array(": \n\n".utf8)
-    while !Task.isCancelled {
-      try? await Task.sleep(for: Self.heartbeat)
-      send { _ in comment }
+      guard let missed = state.recent.after(place) else { return nil }
+      var part: (bytes: [UInt8], end: MessagePlace) = ([], place)
+      for frame in missed {
+        if listener.hears(frame.feature) { part.bytes += frame.native }
+        part.end = frame.place
+        if part.bytes.count >= sizeMax { break }
+      }
+      return part
     }
   }
 
-  /// Ends every stream properly.
-  func close() {
-    for subscriber in state.withLock({ Array($0.subscribers.values) }) {
-      subscriber.exchange.finish()
+  /// Whether the token of a listener is still in force.
+  func isInForce(_ principal: Principal) -> Bool {
+    state.withLock { Self.isInForce(principal, $0) }
+  }
+
+  private static func isInForce(_ principal: Principal, _ state: State) -> Bool {
+    state.tokens?.isInForce(principal) ?? true
+  }
+
+  private func remove(_ id: Int) { state.withLock { _ = $0.subscribers.removeValue(forKey: id) } }
+
+  // MARK: Telling
+
+  /// Takes note of a message in the order of commits, before anybody else knows of it. Called on
+  /// the database's thread: no more than an entry in a list.
+  func committed(_ message: Message) {
+    let cut = state.withLock { state -> [Subscriber] in
+      guard message.place > state.newest else { return [] }
+      let hasGap = Self.leavesGap(message, state)
+      Self.note(message, isVisible: false, in: &state)
+      guard hasGap else { return [] }
+      // A commit that was thought to have failed had not: those who listen come back and read what
+      // they missed from disk.
+      state.committed.removeAll { $0.message.place < message.place }
+      state.outgoing = []
+      state.recent = RecentEvents(startingAt: message.place.predecessor)
+      defer { state.subscribers = [:] }
+      return Array(state.subscribers.values)
+    }
+    for subscriber in cut { subscriber.listener.exchange.finish() }
+  }
+
+  private static func leavesGap(_ message: Message, _ state: State) -> Bool {
+    switch message {
+    case .event(let event): event.id != state.newest.event + 1
+    case .notice(let notice):
+      notice.afterEvent != state.newest.event
+        || state.newestNotice > 0 && notice.id != state.newestNotice + 1
     }
   }
 
-  private func send(_ bytes: (Subscriber) -> [UInt8]?) {
-    for (id, subscriber) in state.withLock({ $0.subscribers }) {
-      guard let bytes = bytes(subscriber) else { continue }
-      do { try subscriber.exchange.offer(bytes, backlogMax: Self.backlogMax) } catch {
-        // It does not read: cut it off, it will come back and ask for what it missed.
-        subscriber.exchange.abort()
-        state.withLock { _ = $0.subscribers.removeValue(forKey: id) }
+  private static func note(_ message: Message, isVisible: Bool, in state: inout State) {
+    state.newest = message.place
+    if case .notice(let notice) = message { state.newestNotice = notice.id }
+    state.committed.append(
+      Committed(message: message, isVisible: isVisible, tick: state.tick))
+  }
+
+  /// Tells what can be seen now, in its turn.
+  func publish(_ message: Message) {
+    state.withLock { state in
+      if let index = state.committed.firstIndex(where: { $0.message.place == message.place }) {
+        state.committed[index].isVisible = true
+      } else if message.place > state.newest {
+        // From a store that says nothing of its commits.
+        Self.note(message, isVisible: true, in: &state)
+      }
+      Self.moveVisible(in: &state)
+    }
+    sendOutgoing()
+  }
+
+  private static func moveVisible(in state: inout State) {
+    let count = state.committed.prefix { $0.isVisible }.count
+    for entry in state.committed.prefix(count) {
+      let frame = EventFrame(entry.message)
+      var instant: Instant?
+      if case .event(let event) = entry.message { instant = event.event.at }
+      state.recent.append(frame, at: instant)
+      state.outgoing.append(frame)
+    }
+    state.committed.removeFirst(count)
+  }
+
+  /// One thread sends at a time, so that no message overtakes another; those who come meanwhile
+  /// leave theirs to it.
+  private func sendOutgoing() {
+    endStale()
+    var isMine = false
+    while true {
+      let next = state.withLock { state -> (frame: EventFrame, to: [Int: Subscriber])? in
+        guard isMine || !state.isSending else { return nil }
+        state.isSending = !state.outgoing.isEmpty
+        return state.isSending ? (state.outgoing.removeFirst(), state.subscribers) : nil
+      }
+      guard let next else { return }
+      isMine = true
+      send(to: next.to) { subscriber in
+        guard next.frame.place > subscriber.since, subscriber.listener.hears(next.frame.feature)
+        else { return nil }
+        return next.frame.bytes(subscriber.listener.format)
       }
     }
   }
 
-  /// nil when this format has no word for it: a notice changes no flag.
-  private static func frame(_ message: Message, _ format: Format) -> [UInt8]? {
-    switch (format, message) {
-    case (.native, _):
-      let data =
-        switch message {
-        case .event(let event): try? WireEncoder.json(EventView(event))
-        case .notice(let notice): try? WireEncoder.json(NoticeView(notice))
-        }
-      return Array("id: \(message.place.text)\nevent: \(message.kind)\ndata: ".utf8)
-        + (data ?? Array("{}".utf8)) + Array("\n\n".utf8)
-    case (.ofrep, .event(let event)):
-      let seconds = event.event.at.milliseconds / 1000
-      return Array(
-        """
-        id: \(event.id)
-        event: message
-        data: {"type":"refetchEvaluation","lastModified":\(seconds)}
-
-
-        """.utf8)
-    case (.ofrep, .notice): return nil
+  private func send(to subscribers: [Int: Subscriber], _ bytes: (Subscriber) -> [UInt8]?) {
+    for (id, subscriber) in subscribers {
+      guard let bytes = bytes(subscriber) else { continue }
+      do { try subscriber.listener.exchange.offer(bytes, backlogMax: Self.backlogMax) } catch {
+        // It does not read: cut it off, it will come back and ask for what it missed.
+        subscriber.listener.exchange.abort()
+        remove(id)
+      }
     }
   }
-}
 
-/// Where a message stands in the one order of the event stream: plan events by id, notices between
-/// them.
-struct EventPlace: Comparable, Sendable {
-  var event: Int
-  /// 0 for the event itself.
-  var notice: Int
+  // MARK: Time passes
 
-  init(event: Int, notice: Int) {
-    self.event = event
-    self.notice = notice
-  }
-
-  /// `12`, or `12.3` for a notice; nil for anything else.
-  init?(_ text: String) {
-    let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-    guard (1...2).contains(parts.count), let event = Int(parts[0]), event >= 0 else { return nil }
-    guard parts.count == 2 else {
-      self.init(event: event, notice: 0)
-      return
+  /// Ticks every second, until the task is cancelled.
+  func beat() async {
+    while !Task.isCancelled {
+      try? await Task.sleep(for: .seconds(1))
+      tick()
     }
-    guard let notice = Int(parts[1]), notice > 0 else { return nil }
-    self.init(event: event, notice: notice)
   }
 
-  var text: String { notice == 0 ? "\(event)" : "\(event).\(notice)" }
-
-  static func < (a: EventPlace, b: EventPlace) -> Bool {
-    (a.event, a.notice) < (b.event, b.notice)
-  }
-}
-
-extension Message {
-  var place: EventPlace {
-    switch self {
-    case .event(let event): EventPlace(event: event.id, notice: 0)
-    case .notice(let notice): EventPlace(event: notice.afterEvent, notice: notice.id)
+  /// Ends streams whose tokens have ended, and keeps idle connections alive through proxies.
+  private func tick() {
+    let isBeat = state.withLock { state in
+      state.tick += 1
+      for index in state.committed.indices
+      where state.tick - state.committed[index].tick >= Self.patienceTicks {
+        state.committed[index].isVisible = true
+      }
+      Self.moveVisible(in: &state)
+      return state.tick % Self.heartbeatTicks == 0
     }
+    sendOutgoing()
+    guard isBeat else { return }
+    let comment = Array(": \n\n".utf8)
+    send(to: state.withLock { $0.subscribers }) { _ in comment }
+  }
+
+  private func endStale() {
+    let ended = state.withLock { state -> [Subscriber] in
+      guard let tokens = state.tokens else { return [] }
+      let generation = tokens.generation
+      let hasExpired = state.nextExpiry.map { $0 <= tokens.now } ?? false
+      guard generation != state.tokensSeen || hasExpired else { return [] }
+      state.tokensSeen = generation
+      let ended = state.subscribers.filter { !tokens.isInForce($0.value.listener.principal) }
+      for id in ended.keys { state.subscribers[id] = nil }
+      state.nextExpiry = state.subscribers.values.compactMap {
+        $0.listener.principal.expiresAt
+      }.min()
+      return Array(ended.values)
+    }
+    for subscriber in ended { subscriber.listener.exchange.finish() }
+  }
+
+  /// Ends every stream properly; nobody is taken in any more.
+  func close() {
+    let all = state.withLock { state in
+      state.isClosed = true
+      defer { state.subscribers = [:] }
+      return Array(state.subscribers.values)
+    }
+    for subscriber in all { subscriber.listener.exchange.finish() }
   }
 }

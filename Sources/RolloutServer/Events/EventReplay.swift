@@ -1,0 +1,49 @@
+import HTTPKit
+import RolloutCore
+
+/// Sends a client that comes back what it has missed, as fast as it reads, and then leaves it to
+/// the hub.
+struct EventReplay: Sendable {
+  /// Clients at once, of all tokens together.
+  static let countMax = 8
+  /// Bytes of a part; the next one is made once the client has read nearly all of it.
+  private static let partSize = 64 * 1024
+
+  let hub: EventHub
+  let history: any EventHistory
+
+  /// Ends with the stream handed on, with its token, or with the connection.
+  func run(_ listener: EventHub.Listener, after last: MessagePlace) async {
+    let exchange = listener.exchange
+    EventHub.begin(exchange)
+    do {
+      var place = last
+      let oldest = try await history.oldestPlace()
+      if place < oldest {
+        // Some of what it missed is gone; from there on nothing is.
+        place = oldest
+        try await exchange.write(EventFrame.reset(to: oldest))
+      }
+      while hub.add(listener, after: place, openingMax: Self.partSize, hasBegun: true) == .behind {
+        guard !exchange.isDisconnected, hub.isInForce(listener.principal) else {
+          return exchange.finish()
+        }
+        let part = try await part(for: listener, after: place)
+        try await exchange.write(part.bytes)
+        place = part.end
+      }
+    } catch {
+      // Cut, and not ended: the client comes back with the last id it has.
+      exchange.abort()
+    }
+  }
+
+  /// From memory where it is there, else a page from disk.
+  private func part(
+    for listener: EventHub.Listener, after place: MessagePlace
+  ) async throws -> (bytes: [UInt8], end: MessagePlace) {
+    if let part = hub.part(for: listener, after: place, sizeMax: Self.partSize) { return part }
+    let page = try await history.page(after: place, features: listener.principal.features)
+    return (page.messages.flatMap { EventFrame($0).native }, page.end)
+  }
+}
