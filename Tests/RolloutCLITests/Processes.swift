@@ -81,6 +81,7 @@ final class ServerProcess: Sendable {
   deinit { if process.isRunning { process.terminate() } }
 
   var isRunning: Bool { process.isRunning }
+  var id: Int32 { process.processIdentifier }
 
   /// `SIGKILL`: no chance to finish anything.
   func kill() {

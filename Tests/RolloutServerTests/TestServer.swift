@@ -48,6 +48,9 @@ final class TestServer: Sendable {
     var environment = Application.Environment()
     environment.clock = clock
     environment.loops = 2
+    // Nobody comes late here, and there are many servers to end.
+    environment.limits.lastAcceptTime = 10
+    environment.limits.lastRequestTime = 30
     application = try await Application(options, configuration, environment)
     let token = String(decoding: try readFile("\(folder.path)/admin.token"), as: UTF8.self)
     adminToken = String(token.dropLast())

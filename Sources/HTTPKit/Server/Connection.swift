@@ -24,8 +24,9 @@ final class Connection {
   var exchange: Exchange?
   /// Bytes received and not consumed yet.
   var input: [UInt8] = []
-  /// Bytes this connection counts for in the loop's `buffered`.
+  /// Bytes this connection counts for in the loop's upload room, and in whose name: 0 is nobody's.
   var held = 0
+  var account = 0
   /// Bytes the socket did not take yet, and how many of them it has taken since.
   var output: [UInt8] = []
   var outputSent = 0
@@ -60,13 +61,18 @@ final class Connection {
 /// an idle one stays small.
 final class PendingRequest {
   let head: RequestHead
+  /// Whose upload it is.
+  let account: Int
   /// The head's bytes, when the body comes in chunks and the input is consumed as it arrives.
   let headBytes: [UInt8]
   /// nil when the body has a length and is waited for in the input.
   var decoder: ChunkedDecoder?
 
-  init(_ head: RequestHead, headBytes: [UInt8] = [], decoder: ChunkedDecoder? = nil) {
+  init(
+    _ head: RequestHead, account: Int, headBytes: [UInt8] = [], decoder: ChunkedDecoder? = nil
+  ) {
     self.head = head
+    self.account = account
     self.headBytes = headBytes
     self.decoder = decoder
   }

@@ -3,9 +3,13 @@ import Glibc
 
 /// Reading, parsing, answering.
 extension EventLoop {
+  /// Times one connection is read from before others have their turn: a quarter of a mebibyte.
+  private static let readsAtOnce = 4
+
   /// Events are edge-triggered: what is there is read until the socket has no more, or until the
   /// connection has enough; `updateInterest` asks for the rest later.
   func read(_ connection: Connection, hangup: Bool) {
+    var reads = 0
     while connections[connection.slot] === connection {
       if connection.exchange != nil {
         // While an answer is being made only its reader's departure is of interest.
@@ -28,6 +32,12 @@ extension EventLoop {
       let blocked = connection.outputPending > limits.pipelinedOutputMax
       // A short read has emptied the socket; after a hangup its end is still to be seen.
       guard hangup || count == scratch.count, !blocked else { return }
+      reads += 1
+      if reads == Self.readsAtOnce, connections[connection.slot] === connection {
+        // Others have a turn before the rest is read.
+        unfinished.append((connection.slot, connection.generation, hangup))
+        return
+      }
     }
   }
 
@@ -124,7 +134,9 @@ extension EventLoop {
     connection.pending = nil
     pending.headBytes.withUnsafeBufferPointer { head in
       decoder.body.withUnsafeBufferPointer { body in
-        serve(connection, pending.head, ByteView(head), body: ByteView(body))
+        serve(
+          connection, pending.head, ByteView(head), body: ByteView(body),
+          hasMore: bytes.count > count)
       }
     }
     return count
@@ -137,9 +149,10 @@ extension EventLoop {
     switch service.admit(view) {
     case .refuse(let response):
       let bodiless = head.framing == .length(0)
-      respond(connection, head, response, close: !bodiless)
+      respond(
+        connection, head, response, close: !bodiless, hasMore: bytes.count > head.length)
       return bodiless ? head.length : bytes.count
-    case .accept(let bodySizeMax, let ticket):
+    case .accept(let bodySizeMax, let ticket, let account):
       var head = head
       head.ticket = ticket
       if head.framing == .length(0) {
@@ -153,10 +166,10 @@ extension EventLoop {
           serve(connection, head, bytes, body: bytes[head.length..<end], isFresh: true)
           return end
         }
-        connection.pending = PendingRequest(head)
+        connection.pending = PendingRequest(head, account: account)
       } else {
         connection.pending = PendingRequest(
-          head, headBytes: bytes[0..<head.length].array,
+          head, account: account, headBytes: bytes[0..<head.length].array,
           decoder: ChunkedDecoder(bodyMax: bodySizeMax, overheadMax: limits.chunkOverheadMax))
       }
       connection.phase = .body
@@ -175,9 +188,10 @@ extension EventLoop {
   }
 
   private func respond(
-    _ connection: Connection, _ head: RequestHead, _ response: HTTPResponse, close: Bool
+    _ connection: Connection, _ head: RequestHead, _ response: HTTPResponse, close: Bool,
+    hasMore: Bool = false
   ) {
-    let keepAlive = head.keepAlive && !close && !draining
+    let keepAlive = head.keepAlive && !close && (!draining || hasMore)
     reply.output.append(response, context(head, keepAlive: keepAlive))
     finishRequest(connection, keepAlive: keepAlive)
   }
@@ -190,9 +204,11 @@ extension EventLoop {
 
   private func serve(
     _ connection: Connection, _ head: RequestHead, _ bytes: ByteView, body: ByteView,
-    isFresh: Bool = false
+    isFresh: Bool = false, hasMore: Bool? = nil
   ) {
-    let keepAlive = head.keepAlive && !draining
+    // What has been received is answered, also while draining; the last answer ends the connection.
+    let end = head.framing == .chunked ? 0 : head.length + body.count
+    let keepAlive = head.keepAlive && (!draining || hasMore ?? (bytes.count > end))
     reply.slot = connection.slot
     reply.generation = connection.generation
     reply.context.keepAlive = keepAlive
@@ -221,7 +237,8 @@ extension EventLoop {
 
   func deliver(_ kind: Mailbox.Message.Kind, to connection: Connection) {
     guard let exchange = connection.exchange, var context = connection.stream else { return }
-    if draining { context.keepAlive = false }
+    // What came while the answer was made is answered too, and the last answer says close.
+    if draining, connection.input.isEmpty, !connection.hasUnread { context.keepAlive = false }
     switch kind {
     case .response(let response):
       reply.output.append(response, context)
@@ -285,7 +302,8 @@ extension EventLoop {
       505: "version_not_supported",
     ]
     let response = HTTPResponse.problem(
-      status: status, code: codes[status] ?? "bad_request", detail: detail)
+      status: status, code: codes[status] ?? "bad_request", detail: detail,
+      headers: status == 503 ? [("Retry-After", "1")] : [])
     reply.output.append(
       response,
       HeadContext(

@@ -72,10 +72,6 @@ extension EventLoop {
       connection.phase = .lingering
       setDeadline(connection, in: Self.lingerTime)
     }
-    if draining, connection.isIdle {
-      drop(connection)
-      return
-    }
     updateInterest(connection)
   }
 }

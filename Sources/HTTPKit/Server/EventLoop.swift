@@ -18,14 +18,23 @@ final class EventLoop {
   private var freeSlots: [Int] = []
   private var nextGeneration: UInt32 = 1
   var liveCount = 0
-  /// Bytes held by unfinished requests.
-  var buffered = 0
+  /// What unfinished requests hold.
+  private var room = UploadRoom()
+  /// Connections whose sockets hold more than they were read for.
+  var unfinished: [(slot: Int, generation: UInt32, hangup: Bool)] = []
+  /// A descriptor to give up when there is no other, so that the next client can be told.
+  private var spare: Int32
+  /// Clients that were told there is no room, and may still be reading it; oldest first.
+  private var refused: [(descriptor: Int32, until: Int)] = []
   var now = coarseMilliseconds()
   private var dateSeconds: time_t = 0
   /// No deadline lies before this; a cheap bound, not the exact minimum.
   private var nextSweep = Int.max
   private var acceptAgainAt = Int.max
   private(set) var draining = false
+  /// When the listener closes, and when connections do that bring nothing more.
+  private var listenerEnds = Int.max
+  private var idleEnds = Int.max
   private var stopped = false
   /// Whether several connections were ready at once the last time.
   private var isBusy = false
@@ -45,6 +54,7 @@ final class EventLoop {
     reply = Reply(mailbox: mailbox)
     epoll = cp_epoll_create()
     guard epoll >= 0 else { throw SystemError("epoll_create1") }
+    spare = fcntl(epoll, F_DUPFD_CLOEXEC, 0)
     events = Array(repeating: epoll_event(), count: 256)
     scratch = Array(repeating: 0, count: 64 * 1024)
     try watch(listener, Self.listenerTag)
@@ -54,6 +64,8 @@ final class EventLoop {
 
   deinit {
     close(epoll)
+    if spare >= 0 { close(spare) }
+    for client in refused { close(client.descriptor) }
     if listener >= 0 { close(listener) }
   }
 
@@ -74,11 +86,22 @@ final class EventLoop {
       let count = wait()
       refreshClock()
       for index in 0..<max(0, Int(count)) { dispatch(events[index]) }
+      if !unfinished.isEmpty { readOn() }
       if now >= acceptAgainAt { resumeAccepting() }
       if now >= nextSweep { sweep() }
-      if draining, liveCount == 0 || now >= graceEnds { stopped = true }
+      if !refused.isEmpty { closeRefused() }
+      if draining { goOnDraining() }
     }
     for connection in connections { connection.map(drop) }
+  }
+
+  /// Reads on where a socket holds more than a connection's turn allowed.
+  private func readOn() {
+    let rest = unfinished
+    unfinished = []
+    for (slot, generation, hangup) in rest {
+      if let connection = connection(slot, generation) { read(connection, hangup: hangup) }
+    }
   }
 
   /// Waits for events. A busy loop first lets others run: where clients share its core they send
@@ -97,7 +120,9 @@ final class EventLoop {
   }
 
   private func timeout() -> Int32 {
-    let next = min(nextSweep, acceptAgainAt, graceEnds)
+    guard unfinished.isEmpty else { return 0 }
+    let next = min(
+      nextSweep, acceptAgainAt, graceEnds, listenerEnds, idleEnds, refused.first?.until ?? .max)
     guard next < Int.max else { return -1 }
     // The coarse clock lags by up to a tick: without the addend a deadline would be met spinning.
     return Int32(clamping: max(0, next - now) + 4)
@@ -142,6 +167,7 @@ final class EventLoop {
       let descriptor = accept(from: listener, &peer)
       guard descriptor >= 0 else {
         if errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM {
+          refuseWithSpare()
           pauseAccepting()
         }
         if errno == EINTR || errno == ECONNABORTED { continue }
@@ -182,19 +208,62 @@ final class EventLoop {
     if epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) != 0 { drop(connection) }
   }
 
-  /// Over the cap: a word and a close, without a slot.
-  private func refuse(_ descriptor: Int32) {
-    let answer = Array(
-      """
-      HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\
-      Connection: close\r\n\r\n
-      """.utf8)
-    _ = send(descriptor, answer, answer.count, Int32(MSG_NOSIGNAL))
-    close(descriptor)
+  /// Clients that were refused and are waited for; more are closed at once.
+  private static let refusedMax = 16
+  /// Milliseconds that a refused client has to take the answer.
+  private static let refusedTime = 1000
+
+  private static let refusal = Array(
+    """
+    HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\
+    Connection: close\r\n\r\n
+    """.utf8)
+
+  /// Over the cap: a word and a close, without a slot. Closing with unread bytes would reset the
+  /// connection and take the word with it, so what has come is read, and what may come is waited
+  /// for.
+  private func refuse(_ descriptor: Int32, waits: Bool = true) {
+    _ = send(descriptor, Self.refusal, Self.refusal.count, Int32(MSG_NOSIGNAL))
+    shutdown(descriptor, Int32(SHUT_WR))
+    discard(descriptor)
+    guard waits, refused.count < Self.refusedMax else {
+      close(descriptor)
+      return
+    }
+    refused.append((descriptor, now + Self.refusedTime))
+  }
+
+  /// Reads what has come and throws it away; bounded, whoever sends.
+  private func discard(_ descriptor: Int32) {
+    for _ in 0..<4 {
+      let count = scratch.withUnsafeMutableBytes {
+        recv(descriptor, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT))
+      }
+      guard count == scratch.count else { return }
+    }
+  }
+
+  private func closeRefused() {
+    while let first = refused.first, first.until <= now {
+      discard(first.descriptor)
+      close(first.descriptor)
+      refused.removeFirst()
+    }
+  }
+
+  /// The process has no descriptor left: the spare one is given up for the next client, who is
+  /// told, and taken again.
+  private func refuseWithSpare() {
+    guard spare >= 0 else { return }
+    close(spare)
+    let client = cp_accept(listener, nil, nil)
+    if client >= 0 { refuse(client, waits: false) }
+    spare = fcntl(epoll, F_DUPFD_CLOEXEC, 0)
   }
 
   /// Out of descriptors: the listener stays readable, so it is left alone for a moment.
   private func pauseAccepting() {
+    if spare < 0 { spare = fcntl(epoll, F_DUPFD_CLOEXEC, 0) }
     epoll_ctl(epoll, EPOLL_CTL_DEL, listener, nil)
     acceptAgainAt = now + 100
   }
@@ -268,19 +337,34 @@ final class EventLoop {
 
   func forget(_ connection: Connection) {
     connection.input = []
-    buffered -= connection.held
+    room.add(-connection.held, to: connection.account)
     connection.held = 0
   }
 
-  /// Counts what an unfinished request holds; too much over all connections ends this one.
+  /// Counts what an unfinished request holds.
   func account(_ connection: Connection) {
     var held = connection.input.count
     if let pending = connection.pending { held += pending.held }
     guard held != connection.held else { return }
-    buffered += held - connection.held
+    room.add(-connection.held, to: connection.account)
+    connection.account = connection.pending?.account ?? 0
     connection.held = held
-    if held > 0, buffered > limits.bufferedMax {
-      fail(connection, status: 503, detail: "Too many requests are arriving; try again shortly.")
+    room.add(held, to: connection.account)
+    if room.taken > limits.bufferedMax { makeRoom() }
+  }
+
+  /// Refuses the newest uploads of whoever holds most, until there is some room again: so nobody
+  /// can keep others out, and whoever is alone may use it all.
+  private func makeRoom() {
+    let goal = limits.bufferedMax - limits.bufferedMax / 16
+    while room.taken > goal, let account = room.heaviest {
+      let uploads = connections.compactMap(\.self)
+        .filter { $0.held > 0 && $0.account == account }
+        .sorted { $0.deadline > $1.deadline }
+      for upload in uploads where room.taken > goal {
+        fail(
+          upload, status: 503, detail: "Too many requests are arriving; try again in a second.")
+      }
     }
   }
 
@@ -299,18 +383,43 @@ final class EventLoop {
     }
   }
 
+  // MARK: Ending
+
+  /// What is connecting is taken, what has been received is answered, and only then is the door
+  /// shut.
   private func drain() {
     guard !draining else { return }
-    acceptAll()
     draining = true
     graceEnds = now + limits.graceTimeout
-    if listener >= 0 {
+    idleEnds = now + limits.lastRequestTime
+    guard listener >= 0 else { return }
+    // Handshakes under way are finished, new ones are not begun: closing a listener resets whatever
+    // waits in its queues.
+    cp_ignore_new(listener)
+    acceptAll()
+    listenerEnds = now + limits.lastAcceptTime
+  }
+
+  private func goOnDraining() {
+    if listener >= 0, now >= listenerEnds {
+      acceptAll()
       close(listener)
       listener = -1
+      listenerEnds = .max
+      acceptAgainAt = .max
     }
-    for connection in connections {
-      guard let connection else { continue }
-      if connection.isIdle { drop(connection) }
+    if now >= idleEnds {
+      for connection in connections {
+        if let connection, connection.isIdle { dismiss(connection) }
+      }
+      idleEnds = listener >= 0 || liveCount > 0 ? now + limits.lastRequestTime : .max
     }
+    if liveCount == 0 && listener < 0 || now >= graceEnds { stopped = true }
+  }
+
+  /// A last look whether an idle connection has brought a request; without one it ends.
+  private func dismiss(_ connection: Connection) {
+    read(connection, hangup: false)
+    if connections[connection.slot] === connection, connection.isIdle { drop(connection) }
   }
 }

@@ -8,7 +8,8 @@ package struct HTTPLimits: Sendable {
   package var chunkOverheadMax = 16 * 1024
   /// Bytes of a body where the service names no other limit.
   package var bodySizeMax = 1 << 20
-  /// Bytes that all unfinished requests of one loop may hold.
+  /// Bytes that all unfinished requests of one loop may hold. When they would hold more, the newest
+  /// of whoever holds most are refused.
   package var bufferedMax = 128 << 20
   /// Bytes of answers to pipelined requests before no further request is read.
   package var pipelinedOutputMax = 256 * 1024
@@ -21,6 +22,11 @@ package struct HTTPLimits: Sendable {
   package var writeTimeout = 30_000
   /// Milliseconds that requests in flight get at shutdown.
   package var graceTimeout = 30_000
+  /// Milliseconds from the last new connection taken to the listener's end at shutdown: those who
+  /// were connecting get so long to be through.
+  package var lastAcceptTime = 100
+  /// Milliseconds at shutdown in which idle connections may still bring a request.
+  package var lastRequestTime = 500
 
   package init() {}
 }

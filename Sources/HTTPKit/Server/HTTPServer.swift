@@ -23,6 +23,11 @@ package final class HTTPServer: Sendable {
     makeService: (Int) throws -> sending any HTTPService
   ) throws {
     signal(SIGPIPE, SIG_IGN)
+    // Our listeners share their port with each other and with nobody else. Whoever starts at the
+    // same moment waits until they listen, and is refused then.
+    let claim = PortClaim(port)
+    defer { claim.release() }
+    if port != 0 { try checkFree(host: host, port: port) }
     var sockets: [Int32] = []
     var boundPort = port
     for _ in 0..<max(1, loops) {
@@ -84,6 +89,30 @@ package struct AddressError: Error, CustomStringConvertible {
 }
 
 private func listen(host: String, port: Int) throws -> (descriptor: Int32, port: Int) {
+  let descriptor = try bind(host: host, port: port, shares: true)
+  guard Glibc.listen(descriptor, 4096) == 0 else {
+    let error = SystemError("listen on \(host):\(port)")
+    close(descriptor)
+    throw error
+  }
+  var address = sockaddr_storage()
+  var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+  let bound = withUnsafeMutablePointer(to: &address) {
+    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+  }
+  guard bound == 0 else { throw SystemError("getsockname") }
+  // The port stands at the same place in IPv4 and IPv6 addresses.
+  let actual = withUnsafeBytes(of: &address) { UInt16($0[2]) << 8 | UInt16($0[3]) }
+  return (descriptor, Int(actual))
+}
+
+/// Throws when somebody listens there already, also with SO_REUSEPORT, and also on an address that
+/// includes this one: without that option the kernel takes no socket beside one that listens.
+private func checkFree(host: String, port: Int) throws {
+  close(try bind(host: host, port: port, shares: false))
+}
+
+private func bind(host: String, port: Int, shares: Bool) throws -> Int32 {
   var hints = addrinfo()
   hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV
@@ -101,21 +130,11 @@ private func listen(host: String, port: Int) throws -> (descriptor: Int32, port:
   var one: Int32 = 1
   let size = socklen_t(MemoryLayout<Int32>.size)
   setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, size)
-  setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &one, size)
-  guard bind(descriptor, info.pointee.ai_addr, info.pointee.ai_addrlen) == 0,
-    Glibc.listen(descriptor, 4096) == 0
-  else {
+  if shares { setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &one, size) }
+  guard Glibc.bind(descriptor, info.pointee.ai_addr, info.pointee.ai_addrlen) == 0 else {
     let error = SystemError("listen on \(host):\(port)")
     close(descriptor)
     throw error
   }
-  var address = sockaddr_storage()
-  var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-  let bound = withUnsafeMutablePointer(to: &address) {
-    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
-  }
-  guard bound == 0 else { throw SystemError("getsockname") }
-  // The port stands at the same place in IPv4 and IPv6 addresses.
-  let actual = withUnsafeBytes(of: &address) { UInt16($0[2]) << 8 | UInt16($0[3]) }
-  return (descriptor, Int(actual))
+  return descriptor
 }
