@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 
+import attacks
 import gateway
 
 HERE = pathlib.Path(__file__).parent
@@ -329,6 +330,7 @@ if os.getenv("TAG") then wrk.headers["If-None-Match"] = os.getenv("TAG") end
     rollout.start()
     results["start_1000_plans_ms"] = rollout.ready_ms
     results["start_1000_plans_rss_mib"] = rss_kib(rollout.process.pid) / 1024
+    attacks.run(PORT, rollout.token, rollout.call, results, ROUNDS, SECONDS)
     rollout.stop()
     gateway.run(BIN, folder, results, ROUNDS, SECONDS, hard)
     sys.exit(judge())

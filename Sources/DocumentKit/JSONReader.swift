@@ -283,6 +283,17 @@ package func firstInvalidUTF8(in bytes: [UInt8]) -> Int? {
   }
 }
 
+extension String {
+  /// Its beginning, of so many bytes at most. A limit in characters would be none: one character
+  /// may have any number of combining ones.
+  package func clipped(toBytes sizeMax: Int) -> String {
+    guard utf8.count > sizeMax else { return self }
+    var end = utf8.index(utf8.startIndex, offsetBy: sizeMax)
+    while end.samePosition(in: unicodeScalars) == nil { end = utf8.index(before: end) }
+    return String(self[..<end])
+  }
+}
+
 /// A piece of foreign text, fit for one line of an error message: quoted, escaped, cut at 64.
 package func quoted(_ text: String) -> String {
   var out = "\""

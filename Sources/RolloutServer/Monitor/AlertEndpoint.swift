@@ -65,8 +65,8 @@ struct AlertEndpoint: Sendable {
     let summary = document["annotations"]?["summary"]?.string ?? "alert \(name)"
     let alert = Alert(
       dedupeKey: "am:\(print):\(startsText)\(resolved ? ":resolved" : "")",
-      name: String(name.prefix(200)), feature: String(feature.prefix(200)),
-      action: action ?? .rollback, reason: String(summary.prefix(500)), startsAt: starts,
+      name: name.clipped(toBytes: 200), feature: feature.clipped(toBytes: 200),
+      action: action ?? .rollback, reason: summary.clipped(toBytes: 500), startsAt: starts,
       receivedAt: now)
     return Received(
       id: print, alert: alert, isResolved: resolved,

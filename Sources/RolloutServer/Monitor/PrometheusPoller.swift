@@ -75,7 +75,7 @@ struct PrometheusPoller: Sendable {
     }
     guard answer["status"]?.string == "success", let data = answer["data"] else {
       let why = answer["error"]?.string ?? "status \(status)"
-      return .unavailable("Prometheus says: \(why.prefix(200))")
+      return .unavailable("Prometheus says: \(why.clipped(toBytes: 200))")
     }
     let pair: [Document]?
     switch data["resultType"]?.string {
