@@ -27,12 +27,8 @@ import Testing
     let highest =
       try FileManager.default.contentsOfDirectory(atPath: "/proc/\(server.id)/fd")
       .compactMap { Int($0) }.max() ?? 0
-    var before = rlimit()
-    #expect(prlimit(server.id, __rlimit_resource(RLIMIT_NOFILE.rawValue), nil, &before) == 0)
     // One more than the highest there is: nothing can be opened beyond.
-    var few = before
-    few.rlim_cur = rlim_t(highest + 1)
-    #expect(prlimit(server.id, __rlimit_resource(RLIMIT_NOFILE.rawValue), &few, nil) == 0)
+    try limitDescriptors(of: server, to: "\(highest + 1)")
     // The holes below are filled first.
     var inside: [RawConnection] = []
     var refused = ""
@@ -45,7 +41,7 @@ import Testing
     #expect(refused.hasPrefix("HTTP/1.1 503 "), "\(refused)")
     #expect(refused.contains("Retry-After: 1\r\n"))
     inside = []
-    #expect(prlimit(server.id, __rlimit_resource(RLIMIT_NOFILE.rawValue), &before, nil) == 0)
+    try limitDescriptors(of: server, to: "1024")
     var isServed = false
     for _ in 0..<50 where !isServed {
       let client = RawConnection(port: server.port)
@@ -54,5 +50,15 @@ import Testing
     }
     #expect(isServed)
     #expect(server.terminate() == 0)
+  }
+
+  /// Sets the soft limit of a running server.
+  private func limitDescriptors(of server: ServerProcess, to limit: String) throws {
+    let process = Process()
+    process.executableURL = URL(filePath: "/usr/bin/prlimit")
+    process.arguments = ["--pid", "\(server.id)", "--nofile=\(limit):"]
+    try process.run()
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 0)
   }
 }
