@@ -1,4 +1,3 @@
-internal import CPlatform
 import Glibc
 
 /// Who is at the other end of a connection: an IPv6 address, in which IPv4 stands in its mapped
