@@ -14,6 +14,8 @@ final class Application: Sendable {
     var migrations = Migration.embedded
     var limits = HTTPLimits()
     var loops = processorCount()
+    /// nil leaves looking to whoever turns the clock.
+    var lookInterval: Duration? = Monitor.interval
   }
 
   let port: Int
@@ -22,6 +24,7 @@ final class Application: Sendable {
   private let data: Databases
   private let hub: EventHub
   let readiness: Readiness
+  let monitor: Monitor
   private let background: [Task<Void, Never>]
   private let telemetry: Task<Void, Never>
   private let ledger: OutcomeLedger
@@ -136,7 +139,7 @@ final class Application: Sendable {
         unpackingRoom: unpackingRoom)
     }
     port = server.port
-    let monitor = Monitor(
+    monitor = Monitor(
       controller: controller, ledger: ledger, outbox: data.control, hub: hub,
       readiness: readiness, clock: clock, log: log, evaluations: metrics.evaluationTotals,
       probe: Probe(clock: clock, log: log, mayAsk: { gateway.value.mayProbe($0) }) { target in
@@ -160,7 +163,9 @@ final class Application: Sendable {
       Task { await capacity.run() },
       Task { await courier.run() },
       Task { await poller.run() },
-      Task { await monitor.run() },
+      Task { [monitor] in
+        if let interval = environment.lookInterval { await monitor.run(every: interval) }
+      },
       Task { [jobs] in await jobs.run() },
       Task { [hub] in await hub.beat() },
     ]

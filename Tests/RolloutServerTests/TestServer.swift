@@ -32,7 +32,7 @@ final class TestServer: Sendable {
   init(
     _ yaml: String = "{}", folder: TemporaryFolder = TemporaryFolder(),
     clock: ManualClock = ManualClock(), variables: [String: String] = [:],
-    host: String = "127.0.0.1"
+    host: String = "127.0.0.1", looks: Bool = true
   ) async throws {
     self.folder = folder
     self.clock = clock
@@ -51,6 +51,7 @@ final class TestServer: Sendable {
     // Nobody comes late here, and there are many servers to end.
     environment.limits.lastAcceptTime = 10
     environment.limits.lastRequestTime = 30
+    if !looks { environment.lookInterval = nil }
     application = try await Application(options, configuration, environment)
     let token = String(decoding: try readFile("\(folder.path)/admin.token"), as: UTF8.self)
     adminToken = String(token.dropLast())

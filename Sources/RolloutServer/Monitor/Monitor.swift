@@ -53,10 +53,10 @@ final class Monitor: Sendable {
   }
 
   /// Runs until the task is cancelled.
-  func run() async {
+  func run(every interval: Duration) async {
     while !Task.isCancelled {
       await look()
-      try? await Task.sleep(for: Self.interval)
+      try? await Task.sleep(for: interval)
     }
   }
 
