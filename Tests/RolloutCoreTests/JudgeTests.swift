@@ -103,7 +103,10 @@ import Testing
     #expect(health.assess(now: at(40))[0].verdict.state == .quiet)
     for number in 400..<700 { _ = health.record(outcome(number, tokens: 4000)) }
     #expect(health.assess(now: at(70))[0].verdict.state == .pending)
-    for number in 700..<900 { _ = health.record(outcome(number, tokens: 4000)) }
+    for number in 700..<900 {
+      _ = health.record(outcome(number, tokens: 4000))
+      if number % 50 == 0 { _ = health.assess(now: at(Int64(number) / 10)) }
+    }
     let verdict = health.assess(now: at(90))[0].verdict
     #expect(verdict.state == .firing)
     #expect(verdict.sentence.contains("used 4000 tokens on average"), "\(verdict.sentence)")

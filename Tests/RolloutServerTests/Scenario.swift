@@ -46,6 +46,8 @@ struct Scenario: Sendable {
   /// The longest it may take from the incident to the first of them, in seconds.
   var within = Int.max
   var turns: [Int: Turn] = [:]
+  /// Whether stepping back (or a pause) ends the trouble, as when it was for too many.
+  var endsWithStep = false
   /// The requests of the step that begins at this second.
   var traffic: @Sendable (Int, inout SeededRandom) -> [Request]
 
@@ -75,7 +77,10 @@ struct Scenario: Sendable {
     var second = 0
     while second < seconds {
       if let turn = turns[second] { server = try await take(turn, server) }
-      let requests = traffic(second, &random)
+      var requests = traffic(second, &random)
+      if endsWithStep, actedAt != nil {
+        requests = requests.map { Request(user: $0.user, isControl: $0.isControl) }
+      }
       server.clock.advance(.seconds(Int64(step)))
       try await report(requests, server)
       await server.application.monitor.look()

@@ -67,14 +67,15 @@ extension Scenario {
   private static let incidents: [Scenario] = [
     Scenario(
       name: "everything fails", plan: errorPlan, incident: 300, right: ["rolled_back few"],
-      within: 12,
+      within: 12, endsWithStep: true,
       traffic: steady(10) { second, _ in second < 300 ? 0.008 : second < 320 ? 1 : 0.008 }),
     Scenario(
       name: "a fifth fails", plan: errorPlan, incident: 300, right: ["rolled_back few"], within: 40,
+      endsWithStep: true,
       traffic: steady(10) { second, _ in (300..<340).contains(second) ? 0.2 : 0.008 }),
     Scenario(
       name: "8 % fail", plan: errorPlan, seconds: 700, incident: 300, right: ["rolled_back few"],
-      within: 240
+      within: 240, endsWithStep: true
     ) { second, random in
       second > 540
         ? []
@@ -84,7 +85,7 @@ extension Scenario {
     },
     Scenario(
       name: "errors creep from 1 % to 12 % in half an hour", plan: errorPlan, seconds: 2000,
-      incident: 600, right: ["rolled_back few"], within: 1300
+      incident: 600, right: ["rolled_back few"], within: 1300, endsWithStep: true
     ) { second, random in
       second > 1800
         ? []
@@ -104,11 +105,14 @@ extension Scenario {
       traffic: steady(20, arms: true) { second, _ in (300..<1200).contains(second) ? 0.3 : 0.008 }),
     Scenario(
       name: "both arms fail, and then only the feature", plan: errorPlan, seconds: 900,
-      incident: 300, right: ["held outage", "rolled_back few"], within: 20,
+      incident: 300, right: ["held outage", "rolled_back few", "rolled_back off"], within: 20,
       traffic: steady(20, arms: true) { second, isControl in
         second < 300 || (second > 500 && isControl) || second > 560 ? 0.008 : 0.4
       }),
-    Scenario(name: "answers get slow", incident: 300, right: ["rolled_back few"], within: 30) {
+    Scenario(
+      name: "answers get slow", incident: 300, right: ["rolled_back few"], within: 30,
+      endsWithStep: true
+    ) {
       second, _ in
       (0..<10).map {
         Request(user: "u\(second)-\($0)", latency: (300..<330).contains(second) ? 14_000 : 900)
@@ -116,7 +120,7 @@ extension Scenario {
     },
     Scenario(
       name: "answers hang, and people leave after nine seconds", seconds: 400, incident: 200,
-      right: ["rolled_back few"], within: 60
+      right: ["rolled_back few"], within: 60, endsWithStep: true
     ) { second, _ in
       (0..<10).map { index in
         second < 200 || second >= 260
@@ -143,7 +147,7 @@ extension Scenario {
     Scenario(
       name: "votes of one in a hundred, all of them bad",
       plan: #"\#(stages),"guards":[{"metric":"thumbs_down_rate","max":"10%"}]"#, seconds: 900,
-      incident: 0, right: ["rolled_back few"], within: 600
+      incident: 0, right: ["rolled_back few"], within: 600, endsWithStep: true
     ) { second, _ in
       second > 600
         ? []
@@ -229,7 +233,7 @@ extension Scenario {
   private static let reports: [Scenario] = [
     Scenario(
       name: "a restart in the middle of an incident", plan: errorPlan, incident: 300,
-      right: ["rolled_back few"], within: 40, turns: [303: .restart]
+      right: ["rolled_back few"], within: 40, turns: [303: .restart], endsWithStep: true
     ) { second, random in
       (0..<10).map {
         Request(
@@ -247,7 +251,7 @@ extension Scenario {
     },
     Scenario(
       name: "outcomes of an incident come a minute late", plan: errorPlan, seconds: 600,
-      incident: 300, right: ["rolled_back few"], within: 90
+      incident: 300, right: ["rolled_back few"], within: 90, endsWithStep: true
     ) { second, random in
       (0..<10).map {
         Request(
@@ -257,14 +261,15 @@ extension Scenario {
     },
     Scenario(
       name: "two incidents in a day", plan: #"\#(errorPlan),"rollback":{"cooldown":"1m"}"#,
-      advances: 2, seconds: 900, incident: 100, right: ["rolled_back half", "rolled_back few"],
+      advances: 2, seconds: 900, incident: 100,
+      right: ["rolled_back half", "rolled_back few", "rolled_back off"],
       within: 40, turns: [400: .acknowledge]
     ) { second, random in
       (0..<10).map {
         Request(
           user: "u\(second)-\($0)",
           ok: !random.chance(
-            (100..<115).contains(second) || (600..<615).contains(second) ? 0.9 : 0.008))
+            (100..<109).contains(second) || (600..<609).contains(second) ? 0.9 : 0.008))
       }
     },
   ]
@@ -273,6 +278,10 @@ extension Scenario {
 
   private static let automatic =
     #""advance":"automatic","stages":[{"name":"few","percent":10,"soak":"10m"},{"name":"half","percent":50,"soak":"10m"},{"name":"all","percent":100,"approvals":1}],\#(errorsOnly)"#
+
+  private static let patient =
+    #""advance":"automatic","stages":[{"name":"few","percent":10,"soak":"2h"},"#
+    + #"{"name":"half","percent":50},{"name":"all","percent":100}],\#(errorsOnly)"#
 
   private static let advances: [Scenario] = [
     Scenario(
@@ -285,7 +294,7 @@ extension Scenario {
       (0..<10).map { _ in Request(user: "anna") }
     },
     Scenario(
-      name: "10 % fail just before the soak ends", plan: automatic, advances: 0, seconds: 640,
+      name: "10 % fail just before the soak ends", plan: automatic, advances: 0, seconds: 601,
       right: []
     ) { second, random in
       (0..<10).map { index in
@@ -293,7 +302,7 @@ extension Scenario {
       } + (second == 599 ? (0..<30).map { Request(user: "late\($0)", ok: $0 % 7 != 0) } : [])
     },
     Scenario(
-      name: "outcomes stop while people go on using it", plan: automatic, advances: 0,
+      name: "outcomes stop while people go on using it", plan: patient, advances: 0,
       seconds: 9000, step: 60, right: [], turns: [8400: .decisions(40)]
     ) { second, random in
       second > 500

@@ -1,6 +1,6 @@
 extension Detector {
   /// Grows when the bytes below change their meaning; older ones are then left unread.
-  private static let format = 3
+  private static let format = 4
 
   /// Everything measured, for keeping over a restart.
   package var state: [UInt8] {
@@ -24,6 +24,7 @@ extension Detector {
     writer.int(controlCount)
     comparison.write(to: &writer)
     writer.optional(latchedAt) { $0.instant($1) }
+    writer.flag(isConfirming)
     writer.optional(calmSince) { $0.instant($1) }
     return writer.bytes
   }
@@ -63,6 +64,7 @@ extension Detector {
     controlCount = try reader.natural()
     try comparison.read(from: &reader)
     latchedAt = try reader.optional { (r) throws(StateReader.Truncated) in try r.instant() }
+    isConfirming = try reader.flag()
     calmSince = try reader.optional { (r) throws(StateReader.Truncated) in try r.instant() }
   }
 }

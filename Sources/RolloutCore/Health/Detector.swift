@@ -44,6 +44,8 @@ package struct Detector: Sendable, Equatable {
   package internal(set) var controlCount = 0
   package internal(set) var comparison = ArmComparison()
   var latchedAt: Instant?
+  /// Whether what arrives now is fresh evidence.
+  var isConfirming = false
   var calmSince: Instant?
   package internal(set) var requests = 0
   package internal(set) var errors = 0
@@ -116,7 +118,8 @@ package struct Detector: Sendable, Equatable {
     guard runs.scores(bad: reading.bad, user: user, at: at) else { return }
     window.record(reading, user: user)
     score.observe(ratio: reading.ratio)
-    if let freshFrom, at >= freshFrom { confirmation.observe(ratio: reading.ratio) }
+    // In the order of arrival: an app may report a minute late.
+    if isConfirming { confirmation.observe(ratio: reading.ratio) }
     if let ratio = band?.ratio(reading.bad) { band?.score.observe(ratio: ratio) }
     if isDrawn { comparison.observe(reading.ratio / measure.ratioMax, .treatment) }
   }
@@ -196,9 +199,11 @@ package struct Detector: Sendable, Equatable {
     if isTriggered, latchedAt == nil, isRecentlyOver {
       latchedAt = now
       calmSince = nil
+      isConfirming = false
       confirmation.reset()
     }
     if latchedAt != nil { settleLatch(now) }
+    isConfirming = freshFrom.map { now >= $0 } ?? false
     settleBand()
     return verdict(now)
   }

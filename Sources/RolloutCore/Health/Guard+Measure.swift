@@ -6,6 +6,11 @@ package enum Measure: Sendable, Equatable {
   /// that no single outlier decides.
   case amount(limit: Double, cap: Double)
 
+  /// The limit of a rate; nil for amounts.
+  var share: Double? {
+    if case .share(let share) = self { share } else { nil }
+  }
+
   /// The largest ratio that one observation can have.
   var ratioMax: Double {
     switch self {

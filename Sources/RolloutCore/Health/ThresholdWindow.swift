@@ -115,8 +115,8 @@ package struct ThresholdWindow: Sendable, Equatable {
   }
 
   /// The end of the window that speaks loudest against the limit: for words, never for acting. nil
-  /// when no end of it is over the limit. O(window).
-  package var worstStreak: Streak? {
+  /// when no end of it is over the limit. `share` is the limit of a rate, nil for amounts. O(window).
+  package func worstStreak(share: Double?) -> Streak? {
     var streak = Streak(requests: 0, bad: 0, users: 0, mean: 0, isCapped: false)
     var (capped, raw, loudest) = (0.0, 0.0, 0.0)
     var users: Set<UInt64> = []
@@ -132,15 +132,23 @@ package struct ThresholdWindow: Sendable, Equatable {
         streak.bad += 1
         if let user = entry.user { users.insert(user) } else { nameless += 1 }
       }
-      // How far the mean is over the limit, in standard errors but for a constant factor.
-      let excess = (capped - Double(streak.requests)) / Double(streak.requests).squareRoot()
-      guard entry.bad, excess > loudest else { continue }
-      loudest = excess
+      guard entry.bad, capped > Double(streak.requests) else { continue }
+      let voice = Self.voice(streak, mean: capped / Double(streak.requests), share: share)
+      guard voice > loudest else { continue }
+      loudest = voice
       streak.users = users.count + nameless
       streak.mean = raw / Double(streak.requests)
       worst = streak
     }
     return worst
+  }
+
+  /// How far a mean is over the limit, in standard errors but for a constant factor. Of counts the
+  /// square roots are compared: their spread is even, so that one of two says less than 48 of 490.
+  private static func voice(_ streak: Streak, mean: Double, share: Double?) -> Double {
+    let count = Double(streak.requests)
+    guard let share else { return (mean - 1) * count.squareRoot() }
+    return Double(streak.bad).squareRoot() - (count * share).squareRoot()
   }
 
   /// The number of bad requests at which the trigger fires:

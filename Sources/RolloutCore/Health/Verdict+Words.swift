@@ -66,7 +66,7 @@ extension Detector {
   /// `the last 14 requests all failed, for 14 people`.
   private var wentBad: String {
     // Once the window is within the limit, the last seconds are what is not.
-    guard let streak = window.worstStreak else {
+    guard let streak = window.worstStreak(share: measure.share) else {
       return "\(recent.bad) of the last \(recent.count) requests were bad"
     }
     let people = "\(streak.users) \(streak.users == 1 ? "person" : "people")"
