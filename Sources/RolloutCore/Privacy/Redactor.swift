@@ -1,72 +1,130 @@
+import DocumentKit
+
 /// Takes out of a text what belongs to a person or opens a door: addresses, numbers, keys.
 ///
-/// Errs towards taking too much. What it cannot know (names, places) stays; patterns of one's own
-/// can be added.
+/// Errs towards taking too much. What it cannot know (names, places, a password without a word that
+/// says so) stays; patterns of one's own can be added. One pass over the decoded text, in work that
+/// grows with its length and no faster; what is longer or takes more is cut.
 package struct Redactor: Sendable {
-  /// Characters that are kept of a text; the rest is cut before anything else.
+  /// Bytes that are kept of a text; the rest is cut before anything else.
   package static let lengthMax = 64 * 1024
+  /// Stands where a text was cut.
+  package static let cut = "[cut]"
+  /// Steps for each byte, beyond which the rest is cut: no text takes a tenth of it.
+  static let stepsPerByteMax = 2000
 
   /// A pattern of one's own that cannot be read.
   package struct BadPattern: Error, Sendable, Equatable {
     package var pattern: String
+    package var reason: String
   }
 
-  private let own: [String]
+  private let own: [LinearPattern]
 
-  /// `patterns` are regular expressions in Swift's (Perl-like) syntax. Throws `BadPattern`.
+  /// `patterns` are regular expressions as `LinearPattern` knows them. Throws `BadPattern`.
   package init(_ patterns: [String] = []) throws(BadPattern) {
-    for pattern in patterns {
-      guard (try? Regex(pattern)) != nil else { throw BadPattern(pattern: pattern) }
-    }
-    own = patterns
+    var own: [LinearPattern] = []
+    for pattern in patterns { own.append(try LinearPattern(pattern)) }
+    self.own = own
   }
 
-  /// The text with `[email]`, `[key]` and the like in place of what was found. O(length ×
-  /// patterns).
+  /// The text with `[email]`, `[key]` and the like in place of what was found.
   package func redacted(_ text: String) -> String {
-    var text = String(text.prefix(Self.lengthMax))
-    for (name, pattern) in Self.known + own.map({ ("redacted", $0) }) {
-      guard let expression = try? Regex(pattern) else { continue }
-      text.replace(expression) { match in
-        let found = match.output[0].substring ?? ""
-        return name == "card" && !Self.isCard(found) ? String(found) : "[\(name)]"
-      }
-    }
-    return text
+    var room = Self.lengthMax
+    return redacted(text, &room).text
   }
 
-  /// In this order: a key may look like a number, and an address holds words.
-  private static let known: [(name: String, pattern: String)] = [
-    ("key", #"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"#),
-    ("key", #"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"#),
-    (
-      "key",
-      #"\b(?:sk|pk|rk|ro|ghp|gho|ghs|glpat|xox[abprs]|AKIA|ASIA|AIza|whsec)"#
-        + #"[-_]?[A-Za-z0-9_-]{16,}"#
-    ),
-    (
-      "key",
-      #"(?i)\b(?:bearer|api[-_ ]?key|password|passwd|secret|token)["']?"#
-        + #"\s*[:= ]\s*["']?[^\s"',;]{6,}"#
-    ),
-    ("url", #"(?i)\b[a-z][a-z0-9+.-]*://[^\s/"'@]+:[^\s/"'@]+@[^\s"']+"#),
-    ("email", #"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"#),
-    ("iban", #"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,4})?\b"#),
-    ("card", #"\b\d(?:[ -]?\d){12,18}\b"#),
-    ("ssn", #"\b\d{3}-\d{2}-\d{4}\b"#),
-    ("ip", #"\b(?:\d{1,3}\.){3}\d{1,3}\b"#),
-    ("phone", #"(?:\+|\b00)\d(?:[ ()./-]*\d){7,14}\b"#),
-    ("phone", #"\(?\b\d{3}\)?[ .-]\d{3}[ .-]\d{4}\b"#),
-  ]
+  /// How much work a text takes, for tests of its growth.
+  package func steps(_ text: String) -> Int {
+    var room = Self.lengthMax
+    return redacted(text, &room).steps
+  }
 
-  /// ISO/IEC 7812: the last digit is a check digit.
-  private static func isCard(_ text: Substring) -> Bool {
-    let digits = text.compactMap(\.wholeNumberValue)
-    guard (13...19).contains(digits.count) else { return false }
-    let sum = digits.reversed().enumerated().reduce(0) { sum, item in
-      let doubled = item.offset % 2 == 1 ? item.element * 2 : item.element
-      return sum + (doubled > 9 ? doubled - 9 : doubled)
+  /// The same of every text in a JSON value, as JSON. What a value's own name says counts too.
+  /// Together the texts have as much room as one.
+  package func redacted(json bytes: [UInt8]) -> String {
+    guard let document = try? JSONReader.read(bytes) else { return redacted(text(bytes)) }
+    var room = Self.lengthMax
+    return redacted(document, &room).jsonText
+  }
+
+  private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+
+  private func redacted(_ document: Document, _ room: inout Int) -> Document {
+    switch document.value {
+    case .null, .bool: return document
+    case .number(let number):
+      let shown = redacted(number, &room).text
+      return shown == number ? document : .string(shown)
+    case .string(let text): return .string(isFile(text) ? "[file]" : redacted(text, &room).text)
+    case .array(let elements):
+      var kept: [Document] = []
+      for element in elements {
+        guard room > 0 else {
+          kept.append(.string(Self.cut))
+          break
+        }
+        kept.append(redacted(element, &room))
+      }
+      return .array(kept)
+    case .object(let members):
+      var kept: [Document.Member] = []
+      for member in members {
+        let key = redacted(member.key, &room).text
+        let isSecret = SecretName.isSecret(member.key) && member.value.scalarText != nil
+        let value = isSecret ? .string("[key]") : redacted(member.value, &room)
+        kept.append(.init(key: key, value: value))
+      }
+      return Document(.object(kept))
     }
-    return sum % 10 == 0
+  }
+
+  /// Pictures and the like, sent along as text: nobody can say what is in them.
+  private func isFile(_ text: String) -> Bool {
+    if text.hasPrefix("data:") { return true }
+    guard text.utf8.count > 1024 else { return false }
+    return text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "<") }
+  }
+
+  /// With the steps it took; `room` is what is left of the bytes that may be kept.
+  private func redacted(_ text: String, _ room: inout Int) -> (text: String, steps: Int) {
+    var bytes = Array(text.utf8.prefix(max(0, room)))
+    let isCut = bytes.count < text.utf8.count
+    // Not inside a character.
+    if isCut, let start = bytes.lastIndex(where: { $0 & 0xC0 != 0x80 }) {
+      bytes.removeSubrange(start...)
+    }
+    room -= bytes.count
+    let stepsMax = (bytes.count + 64) * Self.stepsPerByteMax
+    var scan = RedactionScan(bytes, stepsMax: stepsMax)
+    scan.run()
+    // What was not looked at is not kept.
+    guard !scan.isSpent else { return (Self.cut, scan.steps) }
+    var spans = scan.spans
+    var steps = scan.steps
+    for pattern in own {
+      guard let found = pattern.spans(bytes, stepsMax: stepsMax, &steps) else {
+        return (Self.cut, steps)
+      }
+      spans += found
+    }
+    let shown = Self.replace(bytes, spans)
+    return (isCut ? shown + Self.cut : shown, steps)
+  }
+
+  /// Overlapping findings become the first of them.
+  private static func replace(_ bytes: [UInt8], _ spans: [RedactionScan.Span]) -> String {
+    var out: [UInt8] = []
+    var position = 0
+    for span in spans.sorted(by: { ($0.start, $1.end) < ($1.start, $0.end) }) {
+      guard span.end > position else { continue }
+      if span.start >= position {
+        out += bytes[position..<span.start]
+        out += Array("[\(span.name)]".utf8)
+      }
+      position = span.end
+    }
+    out += bytes[position...]
+    return String(decoding: out, as: UTF8.self)
   }
 }

@@ -1,0 +1,125 @@
+/// Values that their name gives away.
+extension RedactionScan {
+  /// At a `:` or `=`: what follows, when what stands before says that it is a secret.
+  mutating func namedValue() -> Span? {
+    var place = back(over: { $0 == 0x20 }, from: index, most: 2)
+    let quoted = back(over: { $0.isQuote || $0 == UInt8(ascii: "\\") }, from: place, most: 4)
+    let hasQuotes = quoted < place
+    place = quoted
+    var name = word(before: place)
+    if ["is", "was", "ist", "est", "es"].contains(SecretName.plain(name)) {
+      place = back(over: { $0 == 0x20 }, from: name.startIndex, most: 2)
+      name = word(before: place)
+    }
+    guard SecretName.isSecret(name) || isSecretPair(name) else { return nil }
+    let before = at(name.startIndex - 1)
+    let opened = !hasQuotes && before.isQuote ? before : nil
+    return value(from: index + 1, takesLine: SecretName.takesLine(name), opened: opened)
+  }
+
+  private mutating func back(
+    over belongs: (UInt8) -> Bool, from start: Int, most: Int
+  ) -> Int {
+    var place = start
+    while place > 0, start - place < most, belongs(at(place - 1)) { place -= 1 }
+    return place
+  }
+
+  private mutating func word(before end: Int) -> ArraySlice<UInt8> {
+    let start = back(
+      over: { $0.isKey || $0 == UInt8(ascii: ".") }, from: end, most: SecretName.lengthMax)
+    return bytes[start..<end]
+  }
+
+  /// `api key`, `access key`: two words.
+  private mutating func isSecretPair(_ name: ArraySlice<UInt8>) -> Bool {
+    guard SecretName.plain(name) == "key", at(name.startIndex - 1) == 0x20 else { return false }
+    let first = SecretName.plain(word(before: name.startIndex - 1))
+    return ["api", "access", "secret", "private", "account", "license", "licence", "encryption"]
+      .contains(first)
+  }
+
+  /// A value from a place on: in its quotes, to the end of its line, or to the next space.
+  private mutating func value(from start: Int, takesLine: Bool, opened: UInt8?) -> Span? {
+    var place = end(from: start, most: 8) { $0.isSpace || $0 == 0x3D || $0 == 0x3A || $0 == 0x3E }
+    if !takesLine, let rest = afterScheme(place) { place = rest }
+    let slashes = end(from: place, most: 4) { $0 == UInt8(ascii: "\\") }
+    let quote = at(slashes)
+    if quote.isQuote {
+      let first = slashes + 1
+      return secret(first..<closing(quote, from: first, isEscaped: slashes > place))
+    }
+    let stop =
+      takesLine
+      ? end(from: place) { $0 != 0x0A && $0 != 0x0D && $0 != opened }
+      : end(from: place) { !$0.isSpace && !$0.isQuote && $0 != 0x26 && $0 != 0x3C }
+    var last = stop
+    // What ends the sentence or the list belongs to it and not to the secret.
+    while last > place, [0x2C, 0x3B, 0x2E, 0x29, 0x7D, 0x5D].contains(at(last - 1)) { last -= 1 }
+    return secret(place..<last)
+  }
+
+  /// The end of a quoted value; of one that is never closed, the end of all.
+  private mutating func closing(_ quote: UInt8, from start: Int, isEscaped: Bool) -> Int {
+    var place = start
+    while place < bytes.count {
+      let byte = at(place)
+      if byte == quote { return isEscaped && place > start ? place - 1 : place }
+      if byte == UInt8(ascii: "\\"), !isEscaped { place += 1 }
+      place += 1
+    }
+    return bytes.count
+  }
+
+  private func secret(_ range: Range<Int>) -> Span? {
+    guard !range.isEmpty else { return nil }
+    if range.count <= 9 {
+      let word = SecretName.plain(bytes[range])
+      let isNothing = ["null", "true", "false", "none", "nil", "undefined"].contains(word)
+      if isNothing, word.utf8.count == range.count { return nil }
+    }
+    return Span(start: range.lowerBound, end: range.upperBound, name: "key")
+  }
+
+  /// Past `Bearer `, `Basic ` and `Token `.
+  private mutating func afterScheme(_ place: Int) -> Int? {
+    let stop = end(from: place, most: 8) { $0.isLetter }
+    guard at(stop) == 0x20,
+      ["bearer", "basic", "token"].contains(SecretName.plain(bytes[place..<stop]))
+    else { return nil }
+    return end(from: stop, most: 4) { $0 == 0x20 }
+  }
+
+  /// At a word: `Bearer …`, `Basic …`, `password …`, `the token is …`, without a colon.
+  mutating func spokenSecret() -> Span? {
+    let stop = end(from: index, most: 16) { $0.isLetter || $0 == UInt8(ascii: "_") }
+    guard at(stop) == 0x20 else { return nil }
+    let word = SecretName.plain(bytes[index..<stop])
+    let isScheme = word == "bearer" || word == "basic"
+    guard isScheme || SecretName.isSecret(bytes[index..<stop]) else { return nil }
+    var place = end(from: stop, most: 4) { $0 == 0x20 }
+    for verb in ["is ", "was "] as [StaticString] where !isScheme && has(verb, at: place) {
+      place += verb.utf8CodeUnitCount
+    }
+    let quote = at(place)
+    if quote.isQuote {
+      let close = end(from: place + 1, most: 256) { $0 != quote && $0 != 0x0A }
+      return at(close) == quote ? secret((place + 1)..<close) : nil
+    }
+    let last = end(from: place) { !$0.isSpace && !$0.isQuote && $0 != 0x2C && $0 != 0x3C }
+    guard last - place >= 6, looksMade(place..<last) else { return nil }
+    return secret(place..<last)
+  }
+
+  /// Whether a word is more likely made than written: a digit, or marks and large letters inside.
+  private mutating func looksMade(_ range: Range<Int>) -> Bool {
+    steps += range.count
+    let inner = bytes[range].dropFirst().dropLast()
+    return bytes[range].contains { $0.isDigit }
+      || inner.contains { $0.isLarge || [0x2E, 0x2B, 0x2F, 0x3D, 0x5F, 0x24, 0x21].contains($0) }
+  }
+}
+
+extension UInt8 {
+  fileprivate var isQuote: Bool { self == 0x22 || self == 0x27 || self == 0x60 }
+}
