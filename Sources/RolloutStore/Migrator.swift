@@ -26,6 +26,9 @@ package struct Migration: Sendable, Equatable {
     Migration(
       number: 4, name: "0004-tokens.sql",
       sql: String(decoding: PackageResources._004_tokens_sql, as: UTF8.self)),
+    Migration(
+      number: 5, name: "0005-outbox-lanes.sql",
+      sql: String(decoding: PackageResources._005_outbox_lanes_sql, as: UTF8.self)),
   ]
 }
 

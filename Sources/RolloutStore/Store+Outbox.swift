@@ -6,6 +6,8 @@ extension Store: OutboxStore {
   private static let noticesMax = 10_000
   /// Deliveries that are done are kept for a week.
   private static let keptFor = TimeSpan.days(7)
+  /// Those that were given up, for people to see what they missed.
+  private static let givenUpKeptFor = TimeSpan.days(30)
 
   /// Queues a message for everyone who wants it, due at once; part of the caller's transaction.
   static func enqueue(
@@ -15,12 +17,13 @@ extension Store: OutboxStore {
     for subscription in subscriptions where subscription.wants(kind) {
       try connection.run(
         """
-        INSERT INTO outbox (target, event_id, notice_id, next_attempt_at_ms)
-        VALUES (:target, :event, :notice, 0)
+        INSERT INTO outbox (target, event_id, notice_id, next_attempt_at_ms, is_urgent)
+        VALUES (:target, :event, :notice, 0, :urgent)
         """,
         [
           "target": .text(subscription.target), "event": SQLValue(event),
           "notice": SQLValue(notice),
+          "urgent": SQLValue(event != nil && Message.urgentKinds.contains(kind) ? 1 : 0),
         ])
     }
   }
@@ -67,29 +70,86 @@ extension Store: OutboxStore {
         evidence: row.optionalText(7).flatMap { try? JSONReader.read(Array($0.utf8)) }))
   }
 
-  package func due(now: Instant, limit: Int) async throws -> [Delivery] {
+  private static let waiting = "delivered_at_ms IS NULL AND given_up_at_ms IS NULL"
+
+  package func lanes(now: Instant) async throws -> [DeliveryLane] {
+    try await database.read { connection in
+      try connection.query(
+        """
+        SELECT DISTINCT target, is_urgent
+        FROM outbox
+        WHERE \(Self.waiting) AND next_attempt_at_ms <= :now
+        ORDER BY is_urgent DESC, target
+        """, ["now": SQLValue(now)]
+      ) { DeliveryLane(target: $0.text(0), isUrgent: $0.int(1) == 1) }
+    }
+  }
+
+  package func due(
+    _ lane: DeliveryLane, now: Instant, limit: Int
+  ) async throws -> [Delivery] {
     try await database.read { connection in
       let rows = try connection.query(
         """
-        SELECT id, target, event_id, notice_id, attempts
+        SELECT id, event_id, notice_id, attempts
         FROM outbox
-        WHERE delivered_at_ms IS NULL AND given_up_at_ms IS NULL AND next_attempt_at_ms <= :now
-        ORDER BY id
+        WHERE target = :target AND is_urgent = :urgent AND \(Self.waiting)
+          AND next_attempt_at_ms <= :now
+        ORDER BY id \(lane.isUrgent ? "DESC" : "ASC")
         LIMIT :limit
         """,
-        ["now": SQLValue(now), "limit": SQLValue(limit)]
+        [
+          "target": .text(lane.target), "urgent": SQLValue(lane.isUrgent ? 1 : 0),
+          "now": SQLValue(now), "limit": SQLValue(limit),
+        ]
       ) { row in
         (
-          id: row.int(0), target: row.text(1), event: row.optionalInt(2),
-          notice: row.optionalInt(3), attempts: row.int(4)
+          id: row.int(0), event: row.optionalInt(1), notice: row.optionalInt(2),
+          attempts: row.int(3)
         )
       }
       return try rows.compactMap { row in
         let message = try Self.message(event: row.event, notice: row.notice, connection)
         return message.map {
-          Delivery(id: row.id, target: row.target, message: $0, attempts: row.attempts)
+          Delivery(id: row.id, target: lane.target, message: $0, attempts: row.attempts)
         }
       }
+    }
+  }
+
+  package func hasten(_ target: String, at now: Instant) async throws {
+    _ = try await database.write { connection in
+      try connection.run(
+        """
+        UPDATE outbox
+        SET next_attempt_at_ms = :now
+        WHERE target = :target AND \(Self.waiting) AND next_attempt_at_ms > :now
+        """, ["target": .text(target), "now": SQLValue(now)])
+    }
+  }
+
+  package func trim(waitingMax: Int, at now: Instant) async throws -> Int {
+    try await database.write { connection in
+      try connection.run(
+        "DELETE FROM outbox WHERE delivered_at_ms < :delivered OR given_up_at_ms < :given_up",
+        [
+          "delivered": .int(now.milliseconds.subtracting(Self.keptFor.milliseconds)),
+          "given_up": .int(now.milliseconds.subtracting(Self.givenUpKeptFor.milliseconds)),
+        ])
+      return try connection.run(
+        """
+        UPDATE outbox
+        SET given_up_at_ms = :now, last_error = 'too many were waiting'
+        WHERE id IN (
+          SELECT id FROM (
+            SELECT id,
+              row_number() OVER (PARTITION BY target ORDER BY is_urgent DESC, id DESC) AS place
+            FROM outbox
+            WHERE \(Self.waiting)
+          )
+          WHERE place > :max
+        )
+        """, ["now": SQLValue(now), "max": SQLValue(waitingMax)])
     }
   }
 
@@ -107,16 +167,13 @@ extension Store: OutboxStore {
   }
 
   package func delivered(_ id: Int, at now: Instant) async throws {
-    let oldest = Instant(milliseconds: now.milliseconds - Self.keptFor.milliseconds)
-    try await database.write { connection in
+    _ = try await database.write { connection in
       try connection.run(
         """
         UPDATE outbox
         SET delivered_at_ms = :now, attempts = attempts + 1, last_error = NULL
         WHERE id = :id
         """, ["id": SQLValue(id), "now": SQLValue(now)])
-      _ = try connection.run(
-        "DELETE FROM outbox WHERE delivered_at_ms < :oldest", ["oldest": SQLValue(oldest)])
     }
   }
 

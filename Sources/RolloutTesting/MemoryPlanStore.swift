@@ -58,7 +58,10 @@ extension MemoryPlanStore: CohortStore, OutboxStore {
     return stored
   }
 
-  package func due(now: Instant, limit: Int) -> [Delivery] { [] }
+  package func lanes(now: Instant) -> [DeliveryLane] { [] }
+  package func due(_ lane: DeliveryLane, now: Instant, limit: Int) -> [Delivery] { [] }
+  package func hasten(_ target: String, at now: Instant) {}
+  package func trim(waitingMax: Int, at now: Instant) -> Int { 0 }
   package func delivered(_ id: Int, at now: Instant) {}
   package func failed(_ id: Int, error: String, retryAt: Instant?, at now: Instant) {}
   package func backlog() -> (waiting: Int, givenUp: Int) { (0, 0) }

@@ -103,11 +103,34 @@ final class SimulatedStore: PlanStore, CohortStore, OutboxStore, Sendable {
     }
   }
 
-  func due(now: Instant, limit: Int) async throws -> [Delivery] {
-    await Task.yield()
-    return Array(
-      disk.current.outbox.filter { !$0.isDone && $0.dueAt <= now }.map(\.delivery).prefix(limit))
+  private func due(_ lane: DeliveryLane, _ now: Instant) -> [Delivery] {
+    let due = disk.current.outbox.filter {
+      !$0.isDone && $0.dueAt <= now
+        && Message.urgentKinds.contains($0.delivery.message.kind) == lane.isUrgent
+    }.map(\.delivery)
+    return lane.isUrgent ? due.reversed() : due
   }
+
+  func lanes(now: Instant) async throws -> [DeliveryLane] {
+    await Task.yield()
+    return [true, false].map { DeliveryLane(target: "hook", isUrgent: $0) }
+      .filter { !due($0, now).isEmpty }
+  }
+
+  func due(_ lane: DeliveryLane, now: Instant, limit: Int) async throws -> [Delivery] {
+    await Task.yield()
+    return Array(due(lane, now).prefix(limit))
+  }
+
+  func hasten(_ target: String, at now: Instant) async throws {
+    try await write { content in
+      for index in content.outbox.indices {
+        content.outbox[index].dueAt = min(content.outbox[index].dueAt, now)
+      }
+    }
+  }
+
+  func trim(waitingMax: Int, at now: Instant) async throws -> Int { 0 }
 
   func delivered(_ id: Int, at now: Instant) async throws {
     try await write { $0.outbox[id].isDone = true }

@@ -18,6 +18,12 @@ package enum Message: Sendable, Equatable {
     }
   }
 
+  /// Kinds of events that go before all others: what takes a feature from people, or stops it.
+  package static let urgentKinds: Set<String> = [
+    PlanEvent.Kind.killed.rawValue, PlanEvent.Kind.rolledBack.rawValue,
+    PlanEvent.Kind.held.rawValue,
+  ]
+
   /// The word of its kind: `rolled_back`, `dry_run`.
   package var kind: String {
     switch self {
@@ -56,6 +62,17 @@ package struct Subscription: Sendable, Equatable {
   }
 }
 
+/// What waits for one target: emergencies, or the rest.
+package struct DeliveryLane: Sendable, Hashable {
+  package var target: String
+  package var isUrgent: Bool
+
+  package init(target: String, isUrgent: Bool) {
+    self.target = target
+    self.isUrgent = isUrgent
+  }
+}
+
 /// One message on its way to one target.
 package struct Delivery: Sendable, Equatable {
   package var id: Int
@@ -79,11 +96,18 @@ package struct Delivery: Sendable, Equatable {
 /// kept.
 package protocol OutboxStore: Sendable {
   func append(_ notice: Notice) async throws -> StoredNotice
-  /// What is due at `now`, oldest first.
-  func due(now: Instant, limit: Int) async throws -> [Delivery]
+  /// Lanes in which something is due at `now`, emergencies first.
+  func lanes(now: Instant) async throws -> [DeliveryLane]
+  /// What is due in a lane at `now`: the newest emergency first, of the rest the oldest.
+  func due(_ lane: DeliveryLane, now: Instant, limit: Int) async throws -> [Delivery]
   func delivered(_ id: Int, at now: Instant) async throws
   /// `retryAt` is nil when it is given up.
   func failed(_ id: Int, error: String, retryAt: Instant?, at now: Instant) async throws
+  /// Makes everything that waits for a target due now.
+  func hasten(_ target: String, at now: Instant) async throws
+  /// Gives up what is beyond `waitingMax` for any target, the oldest first and emergencies last,
+  /// and forgets what was given up long ago. Returns how many were given up.
+  func trim(waitingMax: Int, at now: Instant) async throws -> Int
   /// How many wait, and how many were given up.
   func backlog() async throws -> (waiting: Int, givenUp: Int)
 }
