@@ -68,7 +68,9 @@ final class Application: Sendable {
     ledger = OutcomeLedger()
     let client = try HTTPClient()
     let settings = Current(configuration)
-    let courier = Self.courier(settings, data.control, client, clock, log)
+    let courier = Self.courier(settings, data.control, client, clock, log) { target, trouble in
+      readiness.note("notify:\(target)", trouble, log)
+    }
     let rollbacks = RollbackCounter()
     let controller = try await PlanController(
       planStore: data.control, cohortStore: data.control, box: box, clock: clock, ledger: ledger,
@@ -78,6 +80,7 @@ final class Application: Sendable {
       courier.wake()
     }
     try await TelemetryKeeper(store: data.telemetry).restore(into: ledger)
+    let cache = try await AnswerCache(store: data.telemetry, now: clock.steady)
     let tokens = try await TokenDirectory(store: data.control, clock: clock)
     self.tokens = tokens
     if tokens.isEmpty {
@@ -102,7 +105,8 @@ final class Application: Sendable {
     let reloads = ReloadState(at: clock.now)
     let metrics = MetricsEndpoint(
       ledger: ledger, hub: hub, outbox: data.control,
-      gateway: GatewayMetrics(ai: ai, gateway: gateway), budgets: budgets, jobs: data.jobs,
+      gateway: GatewayMetrics(ai: ai, gateway: gateway, cache: cache), budgets: budgets,
+      jobs: data.jobs,
       loops: loops, rollbacks: rollbacks, readiness: readiness,
       access: AccessMetrics(failures: failures, tokens: tokens, clock: clock),
       reloads: reloads, clock: clock,
@@ -113,7 +117,7 @@ final class Application: Sendable {
     let endpoint = ChatEndpoint(
       gateway: gateway.value, box: box, ledger: ledger, clock: clock, metrics: metrics, ai: ai,
       purse: purse, limits: RequestLimits(configuration.gateway),
-      cache: try await AnswerCache(store: data.telemetry, now: clock.steady),
+      cache: cache,
       captures: CaptureSampler(
         settings: configuration.gateway.capture, store: data.telemetry, log: log))
     let chat = Current(endpoint)
@@ -170,7 +174,7 @@ final class Application: Sendable {
       Task { [hub] in await hub.beat() },
     ]
     telemetry = Task { [data, ledger] in
-      await TelemetryKeeper(store: data.telemetry).run(ledger, clock) { error in
+      await TelemetryKeeper(store: data.telemetry, cache: cache).run(ledger, clock) { error in
         readiness.note(
           "telemetry", error.map { "what is measured cannot be written: \($0)" }, log)
       }
@@ -201,11 +205,11 @@ final class Application: Sendable {
 
   private static func courier(
     _ settings: Current<ServerConfiguration>, _ outbox: any OutboxStore, _ client: HTTPClient,
-    _ clock: any SteadyClock, _ log: Log
+    _ clock: any SteadyClock, _ log: Log, _ report: @escaping @Sendable (String, String?) -> Void
   ) -> Courier {
     Courier(
       store: outbox, messenger: HTTPMessenger(settings: settings, client: client), clock: clock,
-      log: log)
+      log: log, report: report)
   }
 
   /// Tells people that a budget has passed one of its marks.

@@ -23,11 +23,10 @@ extension TelemetryStore: CaptureStore {
         ])
       try connection.run(
         "DELETE FROM captured_exchange WHERE expires_at_ms <= :now", ["now": SQLValue(capture.at)])
+      // By number, not by counting: so a capture costs the same however many there are.
       try connection.run(
-        """
-        DELETE FROM captured_exchange
-        WHERE id <= (SELECT id FROM captured_exchange ORDER BY id DESC LIMIT 1 OFFSET :max)
-        """, ["max": SQLValue(max)])
+        "DELETE FROM captured_exchange WHERE id <= :oldest",
+        ["oldest": SQLValue(connection.lastInsertedID - max)])
     }
   }
 

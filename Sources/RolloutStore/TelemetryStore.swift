@@ -27,31 +27,32 @@ package struct OutcomeChunk: Sendable, Equatable {
   }
 }
 
-/// An answer kept for the cache of the AI path.
-package struct KeptAnswer: Sendable, Equatable {
-  /// SHA-256 of the request.
-  package var key: [UInt8]
+/// Ids of a feature's outcomes and votes, hashed, in the order they came in.
+package struct SeenIDs: Sendable, Equatable {
   package var feature: String
-  package var text: String
-  package var model: String
-  package var provider: String
-  package var storedAt: Instant
-  package var freshUntil: Instant
-  package var staleUntil: Instant
+  package var ids: [UInt64]
+
+  package init(feature: String, ids: [UInt64]) {
+    self.feature = feature
+    self.ids = ids
+  }
+}
+
+/// What was measured since it was last kept.
+package struct TelemetryChanges: Sendable, Equatable {
+  package var states: [FeatureState]
+  package var chunks: [OutcomeChunk]
+  package var ids: [SeenIDs]
 
   package init(
-    key: [UInt8], feature: String, text: String, model: String, provider: String,
-    storedAt: Instant, freshUntil: Instant, staleUntil: Instant
+    states: [FeatureState] = [], chunks: [OutcomeChunk] = [], ids: [SeenIDs] = []
   ) {
-    self.key = key
-    self.feature = feature
-    self.text = text
-    self.model = model
-    self.provider = provider
-    self.storedAt = storedAt
-    self.freshUntil = freshUntil
-    self.staleUntil = staleUntil
+    self.states = states
+    self.chunks = chunks
+    self.ids = ids
   }
+
+  var isEmpty: Bool { states.isEmpty && chunks.isEmpty && ids.isEmpty }
 }
 
 /// The telemetry database, `<data>/telemetry.db`: what guards measured, and the outcomes. A file of
@@ -126,6 +127,7 @@ package final class TelemetryStore: Sendable {
         CREATE INDEX captured_exchange_by_feature ON captured_exchange (feature, id);
         CREATE INDEX captured_exchange_by_expiry ON captured_exchange (expires_at_ms);
         """),
+    answersByExpiry, seenIDs,
   ]
 
   package init(_ directory: DataDirectory, now: Instant) throws {
@@ -137,17 +139,18 @@ package final class TelemetryStore: Sendable {
   /// Outcomes kept per feature; the oldest chunks go first.
   package static let outcomesMax = 500_000
 
-  package func save(_ states: [FeatureState], _ chunks: [OutcomeChunk]) async throws {
-    guard !states.isEmpty || !chunks.isEmpty else { return }
+  package func save(_ changes: TelemetryChanges) async throws {
+    guard !changes.isEmpty else { return }
     try await database.write { connection in
-      for state in states {
+      for state in changes.states {
         try connection.run(
           """
           INSERT INTO feature_state (feature, state) VALUES (:feature, :state)
           ON CONFLICT (feature) DO UPDATE SET state = excluded.state
           """, ["feature": .text(state.feature), "state": .blob(state.state)])
       }
-      for chunk in chunks { try Self.append(chunk, connection) }
+      for chunk in changes.chunks { try Self.append(chunk, connection) }
+      for seen in changes.ids { try Self.append(seen, connection) }
     }
   }
 
@@ -215,73 +218,6 @@ package final class TelemetryStore: Sendable {
         "SELECT outcomes FROM outcome_chunk WHERE feature = :feature ORDER BY id",
         ["feature": .text(feature)]
       ) { $0.blob(0) }
-    }
-  }
-
-  /// Keeps an answer; expired ones go, and beyond so many bytes the oldest.
-  package func keep(_ answer: KeptAnswer, sizeMax: Int) async throws {
-    try await database.write { connection in
-      try connection.run(
-        """
-        INSERT INTO cached_answer (
-          key, feature, text, model, provider, stored_at_ms, fresh_until_ms, stale_until_ms
-        ) VALUES (:key, :feature, :text, :model, :provider, :stored, :fresh, :stale)
-        ON CONFLICT (key) DO UPDATE SET
-          text = excluded.text,
-          model = excluded.model,
-          provider = excluded.provider,
-          stored_at_ms = excluded.stored_at_ms,
-          fresh_until_ms = excluded.fresh_until_ms,
-          stale_until_ms = excluded.stale_until_ms
-        """,
-        [
-          "key": .blob(answer.key), "feature": .text(answer.feature), "text": .text(answer.text),
-          "model": .text(answer.model), "provider": .text(answer.provider),
-          "stored": SQLValue(answer.storedAt), "fresh": SQLValue(answer.freshUntil),
-          "stale": SQLValue(answer.staleUntil),
-        ])
-      try connection.run(
-        "DELETE FROM cached_answer WHERE max(fresh_until_ms, stale_until_ms) <= :now",
-        ["now": SQLValue(answer.storedAt)])
-      let size =
-        try connection.query("SELECT coalesce(sum(length(text)), 0) FROM cached_answer") {
-          $0.int(0)
-        }.first ?? 0
-      guard size > sizeMax else { return }
-      try connection.run(
-        """
-        DELETE FROM cached_answer
-        WHERE stored_at_ms <= (
-          SELECT stored_at_ms
-          FROM cached_answer
-          ORDER BY stored_at_ms
-          LIMIT 1 OFFSET (SELECT count(*) / 10 FROM cached_answer)
-        )
-        """)
-    }
-  }
-
-  /// What may still be served, newest first, up to so many bytes.
-  package func loadAnswers(now: Instant, sizeMax: Int) async throws -> [KeptAnswer] {
-    let all = try await database.read { connection in
-      try connection.query(
-        """
-        SELECT key, feature, text, model, provider, stored_at_ms, fresh_until_ms, stale_until_ms
-        FROM cached_answer
-        WHERE max(fresh_until_ms, stale_until_ms) > :now
-        ORDER BY stored_at_ms DESC
-        """, ["now": SQLValue(now)]
-      ) { row in
-        KeptAnswer(
-          key: row.blob(0), feature: row.text(1), text: row.text(2), model: row.text(3),
-          provider: row.text(4), storedAt: row.instant(5), freshUntil: row.instant(6),
-          staleUntil: row.instant(7))
-      }
-    }
-    var size = 0
-    return all.filter { answer in
-      size += answer.text.utf8.count
-      return size <= sizeMax
     }
   }
 

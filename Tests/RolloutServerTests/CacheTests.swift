@@ -1,6 +1,7 @@
 import DocumentKit
 import HTTPKit
 import RolloutCore
+import RolloutStore
 import RolloutTesting
 import Testing
 
@@ -183,9 +184,99 @@ import Testing
     upstream.next(.chat("an answer"))
     let first = try await start()
     _ = try await ask(first)
+    #expect(
+      try await first.eventually {
+        try await first.send("GET", "/metrics").text.contains("rollout_cache_unsaved_bytes 0")
+      })
     await first.stop()
     let server = try await start(folder: first.folder, clock: first.clock)
     #expect(try await ask(server).header("x-rollout-served-by") == "cache")
     await server.stop()
+  }
+
+  @Test func `another app's user of the same name gets an answer of its own`() async throws {
+    upstream.always(.chat("an answer"))
+    let server = try await start()
+    func token(_ name: String) async throws -> String {
+      let made = try await server.send(
+        "POST", "/v1/tokens", #"{"name":"\#(name)","scopes":["evaluate"]}"#)
+      return try #require(made.json["token"]?.string)
+    }
+    let apps = [try await token("one"), try await token("two")]
+    let question = #"{"messages":[{"role":"user","content":"hello"}],"user":"u1"}"#
+    var served: [String?] = []
+    for app in apps + apps {
+      let answer = try await server.send("POST", path, question, token: app)
+      served.append(answer.header("x-rollout-served-by"))
+    }
+    #expect(served == ["provider", "provider", "cache", "cache"])
+    await server.stop()
+    let shared = try await start("{ttl: 10m, scope: public}", folder: server.folder)
+    served = []
+    for app in apps {
+      let answer = try await shared.send("POST", path, question, token: app)
+      served.append(answer.header("x-rollout-served-by"))
+    }
+    #expect(served == ["provider", "cache"])
+    await shared.stop()
+  }
+
+  @Test func `what waits for the disk is bounded, and the newest of it is kept`() async throws {
+    let folder = TemporaryFolder()
+    let store = try TelemetryStore(try DataDirectory(folder.path), now: Samples.start)
+    let cache = try await AnswerCache(store: store, now: Samples.start)
+    func answer(_ size: Int) -> CachedAnswer {
+      CachedAnswer(
+        text: String(repeating: "x", count: size), model: "m", provider: "p",
+        storedAt: Samples.start, freshUntil: Samples.start + .hours(1),
+        staleUntil: Samples.start + .hours(1))
+    }
+    func key(_ number: Int) -> [UInt8] { Array(repeating: UInt8(number), count: 32) }
+    for number in 0..<200 { cache.keep(answer(200_000), at: key(number), feature: "a") }
+    #expect(cache.backlog.bytes <= AnswerCache.unsavedMax)
+    #expect(cache.backlog.dropped > 100)
+    #expect(cache.find(key(0), now: Samples.start) != nil)
+    // Written in pieces, the same one twice only once.
+    cache.keep(answer(1000), at: key(199), feature: "a")
+    var written = 0
+    var sizes: [Int] = []
+    while case let batch = cache.takeUnsaved(), !batch.isEmpty {
+      sizes.append(batch.reduce(0) { $0 + $1.text.utf8.count })
+      written += batch.count
+      try await store.keep(batch, sizeMax: 3_000_000)
+    }
+    #expect(sizes.allSatisfy { $0 <= 2 << 20 })
+    #expect(written == 200 - cache.backlog.dropped)
+    #expect(cache.backlog.bytes == 0)
+    // The count agrees with what is there, and with the limit.
+    let kept = try await store.loadAnswers(now: Samples.start, sizeMax: Int.max)
+    #expect(try await store.answersSize() == kept.reduce(0) { $0 + $1.text.utf8.count })
+    #expect(try await (2_700_000...3_000_000).contains(store.answersSize()))
+    try await store.deleteExpiredAnswers(now: Samples.start + .hours(2))
+    #expect(try await store.answersSize() == 0)
+    await store.close()
+  }
+
+  @Test func `an outcome is on disk and the server stops, however many answers wait`() async throws
+  {
+    let server = try await start()
+    let text = String(repeating: "long ", count: 40_000)
+    upstream.always(.chat(text))
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for number in 0..<60 {
+        group.addTask { _ = try await ask(server, text: "question \(number)") }
+      }
+      try await group.waitForAll()
+    }
+    let reported = try await server.send(
+      "POST", "/v1/outcomes", #"{"outcomes":[{"feature":"ai-summary","user":"u","ok":false}]}"#)
+    #expect(reported.status == 202)
+    await server.stop()
+    let store = try TelemetryStore(try DataDirectory(server.folder.path), now: server.clock.now)
+    let outcomes = try await store.outcomes("ai-summary").flatMap(PackedOutcomes.unpack)
+    #expect(outcomes.contains { $0.result == .failed })
+    // Nobody waited for the rest of twelve million bytes.
+    #expect(try await store.answersSize() < 60 * text.utf8.count)
+    await store.close()
   }
 }

@@ -163,8 +163,8 @@ private func checkPlanStore(_ store: some PlanStore) async throws {
     }
     do {
       let store = try TelemetryStore(directory, now: Samples.start)
-      try await store.save([state], [chunk(2000, 1)])
-      try await store.save([state], [chunk(48, 2), chunk(1, 3)])
+      try await store.save(TelemetryChanges(states: [state], chunks: [chunk(2000, 1)]))
+      try await store.save(TelemetryChanges(states: [state], chunks: [chunk(48, 2), chunk(1, 3)]))
       await store.close()
     }
     let store = try TelemetryStore(directory, now: Samples.start)
@@ -181,7 +181,7 @@ private func checkPlanStore(_ store: some PlanStore) async throws {
       let chunk = OutcomeChunk(
         feature: "a", count: TelemetryStore.outcomesMax / 4, at: Samples.start,
         bytes: [UInt8(number)])
-      try await store.save([], [chunk])
+      try await store.save(TelemetryChanges(chunks: [chunk]))
     }
     #expect(try await store.outcomes("a") == [[2], [3], [4], [5]])
     await store.close()

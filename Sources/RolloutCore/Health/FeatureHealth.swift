@@ -32,7 +32,7 @@ package struct FeatureHealth: Sendable {
   private var votes: [[Vote]] = []
   private var running: [Int: Running] = [:]
   private var nextRunning = 0
-  private var seen = RecentIDs()
+  var seen = RecentIDs()
   /// Of all stages; what came before this one is left out when it is read.
   private var usage = UsageMeter()
   /// What the next stage will use, as last worked out.

@@ -25,26 +25,33 @@ final class AnswerCache: Sendable {
 
   /// Bytes in memory and on disk.
   static let sizeMax = 64 << 20
+  /// Bytes that wait for the disk; beyond that the oldest of them are kept in memory only.
+  static let unsavedMax = 8 << 20
+  /// Bytes that are written at once.
+  private static let batchSize = 1 << 20
 
-  private struct Held {
+  fileprivate struct Held {
     var answer: CachedAnswer
     var usedAt: Int
   }
 
-  private struct State {
+  fileprivate struct State {
     var answers: [Key: Held] = [:]
     var size = 0
     var uses = 0
     /// Those who wait for somebody who asks the same, by key and by their number.
     var flights: [Key: [Int: CheckedContinuation<CachedAnswer?, Never>]] = [:]
     var nextWaiter = 0
+    /// What waits for the disk, by its key, and in the order it came.
+    var unsaved: [Key: KeptAnswer] = [:]
+    var unsavedOrder: [Key] = []
+    var unsavedSize = 0
+    var dropped = 0
   }
 
   private let state = Mutex(State())
-  private let store: TelemetryStore
 
   init(store: TelemetryStore, now: Instant) async throws {
-    self.store = store
     for kept in try await store.loadAnswers(now: now, sizeMax: Self.sizeMax) {
       put(CachedAnswer(kept), at: kept.key)
     }
@@ -58,7 +65,7 @@ final class AnswerCache: Sendable {
     guard let policy = route.cache else { return nil }
     guard let body = try? call.request.document() else { return nil }
     let isPlain =
-      (body["tools"]?.array ?? []).isEmpty && (body["n"]?.int ?? 1) == 1
+      (body["tools"]?.array ?? []).isEmpty && (body["n"]?.wholeNumber ?? 1) == 1
       && body["logprobs"]?.bool != true && body["store"]?.bool != true
     guard isPlain, policy.isPublic || call.user != nil else { return nil }
     var request = body
@@ -69,7 +76,9 @@ final class AnswerCache: Sendable {
     let targets = route.targets.map { "\($0.provider)/\($0.model)" }
     let question = Document.object([
       "feature": .string(call.plan.plan.feature), "dialect": .string(call.request.dialect.rawValue),
+      // One app's user is not another's, though both call them u1.
       "user": policy.isPublic ? nil : call.user.map { .string($0) },
+      "app": policy.isPublic ? nil : .string(call.app),
       "targets": .array(targets.map { .string($0) }), "request": request.sorted,
     ])
     return (Digest.sha256(question.json), policy)
@@ -90,9 +99,31 @@ final class AnswerCache: Sendable {
   func keep(_ answer: CachedAnswer, at key: Key, feature: String) {
     put(answer, at: key)
     let kept = KeptAnswer(key: key, feature: feature, answer)
-    // The client does not wait for the disk; a crash loses a cached answer and nothing else.
-    Task { [store] in try? await store.keep(kept, sizeMax: Self.sizeMax) }
+    // Nobody waits for the disk; a crash loses a cached answer and nothing else.
+    state.withLock { $0.queue(kept) }
   }
+
+  /// The next answers to be written, oldest first, up to a batch; empty when there are none.
+  func takeUnsaved() -> [KeptAnswer] {
+    state.withLock { state in
+      var batch: [KeptAnswer] = []
+      var size = 0
+      var taken = 0
+      for key in state.unsavedOrder {
+        guard size < Self.batchSize else { break }
+        taken += 1
+        guard let answer = state.unsaved.removeValue(forKey: key) else { continue }
+        size += answer.size
+        batch.append(answer)
+      }
+      state.unsavedOrder.removeFirst(taken)
+      state.unsavedSize -= size
+      return batch
+    }
+  }
+
+  /// Answers that wait for the disk in bytes, and how many were not written because too many did.
+  var backlog: (bytes: Int, dropped: Int) { state.withLock { ($0.unsavedSize, $0.dropped) } }
 
   private func put(_ answer: CachedAnswer, at key: Key) {
     guard answer.size <= Self.sizeMax / 16 else { return }
@@ -148,6 +179,27 @@ final class AnswerCache: Sendable {
   }
 }
 
+extension AnswerCache.State {
+  /// Bounded: the oldest give way, for they have been useful longest already.
+  mutating func queue(_ answer: KeptAnswer) {
+    if let old = unsaved.updateValue(answer, forKey: answer.key) {
+      unsavedSize -= old.size
+    } else {
+      unsavedOrder.append(answer.key)
+    }
+    unsavedSize += answer.size
+    var gone = 0
+    while unsavedSize > AnswerCache.unsavedMax, gone < unsavedOrder.count {
+      if let old = unsaved.removeValue(forKey: unsavedOrder[gone]) {
+        unsavedSize -= old.size
+        dropped += 1
+      }
+      gone += 1
+    }
+    if gone > 0 { unsavedOrder.removeFirst(gone) }
+  }
+}
+
 extension CachedAnswer {
   fileprivate init(_ kept: KeptAnswer) {
     self.init(
@@ -157,6 +209,9 @@ extension CachedAnswer {
 }
 
 extension KeptAnswer {
+  /// Bytes it takes, about.
+  fileprivate var size: Int { text.utf8.count + 200 }
+
   fileprivate init(key: [UInt8], feature: String, _ answer: CachedAnswer) {
     self.init(
       key: key, feature: feature, text: answer.text, model: answer.model,

@@ -4,10 +4,19 @@ import RolloutGateway
 struct GatewayMetrics: Sendable {
   let ai: AIMetrics
   let gateway: Current<Gateway>
+  let cache: AnswerCache
 
   func write(_ writer: inout MetricsWriter) {
     writeCalls(&writer)
     writeGates(&writer)
+    let backlog = cache.backlog
+    writer.metric(
+      "rollout_cache_unsaved_bytes", "gauge", "Cached answers that wait to be written to disk.")
+    writer.sample("rollout_cache_unsaved_bytes", [:], backlog.bytes)
+    writer.metric(
+      "rollout_cache_unsaved_dropped_total", "counter",
+      "Cached answers that were kept in memory only, because too many waited.")
+    writer.sample("rollout_cache_unsaved_dropped_total", [:], backlog.dropped)
   }
 
   private func writeCalls(_ writer: inout MetricsWriter) {

@@ -200,11 +200,15 @@ final class OutcomeLedger: Sendable {
   // MARK: Keeping
 
   /// What changed since the last call, for keeping over a restart.
-  func takeChanges() -> (states: [FeatureState], chunks: [OutcomeChunk]) {
+  func takeChanges() -> TelemetryChanges {
     entries.withLock { entries in
       var states: [FeatureState] = []
       var chunks: [OutcomeChunk] = []
+      var ids: [SeenIDs] = []
       for key in entries.keys {
+        if let new = entries[key]?.health.takeNewIDs(), !new.isEmpty {
+          ids.append(SeenIDs(feature: key, ids: new))
+        }
         if entries[key]?.health.isDirty == true {
           entries[key]?.health.isDirty = false
           if let state = entries[key]?.health.state {
@@ -218,21 +222,26 @@ final class OutcomeLedger: Sendable {
         chunks.append(
           OutcomeChunk(feature: key, count: fresh.count, at: at, bytes: fresh.bytes))
       }
-      return (states, chunks)
+      return TelemetryChanges(states: states, chunks: chunks, ids: ids)
     }
   }
 
   /// Takes back what could not be kept; the next `takeChanges` gives it again, states as they are
   /// then.
-  func giveBack(_ states: [FeatureState], _ chunks: [OutcomeChunk]) {
+  func giveBack(_ changes: TelemetryChanges) {
     entries.withLock { entries in
-      for state in states { entries[state.feature]?.health.isDirty = true }
-      for chunk in chunks { entries[chunk.feature]?.keep(chunk) }
+      for state in changes.states { entries[state.feature]?.health.isDirty = true }
+      for chunk in changes.chunks { entries[chunk.feature]?.keep(chunk) }
+      for seen in changes.ids { entries[seen.feature]?.health.giveBack(ids: seen.ids) }
     }
   }
 
   func restore(_ state: FeatureState) {
     entries.withLock { $0[state.feature]?.health.restore(state.state) }
+  }
+
+  func restore(_ seen: SeenIDs) {
+    entries.withLock { $0[seen.feature]?.health.restore(ids: seen.ids) }
   }
 
   /// Since the start of the process, by feature.

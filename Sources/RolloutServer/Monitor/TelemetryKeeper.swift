@@ -1,30 +1,35 @@
 import RolloutCore
 import RolloutStore
 
-/// Writes what was measured each second, and puts it back after a restart.
+/// Writes what was measured each second, and puts it back after a restart. Cached answers go after
+/// that, as many as there is time for: a measurement never waits for them.
 struct TelemetryKeeper: Sendable {
   static let interval = Duration.seconds(1)
   /// What has expired may lie for so many rounds.
   private static let roundsPerCleaning = 30
+  /// Batches of answers in one round.
+  private static let batchesMax = 4
 
   let store: TelemetryStore
+  var cache: AnswerCache?
 
   func restore(into ledger: OutcomeLedger) async throws {
     for state in try await store.loadStates() { ledger.restore(state) }
+    for seen in try await store.loadIDs() { ledger.restore(seen) }
   }
 
   /// What cannot be written stays with the ledger, for the next time.
   func save(_ ledger: OutcomeLedger) async throws {
     let changes = ledger.takeChanges()
-    do { try await store.save(changes.states, changes.chunks) } catch {
-      ledger.giveBack(changes.states, changes.chunks)
+    do { try await store.save(changes) } catch {
+      ledger.giveBack(changes)
       throw error
     }
   }
 
   /// Runs until the task is cancelled; `report` hears how each round went, nil when it went well.
   func run(
-    _ ledger: OutcomeLedger, _ clock: any WallClock,
+    _ ledger: OutcomeLedger, _ clock: any SteadyClock,
     report: @Sendable ((any Error)?) -> Void
   ) async {
     var rounds = 0
@@ -35,10 +40,20 @@ struct TelemetryKeeper: Sendable {
         try await save(ledger)
         if rounds % Self.roundsPerCleaning == 0 {
           try await store.deleteExpiredCaptures(now: clock.now)
+          try await store.deleteExpiredAnswers(now: clock.steady)
         }
         rounds += 1
         report(nil)
+        try await keepAnswers()
       } catch { report(error) }
+    }
+  }
+
+  /// One small batch at a time: whoever stops the server waits for no more than one.
+  private func keepAnswers() async throws {
+    for _ in 0..<Self.batchesMax {
+      guard !Task.isCancelled, let batch = cache?.takeUnsaved(), !batch.isEmpty else { return }
+      try await store.keep(batch, sizeMax: AnswerCache.sizeMax)
     }
   }
 }
