@@ -29,7 +29,8 @@ struct AnthropicProvider: Provider {
     guard head.status == 200 else { throw classify(head, body, attempt) }
     let answer = try? RawObject(body)
     if let error = answer?["error"], !error.isNull { throw classify(head, body, attempt) }
-    guard let answer, answer.json("content")?.first == UInt8(ascii: "[")
+    guard let answer, let content = answer["content"]?.array,
+      content.allSatisfy({ $0["type"]?.string != nil })
     else {
       throw ProviderFailure.malformed("the answer is no message")
     }
@@ -61,9 +62,9 @@ struct AnthropicProvider: Provider {
     var members: [(key: String, value: Document?)] = []
     // Required there; a translated request has one already.
     if attempt.request.dialect == .anthropic, attempt.request["max_tokens"] == nil {
-      members.append(("max_tokens", .int(ChatRequest.maxTokensDefault)))
+      members.append(("max_tokens", .int(OutputBound.tokensDefault)))
     }
-    members += attempt.target.params.map { ($0.key, $0.value) }
+    members += attempt.request.settings(attempt.target)
     members.append(("model", .string(attempt.target.model)))
     members.append(("stream", streams ? .bool(true) : nil))
     let (body, dropped) = try attempt.request.body(in: .anthropic, members)

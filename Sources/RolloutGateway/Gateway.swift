@@ -217,15 +217,15 @@ package final class Gateway: Sendable {
     case unknownPrice(model: String)
   }
 
-  /// A token is at least one byte, so the request's bytes bound its input; `max_tokens` bounds the
-  /// output.
+  /// A token is at least one byte, so the request's bytes bound its input, but for images and files
+  /// that are elsewhere; the largest of its bounds on an answer bounds the output. O(bytes).
   package func bound(of request: ChatRequest, route: GatewayConfiguration.Route) -> Bound {
-    let input = request.promptSize
     var dearest = Money.zero
     for target in route.targets {
       guard let price = configuration.prices[target.model] else {
         return .unknownPrice(model: target.model)
       }
+      let input = request.inputBound(imageTokens: price.imageTokens)
       let cost = Money.of(tokens: input, perMillion: price.input)
         .adding(Money.of(tokens: request.outputBound(target), perMillion: price.output))
       dearest = max(dearest, cost)

@@ -92,6 +92,8 @@ package struct GatewayConfiguration: Sendable {
   package struct Price: Sendable {
     package var input: Money
     package var output: Money
+    /// Tokens that an image counts.
+    package var imageTokens = Attachments.imageTokensDefault
   }
 
   package var providers: [String: ProviderSettings] = [:]
@@ -120,8 +122,10 @@ package struct GatewayConfiguration: Sendable {
     if var list = try file.object("prices") {
       for member in list.all() {
         var price = try ObjectReader(member.value, path: list.path(to: member.key))
-        prices[member.key] = Price(
+        var new = Price(
           input: try perMillion(&price, "input"), output: try perMillion(&price, "output"))
+        new.imageTokens = try price.int("image", in: 0...1_000_000) ?? new.imageTokens
+        prices[member.key] = new
         try price.finish()
       }
     }
@@ -252,7 +256,13 @@ private func decodeRoute(
     new.connect = try span(&target, "connect") ?? new.connect
     new.firstContent = try span(&target, "first_content")
     new.idle = try span(&target, "idle") ?? new.idle
-    if var params = try target.object("params") { new.params = params.all() }
+    if var params = try target.object("params") {
+      new.params = params.all()
+      for member in new.params
+      where (OutputBound.boundKeys + OutputBound.choiceKeys).contains(member.key) {
+        _ = try OutputBound.number(member.value, member.key)
+      }
+    }
     try target.finish()
     targets.append(new)
   }
@@ -288,7 +298,10 @@ private func decodeCapture(
   let patterns = try reader.texts("redact") ?? []
   let redactor: Redactor
   do throws(Redactor.BadPattern) { redactor = try Redactor(patterns) } catch {
-    throw reader.error("redact", "\(quoted(error.pattern)) is no regular expression.")
+    throw reader.error(
+      "redact",
+      "\(quoted(error.pattern)) is no regular expression that is known here: "
+        + "\(error.reason).")
   }
   var capture = GatewayConfiguration.Capture(share: share, redactor: redactor)
   capture.keepFor = try span(&reader, "ttl") ?? capture.keepFor

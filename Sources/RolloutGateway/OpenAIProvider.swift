@@ -28,7 +28,8 @@ struct OpenAIProvider: Provider {
       throw ProviderFailure.malformed("the answer is not JSON")
     }
     if let error = answer["error"], !error.isNull { throw classify(head, body, attempt) }
-    guard answer.hasElements("choices") else {
+    let choices = answer["choices"]?.array ?? []
+    guard !choices.isEmpty, choices.allSatisfy({ $0["message"]?.members != nil }) else {
       throw ProviderFailure.malformed("the answer has no choices")
     }
     return ProviderAnswer(
@@ -56,7 +57,7 @@ struct OpenAIProvider: Provider {
   ) throws(ProviderFailure) -> (http: HTTPCall, dropped: [String]) {
     let (body, dropped) = try attempt.request.body(
       in: .openai,
-      attempt.target.params.map { ($0.key, $0.value) } + [
+      attempt.request.settings(attempt.target) + [
         ("model", .string(attempt.target.model)), ("stream", streams ? .bool(true) : nil),
         ("stream_options", streams ? .object(["include_usage": .bool(true)]) : nil),
       ])

@@ -22,17 +22,20 @@ struct Attempt: Sendable {
 
 /// What a provider used, as it says itself.
 package struct Usage: Sendable, Equatable {
+  /// No request takes more tokens; a larger count is believed so far and no further.
+  static let tokensMax = 10_000_000
+
   package var inputTokens: Int
   package var outputTokens: Int
 
   /// Both together, as providers' limits count.
-  var tokens: Int { inputTokens &+ outputTokens }
+  var tokens: Int { inputTokens.adding(outputTokens) }
 
   /// From an OpenAI `usage` object; nil when there is none.
   package init?(_ usage: Document?) {
     guard let usage, usage.members != nil else { return nil }
-    inputTokens = max(0, usage["prompt_tokens"]?.int ?? 0)
-    outputTokens = max(0, usage["completion_tokens"]?.int ?? 0)
+    inputTokens = Self.count(usage["prompt_tokens"])
+    outputTokens = Self.count(usage["completion_tokens"])
   }
 
   /// From an Anthropic `usage` object, whose three input counts add up; nil when there is none.
@@ -40,8 +43,15 @@ package struct Usage: Sendable, Equatable {
     guard let usage, usage.members != nil else { return nil }
     inputTokens = [
       "input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens",
-    ].reduce(0) { $0 &+ max(0, usage[$1]?.int ?? 0) }
-    outputTokens = max(0, usage["output_tokens"]?.int ?? 0)
+    ].reduce(0) { min($0 + Self.count(usage[$1]), Self.tokensMax) }
+    outputTokens = Self.count(usage["output_tokens"])
+  }
+
+  /// What a provider counted, in `0...tokensMax`; a fraction counts as a whole token.
+  static func count(_ number: Document?) -> Int {
+    // Not `double`: a count too large for one is as large as can be.
+    guard case .number(let text) = number?.value, let count = Double(text) else { return 0 }
+    return min(max(0, Int(saturating: count.rounded(.up))), tokensMax)
   }
 
   /// From an answer's or a stream event's `usage`, in its dialect.

@@ -18,7 +18,7 @@ import Testing
   private let caller = Caller(user: "anna")
 
   private var request: ChatRequest {
-    get throws { ChatRequest(try RawObject(body.json)) }
+    get throws { try ChatRequest(try RawObject(body.json)) }
   }
 
   /// A gateway with two targets on the scripted upstreams.

@@ -70,19 +70,19 @@ package enum AnswerTranslation {
 
   /// Prompt tokens include what was read from a cache; Anthropic's input tokens do not.
   static func anthropicUsage(_ usage: Document?) -> Document {
-    let cached = usage?["prompt_tokens_details"]?["cached_tokens"]?.int ?? 0
-    let prompt = usage?["prompt_tokens"]?.int ?? 0
+    let cached = Usage.count(usage?["prompt_tokens_details"]?["cached_tokens"])
+    let prompt = Usage.count(usage?["prompt_tokens"])
     return .object([
       "input_tokens": .int(max(0, prompt - cached)), "cache_creation_input_tokens": .int(0),
       "cache_read_input_tokens": .int(cached),
-      "output_tokens": .int(usage?["completion_tokens"]?.int ?? 0),
+      "output_tokens": .int(Usage.count(usage?["completion_tokens"])),
     ])
   }
 
   static func openAIUsage(_ usage: Document?) -> Document {
-    let read = usage?["cache_read_input_tokens"]?.int ?? 0
+    let read = Usage.count(usage?["cache_read_input_tokens"])
     let input = Usage(anthropic: usage)?.inputTokens ?? 0
-    let output = usage?["output_tokens"]?.int ?? 0
+    let output = Usage(anthropic: usage)?.outputTokens ?? 0
     return .object([
       "prompt_tokens": .int(input), "completion_tokens": .int(output),
       "total_tokens": .int(input + output),

@@ -13,18 +13,16 @@ package enum ChatDialect: String, Sendable {
 package struct ChatRequest: Sendable {
   package let dialect: ChatDialect
   private let raw: RawObject
-  /// What is set over the caller's members.
-  private var changes: [(key: String, value: Document)] = []
-  /// What the caller says that the answer may take, and how many answers are wanted.
-  private var outputAsked: Int?
-  private let choices: Int
+  /// What the caller says that an answer may take, and how many answers are wanted.
+  let outputAsked: OutputBound
+  /// Whether an answer that nobody bounds gets a bound.
+  private(set) var boundsOutput = false
 
-  package init(_ raw: RawObject, dialect: ChatDialect = .openai) {
-    self.raw = raw
+  /// Throws for a bound on the answer that is none.
+  package init(_ raw: RawObject, dialect: ChatDialect = .openai) throws(DocumentError) {
     self.dialect = dialect
-    let asked = raw["max_completion_tokens"]?.int ?? raw["max_tokens"]?.int
-    outputAsked = asked.map { min($0, Self.maxTokensMax) }
-    choices = min(128, max(1, raw["n"]?.int ?? 1))
+    self.raw = raw
+    outputAsked = try OutputBound(raw)
   }
 
   /// A question of one line for one token of answer, with nothing of any feature in it.
@@ -39,14 +37,11 @@ package struct ChatRequest: Sendable {
   }()
 
   /// A member of the body; nil when it is absent. Reads its value each time.
-  package subscript(_ key: String) -> Document? {
-    changes.last { $0.key == key }?.value ?? raw[key]
-  }
+  package subscript(_ key: String) -> Document? { raw[key] }
 
-  /// What the model reads, as JSON.
-  package var prompt: String {
-    let parts = ["system", "messages"].compactMap { raw.json($0) }
-    return parts.map { String(decoding: $0, as: UTF8.self) }.joined(separator: "\n")
+  /// What the model reads, each part as JSON.
+  package var promptParts: [[UInt8]] {
+    ["system", "messages"].compactMap { raw.json($0) }.map { Array($0) }
   }
 
   /// Bytes of a member as it was written; 0 when it is absent.
@@ -55,44 +50,53 @@ package struct ChatRequest: Sendable {
   /// Whether `messages` is a list that is not empty, by its text alone.
   package var hasMessages: Bool { raw.hasElements("messages") }
 
-  package mutating func set(_ key: String, _ value: Document) { changes.append((key, value)) }
-
   /// The whole body. Throws when a key stands twice somewhere inside.
-  package func document() throws(DocumentError) -> Document {
-    var document = try raw.document()
-    for change in changes { document.set(change.key, change.value) }
-    return document
-  }
+  package func document() throws(DocumentError) -> Document { try raw.document() }
 
-  /// Tokens that a target may answer with at most.
+  /// Tokens that a target may answer with at most, all its answers together. A prediction that is
+  /// rejected is paid like an answer.
   func outputBound(_ target: GatewayConfiguration.Target) -> Int {
-    let params = target.params.first { $0.key == "max_tokens" || $0.key == "max_completion_tokens" }
-    let bound = params?.value.int ?? outputAsked ?? Self.maxTokensDefault
-    return max(0, min(bound, Self.maxTokensMax)) * choices
+    outputAsked.with(target.params).tokens.adding(size(of: "prediction"))
   }
 
-  /// Bytes of everything that a model reads.
-  var promptSize: Int { size(of: "messages") + size(of: "system") + size(of: "tools") }
+  /// Bytes of what a model reads.
+  private var promptSize: Int { size(of: "messages") + size(of: "system") + size(of: "tools") }
 
   /// Tokens that a provider will count for its limits, about: four bytes each, and the whole
   /// answer.
   func tokensExpected(_ target: GatewayConfiguration.Target) -> Int {
-    promptSize / 4 + outputBound(target)
+    (promptSize / 4).adding(outputBound(target))
   }
 
-  /// A request without a bound on its answer gets one, so that it cannot cost more than was held
-  /// for it.
-  package mutating func boundOutput() {
-    guard outputAsked == nil else { return }
-    outputAsked = Self.maxTokensDefault
-    set("max_tokens", .int(Self.maxTokensDefault))
+  /// Tokens of everything that a model may read, at most: schemas and files too. O(bytes).
+  func inputBound(imageTokens: Int) -> Int {
+    let hasTools = ["tools", "functions"].contains { size(of: $0) > 2 }
+    let attachments = Attachments(["messages", "system"].compactMap { raw.json($0) })
+    return max(0, raw.bytes.count - attachments.imageBytes)
+      .adding(attachments.images.multiplied(by: imageTokens))
+      .adding(attachments.references.multiplied(by: Attachments.referenceTokens))
+      .adding(hasTools ? Self.toolPromptTokens : 0)
   }
 
-  /// No model writes more; a larger wish counts as this one.
-  private static let maxTokensMax = 1_000_000_000
+  /// What providers put before the question when there are tools, at most.
+  private static let toolPromptTokens = 700
 
-  /// What an answer may take when nobody says.
-  static let maxTokensDefault = 4096
+  /// A request without a bound on its answer gets one at whatever target answers, so that it cannot
+  /// cost more than was held for it.
+  package mutating func boundOutput() { boundsOutput = true }
+
+  /// What goes over the caller's members at a target: its own parameters, and the bounds on the
+  /// answer as they were held.
+  func settings(
+    _ target: GatewayConfiguration.Target
+  ) -> [(key: String, value: Document?)] {
+    let bound = outputAsked.with(target.params)
+    var settings = target.params.map { ($0.key, $0.value as Document?) }
+    settings += outputAsked.corrections.map { ($0.key, .int($0.value) as Document?) }
+      .filter { correction in !target.params.contains { $0.key == correction.0 } }
+    if boundsOutput, !bound.isSet { settings.append(("max_tokens", .int(bound.tokens))) }
+    return settings
+  }
 
   /// The body in `dialect` with `settings` over it (nil leaves a member out), and the parameters
   /// that were dropped or clamped on the way. Throws `ProviderFailure.callerError` for a body that
@@ -101,9 +105,8 @@ package struct ChatRequest: Sendable {
     in dialect: ChatDialect, _ settings: [(key: String, value: Document?)]
   ) throws(ProviderFailure) -> (json: [UInt8], dropped: [String]) {
     guard dialect != self.dialect else {
-      let all = changes.map { ($0.key, $0.value as Document?) } + settings
       var last: [(key: String, value: [UInt8]?)] = []
-      for (key, value) in all {
+      for (key, value) in settings {
         last.removeAll { $0.key == key }
         last.append((key, value?.json))
       }
@@ -126,7 +129,7 @@ package struct ChatRequest: Sendable {
     }
     return switch (self.dialect, dialect) {
     case (.openai, .openai), (.anthropic, .anthropic): (body, [])
-    case (.openai, .anthropic): RequestTranslation.anthropic(from: body)
+    case (.openai, .anthropic): RequestTranslation.anthropic(from: body, outputAsked.largest)
     case (.anthropic, .openai): RequestTranslation.openAI(from: body)
     }
   }

@@ -5,7 +5,10 @@ import RolloutCore
 enum RequestTranslation {
   // MARK: OpenAI → Anthropic
 
-  static func anthropic(from body: Document) -> (body: Document, dropped: [String]) {
+  /// `bound` is the largest that the request names for its answer.
+  static func anthropic(
+    from body: Document, _ bound: Int?
+  ) -> (body: Document, dropped: [String]) {
     var dropped: [String] = []
     var members: [Document.Member] = []
     func set(_ key: String, _ value: Document?) {
@@ -14,15 +17,13 @@ enum RequestTranslation {
     let (system, messages) = anthropicMessages(body["messages"]?.array ?? [])
     set("system", system)
     set("messages", .array(messages))
-    set(
-      "max_tokens",
-      body["max_completion_tokens"] ?? body["max_tokens"] ?? .int(ChatRequest.maxTokensDefault))
+    set("max_tokens", .int(bound ?? OutputBound.tokensDefault))
     for member in body.members ?? [] where !member.value.isNull {
       let value = member.value
       switch member.key {
-      case "messages", "model", "max_tokens", "max_completion_tokens", "stream_options",
-        "tool_choice", "parallel_tool_calls":
+      case "messages", "model", "stream_options", "tool_choice", "parallel_tool_calls":
         continue
+      case let key where OutputBound.boundKeys.contains(key): continue
       case "stream", "top_p": set(member.key, value)
       case "temperature":
         let warm = (value.double ?? 0) > 1
@@ -44,7 +45,7 @@ enum RequestTranslation {
         } else if value["type"]?.string != "text" {
           dropped.append(member.key)
         }
-      case "n" where value.int == 1: continue
+      case "n" where value.wholeNumber == 1: continue
       default: dropped.append(member.key)
       }
     }

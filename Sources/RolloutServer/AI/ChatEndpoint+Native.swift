@@ -92,7 +92,7 @@ extension ChatRequest {
       let prompt = try reader.string("prompt")
       let messages = reader.optional("messages")
       let user = try reader.text("user")
-      let maxTokens = try reader.int("max_tokens", in: 1...10_000_000)
+      let maxTokens = reader.optional("max_tokens")
       try reader.finish()
       guard (prompt == nil) != (messages == nil),
         messages.map({ $0.array?.isEmpty == false }) ?? true
@@ -103,9 +103,9 @@ extension ChatRequest {
         "messages": messages
           ?? .array([.object(["role": .string("user"), "content": .string(prompt ?? "")])]),
         "user": user.map { .string($0) },
-        "max_tokens": maxTokens.map { .int($0) },
+        "max_tokens": maxTokens,
       ])
-      self.init(try RawObject(body.json))
+      try self.init(try RawObject(body.json))
     } catch { throw Problem(.badRequest, "\(error)") }
   }
 }

@@ -99,7 +99,7 @@ extension ChatEndpoint {
       try? await exchange.write(writer.end())
       exchange.finish()
       if captures.wants(call), let text = writer.text {
-        captures.keep(call, text, streaming.trail, writer.usage, at: clock.now)
+        captures.keep(call, .text(text), streaming.trail, writer.usage, at: clock.now)
       }
       return (writer.usage == nil ? nil : cost, writer.text)
     } catch is Disconnected {

@@ -112,7 +112,7 @@ struct ChatEndpoint: Sendable {
     _ request: APIRequest, _ dialect: ChatDialect, _ exchange: Exchange
   ) async {
     do throws(Problem) {
-      let chat = ChatRequest(try request.rawObject(), dialect: dialect)
+      let chat = try Self.chat(request, dialect)
       guard chat.hasMessages else {
         throw Problem(.badRequest, "messages must be a list that is not empty.")
       }
@@ -128,6 +128,15 @@ struct ChatEndpoint: Sendable {
       }
     } catch {
       exchange.respond(ChatShapes(dialect: dialect).error(error))
+    }
+  }
+
+  private static func chat(
+    _ request: APIRequest, _ dialect: ChatDialect
+  ) throws(Problem) -> ChatRequest {
+    let raw = try request.rawObject()
+    do throws(DocumentError) { return try ChatRequest(raw, dialect: dialect) } catch {
+      throw Problem(.badRequest, error.message)
     }
   }
 
@@ -222,9 +231,10 @@ struct ChatEndpoint: Sendable {
         keep(text, completion.trail, call, cached)
       }
       if captures.wants(call) {
-        let text =
-          Self.plainText(completion) ?? String(decoding: completion.body.bytes, as: UTF8.self)
-        captures.keep(call, text, completion.trail, completion.usage, at: clock.now)
+        let text = Self.plainText(completion).map { CaptureSampler.Answer.text($0) }
+        captures.keep(
+          call, text ?? .json(completion.body.bytes), completion.trail, completion.usage,
+          at: clock.now)
       }
       return .provider(completion)
     } catch {
