@@ -38,6 +38,9 @@ package struct RawObject: Sendable {
     members = found
   }
 
+  /// The names of the members, in their order.
+  package var keys: [String] { members.map(\.key) }
+
   /// The JSON text of a member.
   package func json(_ key: String) -> ArraySlice<UInt8>? {
     members.first { $0.key == key }.map { bytes[$0.value] }

@@ -20,6 +20,9 @@ struct ProviderQuota: Sendable {
     var wait: Int
   }
 
+  /// No provider allows more; a larger number is not believed.
+  private static let countMax = 1_000_000_000_000
+
   private let requestLimit: RateLimit?
   private let tokenLimit: RateLimit?
   private var requestRate = CellRate()
@@ -76,10 +79,10 @@ struct ProviderQuota: Sendable {
   /// of day in milliseconds since 1970.
   mutating func learn(_ head: HTTPAnswerHead, now: Int, wall: Int64) {
     func learnt(_ limit: String?, _ remaining: String?, _ reset: String?) -> Learnt? {
-      guard let remaining = remaining.flatMap({ Int($0) }), remaining >= 0,
+      guard let remaining = remaining.flatMap({ Int($0) }), (0...Self.countMax).contains(remaining),
         let reset = reset.flatMap({ RateReset.milliseconds($0, wall: wall) })
       else { return nil }
-      let limit = limit.flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil }
+      let limit = limit.flatMap { Int($0) }.flatMap { (1...Self.countMax).contains($0) ? $0 : nil }
       return Learnt(limit: limit, remaining: remaining, resetAt: now + reset)
     }
     let fields = head.headers
@@ -127,7 +130,9 @@ enum RateReset {
   /// instant.
   static func milliseconds(_ text: String, wall: Int64) -> Int? {
     if let seconds = Double(text) { return bounded(seconds * 1000) }
-    if let instant = Instant(rfc3339: text) { return bounded(Double(instant.milliseconds - wall)) }
+    if let instant = Instant(rfc3339: text) {
+      return bounded(Double(instant.milliseconds) - Double(wall))
+    }
     var rest = Substring(text)
     var sum = 0.0
     while !rest.isEmpty {

@@ -26,7 +26,7 @@ enum BudgetCommand {
   }
 
   private static func dollars(_ amount: Double) -> String {
-    let cents = Int((amount * 10_000).rounded())
+    let cents = Int(saturating: (amount * 10_000).rounded())
     let fraction = String(cents % 10_000)
     return "$\(cents / 10_000)." + String(repeating: "0", count: 4 - fraction.count) + fraction
   }

@@ -108,7 +108,8 @@ enum LifecycleCommands {
     let feature = terminal.style(plan.feature, .bold)
     let stage = plan.stages.indices.contains(plan.stageIndex) ? plan.stages[plan.stageIndex] : nil
     let share =
-      stage?.percent.map { " (\($0 == $0.rounded() ? String(Int($0)) : String($0)) %)" } ?? ""
+      stage?.percent.map { " (\($0 == $0.rounded() ? String(Int(saturating: $0)) : String($0)) %)" }
+      ?? ""
     let what: String
     switch name {
     case "start": what = "serves stage \(plan.stage)\(share)"

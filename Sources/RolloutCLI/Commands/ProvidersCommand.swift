@@ -1,3 +1,4 @@
+import DocumentKit
 import RolloutAPI
 
 /// `rollout providers`
@@ -47,6 +48,6 @@ enum ProvidersCommand {
   }
 
   private static func time(_ milliseconds: Double?) -> String {
-    milliseconds.map { "\(Int($0.rounded())) ms" } ?? ""
+    milliseconds.map { "\(Int(saturating: $0.rounded())) ms" } ?? ""
   }
 }

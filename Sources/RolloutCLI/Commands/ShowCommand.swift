@@ -80,7 +80,7 @@ enum ShowCommand {
   /// A rate in the unit of its metric.
   private static func text(_ value: Double, _ item: HealthView.GuardView) -> String {
     switch item.metric {
-    case "latency_mean": "\(Int(value.rounded())) ms"
+    case "latency_mean": "\(Int(saturating: value.rounded())) ms"
     case "cost_per_request": "$\(shown((value * 1e6).rounded() / 1e6))"
     case "tokens_per_request": shown((value * 10).rounded() / 10)
     case "prometheus": shown((value * 1e4).rounded() / 1e4)
@@ -121,7 +121,7 @@ enum ShowCommand {
   }
 
   private static func shown(_ percent: Double) -> String {
-    percent == percent.rounded() ? String(Int(percent)) : String(percent)
+    percent == percent.rounded() ? String(Int(saturating: percent)) : String(percent)
   }
 
   private static func colored(_ verdict: String, _ terminal: Terminal) -> String {

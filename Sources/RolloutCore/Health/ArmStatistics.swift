@@ -1,3 +1,5 @@
+import DocumentKit
+
 /// What the users of one arm met with in one stage.
 package struct ArmStatistics: Sendable, Equatable {
   package private(set) var requests = 0
@@ -23,8 +25,8 @@ package struct ArmStatistics: Sendable, Equatable {
     guard outcome.result != .excluded else { return }
     requests += 1
     if let latency = outcome.latency { latencies.record(latency) }
-    inputTokens &+= outcome.inputTokens ?? 0
-    outputTokens &+= outcome.outputTokens ?? 0
+    inputTokens = inputTokens.adding(outcome.inputTokens ?? 0)
+    outputTokens = outputTokens.adding(outcome.outputTokens ?? 0)
     cost = cost.adding(outcome.cost ?? .zero)
   }
 

@@ -44,8 +44,8 @@ extension Detector {
 
   private mutating func read(from reader: inout StateReader) throws(StateReader.Truncated) {
     guard try reader.int() == Self.format else { throw StateReader.Truncated() }
-    requests = max(0, try reader.int())
-    errors = max(0, try reader.int())
+    requests = try reader.natural()
+    errors = try reader.natural()
     try runs.read(from: &reader)
     try window.read(from: &reader)
     try score.read(from: &reader)

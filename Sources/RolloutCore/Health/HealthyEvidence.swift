@@ -58,7 +58,7 @@ extension HealthyEvidence {
   }
 
   mutating func read(from reader: inout StateReader) throws(StateReader.Truncated) {
-    count = max(0, try reader.int())
+    count = try reader.natural()
     for index in growth.indices { growth[index] = min(try reader.amount(), Self.headroom * target) }
   }
 }

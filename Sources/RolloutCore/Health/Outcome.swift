@@ -1,3 +1,5 @@
+import DocumentKit
+
 /// What one request was like for its user, after retries and fallbacks.
 package struct Outcome: Sendable, Equatable {
   package enum Result: String, Sendable, CaseIterable {
@@ -59,7 +61,7 @@ package struct Outcome: Sendable, Equatable {
   /// Both ways together; nil when nobody said.
   package var tokens: Int? {
     guard inputTokens != nil || outputTokens != nil else { return nil }
-    return (inputTokens ?? 0) &+ (outputTokens ?? 0)
+    return (inputTokens ?? 0).adding(outputTokens ?? 0)
   }
 
   /// Whether, being good, it is evidence that the feature is well.

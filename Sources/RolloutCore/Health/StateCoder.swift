@@ -42,17 +42,23 @@ struct StateReader {
 
   mutating func int() throws(Truncated) -> Int { Int(Int64(bitPattern: try word())) }
 
+  /// Larger amounts are not measured; their squares must stay finite.
+  private static let amountMax = 1e100
+
   /// A finite number from 0 up; whatever else the bytes say becomes 0.
   mutating func amount() throws(Truncated) -> Double {
     let value = Double(bitPattern: try word())
-    return value.isFinite && value >= 0 ? value : 0
+    return value.isFinite && value >= 0 ? min(value, Self.amountMax) : 0
   }
 
+  /// More than this was never counted; beyond it a forged count would leave no room to go on.
+  static let naturalMax = 1 << 53
+
   /// A count of anything: from 0 up.
-  mutating func natural() throws(Truncated) -> Int { max(0, try int()) }
+  mutating func natural() throws(Truncated) -> Int { min(max(0, try int()), Self.naturalMax) }
 
   mutating func raw(_ length: Int) throws(Truncated) -> [UInt8] {
-    guard length <= rest.count else { throw Truncated() }
+    guard (0...rest.count).contains(length) else { throw Truncated() }
     defer { rest = rest.dropFirst(length) }
     return Array(rest.prefix(length))
   }

@@ -100,10 +100,11 @@ extension Guard {
     switch metric {
     case .latencyMean, .latencyP50, .latencyP95, .latencyP99:
       amount < 1000
-        ? "\(Int(amount.rounded())) ms" : "\(shortestText(of: (amount / 10).rounded() / 100)) s"
+        ? "\(Int(saturating: amount.rounded())) ms"
+        : "\(shortestText(of: (amount / 10).rounded() / 100)) s"
     case .costPerRequest:
       "$" + shortestText(of: (amount / 1e9 * 1e6).rounded() / 1e6)
-    case .tokensPerRequest: "\(Int(amount.rounded())) tokens"
+    case .tokensPerRequest: "\(Int(saturating: amount.rounded())) tokens"
     default: shortestText(of: (amount * 1000).rounded() / 1000)
     }
   }

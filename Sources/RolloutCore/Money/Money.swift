@@ -1,3 +1,5 @@
+import DocumentKit
+
 /// An amount of US dollars in whole nano-dollars. Sums are exact and stop at the largest amount.
 package struct Money: Sendable, Hashable, Comparable {
   package var nanodollars: Int
@@ -7,15 +9,17 @@ package struct Money: Sendable, Hashable, Comparable {
   package static let zero = Money(nanodollars: 0)
 
   package func adding(_ other: Money) -> Money {
-    let (sum, overflow) = nanodollars.addingReportingOverflow(other.nanodollars)
-    return Money(nanodollars: overflow ? Int.max : sum)
+    Money(nanodollars: nanodollars.adding(other.nanodollars))
   }
 
   /// What so many tokens cost, rounded up to a whole nano-dollar.
   package static func of(tokens: Int, perMillion price: Money) -> Money {
-    let (product, overflow) = max(0, tokens).multipliedReportingOverflow(by: price.nanodollars)
-    guard !overflow else { return Money(nanodollars: Int.max) }
-    return Money(nanodollars: product / 1_000_000 + (product % 1_000_000 == 0 ? 0 : 1))
+    let million = UInt(1_000_000)
+    let product = UInt(max(0, tokens)).multipliedFullWidth(by: UInt(max(0, price.nanodollars)))
+    // The quotient would not fit.
+    guard product.high < million else { return Money(nanodollars: Int.max) }
+    let (whole, rest) = million.dividingFullWidth(product)
+    return Money(nanodollars: Int(clamping: whole).adding(rest == 0 ? 0 : 1))
   }
 
   /// Reads `$0.02` or `0.02`, up to nine decimals; nil for anything else.

@@ -1,3 +1,5 @@
+import DocumentKit
+
 /// What the next stage will use, if its users do as those of this stage do, and where that does not
 /// fit.
 package struct Projection: Sendable, Equatable {
@@ -88,8 +90,8 @@ package struct Projection: Sendable, Equatable {
   }
 
   private func dollars(_ amount: Double) -> String {
-    Money(nanodollars: Int(min(amount, 1e9) * 100) * 10_000_000).text
+    Money(nanodollars: Int(saturating: min(amount, 1e9) * 100).multiplied(by: 10_000_000)).text
   }
 
-  private func whole(_ number: Double) -> String { "\(Int(min(number, 1e15).rounded()))" }
+  private func whole(_ number: Double) -> String { "\(Int(saturating: number.rounded()))" }
 }

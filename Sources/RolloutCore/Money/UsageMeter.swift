@@ -1,3 +1,5 @@
+import DocumentKit
+
 /// What one feature's users with it have used, minute by minute over the last hour.
 package struct UsageMeter: Sendable, Equatable {
   private static let minutes = 60
@@ -21,7 +23,7 @@ package struct UsageMeter: Sendable, Equatable {
     if ring[index].number < number { ring[index] = Minute(number: number) }
     first = min(first ?? number, number)
     ring[index].requests += 1
-    ring[index].tokens &+= outcome.tokens ?? 0
+    ring[index].tokens = ring[index].tokens.adding(outcome.tokens ?? 0)
     ring[index].cost = ring[index].cost.adding(outcome.cost ?? .zero)
   }
 

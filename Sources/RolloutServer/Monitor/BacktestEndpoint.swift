@@ -59,8 +59,8 @@ struct BacktestEndpoint: Sendable {
       if let text = try reader.text("since") {
         if let span = TimeSpan(text) {
           since = Moment(
-            wall: Instant(milliseconds: clock.now.milliseconds - span.milliseconds),
-            steady: Instant(milliseconds: clock.steady.milliseconds - span.milliseconds))
+            wall: Instant(milliseconds: clock.now.milliseconds.subtracting(span.milliseconds)),
+            steady: Instant(milliseconds: clock.steady.milliseconds.subtracting(span.milliseconds)))
         } else if let at = Instant(rfc3339: text) {
           since = Moment(wall: at, steady: clock.steady(of: at))
         } else {
