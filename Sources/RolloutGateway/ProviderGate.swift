@@ -4,12 +4,15 @@ import Synchronization
 
 /// Who asks, for turns and limits.
 package struct Caller: Sendable {
-  /// Whose turn it is in a queue: the user, or the app where there is none.
+  /// Which token asks: apps take turns.
+  package var app: String
+  /// Whose turn it is among the app's; empty for nobody in particular.
   package var user: String
   /// Work that nobody waits for in person goes after all that somebody does.
   package var isBatch = false
 
-  package init(user: String, isBatch: Bool = false) {
+  package init(app: String = "", user: String, isBatch: Bool = false) {
+    self.app = app
     self.user = user
     self.isBatch = isBatch
   }
@@ -205,7 +208,8 @@ package final class ProviderGate: Sendable {
         let waiter = Waiter(
           caller: caller, tokens: tokens, deadline: min(deadline, now + waitMax),
           continuation: continuation)
-        let refusal = state.withLock { $0.line(up: waiter, number, queueMax, now) }
+        let (refusal, ousted) = state.withLock { $0.line(up: waiter, number, queueMax, now) }
+        ousted?.continuation.resume(throwing: ProviderFailure.limited(.queue, retryAfter: 1))
         if let refusal { return continuation.resume(throwing: refusal) }
         serveQueue()
         keepTicking()
@@ -296,38 +300,60 @@ extension ProviderGate.State {
     return ProviderGate.Entry(key: key, tokens: tokens, isProbe: isProbe)
   }
 
-  /// Why a call may not even wait; nil once it does.
+  /// Why a call may not even wait, nil once it does; and who has to go to make room for it.
   fileprivate mutating func line(
     up waiter: ProviderGate.Waiter, _ number: Int, _ queueMax: Int, _ now: Int
-  ) -> ProviderFailure? {
-    if Task.isCancelled { return .cancelled }
+  ) -> (refusal: ProviderFailure?, ousted: ProviderGate.Waiter?) {
+    if Task.isCancelled { return (.cancelled, nil) }
     switch keys.choose(waiter.tokens, now: now) {
     case .key: break
-    case .refused(let failure): return failure
+    case .refused(let failure): return (failure, nil)
     case .shut(let shut):
       guard now + shut.wait > waiter.deadline else { break }
       rejected[shut.limit, default: 0] += 1
-      return .limited(shut.limit, retryAfter: Double(shut.wait) / 1000)
+      return (.limited(shut.limit, retryAfter: Double(shut.wait) / 1000), nil)
     }
+    let ousted = now < waiter.deadline ? makeRoom(for: waiter, queueMax) : nil
     guard queued < queueMax, now < waiter.deadline else {
       rejected[.queue, default: 0] += 1
-      return .limited(.queue, retryAfter: 1)
+      return (.limited(.queue, retryAfter: 1), nil)
     }
     waiters[number] = waiter
     if waiter.caller.isBatch {
-      batch.append(number, user: waiter.caller.user)
+      batch.append(number, app: waiter.caller.app, user: waiter.caller.user)
     } else {
-      interactive.append(number, user: waiter.caller.user)
+      interactive.append(number, app: waiter.caller.app, user: waiter.caller.user)
     }
-    return nil
+    return (nil, ousted)
+  }
+
+  /// A full queue is shared: who has less waiting than another app takes the place of its last, and
+  /// who waits in person that of work that nobody waits for. Returns whoever has to go.
+  fileprivate mutating func makeRoom(
+    for waiter: ProviderGate.Waiter, _ queueMax: Int
+  ) -> ProviderGate.Waiter? {
+    guard queued >= queueMax, queueMax > 0 else { return nil }
+    let caller = waiter.caller
+    let victim: Int
+    if !caller.isBatch, let last = batch.lastOfLargest {
+      victim = last.element
+    } else {
+      let queue = caller.isBatch ? batch : interactive
+      guard let last = queue.lastOfLargest,
+        queue.count(of: last.app) > queue.count(of: caller.app) + 1
+      else { return nil }
+      victim = last.element
+    }
+    rejected[.queue, default: 0] += 1
+    return withdraw(victim)
   }
 
   fileprivate mutating func withdraw(_ number: Int) -> ProviderGate.Waiter? {
     guard let waiter = waiters.removeValue(forKey: number) else { return nil }
     if waiter.caller.isBatch {
-      batch.remove(number, user: waiter.caller.user)
+      batch.remove(number, app: waiter.caller.app, user: waiter.caller.user)
     } else {
-      interactive.remove(number, user: waiter.caller.user)
+      interactive.remove(number, app: waiter.caller.app, user: waiter.caller.user)
     }
     return waiter
   }

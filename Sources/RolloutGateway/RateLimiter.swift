@@ -81,7 +81,11 @@ extension Int {
   }
 }
 
-/// Limits the requests of each key. In memory; a restart forgets it.
+/// Limits the requests of each user of each app, or of each app. In memory; a restart forgets it.
+///
+/// Whoever has rested for a whole period is as new and need not be remembered: so what is known of
+/// an app is kept in two halves, and the older is dropped when the younger has lasted a period, or
+/// is full. No request walks through the others, and no app takes more than its room.
 package final class RateLimiter: Sendable {
   /// What a key may still do.
   package struct Allowance: Sendable, Equatable {
@@ -93,29 +97,51 @@ package final class RateLimiter: Sendable {
     package var retryAfter: Int
   }
 
-  /// Keys after which those that have recovered are forgotten.
-  private static let keysMax = 100_000
+  /// Users of one app in one half.
+  package static let usersMax = 100_000
+
+  private struct Users {
+    var younger: [Int: CellRate] = [:]
+    var older: [Int: CellRate] = [:]
+    var since = 0
+
+    mutating func turn(_ period: Int, now: Int) {
+      guard now - since >= period || younger.count >= RateLimiter.usersMax else { return }
+      // Twice a period: nobody in either half is not whole again.
+      older = now - since >= 2 * period ? [:] : younger
+      younger = [:]
+      since = now
+    }
+  }
 
   package let limit: RateLimit
-  private let rates = Mutex<[String: CellRate]>([:])
+  private let apps = Mutex<[String: Users]>([:])
 
   package init(_ limit: RateLimit) { self.limit = limit }
 
-  /// Counts a request of `key` at `now`, milliseconds of any monotonic clock, if it is allowed.
-  package func admit(_ key: String, now: Int) -> Allowance {
-    rates.withLock { rates in
-      var rate = rates[key] ?? CellRate()
+  /// Counts a request of a user of `app` at `now`, milliseconds of any monotonic clock, if it is
+  /// allowed. An empty user is the app itself. O(1).
+  package func admit(_ user: String, of app: String, now: Int) -> Allowance {
+    // Seeded anew by every process: nobody can look for a name that shares another's place.
+    var hasher = Hasher()
+    hasher.combine(user)
+    let key = hasher.finalize()
+    return apps.withLock { apps in
+      apps[app, default: Users(since: now)].turn(limit.period, now: now)
+      var rate = apps[app]?.younger[key] ?? apps[app]?.older[key] ?? CellRate()
       let wait = rate.wait(1, limit, now: now)
       if wait == 0 {
-        if rates.count >= Self.keysMax {
-          rates = rates.filter { $0.value.state(limit, now: now).reset > 0 }
-        }
         rate.take(1, limit, now: now)
-        rates[key] = rate
+        apps[app]?.younger[key] = rate
       }
       let (remaining, reset) = rate.state(limit, now: now)
       return Allowance(
         isAllowed: wait == 0, remaining: remaining, reset: reset, retryAfter: wait)
     }
+  }
+
+  /// Users that are remembered, of all apps.
+  package var remembered: Int {
+    apps.withLock { $0.values.reduce(0) { $0 + $1.younger.count + $1.older.count } }
   }
 }

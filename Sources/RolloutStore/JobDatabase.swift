@@ -41,7 +41,12 @@ package final class JobDatabase: JobStore {
           PRIMARY KEY (app, feature, key)
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX job_key_by_job ON job_key (job);
-        """)
+        """),
+    Migration(
+      number: 2, name: "jobs-2",
+      sql: """
+        CREATE INDEX job_by_finish ON job (finished_at_ms) WHERE finished_at_ms IS NOT NULL;
+        """),
   ]
 
   package init(_ directory: DataDirectory, now: Instant) throws {
@@ -52,7 +57,7 @@ package final class JobDatabase: JobStore {
 
   private static let columns = """
     id, feature, app, user_id, request, status, attempts, created_at_ms, started_at_ms,
-    finished_at_ms, expires_at_ms, result
+    finished_at_ms, expires_at_ms, result, length(request)
     """
 
   private static func job(_ row: Row) -> Job {
@@ -64,6 +69,7 @@ package final class JobDatabase: JobStore {
     job.startedAt = row.optionalInstant(8)
     job.finishedAt = row.optionalInstant(9)
     job.result = row.isNull(11) ? nil : row.blob(11)
+    job.size = row.int(12)
     return job
   }
 
@@ -226,7 +232,7 @@ package final class JobDatabase: JobStore {
       try connection.query(
         """
         SELECT id, feature, app, user_id, x'', status, attempts, created_at_ms, started_at_ms,
-          finished_at_ms, expires_at_ms, result
+          finished_at_ms, expires_at_ms, result, length(request)
         FROM job
         WHERE status = 'queued'
         ORDER BY created_at_ms, id

@@ -25,19 +25,32 @@ import Testing
     #expect(queue.isEmpty && queue.first == nil)
   }
 
+  @Test func `an app of many users gets no more turns than one of few`() {
+    var queue = FairQueue<Int>()
+    for number in 0..<100 { queue.append(number, app: "loud", user: "u\(number)") }
+    queue.append(1000, app: "quiet", user: "u0")
+    queue.append(1001, app: "quiet", user: "u0")
+    #expect(queue.position(of: 1001, app: "quiet", user: "u0") == 4)
+    let largest = queue.lastOfLargest
+    #expect(largest?.app == "loud")
+    #expect((0..<4).map { _ in queue.popFirst() } == [0, 1000, 1, 1001])
+    #expect(queue.count(of: "loud") == 98 && queue.count(of: "quiet") == 0)
+  }
+
   @Test func `a position is the number of those who are served until then`() {
     var random = SeededRandom(seed: 7)
     for _ in 0..<200 {
       var queue = FairQueue<Int>()
       let count = Int.random(in: 1...20, using: &random)
       let users = (0..<count).map { _ in "u\(Int.random(in: 0...4, using: &random))" }
-      for (number, user) in users.enumerated() { queue.append(number, user: user) }
+      let apps = (0..<count).map { _ in "a\(Int.random(in: 0...2, using: &random))" }
+      for number in 0..<count { queue.append(number, app: apps[number], user: users[number]) }
       for _ in 0..<Int.random(in: 0..<count, using: &random) { _ = queue.popFirst() }
       var place = 0
       var rest = queue
       while let next = rest.popFirst() {
         place += 1
-        #expect(queue.position(of: next, user: users[next]) == place)
+        #expect(queue.position(of: next, app: apps[next], user: users[next]) == place)
       }
     }
   }
@@ -233,6 +246,37 @@ import Testing
     await #expect(throws: ProviderFailure.credentialRefused) {
       _ = try await gate.enter(Caller(user: "a"), tokens: 1, deadline: deadline())
     }
+    #expect(gate.status.inFlight == 0 && gate.status.queued == 0)
+  }
+
+  @Test func `a full queue is shared: who has little waiting takes the place of who has much`()
+    async throws
+  {
+    let gate = gate(length: 4)
+    let slot = try gate.enterAtOnce(Caller(app: "loud", user: "x"), tokens: 1)
+    func wait(_ app: String, isBatch: Bool = false) -> Task<ProviderGate.Slot, any Error> {
+      Task {
+        try await gate.enter(
+          Caller(app: app, user: "u", isBatch: isBatch), tokens: 1, deadline: deadline())
+      }
+    }
+    var loud: [Task<ProviderGate.Slot, any Error>] = []
+    for number in 1...4 {
+      loud.append(wait("loud"))
+      try await queued(gate, number)
+    }
+    // Its own next finds no room, another's does.
+    await #expect(throws: ProviderFailure.limited(.queue, retryAfter: 1)) {
+      _ = try await wait("loud").value
+    }
+    let quiet = wait("quiet")
+    await #expect(throws: ProviderFailure.limited(.queue, retryAfter: 1)) {
+      _ = try await loud[3].value
+    }
+    #expect(gate.status.queued == 4)
+    for task in loud.prefix(3) + [quiet] { task.cancel() }
+    for task in loud.prefix(3) + [quiet] { _ = try? await task.value }
+    slot.leave(usedTokens: 0)
     #expect(gate.status.inFlight == 0 && gate.status.queued == 0)
   }
 

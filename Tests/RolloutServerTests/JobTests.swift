@@ -233,4 +233,80 @@ import Testing
     }
     await again.stop()
   }
+
+  @Test func `one token's jobs leave room for all others, by number and by size`() {
+    var room = JobRoom(length: 1000)
+    func take(_ app: String, _ size: Int = 100) -> JobRoom.Refusal? {
+      do throws(JobRoom.Refusal) {
+        try room.take(app, size: size)
+        return nil
+      } catch { return error }
+    }
+    // Alone it may have half, and then another comes.
+    #expect((0..<500).allSatisfy { _ in take("loud") == nil })
+    #expect(take("loud") == .share)
+    #expect((0..<100).allSatisfy { _ in take("quiet") == nil })
+    #expect(take("quiet") == .share)
+    for _ in 0..<400 { room.giveBack("loud", size: 100) }
+    #expect(take("loud") == .share)
+    #expect((0..<8).allSatisfy { app in (0..<100).allSatisfy { _ in take("app\(app)") == nil } })
+    #expect(take("last") == .full)
+    // Few and large are many too.
+    var large = JobRoom(length: 10_000)
+    func put(_ app: String) -> JobRoom.Refusal? {
+      do throws(JobRoom.Refusal) {
+        try large.take(app, size: 4 << 20)
+        return nil
+      } catch { return error }
+    }
+    var taken = 0
+    while put("loud") == nil { taken += 1 }
+    #expect(taken == 128)
+    #expect((0..<25).allSatisfy { _ in put("quiet") == nil })
+    #expect(put("quiet") == .share)
+  }
+
+  @Test func `a flood of one token's jobs is refused with when to come back, others' are taken`()
+    async throws
+  {
+    upstream.always(.hang)
+    let server = try await start("jobs: {concurrency: 1, length: 100}")
+    try await plan(server)
+    var tokens: [String] = []
+    for name in ["loud", "quiet"] {
+      let made = try await server.send(
+        "POST", "/v1/tokens", #"{"name":"\#(name)","scopes":["evaluate"]}"#)
+      tokens.append(try #require(made.json["token"]?.string))
+    }
+    // Under ever new names, many at once.
+    let answers = try await withThrowingTaskGroup(of: TestServer.Answer.self) { group in
+      for number in 0..<150 {
+        group.addTask {
+          try await server.send(
+            "POST", path, #"{"prompt":"hi","user":"u\#(number)"}"#, token: tokens[0])
+        }
+      }
+      return try await group.reduce(into: []) { $0.append($1) }
+    }
+    let taken = answers.count { $0.status == 202 }
+    #expect((49...52).contains(taken), "\(taken)")
+    #expect(answers.allSatisfy { $0.status == 202 || $0.status == 429 })
+    let refused = try #require(answers.first { $0.status == 429 })
+    #expect(refused.header("retry-after") == "10" && refused.header("x-rollout-limit") == "jobs")
+    // The other's job is next but one, not behind fifty.
+    let other = try await server.send(
+      "POST", path, #"{"prompt":"hi","user":"u"}"#, token: tokens[1])
+    #expect(other.status == 202)
+    #expect(try #require(other.json["position"]?.int) <= 2)
+    // A restart knows who holds what.
+    await server.stop()
+    let again = try await start(
+      "jobs: {concurrency: 1, length: 100}", folder: server.folder, clock: server.clock)
+    #expect(
+      try await again.eventually {
+        try await again.send("POST", path, #"{"prompt":"hi"}"#, token: tokens[0]).status == 429
+      })
+    #expect(try await again.send("POST", path, #"{"prompt":"hi"}"#, token: tokens[1]).status == 202)
+    await again.stop()
+  }
 }

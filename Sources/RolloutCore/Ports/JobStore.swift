@@ -14,6 +14,8 @@ package struct Job: Sendable, Equatable {
   package var user: String?
   /// The native request, as JSON. Empty once the job is final: nobody needs the prompt any more.
   package var request: [UInt8]
+  /// Bytes of the request, also where it is left out.
+  package var size: Int
   package var status = Status.queued
   /// Times that it was begun.
   package var attempts = 0
@@ -34,6 +36,7 @@ package struct Job: Sendable, Equatable {
     self.app = app
     self.user = user
     self.request = request
+    size = request.count
     self.createdAt = createdAt
     self.expiresAt = expiresAt
   }

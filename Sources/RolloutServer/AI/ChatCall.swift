@@ -39,7 +39,7 @@ struct ChatCall: Sendable {
   let isBatch: Bool
 
   /// Who it is to limits and queues.
-  var caller: Caller { Caller(user: user ?? "app \(app)", isBatch: isBatch) }
+  var caller: Caller { Caller(app: app, user: user ?? "", isBatch: isBatch) }
 
   var shapes: ChatShapes { ChatShapes(dialect: request.dialect) }
 

@@ -295,9 +295,11 @@ struct ChatEndpoint: Sendable {
     record(call, .excluded)
     let reason: String
     let problem: Problem
+    var retryAfter: Int?
     switch error {
-    case Purse.Refusal.spent(let budget):
+    case Purse.Refusal.spent(let budget, let until):
       reason = "budget"
+      retryAfter = until.map { max(1, Int($0.since(clock.now).milliseconds / 1000)) }
       problem = Problem(
         .budgetExceeded, "The budget \(budget) is spent; raise it, or wait for its next window.")
     case Purse.Refusal.unknownPrice(let model):
@@ -307,11 +309,13 @@ struct ChatEndpoint: Sendable {
     default:
       reason = "budget"
       problem = Problem(.unavailable, "The budgets cannot be asked; try again.")
+      retryAfter = 5
     }
     if let text = call.plan.plan.definition.fallbackContent {
       return .fallback(text: text, reason: reason, attempts: 0)
     }
-    return .error(call.shapes.error(problem, call.headers(.refused(reason))))
+    let wait = retryAfter.map { [(name: "Retry-After", value: "\($0)")] } ?? []
+    return .error(call.shapes.error(problem, call.headers(.refused(reason)) + wait))
   }
 
   private func notInRollout(_ call: ChatCall) -> Answer {

@@ -23,7 +23,8 @@ struct Purse: Sendable {
 
   /// Why a request must not be sent.
   enum Refusal: Error {
-    case spent(budget: String)
+    /// `until` is when its window ends; nil for a total.
+    case spent(budget: String, until: Instant?)
     case unknownPrice(model: String)
     case unavailable
   }
@@ -56,7 +57,8 @@ struct Purse: Sendable {
     }
     do {
       if let full = try await store.reserve(call.requestID, amount, lines, at: now) {
-        throw Refusal.spent(budget: full.budget)
+        let budget = concerned.first { $0.name == full.budget }
+        throw Refusal.spent(budget: full.budget, until: budget?.window(at: now).end)
       }
     } catch let refusal as Refusal { throw refusal } catch {
       // Money that cannot be counted is not spent. The store itself has said why.

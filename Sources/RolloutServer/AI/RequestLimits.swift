@@ -29,14 +29,13 @@ struct RequestLimits: Sendable {
     var headers: [(name: String, value: String)] = []
   }
 
-  /// Counts the request. A user without an id is counted as its app.
+  /// Counts the request. A request without a user id is counted as its app; a user of one app is
+  /// not that of another.
   func check(_ call: ChatCall, now: Int) -> Answer {
     var answer = Answer()
-    for (name, limiter, key) in [
-      ("per_user", user, call.user ?? "token \(call.app)"), ("per_app", app, call.app),
-    ] {
+    for (name, limiter, user) in [("per_user", user, call.user ?? ""), ("per_app", app, "")] {
       guard let limiter else { continue }
-      let allowance = limiter.admit(key, now: now)
+      let allowance = limiter.admit(user, of: call.app, now: now)
       answer.headers = [
         ("x-ratelimit-limit-requests", "\(limiter.limit.count)"),
         ("x-ratelimit-remaining-requests", "\(allowance.remaining)"),

@@ -34,11 +34,6 @@ struct JobEndpoint: Sendable {
     try request.allowQuery()
     let plan = try chat.value.plan(request)
     let submission = try JobSubmission(request)
-    guard runner.hasRoom else {
-      let problem = Problem(.unavailable, "Too many jobs wait already; try again in 10 s.")
-      return Dialect.native.error(
-        problem, headers: [("Retry-After", "10"), ("x-rollout-limit", "jobs")])
-    }
     let now = clock.steady
     let lifetime = submission.expiresIn ?? Self.expiresInDefault
     guard lifetime <= Self.expiresInMax else {
@@ -51,16 +46,38 @@ struct JobEndpoint: Sendable {
     let key = try request.idempotencyKey().map {
       IdempotencyKey(key: $0, requestHash: Digest.sha256(submission.stored))
     }
-    switch try await store.add(job, key) {
+    do throws(JobRoom.Refusal) { try runner.keepRoom(for: job) } catch { return refusal(error) }
+    let added: JobAddition
+    do { added = try await store.add(job, key) } catch {
+      runner.giveBackRoom(of: job)
+      throw error
+    }
+    switch added {
     case .added:
-      runner.enqueue(job)
+      runner.enqueue(job, hasRoom: true)
       return try answer(job, status: 202)
-    case .known(let known): return try answer(known, status: 202)
+    case .known(let known):
+      runner.giveBackRoom(of: job)
+      return try answer(known, status: 202)
     case .keyReused:
+      runner.giveBackRoom(of: job)
       throw Problem(
         .idempotencyKeyReused,
         "This Idempotency-Key was used for another request; take a new one.")
     }
+  }
+
+  private func refusal(_ refusal: JobRoom.Refusal) -> HTTPResponse {
+    let problem =
+      switch refusal {
+      case .full: Problem(.unavailable, "Too many jobs wait already; try again in 10 s.")
+      case .share:
+        Problem(
+          .rateLimited,
+          "This token has its share of the jobs that may wait; try again in 10 s.")
+      }
+    return Dialect.native.error(
+      problem, headers: [("Retry-After", "10"), ("x-rollout-limit", "jobs")])
   }
 
   private func show(_ request: APIRequest) async throws -> HTTPResponse {

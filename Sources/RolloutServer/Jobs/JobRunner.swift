@@ -21,10 +21,24 @@ final class JobRunner: Sendable {
   /// Tries to write a result down, a second apart, before the lease is left to run out.
   private static let writesMax = 5
 
+  /// Whose turn a job is, and what it takes.
+  private struct Lane {
+    var app: String
+    var user: String
+    var size: Int
+
+    init(_ job: Job) {
+      app = job.app
+      user = job.user ?? ""
+      size = job.size
+    }
+  }
+
   private struct State {
     var queue = FairQueue<String>()
-    /// Whose turn each job in memory is: in the queue, waiting to go back into it, or running.
-    var lanes: [String: String] = [:]
+    /// Each job in memory: in the queue, waiting to go back into it, or running.
+    var lanes: [String: Lane] = [:]
+    var room: JobRoom
     var running: [String: Task<Void, Never>] = [:]
     var isStopping = false
   }
@@ -34,7 +48,7 @@ final class JobRunner: Sendable {
   private let clock: any SteadyClock
   private let log: Log
   private let execute: @Sendable (Job) async -> JobExecution
-  private let state = Mutex(State())
+  private let state: Mutex<State>
 
   init(
     store: any JobStore, settings: Current<ServerConfiguration>, clock: any SteadyClock, log: Log,
@@ -45,6 +59,7 @@ final class JobRunner: Sendable {
     self.clock = clock
     self.log = log
     self.execute = execute
+    state = Mutex(State(room: JobRoom(length: settings.length)))
   }
 
   private var settings: GatewayConfiguration.Jobs { current.value.gateway.jobs }
@@ -54,16 +69,34 @@ final class JobRunner: Sendable {
 
   // MARK: The queue
 
-  /// Whether another job may wait.
-  var hasRoom: Bool { state.withLock { $0.lanes.count - $0.running.count < settings.length } }
+  /// Keeps room for a job that is to be accepted; `accept` uses it, or `giveBack` ends that. Throws
+  /// when there is none.
+  func keepRoom(for job: Job) throws(JobRoom.Refusal) {
+    let result = state.withLock { state -> Result<Void, JobRoom.Refusal> in
+      do throws(JobRoom.Refusal) {
+        try state.room.take(job.app, size: job.size)
+        return .success(())
+      } catch { return .failure(error) }
+    }
+    try result.get()
+  }
 
-  /// Takes in a job that the store has.
-  func enqueue(_ job: Job) {
-    let lane = job.user ?? "app \(job.app)"
+  func giveBackRoom(of job: Job) {
+    state.withLock { $0.room.giveBack(job.app, size: job.size) }
+  }
+
+  /// Takes in a job that the store has; `hasRoom` says whether room was kept for it.
+  func enqueue(_ job: Job, hasRoom: Bool = false) {
+    let lane = Lane(job)
     state.withLock { state in
-      guard state.lanes[job.id] == nil else { return }
+      // Known already, of a restart or of a lease that ran out.
+      guard state.lanes[job.id] == nil else {
+        if hasRoom { state.room.giveBack(job.app, size: job.size) }
+        return
+      }
+      if !hasRoom { state.room.add(job.app, size: job.size) }
       state.lanes[job.id] = lane
-      state.queue.append(job.id, user: lane)
+      state.queue.append(job.id, app: lane.app, user: lane.user)
     }
     startNext()
   }
@@ -72,7 +105,8 @@ final class JobRunner: Sendable {
   func position(of id: String) -> Int? {
     state.withLock { state in
       guard let lane = state.lanes[id], state.running[id] == nil else { return nil }
-      return state.queue.position(of: id, user: lane) ?? state.queue.count + 1
+      return state.queue.position(of: id, app: lane.app, user: lane.user)
+        ?? state.queue.count + 1
     }
   }
 
@@ -81,7 +115,10 @@ final class JobRunner: Sendable {
     let job = try await store.finish(id, .cancelled, result: nil, at: clock.steady)
     let task = state.withLock { state -> Task<Void, Never>? in
       if let task = state.running[id] { return task }
-      if let lane = state.lanes.removeValue(forKey: id) { state.queue.remove(id, user: lane) }
+      if let lane = state.lanes.removeValue(forKey: id) {
+        state.queue.remove(id, app: lane.app, user: lane.user)
+        state.room.giveBack(lane.app, size: lane.size)
+      }
       return nil
     }
     task?.cancel()
@@ -127,6 +164,7 @@ final class JobRunner: Sendable {
       while !state.isStopping, state.running.count < settings.concurrency,
         let id = state.queue.popFirst()
       {
+        state.room.start()
         state.running[id] = Task { [self] in
           let pause = await process(id)
           leave(id, comesBack: pause != nil)
@@ -141,7 +179,9 @@ final class JobRunner: Sendable {
   private func leave(_ id: String, comesBack: Bool) {
     state.withLock { state in
       state.running[id] = nil
-      if !comesBack { state.lanes[id] = nil }
+      state.room.end()
+      guard !comesBack, let lane = state.lanes.removeValue(forKey: id) else { return }
+      state.room.giveBack(lane.app, size: lane.size)
     }
     startNext()
   }
@@ -149,7 +189,7 @@ final class JobRunner: Sendable {
   private func comeBack(_ id: String) {
     state.withLock { state in
       guard let lane = state.lanes[id], state.running[id] == nil else { return }
-      state.queue.append(id, user: lane)
+      state.queue.append(id, app: lane.app, user: lane.user)
     }
     startNext()
   }
