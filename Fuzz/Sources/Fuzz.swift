@@ -18,6 +18,15 @@ private let target: @Sendable ([UInt8]) -> Void = {
   case "object": fuzzObject
   case "events": fuzzEvents
   case "answer": fuzzAnswer
+  case "usage": fuzzUsage
+  case "chat": fuzzChat
+  case "guard": fuzzGuard
+  case "alert": fuzzAlert
+  case "state": fuzzState
+  case "outcomes": fuzzOutcomes
+  case "stored-plan": fuzzStoredPlan
+  case "redact": fuzzRedact
+  case "pattern": fuzzPattern
   case let other: preconditionFailure("FUZZ_TARGET is \(other ?? "not set")")
   }
 }()
@@ -144,4 +153,129 @@ private func fuzzAnswer(_ bytes: [UInt8]) {
   quota.learn(head, now: 5000, wall: 1_800_000_000_000)
   quota.take(50, now: 5000)
   if let shut = quota.shut(50, now: 5000) { precondition(shut.wait > 0) }
+}
+
+/// What a provider says it used, in either dialect and translated: never negative, never too much to
+/// be added.
+private func fuzzUsage(_ bytes: [UInt8]) {
+  guard let usage = try? JSONReader.read(bytes) else { return }
+  for dialect in [ChatDialect.openai, .anthropic] {
+    guard let used = Usage(usage, dialect) else { continue }
+    precondition((0...10_000_000).contains(used.inputTokens))
+    precondition((0...10_000_000).contains(used.outputTokens))
+    _ = Money.of(tokens: used.inputTokens, perMillion: Money(nanodollars: 1 << 60))
+  }
+  let answer = Document.object(["usage": usage, "choices": usage, "content": usage])
+  _ = AnswerTranslation.anthropic(from: answer)
+  _ = AnswerTranslation.openAI(from: answer, created: 0)
+}
+
+/// A request that is accepted has a bound that is positive, and goes out no larger than it.
+private func fuzzChat(_ bytes: [UInt8]) {
+  guard let raw = try? RawObject(bytes) else { return }
+  let target = GatewayConfiguration.Target(provider: "p", model: "m")
+  for dialect in [ChatDialect.openai, .anthropic] {
+    guard var request = try? ChatRequest(raw, dialect: dialect) else { continue }
+    request.boundOutput()
+    let bound = request.outputBound(target)
+    precondition(bound > 0)
+    _ = request.inputBound(imageTokens: 765)
+    for other in [ChatDialect.openai, .anthropic] {
+      guard let sent = try? request.body(in: other, request.settings(target)),
+        let body = try? JSONReader.read(sent.json)
+      else { continue }
+      for key in OutputBound.boundKeys {
+        guard let value = body[key], !value.isNull else { continue }
+        precondition((value.int ?? .max) <= bound, "more is sent than held")
+      }
+    }
+  }
+}
+
+/// A guard that is accepted can be measured, judged and told, whatever comes in.
+private func fuzzGuard(_ bytes: [UInt8]) {
+  guard let document = try? JSONReader.read(bytes), let rule = try? Guard((document, "")) else {
+    return
+  }
+  var definition = PlanDefinition(feature: "a")
+  definition.guards = [rule]
+  var plan = Plan(definition, at: Moment(Instant(milliseconds: 0)))
+  plan.status = .active
+  plan.stageEnteredAt = Moment(Instant(milliseconds: 0))
+  var health = FeatureHealth(plan)
+  for number in 0..<120 {
+    _ = health.record(
+      Outcome(
+        result: number % 2 == 0 ? .ok : .failed, arm: number % 3 == 0 ? .control : .treatment,
+        user: UInt64(number), at: Instant(milliseconds: Int64(number)), latency: 1e9,
+        inputTokens: Int.max, outputTokens: Int.max, cost: Money(nanodollars: Int.max)))
+  }
+  _ = health.assessment(now: Instant(milliseconds: 600_000))
+}
+
+/// The numbers and texts of an alert's head: a timestamp that is near or not, a signature that is
+/// base64 or not.
+private func fuzzAlert(_ bytes: [UInt8]) {
+  let text = String(decoding: bytes, as: UTF8.self)
+  if let decoded = Digest.base64Decoded(text) {
+    precondition(decoded.count <= bytes.count)
+    if bytes.count % 4 == 0 { _ = Digest.base64(decoded) }
+  }
+  if let instant = Instant(rfc3339: text) { _ = instant.rfc3339 }
+  if let span = TimeSpan(text) { precondition(TimeSpan(span.text) == span) }
+  if let money = Money(text) { precondition(Money(money.text) == money) }
+}
+
+/// What guards had measured, read back from anything.
+private func fuzzState(_ bytes: [UInt8]) {
+  var plan = Plan(PlanDefinition(feature: "a"), at: Moment(Instant(milliseconds: 0)))
+  plan.status = .active
+  plan.stageEnteredAt = Moment(Instant(milliseconds: 0))
+  var health = FeatureHealth(plan)
+  health.restore(bytes)
+  _ = health.record(
+    Outcome(
+      result: .failed, arm: .treatment, user: 1, at: Instant(milliseconds: 1), latency: 1e9,
+      inputTokens: Int.max, outputTokens: Int.max, cost: Money(nanodollars: Int.max)))
+  _ = health.assessment(now: Instant(milliseconds: 600_000))
+  guard let state = health.state else { return }
+  var again = FeatureHealth(plan)
+  again.restore(state)
+  precondition(again.state == state, "not read back")
+}
+
+private func fuzzOutcomes(_ bytes: [UInt8]) {
+  var meter = UsageMeter()
+  for outcome in PackedOutcomes.unpack(bytes) {
+    meter.record(outcome)
+    _ = outcome.at.rfc3339
+  }
+  _ = meter.rate(since: Instant(milliseconds: 0), now: Instant(milliseconds: 3_600_000))
+}
+
+/// A plan as it is stored: what is read is written and read back the same.
+private func fuzzStoredPlan(_ bytes: [UInt8]) {
+  guard let document = try? JSONReader.read(bytes), let plan = try? Plan(document) else { return }
+  guard let again = try? Plan(plan.document) else { preconditionFailure("not read back") }
+  precondition(again == plan)
+  _ = plan.timePaused(Instant(milliseconds: Int64.max))
+  _ = plan.cooldownEnds
+}
+
+/// Linear, and what was taken out stays out.
+private func fuzzRedact(_ bytes: [UInt8]) {
+  guard let redactor = try? Redactor() else { return }
+  let text = String(decoding: bytes, as: UTF8.self)
+  precondition(redactor.steps(text) <= (text.utf8.count + 64) * 400, "more than linear")
+  _ = redactor.redacted(text)
+  _ = redactor.redacted(json: bytes)
+}
+
+/// The first line is a pattern, the rest a text.
+private func fuzzPattern(_ bytes: [UInt8]) {
+  let parts = bytes.split(separator: 0x0A, maxSplits: 1, omittingEmptySubsequences: false)
+  guard parts.count == 2, let redactor = try? Redactor([String(decoding: parts[0], as: UTF8.self)])
+  else { return }
+  let text = String(decoding: parts[1], as: UTF8.self)
+  _ = redactor.redacted(text)
 }

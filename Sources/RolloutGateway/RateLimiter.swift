@@ -121,7 +121,7 @@ package final class RateLimiter: Sendable {
 
   /// Counts a request of a user of `app` at `now`, milliseconds of any monotonic clock, if it is
   /// allowed. An empty user is the app itself. O(1).
-  package func admit(_ user: String, of app: String, now: Int) -> Allowance {
+  package func admit(_ user: String, of app: String = "", now: Int) -> Allowance {
     // Seeded anew by every process: nobody can look for a name that shares another's place.
     var hasher = Hasher()
     hasher.combine(user)

@@ -132,6 +132,8 @@ import Testing
       faults += [
         ("no JSON", [.answer(200, "hello")], 1),
         ("an answer without an answer", [.answer(200, "{}")], 1),
+        ("a choice of nothing", [.answer(200, #"{"choices":[null],"content":[null]}"#)], 1),
+        ("a choice without words", [.answer(200, #"{"choices":[{}],"content":[{}]}"#)], 1),
         (
           "cut in the middle", [.send("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"), .close], 2
         ),

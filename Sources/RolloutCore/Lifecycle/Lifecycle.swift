@@ -1,3 +1,5 @@
+import DocumentKit
+
 /// The plan's state machine: command + plan + context → the next plan and its event, or a refusal.
 /// Pure: no clock, no store, no network.
 package enum Lifecycle {
@@ -80,7 +82,7 @@ package enum Lifecycle {
       next.hold = nil
       kind = .released
     }
-    next.version = plan.version + 1
+    next.version = plan.version.adding(1)
     next.updatedAt = context.now
     let event = PlanEvent(
       feature: plan.feature, version: next.version, at: context.now.wall, kind: kind,

@@ -26,9 +26,6 @@ package struct Plan: Sendable, Equatable {
     package var needsAcknowledgement: Bool { cause == .rollback || cause == .alert }
   }
 
-  /// No plan is changed so often; beyond it a stored number would leave no next one.
-  static let versionMax = 1 << 53
-
   package var definition: PlanDefinition
   /// 1, 2, 3, … without gaps.
   package var version: Int

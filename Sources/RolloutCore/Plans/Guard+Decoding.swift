@@ -103,9 +103,14 @@ private func limit(
     guard let number = Double(text), number.isFinite, number > 0 else {
       throw reader.error("max", "Expected a number above 0.")
     }
+    guard reader.isStored || metric == .prometheus || number <= tokensMax else {
+      throw reader.error("max", "No request takes more than \(shortestText(of: tokensMax)) tokens.")
+    }
     return .number(number)
   }
 }
+
+private let tokensMax = 1e9
 
 /// `2x`, from 1.1x to 100x.
 private func multiple(_ text: String) -> Double? {

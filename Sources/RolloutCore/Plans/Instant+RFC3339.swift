@@ -1,10 +1,6 @@
 extension Instant {
-  /// What can be written: 100 million days to either side of 1970.
-  private static let writtenMax: Int64 = 8_640_000_000_000_000
-
   /// `2026-11-23T10:00:00.000Z` (RFC 3339, always UTC with milliseconds).
   package var rfc3339: String {
-    let milliseconds = min(max(milliseconds, -Self.writtenMax), Self.writtenMax)
     let days = floorDivide(milliseconds, 86_400_000)
     let remainder = Int(milliseconds % 86_400_000)
     let rest = remainder < 0 ? remainder + 86_400_000 : remainder
