@@ -20,7 +20,8 @@ struct JobRoom: Sendable {
     var size = 0
   }
 
-  let length: Int
+  /// As the configuration says now.
+  var length: Int
   private var all = Held()
   private var apps: [String: Held] = [:]
   /// Those that are being processed wait no more.

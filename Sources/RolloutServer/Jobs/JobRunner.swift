@@ -59,7 +59,7 @@ final class JobRunner: Sendable {
     self.clock = clock
     self.log = log
     self.execute = execute
-    state = Mutex(State(room: JobRoom(length: settings.length)))
+    state = Mutex(State(room: JobRoom(length: settings.value.gateway.jobs.length)))
   }
 
   private var settings: GatewayConfiguration.Jobs { current.value.gateway.jobs }
@@ -72,7 +72,9 @@ final class JobRunner: Sendable {
   /// Keeps room for a job that is to be accepted; `accept` uses it, or `giveBack` ends that. Throws
   /// when there is none.
   func keepRoom(for job: Job) throws(JobRoom.Refusal) {
+    let length = settings.length
     let result = state.withLock { state -> Result<Void, JobRoom.Refusal> in
+      state.room.length = length
       do throws(JobRoom.Refusal) {
         try state.room.take(job.app, size: job.size)
         return .success(())
