@@ -27,14 +27,21 @@ package struct ChatRequest: Sendable {
 
   /// A question of one line for one token of answer, with nothing of any feature in it.
   static let neutral: ChatRequest = {
-    var request = ChatRequest(RawObject.empty)
-    request.set(
-      "messages",
-      .array([.object(["role": .string("user"), "content": .string("Reply with OK.")])]))
-    request.set("max_tokens", .int(1))
-    request.set("user", .string("rollout-probe"))
-    return request
+    let question = Document.object([
+      "messages": .array([
+        .object(["role": .string("user"), "content": .string("Reply with OK.")])
+      ]),
+      "max_tokens": .int(1), "user": .string("rollout-probe"),
+    ])
+    let raw = (try? RawObject(question.json)) ?? .empty
+    return ChatRequest(raw, OutputBound(maxTokens: 1))
   }()
+
+  private init(_ raw: RawObject, _ bound: OutputBound) {
+    dialect = .openai
+    self.raw = raw
+    outputAsked = bound
+  }
 
   /// A member of the body; nil when it is absent. Reads its value each time.
   package subscript(_ key: String) -> Document? { raw[key] }

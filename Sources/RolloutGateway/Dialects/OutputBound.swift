@@ -29,6 +29,8 @@ package struct OutputBound: Sendable, Equatable {
     a.bounds == b.bounds && a.choices == b.choices
   }
 
+  init(maxTokens: Int) { bounds["max_tokens"] = maxTokens }
+
   /// What a request's members say. Throws for what is no whole number above 0, or too large.
   init(_ raw: RawObject) throws(DocumentError) {
     try Self.refuseDisguised(raw.keys)
