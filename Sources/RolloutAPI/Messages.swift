@@ -1,15 +1,21 @@
 package import DocumentKit
+package import RolloutCore
 
 /// The body of a plan command.
 package struct CommandBody: Codable, Sendable {
   package var reason: String?
   package var to: String?
   package var force: Bool?
+  /// The plan file that is approved, with `approve`.
+  package var definition: Document?
 
-  package init(reason: String?, to: String? = nil, force: Bool? = nil) {
+  package init(
+    reason: String?, to: String? = nil, force: Bool? = nil, definition: Document? = nil
+  ) {
     self.reason = reason
     self.to = to
     self.force = force
+    self.definition = definition
   }
 }
 
@@ -77,17 +83,36 @@ package struct PlanDiff: Codable, Sendable {
   package var changes: [Change]
   package var joinsPer100000: Int
   package var leavesPer100000: Int
+  /// Who joins and who leaves at once, told by rule, cohort, list and share; nil for a new plan.
+  package var audience: AudienceView?
+  /// `sha256:` and the digest of the file in its canonical form: what an approval names.
+  package var file: String
+  /// Who approved the file.
+  package var approvedBy: [String]
+  /// Whether a hold keeps the file from being applied now.
+  package var held: Bool
 
-  package init(changes: [Change], joins: Int, leaves: Int) {
+  package init(
+    changes: [Change], joins: Int, leaves: Int, audience: AudienceChange? = nil, file: String,
+    approvedBy: [String] = [], held: Bool = false
+  ) {
     self.changes = changes
     joinsPer100000 = joins
     leavesPer100000 = leaves
+    self.audience = audience.map(AudienceView.init)
+    self.file = file
+    self.approvedBy = approvedBy
+    self.held = held
   }
 
   enum CodingKeys: String, CodingKey {
     case changes
     case joinsPer100000 = "joins_per_100000"
     case leavesPer100000 = "leaves_per_100000"
+    case audience
+    case file
+    case approvedBy = "approved_by"
+    case held
   }
 }
 

@@ -15,6 +15,10 @@ package struct PlanView: Codable, Sendable, Equatable {
   /// What an advance passed over although it was not open; only in the answer to that advance.
   package var warnings: [String]?
   package var approvals: [String]
+  /// Files that somebody approved, each with who did; absent when there are none.
+  package var fileApprovals: [FileApprovalView]?
+  /// Who joins and who leaves by the file that was applied; only in the answer to that.
+  package var audience: AudienceView?
   package var version: Int
   package var stages: [StageView]
   package var createdAt: String
@@ -88,7 +92,11 @@ extension HoldView {
 
 extension PlanView {
   /// `context` carries now and what the health of the stage says.
-  package init(_ plan: Plan, _ context: CommandContext, warnings: [String] = []) {
+  package init(
+    _ plan: Plan, _ context: CommandContext, warnings: [String] = [],
+    audience: AudienceChange? = nil
+  ) {
+    self.audience = audience.map(AudienceView.init)
     self.warnings = warnings.isEmpty ? nil : warnings
     feature = plan.feature
     description = plan.definition.description
@@ -99,6 +107,8 @@ extension PlanView {
     hold = Nullable(plan.hold.map(HoldView.init))
     next = Nullable(NextView(plan, context))
     approvals = plan.approvals
+    let files = FileApprovalView.all(plan)
+    fileApprovals = files.isEmpty ? nil : files
     version = plan.version
     stages = plan.definition.stages.map { stage in
       StageView(
@@ -138,6 +148,8 @@ extension NextView {
     case .draft:
       action = "start"
       to = plan.definition.stages[0].name
+      waitingOn = Lifecycle.waitingOn(plan, context)
+      ready = waitingOn.isEmpty
     case .active:
       waitingOn = Lifecycle.waitingOn(plan, context)
       ready = waitingOn.isEmpty

@@ -40,7 +40,7 @@ import Testing
       (.advance(to: nil), .paused),
       (.advance(to: nil), .killed), (.rollback(to: nil), .draft), (.rollback(to: nil), .killed),
       (.pause, .paused), (.resume, .active), (.acknowledge, .active), (.kill, .draft),
-      (.complete, .active), (.archive, .active), (.approve, .draft), (.archive, .archived),
+      (.complete, .active), (.archive, .active), (.approve, .killed), (.archive, .archived),
     ])
   func `what a state does not allow is refused`(command: Command, status: Plan.Status) {
     var plan = Samples.plan(atStage: 1)

@@ -24,7 +24,9 @@ enum ApplyCommand {
         case nil:
           "\(plan.feature): created, version \(plan.version), draft. Next: rollout start \(plan.feature)"
         case "\"\(plan.version)\"": "\(plan.feature): unchanged, version \(plan.version)"
-        default: "\(plan.feature): changed, version \(plan.version)"
+        default:
+          (["\(plan.feature): changed, version \(plan.version)"] + sentences(plan.audience))
+            .joined(separator: "\n")
         }
       }
     }
@@ -52,9 +54,27 @@ enum ApplyCommand {
         lines.append(terminal.style("    + \(clean(to.jsonText))", .green))
       }
     }
+    lines += sentences(diff.audience)
     lines.append(
-      "of 100,000 users \(diff.joinsPer100000) join and \(diff.leavesPer100000) leave")
+      "of 100,000 users \(diff.joinsPer100000) join and \(diff.leavesPer100000) leave by bucket")
+    if diff.held { lines.append("the plan is held: only what narrows it is taken now") }
+    if let needed = diff.audience?.approvalsNeeded, needed > 0 {
+      let by = diff.approvedBy.isEmpty ? "nobody" : diff.approvedBy.joined(separator: ", ")
+      lines.append(
+        "needs the approval of \(needed) other than who applies it; approved by \(by) "
+          + "(\(diff.file))")
+    }
     return lines.joined(separator: "\n")
+  }
+
+  /// Who joins and who leaves, a line each.
+  private static func sentences(_ audience: AudienceView?) -> [String] {
+    guard let audience else { return [] }
+    func line(_ verb: String, _ part: AudienceView.Part) -> String {
+      let place = part.stage.map { " of stage \($0)" } ?? ""
+      return "  \(verb) by \(part.by.replacing("_", with: " "))\(place): \(clean(part.what))"
+    }
+    return audience.joins.map { line("join", $0) } + audience.leaves.map { line("leave", $0) }
   }
 
   /// The files to apply, in order of their names.

@@ -1,5 +1,6 @@
 import DocumentKit
 import RolloutAPI
+import RolloutCore
 
 /// `rollout start|advance|rollback|… FEATURE`
 enum LifecycleCommands {
@@ -21,7 +22,11 @@ enum LifecycleCommands {
     make("pause", "keep serving, stop advancing"),
     make("resume", "go on after a pause or a kill"),
     make("ack", "acknowledge a rollback, so that the plan may advance again", options: [force]),
-    make("approve", "approve entering the next stage"),
+    make(
+      "approve", "approve entering the next stage, or a plan file",
+      options: [
+        .init("--file", "FILE", "approve applying this plan file (-f; see rollout plan diff)")
+      ]),
     make("kill", "serve nobody, at once", options: [yes]),
     make("complete", "the feature is for everyone now", options: [force]),
     make("archive", "put the plan away", options: [yes]),
@@ -45,7 +50,8 @@ enum LifecycleCommands {
     try confirm(name, before, session)
     let body = CommandBody(
       reason: session.arguments.value("--reason"), to: session.arguments.value("--to"),
-      force: session.arguments.has("--force") ? true : nil)
+      force: session.arguments.has("--force") ? true : nil,
+      definition: try session.arguments.value("--file").map { try ApplyCommand.read($0).document })
     let answer = try await session.exchange(
       "POST", APIPath.command(feature, name), body: try WireEncoder.json(body),
       headers: [("if-match", "\"\(version)\"")])
@@ -117,7 +123,10 @@ enum LifecycleCommands {
     case "rollback":
       what = "went back from \(before.stage) to \(plan.stage)\(share); who joined last left first"
     case "approve":
-      what = "is approved by \(plan.approvals.joined(separator: ", "))"
+      what =
+        plan.approvals == before.approvals
+        ? "has the approval of this file; another person may apply it now"
+        : "is approved by \(plan.approvals.joined(separator: ", "))"
     case "acknowledge": what = "is released and may advance again"
     case "kill": what = "is killed: nobody has it now"
     default: what = "is \(plan.status) at \(plan.stage)"

@@ -2,7 +2,8 @@ package import DocumentKit
 
 /// A wish to change a plan.
 package enum Command: Sendable, Equatable {
-  case apply(PlanDefinition)
+  /// `digest` names the file, for those who approved it.
+  case apply(PlanDefinition, digest: String = "")
   case start
   /// `to` states which stage is expected to be next.
   case advance(to: String?)
@@ -12,6 +13,8 @@ package enum Command: Sendable, Equatable {
   case resume
   case acknowledge
   case approve
+  /// Approves applying the file of this digest.
+  case approveFile(digest: String)
   case kill
   case complete
   case archive

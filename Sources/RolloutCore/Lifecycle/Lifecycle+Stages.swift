@@ -25,24 +25,11 @@ extension Lifecycle {
         throw .gateClosed(waitingOn: closed + [approvalGate(plan)].compactMap { $0 })
       }
     }
-    try checkApprovals(plan, stage, context)
+    try checkApprovals(plan, context)
     enter(plan.stageIndex + 1, &plan, context.now)
     plan.hold = nil
     // A person takes it into their hands: automation may go on from there.
     if context.actor.isPerson { plan.automaticAdvanceOff = false }
-  }
-
-  private static func checkApprovals(
-    _ plan: Plan, _ stage: Stage, _ context: CommandContext
-  ) throws(Refusal) {
-    if let gate = approvalGate(plan) { throw .gateClosed(waitingOn: [gate]) }
-    guard stage.approvals > 0 else { return }
-    let others = plan.approvals.filter { .token($0) != context.actor }
-    guard others.count >= stage.approvals else {
-      throw .approvalNeededFromAnother(
-        "Who approves may not be who advances: another person must approve or advance "
-          + "\(plan.feature).")
-    }
   }
 
   /// Down to an earlier stage or off. Automation and alerts leave a hold that a person must
@@ -116,7 +103,9 @@ extension Lifecycle {
   }
 
   static func approvalGate(_ plan: Plan) -> String? {
-    guard let stage = plan.nextStage, plan.approvals.count < stage.approvals else { return nil }
+    guard let stage = plan.stageToEnter, plan.approvals.count < stage.approvals else {
+      return nil
+    }
     let missing = stage.approvals - plan.approvals.count
     return "approval: \(missing) more \(missing == 1 ? "person" : "people") must approve"
   }
@@ -137,6 +126,7 @@ extension Lifecycle {
 
   /// Everything the next advance waits for, for people to read.
   package static func waitingOn(_ plan: Plan, _ context: CommandContext) -> [String] {
+    if plan.status == .draft { return [approvalGate(plan)].compactMap { $0 } }
     guard plan.status == .active, plan.nextStage != nil else { return [] }
     let health = context.health
     var sentences = plan.hold?.cause == .manual ? [] : holdSentences(plan, context.now.steady)

@@ -25,14 +25,16 @@ package enum Lifecycle {
       throw .reasonRequired("A forced command needs a reason; it is recorded. Say why.")
     }
     var next = plan
+    var evidence = context.evidence
     let kind: PlanEvent.Kind
     switch command {
-    case .apply(let definition):
+    case .apply(let definition, let digest):
       guard definition != plan.definition else { return nil }
-      try apply(definition, to: &next)
+      evidence = try apply(definition, digest, to: &next, context) ?? evidence
       kind = .applied
     case .start:
       try require(plan, in: [.draft], "Only a draft can be started; \(hint(plan)).")
+      try checkApprovals(plan, context)
       enter(0, &next, context.now)
       next.status = .active
       kind = .started
@@ -55,6 +57,10 @@ package enum Lifecycle {
       kind = .acknowledged
     case .approve:
       try approve(&next, context)
+      kind = .approved
+    case .approveFile(let digest):
+      try approve(file: digest, &next, context)
+      evidence = .object(["file": .string(digest)])
       kind = .approved
     case .kill:
       try require(
@@ -87,7 +93,7 @@ package enum Lifecycle {
     let event = PlanEvent(
       feature: plan.feature, version: next.version, at: context.now.wall, kind: kind,
       actor: context.actor, reason: context.reason, from: .init(plan), to: .init(next),
-      evidence: context.evidence)
+      evidence: evidence)
     return Change(plan: next, event: event)
   }
 
@@ -108,33 +114,7 @@ package enum Lifecycle {
     plan.pausedBefore = .zero
     plan.pausedAt = plan.status == .paused ? now.steady : nil
     plan.approvals = []
-  }
-
-  private static func apply(
-    _ definition: PlanDefinition, to plan: inout Plan
-  ) throws(Refusal) {
-    guard definition.feature == plan.feature else {
-      throw .invalidTransition("The file is for \(definition.feature), not \(plan.feature).")
-    }
-    try require(
-      plan, in: [.draft, .active, .paused, .completed, .killed],
-      "An archived plan cannot change; make a new feature.")
-    if plan.status != .draft {
-      guard definition.salt == plan.definition.salt else {
-        throw .invalidTransition(
-          "The salt is fixed once a plan has started, or every user would be drawn anew; "
-            + "keep salt: \(plan.definition.salt).")
-      }
-      if plan.stageIndex >= 0 {
-        guard let index = definition.stages.firstIndex(where: { $0.name == plan.stageName }) else {
-          throw .invalidTransition(
-            "Stage \(plan.stageName) is being served and must stay in the plan.")
-        }
-        plan.stageIndex = index
-      }
-    }
-    plan.definition = definition
-    plan.approvals = []
+    plan.fileApprovals = []
   }
 
   private static func resume(
@@ -167,23 +147,6 @@ package enum Lifecycle {
       ])
     }
     plan.hold = nil
-  }
-
-  private static func approve(
-    _ plan: inout Plan, _ context: CommandContext
-  ) throws(Refusal) {
-    try require(
-      plan, in: [.active, .paused], "Only a running plan can be approved; \(hint(plan)).")
-    guard let stage = plan.nextStage else {
-      throw .invalidTransition("\(plan.feature) is at its last stage; there is nothing to approve.")
-    }
-    guard case .token(let name) = context.actor else {
-      throw .approvalNeededFromAnother("An approval must come from a person with a token.")
-    }
-    guard !plan.approvals.contains(name) else {
-      throw .invalidTransition("\(name) has already approved entering \(stage.name).")
-    }
-    plan.approvals.append(name)
   }
 
   private static func complete(

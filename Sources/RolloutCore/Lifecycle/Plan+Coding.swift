@@ -20,6 +20,12 @@ extension Plan {
         ])
       },
       "approvals": .array(approvals.map { .string($0) }),
+      "file_approvals": fileApprovals.isEmpty
+        ? nil
+        : .array(
+          fileApprovals.map {
+            .object(["digest": .string($0.digest), "name": .string($0.name)])
+          }),
       "recent_rollbacks": .array(recentRollbacks.map { .int($0.milliseconds) }),
       "automatic_advance_off": .bool(automaticAdvanceOff),
       "created_at": .int(createdAt.milliseconds),
@@ -47,6 +53,10 @@ extension Plan {
         since: try hold.moment("since", "since_steady") ?? Moment(createdAt))
     }
     approvals = try reader.texts("approvals") ?? []
+    fileApprovals = (reader.optional("file_approvals")?.array ?? []).compactMap { item in
+      guard let digest = item["digest"]?.string, let name = item["name"]?.string else { return nil }
+      return FileApproval(digest: digest, name: name)
+    }
     recentRollbacks = (reader.optional("recent_rollbacks")?.array ?? []).compactMap(\.int).map {
       Instant(milliseconds: Int64($0))
     }

@@ -26,6 +26,19 @@ package struct Plan: Sendable, Equatable {
     package var needsAcknowledgement: Bool { cause == .rollback || cause == .alert }
   }
 
+  /// Somebody's approval of a file that is to be applied.
+  package struct FileApproval: Sendable, Equatable {
+    /// SHA-256 of the file in its canonical form.
+    package var digest: String
+    /// The token's name.
+    package var name: String
+
+    package init(digest: String, name: String) {
+      self.digest = digest
+      self.name = name
+    }
+  }
+
   package var definition: PlanDefinition
   /// 1, 2, 3, … without gaps.
   package var version: Int
@@ -41,6 +54,8 @@ package struct Plan: Sendable, Equatable {
   package var pausedBefore = TimeSpan.zero
   /// Token names that approved entering the next stage.
   package var approvals: [String]
+  /// Who approved which file; like `approvals` they end with the stage and with the next file.
+  package var fileApprovals: [FileApproval] = []
   /// Automatic rollbacks of the last 24 hours, on the steady timeline; two of them turn automatic
   /// advance off.
   package var recentRollbacks: [Instant]
@@ -53,6 +68,11 @@ package struct Plan: Sendable, Equatable {
   /// `off`, or the name of the stage being served.
   package var stageName: String {
     definition.stages.indices.contains(stageIndex) ? definition.stages[stageIndex].name : "off"
+  }
+
+  /// The stage that `start` or `advance` enters.
+  package var stageToEnter: Stage? {
+    status == .draft ? definition.stages.first : nextStage
   }
 
   package var nextStage: Stage? {

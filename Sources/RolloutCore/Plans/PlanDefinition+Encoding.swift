@@ -49,7 +49,8 @@ extension Stage {
 }
 
 extension Rule {
-  fileprivate var document: Document {
+  /// As plan files write it.
+  package var document: Document {
     switch self {
     case .all(let rules): .object(["all": .array(rules.map(\.document))])
     case .attribute(let name, let condition):

@@ -60,6 +60,8 @@ actor PlanController {
     var warnings: [String] = []
     /// False while the change is in force and could not be written.
     var isDurable = true
+    /// Who joins and leaves by a file; nil for commands and for a file that changed nothing.
+    var audience: AudienceChange?
   }
 
   init(
@@ -111,10 +113,12 @@ actor PlanController {
 
   func memberCount(of cohort: String) -> Int { cohorts[cohort]?.count ?? 0 }
 
-  func view(_ plan: Plan, warnings: [String] = []) -> PlanView {
+  func view(
+    _ plan: Plan, warnings: [String] = [], audience: AudienceChange? = nil
+  ) -> PlanView {
     var context = CommandContext(actor: .monitor, reason: "", now: clock.moment)
     context.health = ledger.gates(plan.feature, now: context.now.steady)
-    var view = PlanView(plan, context, warnings: warnings)
+    var view = PlanView(plan, context, warnings: warnings, audience: audience)
     if unwritten[plan.feature] != nil { view.durable = false }
     view.degraded = degraded(plan.feature)
     return view
@@ -139,10 +143,14 @@ actor PlanController {
       return try await commit(
         Lifecycle.replace(unreadable, with: definition, context), answer: nil)
     }
-    guard let change = try Lifecycle.perform(.apply(definition), on: plan, context) else {
+    let command = Command.apply(definition, digest: definition.digest)
+    guard let change = try Lifecycle.perform(command, on: plan, context) else {
       return unchanged(plan)
     }
-    return try await commit(change, answer: nil)
+    let audience = AudienceChange(plan, to: definition, index: change.plan.stageIndex)
+    var done = try await commit(change, answer: nil)
+    done.audience = audience
+    return done
   }
 
   /// Carries out a command on the plan if its version is `expecting`.

@@ -62,10 +62,10 @@ struct PlanEndpoint: Sendable {
   }
 
   private func answer(
-    _ plan: Plan, status: Int = 200, warnings: [String] = []
+    _ plan: Plan, status: Int = 200, warnings: [String] = [], audience: AudienceChange? = nil
   ) async throws -> HTTPResponse {
     try .json(
-      await controller.view(plan, warnings: warnings), status: status,
+      await controller.view(plan, warnings: warnings, audience: audience), status: status,
       headers: [("ETag", "\"\(plan.version)\"")])
   }
 
@@ -73,7 +73,9 @@ struct PlanEndpoint: Sendable {
   private func answer(
     _ done: PlanController.Done, status: Int = 200
   ) async throws -> HTTPResponse {
-    try await answer(done.plan, status: done.isDurable ? status : 202, warnings: done.warnings)
+    try await answer(
+      done.plan, status: done.isDurable ? status : 202, warnings: done.warnings,
+      audience: done.audience)
   }
 
   private func events(_ request: APIRequest) async throws -> HTTPResponse {
@@ -128,12 +130,16 @@ struct PlanEndpoint: Sendable {
     let document =
       type.contains("yaml")
       ? try YAMLReader.read(request.body) : try JSONReader.read(request.body)
+    return try definition(document, feature: request.parameters[0])
+  }
+
+  private func definition(_ document: Document, feature: String) throws -> PlanDefinition {
     let definition = try PlanDefinition(document)
     try definition.checkRuleCost()
-    guard definition.feature == request.parameters[0] else {
+    guard definition.feature == feature else {
       throw Problem(
         .invalidPlan,
-        "The plan is for \(definition.feature), the path says \(quoted(request.parameters[0])).")
+        "The plan is for \(definition.feature), the path says \(quoted(feature)).")
     }
     if let route = definition.route, !routeNames.contains(route) {
       let known = routeNames.isEmpty ? "none" : routeNames.sorted().joined(separator: ", ")
@@ -174,19 +180,27 @@ struct PlanEndpoint: Sendable {
   }
 
   private func dryRun(_ definition: PlanDefinition, _ existing: Plan?) throws -> HTTPResponse {
-    let context = CommandContext(actor: .anonymous, reason: "", now: clock.moment)
     guard let existing else {
+      let context = CommandContext(actor: .anonymous, reason: "", now: clock.moment)
       let plan = Lifecycle.create(definition, context).plan
       return try .json(
-        PlanDiff(changes: changes(.null, plan.definition.document), joins: 0, leaves: 0))
+        PlanDiff(
+          changes: changes(.null, plan.definition.document), joins: 0, leaves: 0,
+          file: definition.digest))
     }
-    let next =
-      try Lifecycle.perform(.apply(definition), on: existing, context)?.plan ?? existing
+    // Shown although it may not be applied: whoever is to approve it looks here first.
+    let index = try Lifecycle.stageIndex(of: existing, in: definition)
+    let audience = AudienceChange(existing, to: definition, index: index)
+    var next = existing
+    next.definition = definition
+    next.stageIndex = index
     let exposure = Exposure.between(existing, next)
     return try .json(
       PlanDiff(
-        changes: changes(existing.definition.document, next.definition.document),
-        joins: exposure.joins, leaves: exposure.leaves))
+        changes: changes(existing.definition.document, definition.document),
+        joins: exposure.joins, leaves: exposure.leaves, audience: audience,
+        file: definition.digest, approvedBy: Lifecycle.approvers(of: definition.digest, existing),
+        held: audience.widens && existing.hold?.needsAcknowledgement == true))
   }
 
   // MARK: Commands
@@ -195,8 +209,12 @@ struct PlanEndpoint: Sendable {
     try request.allowQuery()
     let plan = try await plan(request)
     let body = try CommandMessage(try request.json(), name)
-    guard let command = Command.named(name, to: body.to) else {
+    guard var command = Command.named(name, to: body.to) else {
       throw Problem(.notFound, "There is no command \(name).")
+    }
+    if let file = body.file {
+      let definition = try definition(file, feature: plan.feature)
+      command = .approveFile(digest: definition.digest)
     }
     let version = try request.expectedVersion()
     var context = CommandContext(
@@ -234,6 +252,8 @@ private struct CommandMessage {
   var reason = ""
   var to: String?
   var force = false
+  /// The file that is approved, with `approve`.
+  var file: Document?
 
   init(_ document: Document, _ name: String) throws(Problem) {
     do throws(DocumentError) {
@@ -241,6 +261,7 @@ private struct CommandMessage {
       reason = try reader.string("reason") ?? ""
       if name == "advance" || name == "rollback" { to = try reader.text("to") }
       force = try reader.bool("force") ?? false
+      if name == "approve" { file = reader.optional("definition") }
       try reader.finish()
     } catch { throw Problem(.badRequest, "\(error)") }
     guard reason.utf8.count <= 2000 else {

@@ -1,0 +1,115 @@
+import DocumentKit
+
+/// Files, and what two people must agree on.
+extension Lifecycle {
+  /// Approvals of files kept at most; more are a mistake.
+  package static let fileApprovalsMax = 20
+
+  /// Replaces the definition. A plan that is held takes only what narrows it, and what needs
+  /// approvals only with them: a file is no way around a command. Returns who approved it, for the
+  /// history; nil when nobody had to.
+  static func apply(
+    _ definition: PlanDefinition, _ digest: String, to plan: inout Plan,
+    _ context: CommandContext
+  ) throws(Refusal) -> Document? {
+    guard definition.feature == plan.feature else {
+      throw .invalidTransition("The file is for \(definition.feature), not \(plan.feature).")
+    }
+    try require(
+      plan, in: [.draft, .active, .paused, .completed, .killed],
+      "An archived plan cannot change; make a new feature.")
+    let index = try stageIndex(of: plan, in: definition)
+    let change = AudienceChange(plan, to: definition, index: index)
+    if change.widens, let hold = plan.hold, hold.needsAcknowledgement {
+      throw .held(hold, waitingOn: holdSentences(plan, context.now.steady))
+    }
+    let others = approvers(of: digest, plan).filter { .token($0) != context.actor }
+    guard others.count >= change.approvals else {
+      throw .approvalNeededFromAnother(
+        "This file needs the approval of \(change.approvals) "
+          + "\(change.approvals == 1 ? "person" : "people") other than you, and has "
+          + "\(others.count): it reaches people, or lowers approvals, that the plan does not leave "
+          + "to one. They approve with: rollout approve \(plan.feature) -f FILE.")
+    }
+    plan.stageIndex = index
+    plan.definition = definition
+    plan.approvals = []
+    plan.fileApprovals = []
+    guard change.approvals > 0 else { return nil }
+    return .object([
+      "file": .string(digest), "approved_by": .array(others.map { .string($0) }),
+    ])
+  }
+
+  /// Where the stage being served stands in another definition of the plan.
+  package static func stageIndex(
+    of plan: Plan, in definition: PlanDefinition
+  ) throws(Refusal) -> Int {
+    guard plan.status != .draft else { return plan.stageIndex }
+    guard definition.salt == plan.definition.salt else {
+      throw .invalidTransition(
+        "The salt is fixed once a plan has started, or every user would be drawn anew; "
+          + "keep salt: \(plan.definition.salt).")
+    }
+    guard plan.stageIndex >= 0 else { return plan.stageIndex }
+    guard let index = definition.stages.firstIndex(where: { $0.name == plan.stageName }) else {
+      throw .invalidTransition("Stage \(plan.stageName) is being served and must stay in the plan.")
+    }
+    return index
+  }
+
+  /// Names of the tokens that approved a file.
+  package static func approvers(of digest: String, _ plan: Plan) -> [String] {
+    plan.fileApprovals.filter { $0.digest == digest }.map(\.name)
+  }
+
+  /// Whether enough people approved entering the next stage, and others than the one who enters it.
+  static func checkApprovals(_ plan: Plan, _ context: CommandContext) throws(Refusal) {
+    if let gate = approvalGate(plan) { throw .gateClosed(waitingOn: [gate]) }
+    guard let stage = plan.stageToEnter, stage.approvals > 0 else { return }
+    let others = plan.approvals.filter { .token($0) != context.actor }
+    guard others.count >= stage.approvals else {
+      throw .approvalNeededFromAnother(
+        "Who approves may not be who advances: another person must approve or advance "
+          + "\(plan.feature).")
+    }
+  }
+
+  static func approve(_ plan: inout Plan, _ context: CommandContext) throws(Refusal) {
+    try require(
+      plan, in: [.draft, .active, .paused], "Only a draft or a running plan can be approved; "
+        + "\(hint(plan)).")
+    guard let stage = plan.stageToEnter else {
+      throw .invalidTransition("\(plan.feature) is at its last stage; there is nothing to approve.")
+    }
+    let name = try approver(context)
+    guard !plan.approvals.contains(name) else {
+      throw .invalidTransition("\(name) has already approved entering \(stage.name).")
+    }
+    plan.approvals.append(name)
+  }
+
+  static func approve(
+    file digest: String, _ plan: inout Plan, _ context: CommandContext
+  ) throws(Refusal) {
+    try require(
+      plan, in: [.draft, .active, .paused, .completed, .killed],
+      "An archived plan cannot change, so no file for it can be approved.")
+    let name = try approver(context)
+    guard !approvers(of: digest, plan).contains(name) else {
+      throw .invalidTransition("\(name) has already approved this file.")
+    }
+    guard plan.fileApprovals.count < fileApprovalsMax else {
+      throw .invalidTransition(
+        "\(fileApprovalsMax) approvals of files wait already; apply one of them first.")
+    }
+    plan.fileApprovals.append(.init(digest: digest, name: name))
+  }
+
+  private static func approver(_ context: CommandContext) throws(Refusal) -> String {
+    guard case .token(let name) = context.actor else {
+      throw .approvalNeededFromAnother("An approval must come from a person with a token.")
+    }
+    return name
+  }
+}
