@@ -165,7 +165,8 @@ import Testing
       if helper, case .apply(_, let digest) = command {
         for name in ["bob", "carol"] {
           let help = Samples.context(.token(name))
-          plan = (try? Lifecycle.perform(.approveFile(digest: digest), on: plan, help))?.plan ?? plan
+          plan =
+            (try? Lifecycle.perform(.approveFile(digest: digest), on: plan, help))?.plan ?? plan
         }
       }
       var context = Samples.context(.token("mallory"), now: Samples.start + .hours(1))

@@ -66,7 +66,8 @@ package struct AudienceChange: Sendable, Equatable {
   }
 
   private mutating func compareShares() {
-    let limits = Set((old.stages + new.stages).map { $0.percent?.thousandths ?? 0 }).subtracting([0])
+    let limits = Set((old.stages + new.stages).map { $0.percent?.thousandths ?? 0 }).subtracting([0]
+    )
     var joined: Part?
     for limit in limits.sorted() {
       guard let stage = new.first(share: limit) else { continue }

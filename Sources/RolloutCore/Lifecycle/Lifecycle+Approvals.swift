@@ -77,7 +77,8 @@ extension Lifecycle {
 
   static func approve(_ plan: inout Plan, _ context: CommandContext) throws(Refusal) {
     try require(
-      plan, in: [.draft, .active, .paused], "Only a draft or a running plan can be approved; "
+      plan, in: [.draft, .active, .paused],
+      "Only a draft or a running plan can be approved; "
         + "\(hint(plan)).")
     guard let stage = plan.stageToEnter else {
       throw .invalidTransition("\(plan.feature) is at its last stage; there is nothing to approve.")
