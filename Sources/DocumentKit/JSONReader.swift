@@ -300,8 +300,7 @@ package func quoted(_ text: String) -> String {
   for scalar in text.unicodeScalars.prefix(64) {
     switch scalar {
     case "\"": out += "'"
-    case _ where scalar.properties.generalCategory == .control: out += "�"
-    default: out.unicodeScalars.append(scalar)
+    default: out += String(scalar).onOneLine
     }
   }
   return out + (text.unicodeScalars.count > 64 ? "…\"" : "\"")

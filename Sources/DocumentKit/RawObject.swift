@@ -58,6 +58,16 @@ package struct RawObject: Sendable {
     return json.dropFirst().contains { ![0x20, 0x0A, 0x0D, 0x09, UInt8(ascii: "]")].contains($0) }
   }
 
+  /// Where the elements of a member that is a list stand in `bytes`; nil when it is no list.
+  /// O(bytes), without making values of them.
+  package func elements(_ key: String) -> [Range<Int>]? {
+    guard let member = members.first(where: { $0.key == key }) else { return nil }
+    return bytes.withUnsafeBufferPointer { buffer in
+      var scanner = Scanner(bytes: buffer, index: member.value.lowerBound)
+      return scanner.elements()
+    }
+  }
+
   /// The whole as a value. Throws when a key stands twice somewhere inside.
   package func document() throws(DocumentError) -> Document { try JSONReader.read(bytes) }
 
@@ -172,6 +182,22 @@ package struct RawObject: Sendable {
         skipSpace()
         if take(UInt8(ascii: ",")) { continue }
         return take(close)
+      }
+    }
+
+    mutating func elements() -> [Range<Int>]? {
+      guard take(UInt8(ascii: "[")) else { return nil }
+      skipSpace()
+      if take(UInt8(ascii: "]")) { return [] }
+      var found: [Range<Int>] = []
+      while true {
+        skipSpace()
+        let start = index
+        guard value(depth: 2) else { return nil }
+        found.append(start..<index)
+        skipSpace()
+        if take(UInt8(ascii: ",")) { continue }
+        return take(UInt8(ascii: "]")) ? found : nil
       }
     }
 

@@ -322,10 +322,14 @@ package struct AlertResult: Codable, Sendable, Equatable {
   package var why: String?
   /// False when it acted and could not be written yet; absent otherwise.
   package var durable: Bool?
+  /// How many alerts of the payload this is said of; absent for one.
+  package var count: Int?
 
   package init(
-    id: String, feature: String, action: String, acted: Bool, why: String?, durable: Bool? = nil
+    id: String, feature: String, action: String, acted: Bool, why: String?, durable: Bool? = nil,
+    count: Int? = nil
   ) {
+    self.count = count
     self.id = id
     self.feature = feature
     self.action = action
@@ -350,13 +354,18 @@ package struct AlertList: Codable, Sendable {
     package var reason: String
     package var startsAt: String
     package var receivedAt: String
-    package var acted: Bool?
+    package var lastReceivedAt: String
+    /// How many were received that fared alike.
+    package var count: Int
+    package var acted: Bool
     package var why: String?
 
     package init(
       id: Int, name: String, feature: String, action: String, reason: String, startsAt: String,
-      receivedAt: String, acted: Bool?, why: String?
+      receivedAt: String, lastReceivedAt: String, count: Int, acted: Bool, why: String?
     ) {
+      self.lastReceivedAt = lastReceivedAt
+      self.count = count
       self.id = id
       self.name = name
       self.feature = feature

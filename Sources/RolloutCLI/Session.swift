@@ -95,10 +95,10 @@ struct Session: Sendable {
     guard let problem = try? WireDecoder.decode(Problem.self, from: answer.body) else {
       return CLIFailure(.failed, "The server answered \(answer.status).")
     }
-    var text = problem.detail
+    var text = clean(problem.detail)
     if let waiting = problem.waitingOn, !waiting.isEmpty {
-      text = "\(problem.title). Waiting on:" + waiting.map { "\n  - \($0)" }.joined()
-      if let hold = problem.hold { text += "\n\(problem.detail) (held since \(hold.since))" }
+      text = "\(problem.title). Waiting on:" + waiting.map { "\n  - \(clean($0))" }.joined()
+      if let hold = problem.hold { text += "\n\(clean(problem.detail)) (held since \(hold.since))" }
     }
     return CLIFailure(exitCode(problem.status), text)
   }
@@ -114,7 +114,7 @@ struct Session: Sendable {
   /// Prints the server's JSON as it is with `--output json`, else what `render` makes of it.
   func show(_ answer: Answer, _ render: () throws -> String) throws {
     if printsJSON {
-      terminal.print(String(decoding: answer.body, as: UTF8.self))
+      terminal.printJSON(answer.body)
     } else {
       terminal.print(try render())
     }

@@ -1,3 +1,4 @@
+import DocumentKit
 import Glibc
 
 /// Where output goes: results to standard output, all else to standard error.
@@ -25,8 +26,14 @@ struct Terminal: Sendable {
   }
 
   func print(_ text: String) { write(text.hasSuffix("\n") ? text : text + "\n", STDOUT_FILENO) }
-  func complain(_ text: String) { write("rollout: \(clean(text))\n", STDERR_FILENO) }
-  func note(_ text: String) { write(clean(text) + "\n", STDERR_FILENO) }
+
+  /// JSON as it came, but what a terminal would act on written as JSON writes it: that stands in
+  /// texts only, so it means the same.
+  func printJSON(_ json: [UInt8]) { print(String(decoding: json, as: UTF8.self).asciiControls) }
+
+  /// Lines of our own; whoever puts others' words into them cleans those.
+  func complain(_ text: String) { write("rollout: \(escapedLines(text))\n", STDERR_FILENO) }
+  func note(_ text: String) { write(text.onOneLine + "\n", STDERR_FILENO) }
 
   /// Asks on the terminal; without one the answer is no, and `--yes` must be given.
   func confirm(_ question: String) throws {
@@ -40,7 +47,7 @@ struct Terminal: Sendable {
     }
   }
 
-  /// Columns as wide as their widest cell; cells are cleaned of control characters.
+  /// Columns as wide as their widest cell; every cell is one line, whatever stands in it.
   func table(_ header: [String], _ rows: [[String]]) -> String {
     let cells = rows.map { $0.map(clean) }
     let widths = header.indices.map { column in
@@ -64,13 +71,14 @@ struct Terminal: Sendable {
   }
 }
 
-/// Reasons and names come from others: no escape sequence of theirs reaches the terminal.
-func clean(_ text: String) -> String {
-  String(
-    String.UnicodeScalarView(
-      text.unicodeScalars.map { scalar in
-        scalar == "\n" || scalar.properties.generalCategory != .control ? scalar : "�"
-      }))
+/// Reasons and names come from others: in a cell they are one line, and no escape sequence of
+/// theirs reaches the terminal.
+func clean(_ text: String) -> String { text.onOneLine }
+
+/// A message of several lines of our own.
+func escapedLines(_ text: String) -> String {
+  text.split(separator: "\n", omittingEmptySubsequences: false).map { String($0).onOneLine }
+    .joined(separator: "\n")
 }
 
 /// A variable of the environment; nil when unset.

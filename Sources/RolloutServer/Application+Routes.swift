@@ -18,6 +18,7 @@ extension Application {
     let chat: Current<ChatEndpoint>
     let budgets: BudgetEndpoint
     let jobs: JobRunner
+    let alerts: AlertEndpoint
     let settings: Current<ServerConfiguration>
 
     /// Every route there is. Made anew for each table.
@@ -47,9 +48,7 @@ extension Application {
     /// What comes in about users' experience, and what goes out about plans.
     private var signalRoutes: [Route] {
       OutcomeEndpoint(ledger: ledger, box: box, clock: clock).routes
-        + AlertEndpoint(
-          controller: controller, store: data.control, clock: clock, settings: settings
-        ).routes
+        + alerts.routes
         + EventEndpoint(hub: hub, history: data.control).routes
     }
   }

@@ -124,10 +124,15 @@ final class Application: Sendable {
     jobs = JobRunner(
       store: data.jobs, settings: settings, clock: clock, log: log,
       execute: { await chat.value.process($0) })
+    let alerts = AlertEndpoint(
+      desk: AlertDesk(
+        controller: controller, store: data.control, history: data.control, clock: clock,
+        log: log),
+      store: data.control, room: AlertRoom(), clock: clock, settings: settings)
     let parts = Parts(
       data: data, controller: controller, ledger: ledger, hub: hub, tokens: tokens, box: box,
       readiness: readiness, clock: clock, metrics: metrics, chat: chat, budgets: budgets,
-      jobs: jobs, settings: settings)
+      jobs: jobs, alerts: alerts, settings: settings)
     routes = parts.routes
     let longWork = LongWork()
     let unpackingRoom = FairRoom(capacity: BodyUnpacking.roomMax)

@@ -25,10 +25,10 @@ struct Log: Sendable {
     writer.key("level")
     writer.string(level)
     writer.key("message")
-    writer.string(message)
+    writer.string(message.onOneLine)
     for (name, value) in fields {
       writer.key(name)
-      writer.string(value)
+      writer.string(value.onOneLine)
     }
     writer.endObject()
     let bytes = writer.bytes + [0x0A]

@@ -77,10 +77,10 @@ enum Main {
       say("rollout-server: \(error)\n\n\(ServerOptions.usage)")
       exit(2)
     case is ConfigurationError:
-      say("rollout-server: \(error)\n")
+      say("rollout-server: \("\(error)".onOneLine)\n")
       exit(78)
     default:
-      say("rollout-server: \(error)\n")
+      say("rollout-server: \("\(error)".onOneLine)\n")
       exit(1)
     }
   }

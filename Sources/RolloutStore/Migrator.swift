@@ -29,6 +29,9 @@ package struct Migration: Sendable, Equatable {
     Migration(
       number: 5, name: "0005-outbox-lanes.sql",
       sql: String(decoding: PackageResources._005_outbox_lanes_sql, as: UTF8.self)),
+    Migration(
+      number: 6, name: "0006-alerts.sql",
+      sql: String(decoding: PackageResources._006_alerts_sql, as: UTF8.self)),
   ]
 }
 

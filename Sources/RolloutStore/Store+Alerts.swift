@@ -2,47 +2,133 @@ import DocumentKit
 package import RolloutCore
 
 extension Store: AlertStore {
-  package func record(
-    _ alert: Alert
-  ) async throws -> (stored: StoredAlert, isRepeat: Bool) {
-    try await database.write { connection in
-      let changed = try connection.run(
+  /// Kept of one sender; the oldest go first. What acted is no sender's.
+  private static let inertMax = 1000
+  private static let resolvedMax = 10_000
+  private static let actedMax = 100_000
+  /// Keys looked up one by one; of more, all that is known of the feature is read.
+  private static let lookupsMax = 100
+
+  package func finalAlerts(
+    _ keys: Set<String>, feature: String, action: Alert.Action, sender: String
+  ) async throws -> [String: AlertRecord.State] {
+    try await database.read { connection in
+      var found: [String: AlertRecord.State] = [:]
+      func note(_ row: Row) {
+        guard let state = AlertRecord.State(rawValue: row.text(1)), keys.contains(row.text(0))
+        else { return }
+        if found[row.text(0)] != .acted { found[row.text(0)] = state }
+      }
+      let select = """
+        SELECT dedupe_key, state FROM alert
+        WHERE feature = :feature AND action = :action
+          AND (state = 'acted' OR (state = 'resolved' AND sender = :sender))
         """
-        INSERT INTO alert (
-          dedupe_key, name, feature, action, reason, starts_at_ms, received_at_ms
-        ) VALUES (:key, :name, :feature, :action, :reason, :starts, :received)
-        ON CONFLICT DO NOTHING
-        """,
-        [
-          "key": .text(alert.dedupeKey), "name": .text(alert.name),
-          "feature": .text(alert.feature), "action": .text(alert.action.rawValue),
-          "reason": .text(alert.reason), "starts": SQLValue(alert.startsAt),
-          "received": SQLValue(alert.receivedAt),
-        ])
-      let stored = try connection.query(
-        "\(Self.selectAlerts) WHERE dedupe_key = :key", ["key": .text(alert.dedupeKey)],
-        Self.alert)
-      guard let stored = stored.first else { throw StoreError.notFound("The alert") }
-      return (stored, changed == 0)
+      guard keys.count <= Self.lookupsMax else {
+        _ = try connection.query(
+          select,
+          ["feature": .text(feature), "action": .text(action.rawValue), "sender": .text(sender)],
+          note)
+        return found
+      }
+      for key in keys {
+        _ = try connection.query(
+          "\(select) AND dedupe_key = :key",
+          [
+            "feature": .text(feature), "action": .text(action.rawValue),
+            "sender": .text(sender), "key": .text(key),
+          ], note)
+      }
+      return found
     }
   }
 
-  package func judge(id: Int, acted: Bool, why: String?) async throws {
+  package func keep(_ records: [AlertRecord]) async throws {
     try await database.write { connection in
-      _ = try connection.run(
-        "UPDATE alert SET acted = :acted, why = :why WHERE id = :id",
-        ["id": SQLValue(id), "acted": .int(acted ? 1 : 0), "why": SQLValue(why)])
+      for record in records { try Self.keep(record, connection) }
+      for sender in Set(records.map(\.sender)) {
+        try Self.trim("inert", sender, Self.inertMax, connection)
+        try Self.trim("resolved", sender, Self.resolvedMax, connection)
+      }
+      try connection.run(
+        """
+        DELETE FROM alert
+        WHERE state = 'acted' AND id <= (SELECT coalesce(max(id), 0) FROM alert) - :max
+        """, ["max": SQLValue(Self.actedMax)])
     }
+  }
+
+  private static func keep(_ record: AlertRecord, _ connection: Connection) throws {
+    let alert = record.alert
+    let target =
+      switch record.state {
+      case .acted: "(feature, action, dedupe_key) WHERE state = 'acted'"
+      case .resolved: "(feature, action, dedupe_key, sender) WHERE state = 'resolved'"
+      case .inert: "(sender, fold) WHERE state = 'inert'"
+      }
+    try connection.run(
+      """
+      INSERT INTO alert (
+        state, dedupe_key, sender, fold, name, feature, action, reason, why, starts_at_ms,
+        received_at_ms, last_received_at_ms, received_count
+      ) VALUES (
+        :state, :key, :sender, :fold, :name, :feature, :action, :reason, :why, :starts, :received,
+        :received, :count
+      )
+      ON CONFLICT \(target) DO UPDATE SET
+        dedupe_key = excluded.dedupe_key,
+        feature = excluded.feature,
+        action = excluded.action,
+        name = excluded.name,
+        reason = excluded.reason,
+        starts_at_ms = excluded.starts_at_ms,
+        last_received_at_ms = excluded.last_received_at_ms,
+        received_count = min(received_count + excluded.received_count, 1000000000)
+      """,
+      [
+        "state": .text(record.state.rawValue), "key": .text(alert.dedupeKey),
+        "sender": .text(record.sender), "fold": .text(fold(record)), "name": .text(alert.name),
+        "feature": .text(alert.feature), "action": .text(alert.action.rawValue),
+        "reason": .text(alert.reason), "why": SQLValue(record.why),
+        "starts": SQLValue(alert.startsAt), "received": SQLValue(alert.receivedAt),
+        "count": SQLValue(record.count),
+      ])
+  }
+
+  /// Names of features that nobody knows are anybody's to invent, so they are folded together.
+  private static func fold(_ record: AlertRecord) -> String {
+    guard record.state == .inert else { return "" }
+    let why = record.why ?? ""
+    let alert = record.alert
+    return why == "unknown feature"
+      ? why : "\(alert.feature) \(alert.action.rawValue) \(why) \(alert.name)"
+  }
+
+  private static func trim(
+    _ state: String, _ sender: String, _ max: Int, _ connection: Connection
+  ) throws {
+    try connection.run(
+      """
+      DELETE FROM alert
+      WHERE sender = :sender AND state = :state AND id <= (
+        SELECT id FROM alert
+        WHERE sender = :sender AND state = :state
+        ORDER BY id DESC
+        LIMIT 1 OFFSET :max
+      )
+      """, ["sender": .text(sender), "state": .text(state), "max": SQLValue(max)])
   }
 
   package func alerts(
     before: Int?, limit: Int, features: Set<String>?
-  ) async throws -> [StoredAlert] {
+  ) async throws -> [AlertRecord] {
     let names = features.map { Document.array($0.sorted().map { .string($0) }).jsonText }
     return try await database.read { connection in
       try connection.query(
         """
-        \(Self.selectAlerts)
+        SELECT id, state, dedupe_key, sender, name, feature, action, reason, why, starts_at_ms,
+          received_at_ms, last_received_at_ms, received_count
+        FROM alert
         WHERE id < :before
           AND (:features IS NULL OR feature IN (SELECT value FROM json_each(:features)))
         ORDER BY id DESC
@@ -55,20 +141,17 @@ extension Store: AlertStore {
     }
   }
 
-  private static let selectAlerts = """
-    SELECT id, dedupe_key, name, feature, action, reason, starts_at_ms, received_at_ms, acted, why
-    FROM alert
-    """
-
-  private static func alert(_ row: Row) throws -> StoredAlert {
-    guard let action = Alert.Action(rawValue: row.text(4)) else {
-      throw StoreError.corrupt("alert \(row.int(0)) has an unknown action")
-    }
-    return StoredAlert(
-      id: row.int(0),
-      alert: Alert(
-        dedupeKey: row.text(1), name: row.text(2), feature: row.text(3), action: action,
-        reason: row.text(5), startsAt: row.instant(6), receivedAt: row.instant(7)),
-      acted: row.optionalInt(8).map { $0 == 1 }, why: row.optionalText(9))
+  private static func alert(_ row: Row) throws -> AlertRecord {
+    guard let state = AlertRecord.State(rawValue: row.text(1)),
+      let action = Alert.Action(rawValue: row.text(6))
+    else { throw StoreError.corrupt("alert \(row.int(0)) has an unknown state or action") }
+    let alert = Alert(
+      dedupeKey: row.text(2), name: row.text(4), feature: row.text(5), action: action,
+      reason: row.text(7), startsAt: row.instant(9), receivedAt: row.instant(10))
+    var record = AlertRecord(
+      state, alert, sender: row.text(3), why: row.optionalText(8), count: row.int(12))
+    record.id = row.int(0)
+    record.lastReceivedAt = row.instant(11)
+    return record
   }
 }

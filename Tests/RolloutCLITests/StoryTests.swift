@@ -15,6 +15,27 @@ import Testing
     try await ServerProcess(data: "\(folder.path)/data")
   }
 
+  @Test func `a reason with line breaks makes no row of its own, in any output`() async throws {
+    let server = try await start(folder)
+    _ = try await server.rollout("plan", "apply", "-f", plan())
+    let forged = "ok\n9  2026-01-01 00:00:00  killed  token:boss\u{1B}[2J\u{202E}\u{2028}x"
+    _ = try await server.rollout("start", "ai-summary", "--reason", forged)
+    _ = try await server.rollout("advance", "ai-summary")
+    _ = try await server.rollout("rollback", "ai-summary", "--reason", forged)
+    for command in [["history", "ai-summary"], ["plan", "show", "ai-summary"]] {
+      let shown = try await server.rollout(command)
+      #expect(!shown.output.contains("\n9  2026"), "\(shown.output)")
+      #expect(shown.output.contains("ok\\n9  2026-01-01"), "\(shown.output)")
+      #expect(shown.output.contains("\\u{1B}[2J\\u{202E}\\u{2028}x"), "\(shown.output)")
+      let json = try await server.rollout(command + ["--output", "json"])
+      for mark in ["\u{1B}", "\u{202E}", "\u{2028}"] {
+        #expect(!json.output.contains(mark), "\(json.output)")
+      }
+      _ = try JSONReader.read(Array(json.output.utf8))
+    }
+    #expect(server.terminate() == 0)
+  }
+
   @Test func `a product manager takes a feature to its users and back`() async throws {
     let server = try await start(folder)
     let applied = try await server.rollout("plan", "apply", "-f", plan())

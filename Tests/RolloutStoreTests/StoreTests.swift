@@ -140,19 +140,49 @@ private func checkPlanStore(_ store: some PlanStore) async throws {
     #expect(!token.isValid(at: Samples.start + .days(2)))
   }
 
-  @Test func `an alert is recorded once, and its judgement is kept`() async throws {
-    let store = try open()
-    let alert = Alert(
-      dedupeKey: "k", name: "High", feature: "a", action: .rollback, reason: "r",
+  private func alert(_ key: String, _ feature: String = "a", name: String = "High") -> Alert {
+    Alert(
+      dedupeKey: key, name: name, feature: feature, action: .rollback, reason: "r",
       startsAt: Samples.start, receivedAt: Samples.start)
-    let first = try await store.record(alert)
-    #expect(!first.isRepeat)
-    #expect(first.stored.acted == nil)
-    try await store.judge(id: first.stored.id, acted: false, why: "held")
-    let second = try await store.record(alert)
-    #expect(second.isRepeat)
-    #expect(second.stored.why == "held")
-    #expect(try await store.alerts(before: nil, limit: 5, features: nil).count == 1)
+  }
+
+  @Test func `what acted is known whoever sends it, what was resolved to who said so`() async throws
+  {
+    let store = try open()
+    try await store.keep([
+      AlertRecord(.acted, alert("k1"), sender: "t1"),
+      AlertRecord(.resolved, alert("k2"), sender: "t1"),
+      AlertRecord(.inert, alert("k3"), sender: "t1", why: "held"),
+    ])
+    func known(_ sender: String, _ feature: String = "a") async throws -> [String: String] {
+      try await store.finalAlerts(
+        ["k1", "k2", "k3"], feature: feature, action: .rollback, sender: sender
+      ).mapValues(\.rawValue)
+    }
+    #expect(try await known("t1") == ["k1": "acted", "k2": "resolved"])
+    #expect(try await known("t2") == ["k1": "acted"])
+    #expect(try await known("t1", "b").isEmpty)
+    let other = try await store.finalAlerts(["k1"], feature: "a", action: .kill, sender: "t1")
+    #expect(other.isEmpty)
+  }
+
+  @Test func `inert alerts are folded and bounded for each sender`() async throws {
+    let store = try open()
+    for round in 0..<3 {
+      try await store.keep(
+        (0..<2000).map { AlertRecord(.inert, alert("k\(round)-\($0)"), sender: "t", why: "held") })
+    }
+    let folded = try await store.alerts(before: nil, limit: 10, features: nil)
+    #expect(folded.count == 1)
+    #expect(folded.first?.count == 6000)
+    #expect(folded.first?.alert.dedupeKey == "k2-1999")
+    // Names are the sender's to invent: another token's rows stay.
+    try await store.keep([AlertRecord(.inert, alert("x"), sender: "other", why: "held")])
+    try await store.keep(
+      (0..<3000).map { AlertRecord(.inert, alert("k", name: "n\($0)"), sender: "t", why: "held") })
+    let all = try await store.alerts(before: nil, limit: 5000, features: nil)
+    #expect(all.filter { $0.sender == "t" }.count <= 1001)
+    #expect(all.contains { $0.sender == "other" })
   }
 
   @Test func `telemetry survives a restart`() async throws {

@@ -36,8 +36,9 @@ import Testing
         dedupeKey: "\(number) \(pick(Self.texts))", name: pick(Self.texts),
         feature: pick(Self.texts), action: pick(Alert.Action.allCases), reason: pick(Self.texts),
         startsAt: pick(Self.times), receivedAt: pick(Self.times))
-      let recorded = try await store.record(alert)
-      #expect(recorded.stored.alert == alert)
+      try await store.keep([AlertRecord(.acted, alert, sender: pick(Self.texts))])
+      let recorded = try await store.alerts(before: nil, limit: 1, features: nil)
+      #expect(recorded.first?.alert == alert)
       let user = "\(number)\(pick(Self.texts))"
       try await store.add([user], to: "c", at: pick(Self.times))
       members.insert(user)

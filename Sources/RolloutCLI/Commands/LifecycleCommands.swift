@@ -98,8 +98,9 @@ enum LifecycleCommands {
     let list = try await session.get(
       EventList.self, APIPath.events(feature) + APIPath.query([("limit", "20")]))
     let changes = list.events.filter { $0.version > version }.reversed().map { event in
-      "  version \(event.version): \(event.actor) \(event.type.replacing("_", with: " ")) "
-        + "\(HistoryCommand.move(event))\(event.reason.isEmpty ? "" : " (\(event.reason))")"
+      clean(
+        "  version \(event.version): \(event.actor) \(event.type.replacing("_", with: " ")) "
+          + "\(HistoryCommand.move(event))\(event.reason.isEmpty ? "" : " (\(event.reason))")")
     }
     return CLIFailure(
       failure.exitCode,
@@ -126,7 +127,7 @@ enum LifecycleCommands {
       what =
         plan.approvals == before.approvals
         ? "has the approval of this file; another person may apply it now"
-        : "is approved by \(plan.approvals.joined(separator: ", "))"
+        : "is approved by \(clean(plan.approvals.joined(separator: ", ")))"
     case "acknowledge": what = "is released and may advance again"
     case "kill": what = "is killed: nobody has it now"
     default: what = "is \(plan.status) at \(plan.stage)"

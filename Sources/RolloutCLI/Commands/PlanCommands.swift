@@ -36,7 +36,7 @@ enum PlanCommands {
       let query = APIPath.query([("limit", "1000")] + (after.map { [("after", $0)] } ?? []))
       let answer = try await session.send("GET", APIPath.plans + query)
       if session.printsJSON {
-        session.terminal.print(String(decoding: answer.body, as: UTF8.self))
+        session.terminal.printJSON(answer.body)
       }
       let page = try session.decode(PlanList.self, answer)
       plans += page.plans
@@ -65,7 +65,7 @@ enum PlanCommands {
 
   private static func export(_ session: Session) async throws {
     let plan = try await session.get(PlanView.self, APIPath.plan(session.operand(0)))
-    session.terminal.print(plan.definition.jsonText)
+    session.terminal.printJSON(plan.definition.json)
   }
 
   private static func preview(_ session: Session) async throws {

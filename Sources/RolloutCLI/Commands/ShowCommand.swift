@@ -8,7 +8,7 @@ enum ShowCommand {
     let answer = try await session.send("GET", APIPath.plan(session.operand(0)))
     let plan = try session.decode(PlanView.self, answer)
     guard !session.printsJSON else {
-      session.terminal.print(String(decoding: answer.body, as: UTF8.self))
+      session.terminal.printJSON(answer.body)
       return
     }
     let health = try await session.get(HealthView.self, APIPath.health(plan.feature))

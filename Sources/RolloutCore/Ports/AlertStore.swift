@@ -27,26 +27,50 @@ package struct Alert: Sendable, Equatable {
   }
 }
 
-/// An alert with what became of it. `acted` is nil until it has been judged.
-package struct StoredAlert: Sendable, Equatable {
-  package var id: Int
-  package var alert: Alert
-  package var acted: Bool?
-  package var why: String?
+/// What became of alerts: of one that acted or was resolved, or of all that were turned down alike.
+package struct AlertRecord: Sendable, Equatable {
+  package enum State: String, Sendable {
+    /// Final, whoever sends it again.
+    case acted
+    /// Final for the token that said so.
+    case resolved
+    /// Judged again when it comes again.
+    case inert
+  }
 
-  package init(id: Int, alert: Alert, acted: Bool?, why: String?) {
-    self.id = id
+  /// 0 until it is kept.
+  package var id = 0
+  package var state: State
+  /// The last one.
+  package var alert: Alert
+  /// The token it came with.
+  package var sender: String
+  package var why: String?
+  package var count: Int
+  package var lastReceivedAt: Instant
+
+  package init(
+    _ state: State, _ alert: Alert, sender: String, why: String? = nil, count: Int = 1
+  ) {
+    self.state = state
     self.alert = alert
-    self.acted = acted
+    self.sender = sender
     self.why = why
+    self.count = count
+    lastReceivedAt = alert.receivedAt
   }
 }
 
-/// Keeps alerts before they are acted on, so that a repeat or a crash acts once.
+/// Keeps what became of alerts, so that a repeat acts once and people can see the others. Throws
+/// `StoreError`.
 package protocol AlertStore: Sendable {
-  /// The alert's id, and whether it was known (its judgement then tells what became of it).
-  func record(_ alert: Alert) async throws -> (stored: StoredAlert, isRepeat: Bool)
-  func judge(id: Int, acted: Bool, why: String?) async throws
-  /// Newest first, older than `before`, of these features; nil for all.
-  func alerts(before: Int?, limit: Int, features: Set<String>?) async throws -> [StoredAlert]
+  /// Those of the keys about this feature and action that need no judgement any more.
+  func finalAlerts(
+    _ keys: Set<String>, feature: String, action: Alert.Action, sender: String
+  ) async throws -> [String: AlertRecord.State]
+  /// Keeps them: inert ones are folded into what was kept alike. Bounded for each sender: the
+  /// oldest go.
+  func keep(_ records: [AlertRecord]) async throws
+  /// Newest first, older than `before`; of these features only, where given.
+  func alerts(before: Int?, limit: Int, features: Set<String>?) async throws -> [AlertRecord]
 }

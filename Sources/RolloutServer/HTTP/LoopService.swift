@@ -66,6 +66,7 @@ final class LoopService: HTTPService {
       let index = try route(request)
       admitted = try principal(request, for: index)
       if let coding = request.contentCoding { try checkCoding(request, coding, index) }
+      try checkSize(request, table.routes[index], index)
       return .accept(
         bodySizeMax: table.routes[index].bodySizeMax, ticket: index, account: admitted.account)
     } catch { return .refuse(counted(error)) }
@@ -79,6 +80,18 @@ final class LoopService: HTTPService {
         request, .unsupportedMediaType, "A body may be coded as gzip or deflate, or not at all.",
         headers: [("Accept-Encoding", ContentCoding.accepted)], route: route)
     }
+  }
+
+  /// Where a 413 would be the last word: who sends it gives up after a 4xx.
+  private func checkSize(
+    _ request: RequestView, _ route: Route, _ index: Int
+  ) throws(Refused) {
+    guard route.oversizeIsUnavailable, let field = request.field("content-length"),
+      let length = Int(String(decoding: field.buffer, as: UTF8.self)), length > route.bodySizeMax
+    else { return }
+    throw refused(
+      request, .unavailable, "At most \(route.bodySizeMax) bytes are taken at once.",
+      headers: [("Retry-After", "60")], route: index)
   }
 
   private func counted(_ refused: Refused) -> HTTPResponse {

@@ -44,6 +44,8 @@ final class Route: Sendable {
   let access: Access
   let featureLimit: FeatureLimit
   let bodySizeMax: Int
+  /// Whether a larger body is answered 503 and not 413: to those who give up after a 4xx.
+  let oversizeIsUnavailable: Bool
   /// The scopes of `access`; empty where none is needed.
   let scopes: ScopeSet
   let action: Action
@@ -54,7 +56,8 @@ final class Route: Sendable {
 
   init(
     _ method: HTTPMethod, _ pattern: String, _ access: Access,
-    featureLimit: FeatureLimit = .refused, bodySizeMax: Int = 1 << 20, _ action: Action
+    featureLimit: FeatureLimit = .refused, bodySizeMax: Int = 1 << 20,
+    oversizeIsUnavailable: Bool = false, _ action: Action
   ) {
     self.method = method
     self.pattern = pattern
@@ -62,6 +65,7 @@ final class Route: Sendable {
     self.featureLimit = featureLimit
     scopes = ScopeSet(access.scopes)
     self.bodySizeMax = bodySizeMax
+    self.oversizeIsUnavailable = oversizeIsUnavailable
     self.action = action
     parameterPositions = pattern.split(separator: "/").enumerated()
       .filter { $0.element.hasPrefix("{") }.map(\.offset)

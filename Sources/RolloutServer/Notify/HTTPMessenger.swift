@@ -82,8 +82,10 @@ struct HTTPMessenger: Messenger {
     }
   }
 
-  /// Slack takes `&`, `<` and `>` for markup; a reason must not become a link or a mention.
+  /// Slack takes `&`, `<` and `>` for markup; a reason must not become a link or a mention, nor a
+  /// line of its own.
   private static func slackEscaped(_ text: String) -> String {
-    text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
+    text.onOneLine.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(
+      ">", with: "&gt;")
   }
 }

@@ -1,0 +1,262 @@
+import DocumentKit
+import RolloutCore
+
+/// Judges alerts: one judgement for each feature and action of what comes together, one after the
+/// other for each feature.
+actor AlertDesk {
+  /// One alert of a payload.
+  struct Received: Sendable {
+    /// For the answer.
+    var id: String
+    var alert: Alert
+    var isResolved = false
+    /// Why it cannot be acted on, whatever the plan says.
+    var problem: String?
+  }
+
+  /// What became of alerts of one feature and action that fared alike.
+  struct Result: Sendable {
+    var first: Received
+    /// nil when it acted.
+    var why: String?
+    /// False when it acted and could not be written yet.
+    var isDurable = true
+    var count = 1
+  }
+
+  /// Rows of one transaction: plans are committed in between.
+  private static let rowsPerWrite = 500
+  private static let unwrittenMax = 1000
+  /// Events of a plan looked through for one that this alert caused before a crash.
+  private static let eventsMax = 100
+
+  private let controller: PlanController
+  private let store: any AlertStore
+  private let history: any PlanStore
+  private let clock: any SteadyClock
+  private let log: Log
+  /// What acted and is not in the store yet.
+  private var unwritten: [AlertRecord] = []
+  /// Features being judged, each with those who wait for it.
+  private var waiters: [String: [CheckedContinuation<Void, Never>]] = [:]
+
+  init(
+    controller: PlanController, store: any AlertStore, history: any PlanStore,
+    clock: any SteadyClock, log: Log
+  ) {
+    self.controller = controller
+    self.store = store
+    self.history = history
+    self.clock = clock
+    self.log = log
+  }
+
+  /// Judges what came together. Throws after the whole of it was looked at, when something could
+  /// not be done and should be sent again.
+  func judge(
+    _ received: [Received], from principal: Principal, sender: String
+  ) async throws -> [Result] {
+    var groups: [String: [Received]] = [:]
+    var order: [String] = []
+    for item in received {
+      let group = "\(item.alert.feature) \(item.problem ?? item.alert.action.rawValue)"
+      if groups[group] == nil { order.append(group) }
+      groups[group, default: []].append(item)
+    }
+    var results: [Result] = []
+    var failure: (any Error)?
+    for name in order {
+      guard let group = groups[name], let feature = group.first?.alert.feature else { continue }
+      await lock(feature)
+      do {
+        results += try await judge(group: group, principal, sender)
+      } catch { failure = error }
+      unlock(feature)
+    }
+    if let failure { throw failure }
+    return results
+  }
+
+  // MARK: One feature and action
+
+  private func judge(
+    group: [Received], _ principal: Principal, _ sender: String
+  ) async throws -> [Result] {
+    guard let some = group.first else { return [] }
+    let (feature, action) = (some.alert.feature, some.alert.action)
+    let isKnown = principal.may(use: feature) && (await controller.planIfAny(feature)) != nil
+    guard isKnown, some.problem == nil else {
+      let why = isKnown ? some.problem : "unknown feature"
+      return await turnDown(group, why ?? "unknown feature", sender)
+    }
+    // What cannot be read does not keep an alert from acting: acting twice is better than not.
+    let known =
+      (try? await store.finalAlerts(
+        Set(group.map(\.alert.dedupeKey)), feature: feature, action: action, sender: sender)) ?? [:]
+    var results: [Result] = []
+    let resolved = group.filter(\.isResolved)
+    if let first = resolved.first {
+      await keep(resolved.map { AlertRecord(.resolved, $0.alert, sender: sender, why: "resolved") })
+      results.append(Result(first: first, why: "resolved", count: resolved.count))
+    }
+    let gone = Set(resolved.map(\.alert.dedupeKey))
+    let firing = group.filter { !$0.isResolved && !gone.contains($0.alert.dedupeKey) }
+    for (state, why) in [(AlertRecord.State.acted, "repeat"), (.resolved, "resolved")] {
+      let old = firing.filter { known[$0.alert.dedupeKey] == state }
+      if let first = old.first {
+        results.append(Result(first: first, why: why, count: old.count))
+      }
+    }
+    let open = firing.filter { known[$0.alert.dedupeKey] == nil }
+    // The youngest speaks for all: it is the last to be older than the stage.
+    guard let speaker = open.max(by: { $0.alert.startsAt < $1.alert.startsAt }) else {
+      return results
+    }
+    let verdict = try await act(speaker, open.count)
+    guard case .inert(let why) = verdict else {
+      await keep(open.map { AlertRecord(.acted, $0.alert, sender: sender) })
+      results.insert(
+        Result(first: speaker, why: nil, isDurable: verdict == .acted(isDurable: true)), at: 0)
+      let others = open.filter { $0.alert.dedupeKey != speaker.alert.dedupeKey }
+      if let first = others.first {
+        results.append(Result(first: first, why: "repeat", count: others.count))
+      }
+      return results
+    }
+    return results + (await turnDown(open, why, sender))
+  }
+
+  private func turnDown(
+    _ group: [Received], _ why: String, _ sender: String
+  ) async -> [Result] {
+    // In the order they came, folded by name as the store will.
+    var folded: [String: AlertRecord] = [:]
+    for item in group {
+      let why = item.isResolved ? "resolved" : why
+      let first = AlertRecord(.inert, item.alert, sender: sender, why: why, count: 0)
+      folded["\(why) \(item.alert.name)", default: first].count += 1
+    }
+    await keep(Array(folded.values))
+    return group.first.map {
+      [Result(first: $0, why: $0.isResolved ? "resolved" : why, count: group.count)]
+    } ?? []
+  }
+
+  /// What was done is done: a list that cannot be written is no reason to ask for a repeat. What
+  /// acted is remembered until it can be.
+  private func keep(_ records: [AlertRecord]) async {
+    let records = unwritten + records
+    unwritten = []
+    for start in stride(from: 0, to: records.count, by: Self.rowsPerWrite) {
+      let end = min(start + Self.rowsPerWrite, records.count)
+      do { try await store.keep(Array(records[start..<end])) } catch {
+        log.error("what became of alerts could not be written", ["error": "\(error)"])
+        unwritten += records[start...].filter { $0.state == .acted }.suffix(Self.unwrittenMax)
+        return
+      }
+    }
+  }
+
+  // MARK: Acting
+
+  private enum Verdict: Equatable {
+    case acted(isDurable: Bool)
+    /// With the reason.
+    case inert(String)
+  }
+
+  /// Carries the alert out; the reason when it does not apply. A change that comes in between is
+  /// looked at again.
+  private func act(_ received: Received, _ count: Int) async throws -> Verdict {
+    let alert = received.alert
+    for _ in 0..<5 {
+      guard let plan = await controller.planIfAny(alert.feature) else {
+        return .inert("unknown feature")
+      }
+      guard plan.isServing else { return .inert("not serving") }
+      // Once our own clock was set, the two starts cannot be compared, and the alert counts.
+      if let entered = plan.stageEnteredAt, !clock.hasStepped(since: entered.steady),
+        alert.startsAt < entered.wall
+      {
+        return .inert("older than the stage")
+      }
+      let command: Command
+      switch alert.action {
+      case .kill: command = .kill
+      case .pause:
+        guard plan.status == .active else { return .inert("held") }
+        command = .pause
+      case .rollback:
+        // One cause often raises several alerts: the cooldown gives the first step back time.
+        if let ends = plan.cooldownEnds, clock.steady < ends { return .inert("held") }
+        command = .rollback(to: plan.definition.rollbackTarget.commandTarget(plan))
+      }
+      if await hasActed(alert) { return .inert("repeat") }
+      var context = CommandContext(
+        actor: .alert(alert.name), reason: alert.reason, now: clock.moment)
+      context.evidence = Self.evidence(received, count)
+      do {
+        let done = try await controller.perform(
+          command, on: plan.feature, expecting: plan.version, context)
+        return .acted(isDurable: done.isDurable)
+      } catch is PlanController.Stale { continue }
+    }
+    throw Problem(.unavailable, "The plan keeps changing; send the alert again.")
+  }
+
+  private static func evidence(_ received: Received, _ count: Int) -> Document {
+    .object([
+      "alert": .object([
+        "id": .string(received.id), "name": .string(received.alert.name),
+        "starts_at": .string(received.alert.startsAt.rfc3339),
+        "key": .string(received.alert.dedupeKey),
+        "count": .int(count),
+      ])
+    ])
+  }
+
+  /// Whether the history knows it: it acted, and a crash came before that was noted.
+  private func hasActed(_ alert: Alert) async -> Bool {
+    let isRemembered = unwritten.contains {
+      $0.alert.dedupeKey == alert.dedupeKey && $0.alert.feature == alert.feature
+        && $0.alert.action == alert.action
+    }
+    if isRemembered { return true }
+    let events = try? await history.events(
+      feature: alert.feature, before: nil, limit: Self.eventsMax)
+    return (events ?? []).contains {
+      $0.event.evidence?["alert"]?["key"]?.string == alert.dedupeKey
+        && $0.event.kind == alert.action.eventKind
+    }
+  }
+
+  // MARK: One at a time
+
+  private func lock(_ feature: String) async {
+    guard waiters[feature] != nil else {
+      waiters[feature] = []
+      return
+    }
+    await withCheckedContinuation { waiters[feature, default: []].append($0) }
+  }
+
+  private func unlock(_ feature: String) {
+    guard var queue = waiters[feature], !queue.isEmpty else {
+      waiters[feature] = nil
+      return
+    }
+    let next = queue.removeFirst()
+    waiters[feature] = queue
+    next.resume()
+  }
+}
+
+extension Alert.Action {
+  fileprivate var eventKind: PlanEvent.Kind {
+    switch self {
+    case .rollback: .rolledBack
+    case .pause: .paused
+    case .kill: .killed
+    }
+  }
+}
