@@ -1,4 +1,5 @@
 import DocumentKit
+import RolloutAPI
 import RolloutCore
 
 /// Judges alerts: one judgement for each feature and action of what comes together, one after the
@@ -84,7 +85,8 @@ actor AlertDesk {
   ) async throws -> [Result] {
     guard let some = group.first else { return [] }
     let (feature, action) = (some.alert.feature, some.alert.action)
-    let isKnown = principal.may(use: feature) && (await controller.planIfAny(feature)) != nil
+    let plan = await controller.planIfAny(feature)
+    let isKnown = plan != nil && principal.may(use: feature)
     guard isKnown, some.problem == nil else {
       let why = isKnown ? some.problem : "unknown feature"
       return await turnDown(group, why ?? "unknown feature", sender)

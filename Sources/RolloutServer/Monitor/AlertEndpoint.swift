@@ -54,8 +54,8 @@ struct AlertEndpoint: Sendable {
     }
     let now = clock.now
     let group = payload["status"]?.string
-    let received = elements.map { received(payload.bytes[$0], group, now) }
-    return try await answer(received, request)
+    let alerts = elements.map { received(payload.bytes[$0], group, now) }
+    return try await answer(alerts, request)
   }
 
   private static func later(_ detail: String, _ seconds: Int) -> HTTPResponse {
