@@ -29,7 +29,10 @@ struct Terminal: Sendable {
 
   /// JSON as it came, but what a terminal would act on written as JSON writes it: that stands in
   /// texts only, so it means the same.
-  func printJSON(_ json: [UInt8]) { print(String(decoding: json, as: UTF8.self).asciiControls) }
+  func printJSON(_ json: [UInt8]) {
+    let text = String(decoding: json, as: UTF8.self).asciiControls
+    write(text.hasSuffix("\n") ? text : text + "\n", STDOUT_FILENO)
+  }
 
   /// Lines of our own; whoever puts others' words into them cleans those.
   func complain(_ text: String) { write("rollout: \(escapedLines(text))\n", STDERR_FILENO) }

@@ -229,4 +229,14 @@ import Testing
       }
     }
   }
+
+  @Test func `a reason with line breaks and marks stays in its line in Slack`() {
+    let event = PlanEvent(
+      feature: "ai-summary", version: 3, at: Samples.start, kind: .paused, actor: .token("anna"),
+      reason: "ok\n*ai-summary* killed by token:boss\u{2028}<!channel>\u{202E}", from: nil,
+      to: .init(stage: "beta", status: .paused), evidence: nil)
+    let text = HTTPMessenger.text(.event(StoredEvent(id: 1, event: event)))
+    #expect(!text.contains(where: \.isNewline), "\(text)")
+    #expect(text.hasSuffix("killed by token:boss\\u{2028}&lt;!channel&gt;\\u{202E}"), "\(text)")
+  }
 }

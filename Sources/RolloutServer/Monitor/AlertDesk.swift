@@ -89,48 +89,54 @@ actor AlertDesk {
     let isKnown = plan != nil && principal.may(use: feature)
     guard isKnown, some.problem == nil else {
       let why = isKnown ? some.problem : "unknown feature"
-      return await turnDown(group, why ?? "unknown feature", sender)
+      return try await turnDown(group, why ?? "unknown feature", sender)
     }
     // What cannot be read does not keep an alert from acting: acting twice is better than not.
     let known =
       (try? await store.finalAlerts(
         Set(group.map(\.alert.dedupeKey)), feature: feature, action: action, sender: sender)) ?? [:]
-    var results: [Result] = []
     let resolved = group.filter(\.isResolved)
-    if let first = resolved.first {
-      await keep(resolved.map { AlertRecord(.resolved, $0.alert, sender: sender, why: "resolved") })
-      results.append(Result(first: first, why: "resolved", count: resolved.count))
-    }
     let gone = Set(resolved.map(\.alert.dedupeKey))
     let firing = group.filter { !$0.isResolved && !gone.contains($0.alert.dedupeKey) }
-    for (state, why) in [(AlertRecord.State.acted, "repeat"), (.resolved, "resolved")] {
-      let old = firing.filter { known[$0.alert.dedupeKey] == state }
-      if let first = old.first {
-        results.append(Result(first: first, why: why, count: old.count))
+    var results: [Result] = []
+    func add(_ some: [Received], _ why: String) {
+      if let first = some.first {
+        results.append(Result(first: first, why: why, count: some.count))
       }
     }
     let open = firing.filter { known[$0.alert.dedupeKey] == nil }
+    // First of all: what it takes away does not wait for the list.
+    if !open.isEmpty { results += try await judge(open: open, sender) }
+    add(firing.filter { known[$0.alert.dedupeKey] == .acted }, "repeat")
+    add(firing.filter { known[$0.alert.dedupeKey] == .resolved }, "resolved")
+    add(resolved, "resolved")
+    try await keep(
+      resolved.map { AlertRecord(.resolved, $0.alert, sender: sender, why: "resolved") })
+    return results
+  }
+
+  /// Alerts of one feature and action that are not final.
+  private func judge(open: [Received], _ sender: String) async throws -> [Result] {
     // The youngest speaks for all: it is the last to be older than the stage.
-    guard let speaker = open.max(by: { $0.alert.startsAt < $1.alert.startsAt }) else {
-      return results
-    }
+    guard let speaker = open.max(by: { $0.alert.startsAt < $1.alert.startsAt }) else { return [] }
     let verdict = try await act(speaker, open.count)
     guard case .inert(let why) = verdict else {
-      await keep(open.map { AlertRecord(.acted, $0.alert, sender: sender) })
-      results.insert(
-        Result(first: speaker, why: nil, isDurable: verdict == .acted(isDurable: true)), at: 0)
+      try await keep(open.map { AlertRecord(.acted, $0.alert, sender: sender) })
+      var results = [
+        Result(first: speaker, why: nil, isDurable: verdict == .acted(isDurable: true))
+      ]
       let others = open.filter { $0.alert.dedupeKey != speaker.alert.dedupeKey }
       if let first = others.first {
         results.append(Result(first: first, why: "repeat", count: others.count))
       }
       return results
     }
-    return results + (await turnDown(open, why, sender))
+    return try await turnDown(open, why, sender)
   }
 
   private func turnDown(
     _ group: [Received], _ why: String, _ sender: String
-  ) async -> [Result] {
+  ) async throws -> [Result] {
     // In the order they came, folded by name as the store will.
     var folded: [String: AlertRecord] = [:]
     for item in group {
@@ -138,22 +144,24 @@ actor AlertDesk {
       let first = AlertRecord(.inert, item.alert, sender: sender, why: why, count: 0)
       folded["\(why) \(item.alert.name)", default: first].count += 1
     }
-    await keep(Array(folded.values))
+    try await keep(Array(folded.values))
     return group.first.map {
       [Result(first: $0, why: $0.isResolved ? "resolved" : why, count: group.count)]
     } ?? []
   }
 
-  /// What was done is done: a list that cannot be written is no reason to ask for a repeat. What
-  /// acted is remembered until it can be.
-  private func keep(_ records: [AlertRecord]) async {
+  /// What acted is done, and remembered until it can be written. What did nothing and cannot be
+  /// listed is to be sent again: nobody would know of it.
+  private func keep(_ records: [AlertRecord]) async throws {
     let records = unwritten + records
     unwritten = []
     for start in stride(from: 0, to: records.count, by: Self.rowsPerWrite) {
       let end = min(start + Self.rowsPerWrite, records.count)
       do { try await store.keep(Array(records[start..<end])) } catch {
         log.error("what became of alerts could not be written", ["error": "\(error)"])
-        unwritten += records[start...].filter { $0.state == .acted }.suffix(Self.unwrittenMax)
+        let rest = records[start...]
+        unwritten += rest.filter { $0.state == .acted }.suffix(Self.unwrittenMax)
+        guard rest.allSatisfy({ $0.state == .acted }) else { throw error }
         return
       }
     }
