@@ -236,7 +236,8 @@ import Testing
       reason: "ok\n*ai-summary* killed by token:boss\u{2028}<!channel>\u{202E}", from: nil,
       to: .init(stage: "beta", status: .paused), evidence: nil)
     let text = HTTPMessenger.text(.event(StoredEvent(id: 1, event: event)))
-    #expect(!text.contains(where: \.isNewline), "\(text)")
+    let lines = text.split(whereSeparator: \.isNewline)
+    #expect(lines.count == 1, "\(text)")
     #expect(text.hasSuffix("killed by token:boss\\u{2028}&lt;!channel&gt;\\u{202E}"), "\(text)")
   }
 }
