@@ -418,11 +418,14 @@ package struct BudgetView: Codable, Sendable {
   package var reservedUsd: Double
   package var windowStart: String
   package var windowEnd: Nullable<String>
+  /// True while spending of before is not known and nobody has accepted that; absent otherwise.
+  package var shut: Bool?
 
   package init(
     name: String, scope: String?, limitUsd: Double, spentUsd: Double, reservedUsd: Double,
-    windowStart: String, windowEnd: String?
+    windowStart: String, windowEnd: String?, isShut: Bool = false
   ) {
+    shut = isShut ? true : nil
     self.name = name
     self.scope = scope
     self.limitUsd = limitUsd
@@ -435,8 +438,39 @@ package struct BudgetView: Codable, Sendable {
 
 package struct BudgetList: Codable, Sendable {
   package var budgets: [BudgetView]
+  /// Why what was spent before is not known; absent when it is.
+  package var lost: String?
+  /// Who has accepted that, newest first.
+  package var accepted: [Acceptance]?
+
+  package struct Acceptance: Codable, Sendable {
+    /// Absent for all budgets.
+    package var name: String?
+    package var at: String
+    package var actor: String
+    package var reason: String
+
+    package init(name: String?, at: String, actor: String, reason: String) {
+      self.name = name
+      self.at = at
+      self.actor = actor
+      self.reason = reason
+    }
+  }
 
   package init(budgets: [BudgetView]) { self.budgets = budgets }
+}
+
+/// The body of `POST /v1/budgets/accept`.
+package struct BudgetAcceptMessage: Codable, Sendable {
+  /// nil is all of them.
+  package var name: String?
+  package var reason: String
+
+  package init(name: String?, reason: String) {
+    self.name = name
+    self.reason = reason
+  }
 }
 
 /// A request that is answered later.

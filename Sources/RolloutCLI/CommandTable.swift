@@ -5,7 +5,7 @@ enum CommandTable {
   static let all: [Command] =
     PlanCommands.all + LifecycleCommands.all + [HistoryCommand.command, CheckCommand.command]
     + CohortCommands.all + TokenCommands.all
-    + [ProvidersCommand.command, BudgetCommand.command, CompletionCommand.command]
+    + BudgetCommand.all + [ProvidersCommand.command, CompletionCommand.command]
 
   /// The command whose words the line begins with; the longest wins.
   static func find(_ words: [String]) -> Command? {

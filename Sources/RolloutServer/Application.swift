@@ -21,6 +21,8 @@ final class Application: Sendable {
   let port: Int
   let routes: [Route]
   private let server: HTTPServer
+  private let controller: PlanController
+  private let log: Log
   private let data: Databases
   private let hub: EventHub
   let readiness: Readiness
@@ -47,17 +49,21 @@ final class Application: Sendable {
         description: "auth: off is for loopback addresses only; listen on 127.0.0.1 or turn it on")
     }
     let log = Log(clock: environment.clock)
+    self.log = log
     let readiness = Readiness(hasTokens: configuration.authenticates)
     self.readiness = readiness
     let hub = EventHub()
     self.hub = hub
     data = try await Databases(
-      options.data, migrations: environment.migrations,
+      options.data, options.permissions, migrations: environment.migrations,
       subscriptions: configuration.notify.map(\.subscription), now: environment.clock.now,
       committed: { hub.committed($0) }
     ) { error in
       readiness.note("budgets", error.map { "the budgets cannot be written: \($0)" }, log)
     }
+    let dataWatch = DataWatch(data: data, readiness: readiness, log: log)
+    dataWatch.begin()
+    await dataWatch.look()
     let clock = KeptClock(environment.clock, resuming: try await data.control.loadClock())
     self.clock = clock
     let clockWatch = ClockWatch(
@@ -72,7 +78,7 @@ final class Application: Sendable {
       readiness.note("notify:\(target)", trouble, log)
     }
     let rollbacks = RollbackCounter()
-    let controller = try await PlanController(
+    controller = try await PlanController(
       planStore: data.control, cohortStore: data.control, box: box, clock: clock, ledger: ledger,
       hub: hub, note: { readiness.note($0, $1, log) }
     ) { event in
@@ -100,7 +106,8 @@ final class Application: Sendable {
           alarm.note(report)
         }))
     let loops = (0..<environment.loops).map { _ in LoopMetrics() }
-    let budgets = BudgetEndpoint(settings: settings, store: data.money, clock: clock)
+    let budgets = BudgetEndpoint(
+      settings: settings, store: data.money, losses: data.money, clock: clock, log: log)
     let failures = FailedAuthentications(log: log)
     let reloads = ReloadState(at: clock.now)
     let metrics = MetricsEndpoint(
@@ -167,6 +174,7 @@ final class Application: Sendable {
     let watch = TokenWatch(tokens: tokens, readiness: readiness, clock: clock, log: log)
     tokenWatch = watch
     background = [
+      Task { await dataWatch.run() },
       Task { await clockWatch.run() },
       Task { if configuration.authenticates { await watch.run() } },
       Task { await capacity.run() },
@@ -203,6 +211,7 @@ final class Application: Sendable {
     telemetry.cancel()
     await telemetry.value
     try? await TelemetryKeeper(store: data.telemetry).save(ledger)
+    for left in await controller.repair() { log.error("not written: \(left)") }
     await clockWatch.save()
     try? await tokens.keepUses()
     await data.close()

@@ -10,25 +10,68 @@ struct Databases: Sendable {
   let telemetry: TelemetryStore
   let money: BudgetDatabase
   let jobs: JobDatabase
+  /// Files that could not be used and were set aside, in words.
+  let notices: [String]
 
-  /// Takes the folder for this process and brings every schema up to date. Throws `StoreError`.
-  /// `committed` is told of every message once it is on disk, on the database's thread.
-  /// `moneyReport` hears when the budgets cannot be written, and with nil when they can again.
+  /// Takes the folder for this process and brings every schema up to date. What is expendable and
+  /// damaged is set aside; what is not is refused. Throws `StoreError`. `committed` is told of every
+  /// message once it is on disk, on the database's thread. `moneyReport` hears when the budgets
+  /// cannot be written, and with nil when they can again.
   init(
-    _ path: String, migrations: [Migration], subscriptions: [Subscription], now: Instant,
+    _ path: String, _ permissions: DataDirectory.Permissions = DataDirectory.Permissions(),
+    migrations: [Migration], subscriptions: [Subscription], now: Instant,
     committed: @escaping @Sendable (Message) -> Void = { _ in },
     moneyReport: @escaping @Sendable (StoreError?) -> Void
   ) async throws {
-    directory = try DataDirectory(path)
-    control = try Store(
+    let directory = try DataDirectory(path, permissions)
+    self.directory = directory
+    let control = try Store(
       directory, migrations: migrations, subscriptions: subscriptions, now: now,
       committed: committed)
-    telemetry = try TelemetryStore(directory, now: now)
-    money = try await BudgetDatabase(directory, now: now, report: moneyReport)
-    jobs = try JobDatabase(directory, now: now)
+    self.control = control
+    var notices: [String] = []
+    do {
+      telemetry = try Self.telemetry(directory, now, &notices)
+      jobs = try Self.jobs(directory, now, &notices)
+      money = try await BudgetDatabase(directory, now: now, report: moneyReport)
+    } catch {
+      // Whoever tries again finds the folder free.
+      await control.close()
+      directory.release()
+      throw error
+    }
+    self.notices = notices + money.notices
+  }
+
+  private static func telemetry(
+    _ directory: DataDirectory, _ now: Instant, _ notices: inout [String]
+  ) throws -> TelemetryStore {
+    do { return try TelemetryStore(directory, now: now) } catch StoreError.corrupt(let why) {
+      let kept = try directory.setAside("telemetry.db", now: now)
+      notices.append(
+        "telemetry.db cannot be used (\(why)) and is kept as \(kept): measurements, outcomes and "
+          + "cached answers begin anew")
+      return try TelemetryStore(directory, now: now)
+    }
+  }
+
+  private static func jobs(
+    _ directory: DataDirectory, _ now: Instant, _ notices: inout [String]
+  ) throws -> JobDatabase {
+    do { return try JobDatabase(directory, now: now) } catch StoreError.corrupt(let why) {
+      guard directory.permissions.quarantines else {
+        throw StoreError.corrupt(
+          "jobs.db is damaged (\(why)): jobs that were accepted are in it. Put a copy back, or "
+            + "start with --quarantine, which sets it aside and begins without jobs")
+      }
+      let kept = try directory.setAside("jobs.db", now: now)
+      notices.append("jobs.db cannot be used (\(why)) and is kept as \(kept): its jobs are lost")
+      return try JobDatabase(directory, now: now)
+    }
   }
 
   func close() async {
+    directory.end()
     await telemetry.close()
     await money.close()
     await jobs.close()

@@ -1,4 +1,5 @@
 import Glibc
+import RolloutStore
 
 /// The command line of `rollout-server`; flags win over the environment.
 struct ServerOptions: Sendable, Equatable {
@@ -7,6 +8,8 @@ struct ServerOptions: Sendable, Equatable {
   var data = "./data"
   var config: String?
   var migrations: String?
+  /// What a person allows this start, where files are missing, old or damaged.
+  var permissions = DataDirectory.Permissions()
   /// What to do instead of serving; nil serves.
   var command: Command?
   var showsHelp = false
@@ -22,6 +25,9 @@ struct ServerOptions: Sendable, Equatable {
       --listen HOST:PORT   where to listen (ROLLOUT_LISTEN, default 127.0.0.1:8080)
       --data DIR           where plans and tokens are kept (ROLLOUT_DATA, default ./data)
       --config FILE        rollout.yaml: providers, routes, prices (ROLLOUT_CONFIG)
+      --accept-empty       begin anew although rollout.db is missing and files beside it are not
+      --accept-older       go on although rollout.db is older than the files beside it
+      --quarantine         set a damaged jobs.db aside and begin without jobs
       --migrations DIR     schema files to use instead of the built-in ones, for development
       --help
 
@@ -54,6 +60,9 @@ struct ServerOptions: Sendable, Equatable {
       case "--data": data = try value()
       case "--config": config = try value()
       case "--migrations": migrations = try value()
+      case "--accept-empty": permissions.acceptsEmpty = true
+      case "--accept-older": permissions.acceptsOlder = true
+      case "--quarantine": permissions.quarantines = true
       case "--help", "-h": showsHelp = true
       default: throw UsageError(description: "unknown argument \(argument)")
       }

@@ -1,7 +1,7 @@
 package import RolloutCore
 import Synchronization
 
-/// The money: accounts in use are in memory, which decides; holds are in a mapped file, which a
+/// The money: accounts in use are in memory, which decides; holds are in a file of slots, which a
 /// crash leaves as it was; what is spent is added to the rows of `<data>/budget.db` many times a
 /// second. So a request waits for no disk, and what a process did until it died is counted.
 ///
@@ -29,6 +29,7 @@ package final class BudgetDatabase: BudgetStore {
     var book = BudgetBook()
     var ids: [BudgetAccount: Int] = [:]
     var file: HoldFile
+    var loss: Loss?
     var slots: [String: [HoldFile.Slot]] = [:]
     var batch = Batch()
     /// Accounts of a batch that is being written.
@@ -53,20 +54,49 @@ package final class BudgetDatabase: BudgetStore {
   private let database: Database
   private let state: Mutex<State>
   private let report: @Sendable (StoreError?) -> Void
+  /// Files that could not be used and were set aside, in words.
+  package let notices: [String]
 
-  /// Counts what an earlier process left behind. `report` hears when rows cannot be written any
-  /// more, and with nil when they can again; decisions go on in memory meanwhile. Throws
-  /// `StoreError`.
+  /// Counts what an earlier process left behind. A file that is damaged, or missing though there
+  /// was one, is lost spending: hard budgets are shut until `accept`. `report` hears when rows
+  /// cannot be written any more, and with nil when they can again; decisions go on in memory
+  /// meanwhile. Throws `StoreError`.
   package init(
     _ directory: DataDirectory, now: Instant,
     report: @escaping @Sendable (StoreError?) -> Void = { _ in }
   ) async throws {
     self.report = report
-    database = try Database(
-      path: "\(directory.path)/budget.db", durability: .normal, migrations: Self.schema, now: now)
-    var file = try HoldFile(path: "\(directory.path)/holds.bin")
+    var notices: [String] = []
+    let isMissing = directory.isKnown && directory.size(of: Self.fileName) == 0
+    var lost = isMissing ? "\(Self.fileName) was missing" : nil
+    do {
+      database = try Self.open(directory, now)
+    } catch StoreError.corrupt(let why) {
+      let kept = try directory.setAside(Self.fileName, now: now)
+      notices.append("\(Self.fileName) cannot be used (\(why)) and is kept as \(kept)")
+      lost = "\(Self.fileName) was damaged"
+      database = try Self.open(directory, now)
+    }
     let last = try await database.read(Self.lastFlush)
-    let leftOver = file.leftOver(lastFlush: last)
+    let accounts = try await database.read { connection in
+      Set(try connection.query("SELECT id FROM account") { $0.int(0) })
+    }
+    let path = "\(directory.path)/\(Self.holdsName)"
+    let identity = directory.identity ?? ""
+    var file = try HoldFile(path: path, identity: identity)
+    let strangers = file.damage == nil ? file.strangers(accounts.contains) : 0
+    if file.isNew, directory.isKnown, !directory.wasClosed {
+      lost = lost ?? "\(Self.holdsName) was missing"
+    }
+    // With new rows nothing in it has an account any more.
+    if lost == nil || file.damage != nil, file.damage != nil || strangers > 0 {
+      let why = file.damage ?? "\(strangers) of its entries are not ours"
+      let kept = try directory.setAside(Self.holdsName, now: now)
+      notices.append("\(Self.holdsName) cannot be used (\(why)) and is kept as \(kept)")
+      lost = lost ?? "\(Self.holdsName) was damaged"
+      file = try HoldFile(path: path, identity: identity)
+    }
+    let leftOver = lost == nil || strangers == 0 ? file.leftOver(lastFlush: last) : [:]
     if !leftOver.isEmpty {
       try await database.write { connection in
         for (account, amount) in leftOver {
@@ -76,7 +106,33 @@ package final class BudgetDatabase: BudgetStore {
       }
     }
     file.clear()
-    state = Mutex(State(file: file, flushes: last + (leftOver.isEmpty ? 0 : 1)))
+    if let lost {
+      notices.append("\(lost): what was spent is not known, so hard budgets are shut")
+      try await database.write { try Self.keep(lost, at: now, $0) }
+    }
+    self.notices = notices
+    let state = State(file: file, flushes: last + (leftOver.isEmpty ? 0 : 1))
+    self.state = Mutex(state)
+    currentLoss = try await database.read(Self.loadLoss)
+  }
+
+  static let fileName = "budget.db"
+  static let holdsName = "holds.bin"
+
+  private static func open(_ directory: DataDirectory, _ now: Instant) throws -> Database {
+    try Database(directory, fileName, durability: .normal, migrations: schema, now: now)
+  }
+
+  var currentLoss: Loss? {
+    get { state.withLock { $0.loss } }
+    set { state.withLock { $0.loss = newValue } }
+  }
+
+  /// A transaction of its own.
+  func accepting<T: Sendable>(
+    _ body: @escaping @Sendable (Connection) throws -> T
+  ) async throws -> T {
+    try await database.write(body)
   }
 
   // MARK: BudgetStore
@@ -91,7 +147,8 @@ package final class BudgetDatabase: BudgetStore {
       case .full(let account): return account
       case .notOpen: try await open(lines.map(\.account))
       case .noSlot:
-        let error = StoreError.unavailable("too many requests hold money at once")
+        let error = StoreError.unavailable(
+          state.withLock { $0.file.trouble } ?? "too many requests hold money at once")
         note(error)
         throw error
       }
@@ -239,6 +296,11 @@ extension BudgetDatabase.State {
     _ request: String, _ amount: Money, _ lines: [BudgetLine]
   ) -> BudgetDatabase.Holding {
     for line in lines where book[line.account] == nil { return .notOpen }
+    if let loss,
+      let shut = lines.first(where: { $0.ceiling != nil && loss.shuts($0.account.budget) })
+    {
+      return .full(shut.account)
+    }
     if let full = book.reserve(request, amount, lines) { return .full(full) }
     var taken: [HoldFile.Slot] = []
     for line in lines {
@@ -248,6 +310,12 @@ extension BudgetDatabase.State {
         return .noSlot
       }
       taken.append(slot)
+    }
+    // Money that cannot be counted is not spent; what has no ceiling goes on in memory.
+    if file.trouble != nil, lines.contains(where: { $0.ceiling != nil }) {
+      for slot in taken { file.release(slot) }
+      _ = book.release(request)
+      return .noSlot
     }
     slots[request] = taken
     return .held
@@ -291,6 +359,7 @@ extension BudgetDatabase.State {
     BudgetDatabase.Batch, [CheckedContinuation<Void, any Error>], Int
   ) {
     flushes += 1
+    file.repair()
     for slot in batch.slots { file.mark(slot, flush: flushes) }
     writing = Set(batch.changes.keys)
     defer {
@@ -352,58 +421,6 @@ extension BudgetDatabase {
     guard let row else { throw StoreError.unavailable("an account has no row") }
     return row
   }
-
-  private static let schema = [
-    Migration(
-      number: 1, name: "budget-1",
-      sql: """
-        CREATE TABLE account (
-          budget TEXT NOT NULL,
-          scope TEXT NOT NULL,
-          window_start_ms INTEGER NOT NULL,
-          spent_nanodollars INTEGER NOT NULL DEFAULT 0 CHECK (spent_nanodollars >= 0),
-          reserved_nanodollars INTEGER NOT NULL DEFAULT 0 CHECK (reserved_nanodollars >= 0),
-          alerted_percent INTEGER NOT NULL DEFAULT 0,
-          PRIMARY KEY (budget, scope, window_start_ms)
-        ) STRICT, WITHOUT ROWID;
-        CREATE TABLE hold (
-          request TEXT NOT NULL,
-          budget TEXT NOT NULL,
-          scope TEXT NOT NULL,
-          window_start_ms INTEGER NOT NULL,
-          nanodollars INTEGER NOT NULL CHECK (nanodollars >= 0),
-          PRIMARY KEY (request, budget, scope, window_start_ms),
-          FOREIGN KEY (budget, scope, window_start_ms)
-            REFERENCES account (budget, scope, window_start_ms)
-        ) STRICT, WITHOUT ROWID;
-        """),
-    // Holds move into a file of their own; those that are left count in full.
-    Migration(
-      number: 2, name: "budget-2",
-      sql: """
-        DROP TABLE hold;
-        ALTER TABLE account RENAME TO account_1;
-        CREATE TABLE account (
-          id INTEGER PRIMARY KEY AUTOINCREMENT,
-          budget TEXT NOT NULL,
-          scope TEXT NOT NULL,
-          window_start_ms INTEGER NOT NULL,
-          spent_nanodollars INTEGER NOT NULL DEFAULT 0 CHECK (spent_nanodollars >= 0),
-          alerted_percent INTEGER NOT NULL DEFAULT 0,
-          UNIQUE (budget, scope, window_start_ms)
-        ) STRICT;
-        INSERT INTO account (budget, scope, window_start_ms, spent_nanodollars, alerted_percent)
-        SELECT budget, scope, window_start_ms, spent_nanodollars + reserved_nanodollars,
-          alerted_percent
-        FROM account_1;
-        DROP TABLE account_1;
-        CREATE TABLE flush (
-          only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
-          number INTEGER NOT NULL
-        ) STRICT;
-        INSERT INTO flush (only_row, number) VALUES (1, 0);
-        """),
-  ]
 
   private static func key(_ account: BudgetAccount) -> KeyValuePairs<String, SQLValue> {
     [

@@ -1,4 +1,5 @@
 internal import CSQLite
+import Glibc
 import RolloutCore
 
 /// A value SQLite stores.
@@ -22,10 +23,15 @@ struct SQLiteError: Error, CustomStringConvertible {
   /// The primary code, without its extension.
   var primary: Int32 { code & 0xFF }
 
+  /// The same with the file named.
+  func named(_ path: String) -> SQLiteError {
+    SQLiteError(code: code, message: "\(path): \(message)")
+  }
+
   /// As callers outside the store see it.
   var storeError: StoreError {
     switch primary {
-    case SQLITE_CORRUPT, SQLITE_NOTADB: .corrupt(description)
+    case SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_FORMAT: .corrupt(description)
     default: .unavailable(description)
     }
   }
@@ -47,6 +53,7 @@ final class Connection {
   /// Opens or creates; with `erasesDeleted` what is deleted is overwritten with zeros. Throws
   /// `SQLiteError`, also when the file is damaged.
   init(path: String, durability: Durability, erasesDeleted: Bool = false) throws {
+    Self.keepPrivate(path)
     var opened: OpaquePointer?
     let flags =
       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
@@ -54,7 +61,7 @@ final class Connection {
     guard code == SQLITE_OK, let opened else {
       let message = opened.map { String(cString: sqlite3_errmsg($0)) } ?? "out of memory"
       sqlite3_close_v2(opened)
-      throw SQLiteError(code: code, message: "\(path): \(message)")
+      throw SQLiteError(code: code, message: message)
     }
     handle = opened
     _ = cs_defensive(handle)
@@ -74,7 +81,19 @@ final class Connection {
       """)
     let verdict = try query("PRAGMA quick_check(1)") { $0.text(0) }.first
     guard verdict == "ok" else {
-      throw SQLiteError(code: SQLITE_CORRUPT, message: "\(path): \(verdict ?? "no verdict")")
+      throw SQLiteError(code: SQLITE_CORRUPT, message: verdict ?? "no verdict")
+    }
+  }
+
+  /// Only the owner may read it, whatever folder it is in; the log and the shared memory get the
+  /// mode of the file. Never through a descriptor of an existing file: closing that would end the
+  /// locks of whoever has it open in this process.
+  private static func keepPrivate(_ path: String) {
+    let made = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+    if made >= 0 {
+      Glibc.close(made)
+    } else {
+      for suffix in ["", "-wal", "-shm"] { chmod(path + suffix, 0o600) }
     }
   }
 

@@ -8,6 +8,19 @@ import Synchronization
 final class Database: Sendable {
   private let queue: WorkQueue<Job>
   private let ended = Ending()
+  private let health: Health
+
+  /// Whether writing works, as the last write found.
+  private final class Health: Sendable {
+    let witness: FileWitness
+    let failure = Mutex<StoreError?>(nil)
+    init(_ path: String) { witness = FileWitness(path) }
+  }
+
+  /// Why nothing can be written now, in words; nil when all is well.
+  var trouble: String? {
+    health.witness.trouble ?? health.failure.withLock { $0 }.map { "\($0)" }
+  }
 
   /// One piece of work. `perform` runs on the database's thread and returns what to do once the
   /// batch is on disk; `fail` is called instead when it is not.
@@ -17,26 +30,38 @@ final class Database: Sendable {
     var fail: @Sendable (StoreError) -> Void
   }
 
-  /// Opens the file and brings its schema up to date before returning. Throws `StoreError`.
+  /// Opens the file `name` of the directory and brings its schema up to date before returning; a
+  /// file that is not this directory's is refused. Throws `StoreError`, which names the file.
   init(
-    path: String, durability: Connection.Durability, erasesDeleted: Bool = false,
-    migrations: [Migration], now: Instant
+    _ directory: DataDirectory, _ name: String, durability: Connection.Durability,
+    erasesDeleted: Bool = false, migrations: [Migration], now: Instant
   ) throws {
+    let path = "\(directory.path)/\(name)"
     let open = { @Sendable in
       try Connection(path: path, durability: durability, erasesDeleted: erasesDeleted)
     }
     let queue = WorkQueue<Job>()
     self.queue = queue
+    let isMain = name == DataDirectory.mainFile
+    if isMain { try directory.checkMainFile() }
     let connection: Connection
     do {
       connection = try open()
+      if isMain { try Membership.check(connection, directory) }
       try Migrator.migrate(connection, migrations, now: now)
-    } catch let error as SQLiteError { throw error.storeError }
+      try Membership.take(connection, directory, name)
+    } catch let error as SQLiteError { throw error.named(path).storeError } catch {
+      if case StoreError.corrupt(let why) = error { throw StoreError.corrupt("\(path): \(why)") }
+      throw error
+    }
+    let health = Health(path)
+    self.health = health
     // The connection moves to the thread and is never touched here again.
     nonisolated(unsafe) let moved = connection
     let ended = ended
     startDatabaseThread {
-      var worker = Worker(connection: moved, reopen: open)
+      var worker = Worker(
+        connection: moved, health: health, directory: isMain ? directory : nil, reopen: open)
       while let jobs = queue.takeAll() { worker.run(jobs) }
       // Closing moves the write-ahead log into the file.
       worker.connection?.close()
@@ -126,6 +151,9 @@ final class Database: Sendable {
   /// The thread's side: the connection, and a new one after a failed commit.
   private struct Worker {
     var connection: Connection?
+    let health: Health
+    /// Where the commits of the main file are counted; nil for the others.
+    let directory: DataDirectory?
     let reopen: () throws -> Connection
 
     mutating func run(_ jobs: [Job]) {
@@ -133,9 +161,19 @@ final class Database: Sendable {
         let connection = try self.connection ?? reopened()
         self.connection = connection
         for job in jobs where !job.writes { job.perform(connection)() }
-        try commit(jobs.filter(\.writes), connection)
+        let writes = jobs.filter(\.writes)
+        guard !writes.isEmpty else { return }
+        if let trouble = health.witness.trouble {
+          // What was opened is no longer what the next start will find.
+          for job in writes { job.fail(.unavailable(trouble)) }
+          return
+        }
+        try commit(writes, connection)
+        health.failure.withLock { $0 = nil }
       } catch {
-        let seen = (error as? SQLiteError)?.storeError ?? .unavailable("\(error)")
+        let seen =
+          (error as? SQLiteError)?.storeError ?? error as? StoreError ?? .unavailable("\(error)")
+        health.failure.withLock { $0 = seen }
         if connection == nil { for job in jobs where !job.writes { job.fail(seen) } }
         for job in jobs where job.writes { job.fail(seen) }
         // After a failed fsync nobody knows what the file holds: read it anew before going on, and
@@ -146,14 +184,16 @@ final class Database: Sendable {
     }
 
     private func reopened() throws -> Connection {
+      // Never a new file in its place.
+      if let trouble = health.witness.trouble { throw StoreError.unavailable(trouble) }
       let connection = try reopen()
       try connection.settle()
       return connection
     }
 
     private func commit(_ jobs: [Job], _ connection: Connection) throws {
-      guard !jobs.isEmpty else { return }
       try connection.run("BEGIN IMMEDIATE")
+      var commits = 0
       var acknowledge: [@Sendable () -> Void] = []
       do {
         for job in jobs {
@@ -161,11 +201,13 @@ final class Database: Sendable {
           acknowledge.append(job.perform(connection))
           try connection.run("RELEASE job")
         }
+        if directory != nil { commits = try Membership.count(connection) }
         try connection.run("COMMIT")
       } catch {
         try? connection.execute("ROLLBACK")
         throw error
       }
+      directory?.note(commits: commits)
       for answer in acknowledge { answer() }
     }
   }

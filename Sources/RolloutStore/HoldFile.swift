@@ -1,15 +1,16 @@
 import Glibc
 import RolloutCore
-import Synchronization
 
-/// The holds of requests under way, in a file that is mapped into memory: a hold is on its way to
-/// the disk the moment it is written, without a system call, and outlives the process however it
-/// ends.
+/// The holds of requests under way, in a file of equal slots: a hold is in the page cache the
+/// moment it is made, by one `pwrite` of 64 bytes, and outlives the process however it ends.
 ///
-/// A table of equal slots, one for each account of each request. A slot is `held`, then `settled`
-/// with what was really spent, then `free` once an account's row has taken it in. Which settled
-/// slots a row has taken in is told by the flush's number, which row and slot both keep: so a crash
-/// between the two counts nothing twice.
+/// Not mapped: whoever truncates a mapped file ends the process. What counts is in memory; the file
+/// is written only, and made whole again when somebody has cut it.
+///
+/// A slot is `held`, then `settled` with what was really spent, then `free` once an account's row
+/// has taken it in. Which settled slots a row has taken in is told by the flush's number, which row
+/// and slot both keep: so a crash between the two counts nothing twice. Each slot has a checksum
+/// that covers its place and the directory's identity: what is not ours is no money.
 ///
 /// Not thread-safe: its owner has a mutex.
 struct HoldFile: ~Copyable {
@@ -19,11 +20,15 @@ struct HoldFile: ~Copyable {
   /// Slots there are: accounts of requests under way, and of those settled since the last flush.
   static let capacity = 65_536
   private static let slotSize = 64
+  private static let headerSize = 64
+  private static let size = headerSize + capacity * slotSize
+  private static let sizeWithoutHeader = capacity * slotSize
+  private static let magic: UInt64 = 0x3230_736C_6F68_6F72
 
   private enum State {
-    static let free: UInt64 = 0
-    static let held: UInt64 = 1
-    static let settled: UInt64 = 2
+    static let free = 0
+    static let held = 1
+    static let settled = 2
   }
 
   /// Where a slot's numbers stand, in bytes.
@@ -33,51 +38,122 @@ struct HoldFile: ~Copyable {
     static let held = 16
     static let spent = 24
     static let flush = 32
+    static let checksum = 40
   }
 
+  private let path: String
+  private let descriptor: Int32
   private let base: UnsafeMutableRawPointer
-  private var unused: [Slot]
+  /// Begins every checksum.
+  private let seed: UInt64
+  private var unused: [Slot] = []
+  /// What was wrong with the file as it was found; nil when it could be read whole.
+  let damage: String?
+  /// Whether there was no file, or an empty one.
+  let isNew: Bool
+  /// Why the file cannot be written now; nil when the last write went well.
+  private(set) var trouble: String?
 
-  /// Opens or creates. Throws `StoreError`.
-  init(path: String) throws {
-    let size = Self.capacity * Self.slotSize
-    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-    guard descriptor >= 0 else { throw Self.failure(path, "open") }
-    defer { close(descriptor) }
-    // Allocated, not sparse: a full disk must be told here, and not by a signal later.
-    let result = posix_fallocate(descriptor, 0, off_t(size))
-    guard result == 0 else {
-      errno = result
-      throw Self.failure(path, "posix_fallocate")
+  /// Opens or creates. `identity` is that of the data directory. Throws `StoreError`.
+  init(path: String, identity: String = "") throws {
+    let (opened, content, found) = try Self.load(path)
+    self.path = path
+    descriptor = opened
+    base = content
+    seed = Self.hash(identity)
+    isNew = found == 0
+    let isOld = found == Self.sizeWithoutHeader
+    if isNew || isOld {
+      damage = nil
+    } else if found != Self.size {
+      damage = "it is \(found) bytes long, not \(Self.size)"
+    } else if content.load(as: UInt64.self) != Self.magic {
+      damage = "it is no file of ours"
+    } else if content.load(fromByteOffset: 8, as: UInt64.self) != seed {
+      damage = "it belongs to another data directory"
+    } else {
+      damage = nil
     }
-    let mapped = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0)
-    guard let mapped, mapped != MAP_FAILED else { throw Self.failure(path, "mmap") }
-    base = mapped
-    unused = []
+    if isOld {
+      // Written before slots had checksums.
+      for slot in 0..<Slot(Self.capacity) where number(slot, Offset.state) != State.free {
+        set(slot, Offset.checksum, Int(bitPattern: UInt(checksum(slot))))
+      }
+    }
+    base.storeBytes(of: Self.magic, as: UInt64.self)
+    base.storeBytes(of: seed, toByteOffset: 8, as: UInt64.self)
+    // Allocated, not sparse: a full disk is told here. What is there already needs no room.
+    let result = found < Self.size ? posix_fallocate(opened, 0, off_t(Self.size)) : 0
+    if result != 0 { trouble = "\(path): \(String(cString: strerror(result)))" }
   }
 
-  deinit { munmap(base, Self.capacity * Self.slotSize) }
+  /// The descriptor, what the file holds in the places of today, and how long it is.
+  private static func load(_ path: String) throws -> (Int32, UnsafeMutableRawPointer, Int) {
+    var opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    if opened < 0, errno == EROFS { opened = open(path, O_RDONLY | O_CLOEXEC) }
+    guard opened >= 0 else { throw failure(path, "open") }
+    fchmod(opened, 0o600)
+    var info = stat()
+    fstat(opened, &info)
+    let found = Int(info.st_size)
+    let base = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
+    base.initializeMemory(as: UInt8.self, repeating: 0, count: size)
+    let target = found == sizeWithoutHeader ? base + headerSize : base
+    let length = min(found, size)
+    guard pread(opened, target, length, 0) == length else {
+      let error = failure(path, "read")
+      base.deallocate()
+      close(opened)
+      throw error
+    }
+    return (opened, base, found)
+  }
+
+  deinit {
+    close(descriptor)
+    base.deallocate()
+  }
 
   private static func failure(_ path: String, _ call: String) -> StoreError {
     .unavailable("\(path): \(call): \(String(cString: strerror(errno)))")
   }
 
-  private func at(_ slot: Slot) -> UnsafeMutableRawPointer {
-    precondition(slot >= 0 && Int(slot) < Self.capacity, "no such slot")
-    return base + Int(slot) * Self.slotSize
+  private static func hash(_ text: String) -> UInt64 {
+    text.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
   }
 
-  /// The state is written last and read first: what it vouches for is there.
-  private func state(_ slot: Slot) -> UnsafeMutablePointer<Atomic<UInt64>> {
-    (at(slot) + Offset.state).assumingMemoryBound(to: Atomic<UInt64>.self)
+  // MARK: One slot
+
+  private func at(_ slot: Slot) -> Int {
+    precondition(slot >= 0 && Int(slot) < Self.capacity, "no such slot")
+    return Self.headerSize + Int(slot) * Self.slotSize
   }
 
   private func number(_ slot: Slot, _ offset: Int) -> Int {
-    Int(at(slot).load(fromByteOffset: offset, as: Int64.self))
+    Int(base.load(fromByteOffset: at(slot) + offset, as: Int64.self))
   }
 
   private func set(_ slot: Slot, _ offset: Int, _ value: Int) {
-    at(slot).storeBytes(of: Int64(value), toByteOffset: offset, as: Int64.self)
+    base.storeBytes(of: Int64(value), toByteOffset: at(slot) + offset, as: Int64.self)
+  }
+
+  private func checksum(_ slot: Slot) -> UInt64 {
+    var hash = seed ^ UInt64(truncatingIfNeeded: slot)
+    for offset in stride(from: Offset.state, to: Offset.checksum, by: 8) {
+      hash ^= UInt64(bitPattern: Int64(number(slot, offset)))
+      hash = (hash ^ hash >> 29) &* 0x9E37_79B9_7F4A_7C15
+    }
+    return hash ^ hash >> 32
+  }
+
+  private mutating func write(_ slot: Slot) {
+    set(slot, Offset.checksum, Int(bitPattern: UInt(checksum(slot))))
+    write(at(slot), Self.slotSize)
+  }
+
+  private mutating func write(_ start: Int, _ count: Int) {
+    let written = pwrite(descriptor, base + start, count, off_t(start))
+    trouble = written == count ? nil : "\(path): \(String(cString: strerror(errno)))"
   }
 
   // MARK: One hold
@@ -85,41 +161,68 @@ struct HoldFile: ~Copyable {
   /// Writes a hold; nil when every slot is taken.
   mutating func hold(account: Int, _ amount: Money) -> Slot? {
     guard let slot = unused.popLast() else { return nil }
+    set(slot, Offset.state, State.held)
     set(slot, Offset.account, account)
     set(slot, Offset.held, amount.nanodollars)
     set(slot, Offset.spent, 0)
     set(slot, Offset.flush, 0)
-    state(slot).pointee.store(State.held, ordering: .releasing)
+    write(slot)
     return slot
   }
 
   /// Writes what was really spent.
-  func settle(_ slot: Slot, _ spent: Money) {
+  mutating func settle(_ slot: Slot, _ spent: Money) {
+    set(slot, Offset.state, State.settled)
     set(slot, Offset.spent, spent.nanodollars)
-    state(slot).pointee.store(State.settled, ordering: .releasing)
+    write(slot)
   }
 
   /// Says that the flush of this number takes the slot in.
-  func mark(_ slot: Slot, flush: Int) { set(slot, Offset.flush, flush) }
+  mutating func mark(_ slot: Slot, flush: Int) {
+    set(slot, Offset.flush, flush)
+    write(slot)
+  }
 
   /// Makes the slot free.
   mutating func release(_ slot: Slot) {
-    state(slot).pointee.store(State.free, ordering: .releasing)
+    set(slot, Offset.state, State.free)
+    write(slot)
     unused.append(slot)
+  }
+
+  /// Makes the file whole again after somebody has cut it.
+  mutating func repair() {
+    var info = stat()
+    guard fstat(descriptor, &info) == 0, Int(info.st_size) < Self.size else { return }
+    write(0, Self.size)
   }
 
   // MARK: After a start
 
+  /// Slots that are neither free nor as this directory's server wrote them, or of an account that
+  /// is not among `accounts`.
+  func strangers(_ isAccount: (Int) -> Bool) -> Int {
+    (0..<Slot(Self.capacity)).count { slot in
+      let state = number(slot, Offset.state)
+      guard state != State.free else { return false }
+      let isOurs =
+        UInt64(bitPattern: Int64(number(slot, Offset.checksum))) == checksum(slot)
+        && (state == State.held || state == State.settled)
+        && number(slot, Offset.held) >= 0 && number(slot, Offset.spent) >= 0
+      return !isOurs || !isAccount(number(slot, Offset.account))
+    }
+  }
+
   /// What an earlier process left that no row has taken in, in whole by account: holds nobody
   /// settled count in full. Marks it as taken in by flush `lastFlush + 1`.
-  func leftOver(lastFlush: Int) -> [Int: Money] {
+  mutating func leftOver(lastFlush: Int) -> [Int: Money] {
     var sums: [Int: Money] = [:]
     for slot in 0..<Slot(Self.capacity) {
-      let found = state(slot).pointee.load(ordering: .acquiring)
-      guard found == State.held || found == State.settled else { continue }
+      let state = number(slot, Offset.state)
+      guard state == State.held || state == State.settled else { continue }
       let flush = number(slot, Offset.flush)
       guard flush == 0 || flush > lastFlush else { continue }
-      let amount = number(slot, found == State.held ? Offset.held : Offset.spent)
+      let amount = number(slot, state == State.held ? Offset.held : Offset.spent)
       let account = number(slot, Offset.account)
       sums[account] = (sums[account] ?? .zero).adding(Money(nanodollars: max(0, amount)))
       mark(slot, flush: lastFlush + 1)
@@ -129,10 +232,9 @@ struct HoldFile: ~Copyable {
 
   /// Makes every slot free.
   mutating func clear() {
-    for slot in 0..<Slot(Self.capacity) {
-      let isFree = state(slot).pointee.load(ordering: .acquiring) == State.free
-      if !isFree { state(slot).pointee.store(State.free, ordering: .releasing) }
-    }
+    (base + Self.headerSize).initializeMemory(
+      as: UInt8.self, repeating: 0, count: Self.capacity * Self.slotSize)
+    write(0, Self.size)
     // The lowest first, so that few pages are touched.
     unused = (0..<Slot(Self.capacity)).reversed()
   }

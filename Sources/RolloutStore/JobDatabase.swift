@@ -51,7 +51,7 @@ package final class JobDatabase: JobStore {
 
   package init(_ directory: DataDirectory, now: Instant) throws {
     database = try Database(
-      path: "\(directory.path)/jobs.db", durability: .full, erasesDeleted: true,
+      directory, "jobs.db", durability: .full, erasesDeleted: true,
       migrations: Self.schema, now: now)
   }
 

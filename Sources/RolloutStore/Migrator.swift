@@ -49,9 +49,12 @@ enum Migrator {
     guard application == applicationID || tables == 0 else {
       throw StoreError.corrupt("this is not a Rollout database; name another data directory")
     }
+    // A full disk is asked for nothing that is there already.
+    if application != applicationID {
+      try connection.execute("PRAGMA application_id = \(applicationID)")
+    }
     try connection.execute(
       """
-      PRAGMA application_id = \(applicationID);
       CREATE TABLE IF NOT EXISTS schema_migration (
         number INTEGER NOT NULL PRIMARY KEY,
         name TEXT NOT NULL,

@@ -20,13 +20,19 @@ package final class Store: Sendable {
     subscribed = Mutex(subscriptions)
     self.committed = committed
     database = try Database(
-      path: directory.databasePath, durability: .full, migrations: migrations, now: now)
+      directory, DataDirectory.mainFile, durability: .full, migrations: migrations, now: now)
   }
 
   /// From the next event on these are told; what is queued already stays queued.
   package func subscribe(_ subscriptions: [Subscription]) {
     subscribed.withLock { $0 = subscriptions }
   }
+
+  /// Why plans cannot be written now, in words; nil when all is well.
+  package var trouble: String? { database.trouble }
+
+  /// Writes nothing, durably: whether writing works again. Throws `StoreError`.
+  package func probe() async throws { try await database.write { _ in } }
 
   /// Waits for what has been asked; further work is refused.
   package func close() async { await database.close() }

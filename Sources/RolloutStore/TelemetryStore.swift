@@ -132,7 +132,7 @@ package final class TelemetryStore: Sendable {
 
   package init(_ directory: DataDirectory, now: Instant) throws {
     database = try Database(
-      path: "\(directory.path)/telemetry.db", durability: .normal, erasesDeleted: true,
+      directory, "telemetry.db", durability: .normal, erasesDeleted: true,
       migrations: Self.schema, now: now)
   }
 

@@ -2,6 +2,7 @@ import DocumentKit
 import HTTPKit
 import RolloutAPI
 import RolloutCore
+import RolloutStore
 import RolloutTesting
 import Testing
 
@@ -32,7 +33,8 @@ final class TestServer: Sendable {
   init(
     _ yaml: String = "{}", folder: TemporaryFolder = TemporaryFolder(),
     clock: ManualClock = ManualClock(), variables: [String: String] = [:],
-    host: String = "127.0.0.1", looks: Bool = true
+    host: String = "127.0.0.1", looks: Bool = true,
+    permissions: DataDirectory.Permissions = .init()
   ) async throws {
     self.folder = folder
     self.clock = clock
@@ -40,6 +42,7 @@ final class TestServer: Sendable {
     options.host = host
     options.port = 0
     options.data = folder.path
+    options.permissions = permissions
     // Read by `reload` only.
     options.config = "\(folder.path)/rollout.yaml"
     let configuration = try ServerConfiguration(YAMLReader.read(Array(yaml.utf8))) {

@@ -1,3 +1,4 @@
+import Glibc
 import RolloutCore
 import RolloutTesting
 import Synchronization
@@ -163,7 +164,7 @@ import Testing
   private let cent = Money(nanodollars: 10_000_000)
 
   private func leftOver(_ lastFlush: Int) throws -> [Int: Money] {
-    let file = try HoldFile(path: path)
+    var file = try HoldFile(path: path)
     return file.leftOver(lastFlush: lastFlush)
   }
 
@@ -214,8 +215,39 @@ import Testing
     #expect(again == 5)
   }
 
-  @Test func `a foreign file does not trap`() throws {
+  @Test func `a foreign, cut or forged file is told from ours`() throws {
     folder.write(String(repeating: "\u{1}garbage", count: 10_000), to: "holds.bin")
-    #expect(try leftOver(0).values.allSatisfy { $0 >= .zero })
+    #expect(try HoldFile(path: path).damage != nil)
+    folder.write("", to: "holds.bin")
+    try leave()
+    #expect(try HoldFile(path: path).damage == nil)
+    #expect(try HoldFile(path: path).strangers { _ in true } == 0)
+    #expect(try HoldFile(path: path).strangers { $0 != 2 } == 1)
+    #expect(try HoldFile(path: path, identity: "other").damage?.contains("another") == true)
+    // Billions, in the place of the amount of the first hold.
+    var bytes = folder.read("holds.bin")
+    let first = try #require(bytes.indices.dropFirst(64).first { bytes[$0] != 0 }) & ~63
+    bytes.replaceSubrange((first + 16)..<(first + 24), with: [0, 0, 0, 0, 0, 0, 0, 0x7F])
+    try bytes.withUnsafeBytes { bytes in
+      let descriptor = open(path, O_WRONLY)
+      defer { close(descriptor) }
+      try #require(pwrite(descriptor, bytes.baseAddress, bytes.count, 0) == bytes.count)
+    }
+    #expect(try HoldFile(path: path).strangers { _ in true } == 1)
+    truncate(path, 1000)
+    #expect(try HoldFile(path: path).damage?.contains("1000 bytes") == true)
+  }
+
+  @Test func `a file that is cut while it is in use ends nothing, and is made whole`() throws {
+    var file = try HoldFile(path: path)
+    file.clear()
+    let before = file.hold(account: 1, dime)
+    truncate(path, 0)
+    let amid = file.hold(account: 2, cent)
+    file.repair()
+    let after = file.hold(account: 3, cent)
+    #expect([before, amid, after].allSatisfy { $0 != nil })
+    #expect(file.trouble == nil)
+    #expect(try leftOver(0) == [1: dime, 2: cent, 3: cent])
   }
 }

@@ -1,15 +1,41 @@
 import DocumentKit
 import RolloutAPI
 
-/// `rollout budget`
+/// `rollout budget …`
 enum BudgetCommand {
-  static let command = Command("budget", [], "what AI requests have cost, and what is left") {
+  static let all = [command, accept]
+
+  private static let accept = Command(
+    "budget accept", ["name"],
+    "spend on although what was spent before was lost; without a name from all budgets",
+    options: [.init("--reason", "TEXT", "why that is safe; it is recorded")]
+  ) { session in
+    guard let reason = session.arguments.value("--reason") else {
+      throw CLIFailure(.usage, "--reason is missing: why is it safe to spend on?")
+    }
+    let name = session.arguments.operands.first
+    let answer = try await session.send(
+      "POST", "/v1/budgets/accept",
+      body: try WireEncoder.json(BudgetAcceptMessage(name: name, reason: reason)))
+    try session.show(answer) {
+      "\(name.map { "Budget \($0) is" } ?? "All budgets are") open again; what was spent before "
+        + "is not counted."
+    }
+  }
+
+  private static let command = Command("budget", [], "what AI requests have cost, and what is left")
+  {
     session in
     let answer = try await session.send("GET", "/v1/budgets")
     let list = try session.decode(BudgetList.self, answer)
     try session.show(answer) {
       guard !list.budgets.isEmpty else {
         return "There are no budgets; the server's configuration names them."
+      }
+      if let lost = list.lost {
+        session.terminal.note(
+          "\(lost): what was spent is not known, and hard budgets are shut until rollout budget accept."
+        )
       }
       return session.terminal.table(
         ["BUDGET", "OF", "LIMIT", "SPENT", "HELD", "LEFT", "UNTIL"], list.budgets.map(row))
@@ -19,7 +45,8 @@ enum BudgetCommand {
   private static func row(_ budget: BudgetView) -> [String] {
     let left = max(0, budget.limitUsd - budget.spentUsd - budget.reservedUsd)
     return [
-      budget.name, budget.scope ?? "all", dollars(budget.limitUsd), dollars(budget.spentUsd),
+      budget.name + (budget.shut == true ? " (shut)" : ""), budget.scope ?? "all",
+      dollars(budget.limitUsd), dollars(budget.spentUsd),
       dollars(budget.reservedUsd), dollars(left),
       budget.windowEnd.value.map { String($0.prefix(10)) } ?? "",
     ]

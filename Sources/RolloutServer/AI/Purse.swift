@@ -3,6 +3,7 @@ import HTTPKit
 import RolloutAPI
 import RolloutCore
 import RolloutGateway
+import RolloutStore
 
 /// Asks the budgets before a provider is called, and pays afterwards.
 struct Purse: Sendable {
@@ -103,18 +104,64 @@ struct Purse: Sendable {
 struct BudgetEndpoint: Sendable {
   let settings: Current<ServerConfiguration>
   let store: any BudgetStore
+  /// Where spending that was lost is known, and accepted.
+  let losses: BudgetDatabase
   let clock: any WallClock
+  let log: Log
 
   var routes: [Route] {
-    [Route(.get, "/v1/budgets", .scopes([.view]), featureLimit: .respected, .task(list))]
+    [
+      Route(.get, "/v1/budgets", .scopes([.view]), featureLimit: .respected, .task(list)),
+      Route(.post, "/v1/budgets/accept", .scopes([.operate]), .task(accept)),
+    ]
+  }
+
+  /// A person's word that budgets may be spent from although what was spent is not known.
+  private func accept(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.allowQuery()
+    let body = try request.json()
+    let name: String?
+    let reason: String
+    do throws(DocumentError) {
+      var reader = try ObjectReader(body)
+      name = try reader.text("name")
+      reason = try reader.string("reason") ?? ""
+      try reader.finish()
+    } catch { throw Problem(.badRequest, "\(error)") }
+    guard !reason.allSatisfy(\.isWhitespace), reason.utf8.count <= 2000 else {
+      throw Problem(
+        .reasonRequired, "Say in 1–2000 bytes why it is safe to spend on; it is recorded.")
+    }
+    if let name, !budgets.contains(where: { $0.name == name }) {
+      let known = budgets.map(\.name).joined(separator: ", ")
+      throw Problem(.notFound, "There is no budget \(quoted(name)); there are: \(known).")
+    }
+    guard losses.loss != nil else {
+      throw Problem(.invalidTransition, "No spending was lost; there is nothing to accept.")
+    }
+    let actor = request.principal.actor
+    try await losses.accept(name, actor: actor, reason: reason, at: clock.now)
+    log.notice(
+      "lost spending was accepted",
+      ["budget": name ?? "all", "actor": actor.text, "reason": reason])
+    return try .json(await everything())
+  }
+
+  /// Every budget, and what became of spending that was lost.
+  private func everything() async throws -> BudgetList {
+    var list = BudgetList(budgets: try await views())
+    list.lost = losses.loss?.why
+    list.accepted = try await losses.acceptances().map {
+      BudgetList.Acceptance(
+        name: $0.budget, at: $0.at.rfc3339, actor: $0.actor.text, reason: $0.reason)
+    }
+    return list
   }
 
   private func list(_ request: APIRequest) async throws -> HTTPResponse {
     try request.allowQuery()
+    guard let limit = request.principal.features else { return try .json(await everything()) }
     let views = try await views()
-    guard let limit = request.principal.features else {
-      return try .json(BudgetList(budgets: views))
-    }
     return try .json(BudgetList(budgets: views.filter { isAbout($0, limit) }))
   }
 
@@ -126,6 +173,11 @@ struct BudgetEndpoint: Sendable {
   }
 
   private var budgets: [Budget] { settings.value.gateway.budgets }
+
+  private func isShut(_ budget: Budget) -> Bool {
+    guard budget.isHard, let loss = losses.loss else { return false }
+    return !loss.accepted.contains(budget.name)
+  }
 
   /// The accounts of the present windows.
   func accounts() async throws -> [BudgetBalance] {
@@ -152,7 +204,7 @@ struct BudgetEndpoint: Sendable {
           name: budget.name, scope: balance.account.scope.isEmpty ? nil : balance.account.scope,
           limitUsd: budget.limit.dollars, spentUsd: balance.spent.dollars,
           reservedUsd: balance.reserved.dollars, windowStart: window.start.rfc3339,
-          windowEnd: window.end?.rfc3339)
+          windowEnd: window.end?.rfc3339, isShut: isShut(budget))
       }
     }
   }
