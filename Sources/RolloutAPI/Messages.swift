@@ -8,14 +8,18 @@ package struct CommandBody: Codable, Sendable {
   package var force: Bool?
   /// The plan file that is approved, with `approve`.
   package var definition: Document?
+  /// The feature's name, where it is in use.
+  package var confirm: String?
 
   package init(
-    reason: String?, to: String? = nil, force: Bool? = nil, definition: Document? = nil
+    reason: String?, to: String? = nil, force: Bool? = nil, definition: Document? = nil,
+    confirm: String? = nil
   ) {
     self.reason = reason
     self.to = to
     self.force = force
     self.definition = definition
+    self.confirm = confirm
   }
 }
 
@@ -47,6 +51,27 @@ package struct MemberList: Codable, Sendable {
   package init(members: [String], next: String?) {
     self.members = members
     self.next = Nullable(next)
+  }
+}
+
+/// What became of a list of members.
+package struct AddedMembers: Codable, Sendable {
+  /// Who was not in before.
+  package var added: Int
+  package var alreadyMembers: Int
+  /// Ids that stood more than once in this call.
+  package var duplicates: Int
+  /// Lines without an id in this call.
+  package var empty: Int
+  /// How many are in now.
+  package var members: Int
+
+  package init(added: Int, alreadyMembers: Int, duplicates: Int, empty: Int, members: Int) {
+    self.added = added
+    self.alreadyMembers = alreadyMembers
+    self.duplicates = duplicates
+    self.empty = empty
+    self.members = members
   }
 }
 

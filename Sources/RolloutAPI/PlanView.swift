@@ -23,6 +23,8 @@ package struct PlanView: Codable, Sendable, Equatable {
   package var stages: [StageView]
   package var createdAt: String
   package var updatedAt: String
+  /// Until when an archived plan answers as a completed one; absent when it is off, or in use.
+  package var answersUntil: String?
   /// False while the plan as shown is in force and could not be written; absent otherwise.
   package var durable: Bool?
   /// What is wrong with the plan as it is stored, for people; absent when nothing is.
@@ -115,6 +117,9 @@ extension PlanView {
         name: stage.name, percent: stage.percent.map { Double($0.thousandths) / 1000 },
         cohort: stage.cohort, rules: stage.rules.count, approvals: stage.approvals,
         soak: (stage.soak ?? .zero).text)
+    }
+    if plan.bidsFarewell(at: context.now.steady) {
+      answersUntil = plan.archived.map { ($0.at.wall + Plan.farewell).rfc3339 }
     }
     createdAt = plan.createdAt.rfc3339
     updatedAt = plan.updatedAt.wall.rfc3339

@@ -14,6 +14,7 @@ package enum ProblemCode: String, Codable, Sendable, CaseIterable {
   case unexpectedStage = "unexpected_stage"
   case idempotencyKeyReused = "idempotency_key_reused"
   case alreadyExists = "already_exists"
+  case inUse = "in_use"
   case lastAdmin = "last_admin"
   case bodyTooLarge = "body_too_large"
   case unsupportedMediaType = "unsupported_media_type"
@@ -34,7 +35,9 @@ package enum ProblemCode: String, Codable, Sendable, CaseIterable {
     case .forbidden, .approvalNeededFromAnother: 403
     case .notFound: 404
     case .methodNotAllowed: 405
-    case .staleVersion, .gateClosed, .held, .unexpectedStage, .alreadyExists, .lastAdmin: 409
+    case .staleVersion, .gateClosed, .held, .unexpectedStage, .alreadyExists, .lastAdmin,
+      .inUse:
+      409
     case .bodyTooLarge, .tooMany: 413
     case .unsupportedMediaType: 415
     case .invalidTransition, .reasonRequired, .idempotencyKeyReused: 422

@@ -59,8 +59,8 @@ struct Session: Sendable {
   ) async throws -> Answer {
     let answer = try await exchange(
       method, path, body: body, contentType: contentType, headers: headers)
-    guard answer.status >= 400 else { return answer }
-    throw try await failure(answer)
+    guard (200..<300).contains(answer.status) else { throw failure(answer) }
+    return answer
   }
 
   /// Sends a request and returns whatever the server answers.
@@ -85,22 +85,70 @@ struct Session: Sendable {
     try decode(type, await send("GET", path))
   }
 
-  func decode<T: Decodable>(_ type: T.Type, _ answer: Answer) throws -> T {
-    do { return try WireDecoder.decode(type, from: answer.body) } catch {
-      throw CLIFailure(.failed, "The server's answer cannot be read; is it a Rollout server?")
+  /// Nothing in an answer is believed: what has another form is a failure that says where, and no
+  /// control character of it reaches the terminal unless it is wanted `exactly`.
+  func decode<T: Decodable>(
+    _ type: T.Type, _ answer: Answer, exactly: Bool = false
+  ) throws -> T {
+    let document = try document(answer)
+    do {
+      return try WireDecoder.decode(type, from: exactly ? document : document.cleaned)
+    } catch {
+      throw CLIFailure(
+        .failed, "The server's answer cannot be read\(place(error)). Is it a Rollout server?")
     }
   }
 
-  func failure(_ answer: Answer) async throws -> CLIFailure {
-    guard let problem = try? WireDecoder.decode(Problem.self, from: answer.body) else {
-      return CLIFailure(.failed, "The server answered \(answer.status).")
+  func document(_ answer: Answer) throws -> Document {
+    do throws(DocumentError) {
+      return try JSONReader.read(answer.body, depthMax: JSONReader.storedDepthMax)
+    } catch {
+      throw CLIFailure(.failed, "The server's answer is not JSON. Is it a Rollout server?")
     }
-    var text = clean(problem.detail)
-    if let waiting = problem.waitingOn, !waiting.isEmpty {
-      text = "\(problem.title). Waiting on:" + waiting.map { "\n  - \(clean($0))" }.joined()
-      if let hold = problem.hold { text += "\n\(clean(problem.detail)) (held since \(hold.since))" }
+  }
+
+  private func place(_ error: any Error) -> String {
+    guard let error = error as? DecodingError else { return "" }
+    let context: DecodingError.Context
+    switch error {
+    case .typeMismatch(_, let found), .valueNotFound(_, let found), .keyNotFound(_, let found),
+      .dataCorrupted(let found):
+      context = found
+    @unknown default: return ""
     }
-    return CLIFailure(exitCode(problem.status), text)
+    let path = context.codingPath.map(\.stringValue).joined(separator: ".")
+    return " (\(path.isEmpty ? "" : path + ": ")\(context.debugDescription))"
+  }
+
+  /// Fetches a list page by page, 1000 entries each. `each` gets a page and says how it goes on.
+  func pages<T: Decodable>(
+    _ type: T.Type, _ path: String, exactly: Bool = false,
+    each: (T, Answer) throws -> String?
+  ) async throws {
+    var seen: Set<String> = []
+    var after: String?
+    repeat {
+      let query = APIPath.query([("limit", "1000")] + (after.map { [("after", $0)] } ?? []))
+      let answer = try await send("GET", path + query)
+      after = try each(try decode(type, answer, exactly: exactly), answer)
+      if let after, !seen.insert(after).inserted {
+        throw CLIFailure(.failed, "The server's list does not end: it continues where it began.")
+      }
+    } while after != nil
+  }
+
+  /// What a refusal says, as far as it can be read; the status alone decides the exit code.
+  func failure(_ answer: Answer) -> CLIFailure {
+    let problem = (try? document(answer))?.cleaned ?? .null
+    var text = problem["detail"]?.string ?? ""
+    if text.isEmpty { text = "The server answered \(answer.status)." }
+    let waiting = problem["waiting_on"]?.array?.compactMap(\.string) ?? []
+    if !waiting.isEmpty {
+      let since = problem["hold"]?["since"]?.string.map { "\n\(text) (held since \($0))" }
+      text = "\(problem["title"]?.string ?? "Not yet"). Waiting on:"
+      text += waiting.map { "\n  - \($0)" }.joined() + (since ?? "")
+    }
+    return CLIFailure(exitCode(answer.status), text)
   }
 
   private func exitCode(_ status: Int) -> ExitCode {

@@ -38,6 +38,12 @@ struct Terminal: Sendable {
   func complain(_ text: String) { write("rollout: \(escapedLines(text))\n", STDERR_FILENO) }
   func note(_ text: String) { write(text.onOneLine + "\n", STDERR_FILENO) }
 
+  /// Replaces the present line of standard error, if that is a terminal.
+  func redraw(_ line: String) {
+    guard isatty(STDERR_FILENO) == 1 else { return }
+    write("\r\u{1B}[K\(line)", STDERR_FILENO)
+  }
+
   /// Asks on the terminal; without one the answer is no, and `--yes` must be given.
   func confirm(_ question: String) throws {
     guard isInteractive else {
@@ -48,6 +54,12 @@ struct Terminal: Sendable {
     guard answer == "y" || answer == "yes" else {
       throw CLIFailure(.failed, "Nothing was changed.")
     }
+  }
+
+  /// What is typed in answer to a question; only on a terminal.
+  func ask(_ question: String) -> String {
+    write("\(question) ", STDERR_FILENO)
+    return readLine() ?? ""
   }
 
   /// Columns as wide as their widest cell; every cell is one line, whatever stands in it.
@@ -74,6 +86,27 @@ struct Terminal: Sendable {
   }
 }
 
+/// How far a long run is, on standard error where that is a terminal; elsewhere nothing.
+struct ProgressBar {
+  private static let width = 30
+  private let terminal: Terminal
+  private let total: Int
+
+  init(_ terminal: Terminal, total: Int) {
+    self.terminal = terminal
+    self.total = max(1, total)
+  }
+
+  func show(_ done: Int) {
+    let full = Self.width * min(done, total) / total
+    let bar = String(repeating: "█", count: full) + String(repeating: "░", count: Self.width - full)
+    terminal.redraw("\(bar) \(done) of \(total)")
+  }
+
+  /// Takes it off the screen.
+  func end() { terminal.redraw("") }
+}
+
 /// Reasons and names come from others: in a cell they are one line, and no escape sequence of
 /// theirs reaches the terminal.
 func clean(_ text: String) -> String { text.onOneLine }
@@ -82,6 +115,23 @@ func clean(_ text: String) -> String { text.onOneLine }
 func escapedLines(_ text: String) -> String {
   text.split(separator: "\n", omittingEmptySubsequences: false).map { String($0).onOneLine }
     .joined(separator: "\n")
+}
+
+extension Document {
+  /// The same with every text cleaned; names of members too.
+  var cleaned: Document {
+    switch value {
+    case .string(let text): Document(.string(clean(text)), at: position)
+    case .array(let elements): Document(.array(elements.map(\.cleaned)), at: position)
+    case .object(let members):
+      Document(
+        .object(
+          members.map {
+            Member(key: clean($0.key), keyPosition: $0.keyPosition, value: $0.value.cleaned)
+          }), at: position)
+    case .null, .bool, .number: self
+    }
+  }
 }
 
 /// A variable of the environment; nil when unset.

@@ -203,6 +203,7 @@ private func decodeProvider(
   case .echo:
     settings.latency = try span(&reader, "latency") ?? .zero
     if let text = try reader.text("failing") {
+      if let doubt = Share.doubt(about: text) { throw reader.error("failing", doubt) }
       guard let share = Share(text) else {
         throw reader.error("failing", "Expected a share such as 30%.")
       }
@@ -292,7 +293,9 @@ private func decodeCache(
 private func decodeCapture(
   _ reader: inout ObjectReader
 ) throws(DocumentError) -> GatewayConfiguration.Capture {
-  guard let share = Share(try reader.requiredText("sample")) else {
+  let sample = try reader.requiredText("sample")
+  if let doubt = Share.doubt(about: sample) { throw reader.error("sample", doubt) }
+  guard let share = Share(sample) else {
     throw reader.error("sample", "Expected a share of the requests such as 1%.")
   }
   let patterns = try reader.texts("redact") ?? []

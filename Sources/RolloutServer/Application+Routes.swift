@@ -20,6 +20,7 @@ extension Application {
     let jobs: JobRunner
     let alerts: AlertEndpoint
     let settings: Current<ServerConfiguration>
+    let asks: AskBook
 
     /// Every route there is. Made anew for each table.
     var routes: [Route] {
@@ -36,9 +37,9 @@ extension Application {
     private var planRoutes: [Route] {
       PlanEndpoint(
         controller: controller, store: data.control, ledger: ledger, clock: clock,
-        settings: settings
+        settings: settings, asks: asks
       ).routes
-        + CohortEndpoint(controller: controller, store: data.control).routes
+        + CohortEndpoint(controller: controller, store: data.control, clock: clock).routes
         + BacktestEndpoint(
           controller: controller, store: data.control, telemetry: data.telemetry, ledger: ledger,
           clock: clock

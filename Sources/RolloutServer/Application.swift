@@ -35,6 +35,8 @@ final class Application: Sendable {
   let clock: KeptClock
   private let clockWatch: ClockWatch
   let tokens: TokenDirectory
+  /// Who asked for what in the last day.
+  let asks: AskBook
   private let tokenWatch: TokenWatch
   private let reloading: Reloading
 
@@ -118,6 +120,9 @@ final class Application: Sendable {
       access: AccessMetrics(failures: failures, tokens: tokens, clock: clock),
       reloads: reloads, clock: clock,
       steps: clockWatch.steps, startedAt: clock.now)
+    let asks = AskBook(
+      totals: metrics.asks, names: { tokens.namesByAccount })
+    self.asks = asks
     let purse = Purse(
       budgets: configuration.gateway.budgets, store: data.money, clock: clock, log: log,
       tell: Self.budgetTeller(data.control, hub, clock, log, courier))
@@ -139,7 +144,7 @@ final class Application: Sendable {
     let parts = Parts(
       data: data, controller: controller, ledger: ledger, hub: hub, tokens: tokens, box: box,
       readiness: readiness, clock: clock, metrics: metrics, chat: chat, budgets: budgets,
-      jobs: jobs, alerts: alerts, settings: settings)
+      jobs: jobs, alerts: alerts, settings: settings, asks: asks)
     routes = parts.routes
     let longWork = LongWork()
     let unpackingRoom = FairRoom(capacity: BodyUnpacking.roomMax)
@@ -178,6 +183,7 @@ final class Application: Sendable {
       Task { await clockWatch.run() },
       Task { if configuration.authenticates { await watch.run() } },
       Task { await capacity.run() },
+      Task { await asks.run(clock) },
       Task { await courier.run() },
       Task { await poller.run() },
       Task { [monitor] in

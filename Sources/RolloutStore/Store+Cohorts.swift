@@ -1,6 +1,9 @@
+import DocumentKit
 package import RolloutCore
 
 extension Store: CohortStore {
+  private static let membersPerStatement = 5000
+
   package func loadCohorts() async throws -> [String: ByteSet] {
     try await database.read { connection in
       var cohorts: [String: ByteSet] = [:]
@@ -13,13 +16,17 @@ extension Store: CohortStore {
 
   package func add(_ users: [String], to cohort: String, at now: Instant) async throws {
     try await database.write { connection in
-      for user in users {
+      // Thousands in one statement: long lists must not keep other writers waiting.
+      for start in stride(from: 0, to: users.count, by: Self.membersPerStatement) {
+        let part = users[start..<min(users.count, start + Self.membersPerStatement)]
+        let list = Document.array(part.map { .string($0) }).jsonText
         try connection.run(
           """
-          INSERT INTO cohort_member (cohort, user, added_at_ms) VALUES (:cohort, :user, :at)
+          INSERT INTO cohort_member (cohort, user, added_at_ms)
+          SELECT :cohort, value, :at FROM json_each(:users) WHERE true
           ON CONFLICT DO NOTHING
           """,
-          ["cohort": .text(cohort), "user": .text(user), "at": SQLValue(now)])
+          ["cohort": .text(cohort), "users": .text(list), "at": SQLValue(now)])
       }
     }
   }

@@ -219,7 +219,7 @@ def odd_values(folder, _):
         feature = f"odd-{number}"
         plan = {
             "feature": feature, "rollback": {"cooldown": text},
-            "stages": [{"name": "one", "percent": 0.001, "soak": text},
+            "stages": [{"name": "one", "percent": "0.001%", "soak": text},
                        {"name": "two", "percent": 33.333}, {"name": "all", "percent": 100}],
             "guards": [{"metric": "error_rate", "max": "3.333%", "sustain": text},
                        {"metric": "latency_mean", "max": text}]}

@@ -35,8 +35,18 @@ func run(
         try process.run()
         stdin.fileHandleForWriting.write(Data(input.utf8))
         stdin.fileHandleForWriting.closeFile()
+        // Both at once: who fills one pipe must not wait for the reader of the other.
+        let said = Mutex(Data())
+        let isRead = DispatchSemaphore(value: 0)
+        let handle = err.fileHandleForReading
+        Thread.detachNewThread {
+          let all = handle.readDataToEndOfFile()
+          said.withLock { $0 = all }
+          isRead.signal()
+        }
         let output = out.fileHandleForReading.readDataToEndOfFile()
-        let errors = err.fileHandleForReading.readDataToEndOfFile()
+        isRead.wait()
+        let errors = said.withLock { $0 }
         process.waitUntilExit()
         continuation.resume(
           returning: Finished(

@@ -143,7 +143,8 @@ import Testing
     #expect(try await server.rollout(["plan", "list"], environment: app).status == 5)
     let users = folder.write("anna\nbob\n", to: "users.txt")
     #expect(
-      try await server.rollout("cohort", "import", "beta", users).output == "2 users are in beta\n")
+      try await server.rollout("cohort", "import", "beta", users).output
+        == "beta: 2 new, 0 were in it already; it has 2 members now\n")
     #expect(try await server.rollout("cohort", "list", "beta").output == "anna\nbob\n")
     _ = try await server.rollout("cohort", "remove", "beta", "anna")
     #expect(try await server.rollout("cohort", "list", "beta").output == "bob\n")

@@ -168,9 +168,9 @@ private struct RandomPlan {
       case 2: .startsWith(list(3, atLeast: 1) { "a" + $0.text() })
       case 3: .endsWith(list(3, atLeast: 1) { "a" + $0.text() })
       case 4: .contains(list(3, atLeast: 1) { "a" + $0.text() })
-      case 5: .greaterThan(bound())
-      case 6: .atLeast(bound())
-      case 7: random.chance(0.5) ? .lessThan(bound()) : .atMost(bound())
+      case 5: .greaterThan(number())
+      case 6: .atLeast(number())
+      case 7: random.chance(0.5) ? .lessThan(number()) : .atMost(number())
       default: .exists(random.chance(0.5))
       }
     return .attribute(text(), condition)
@@ -222,9 +222,15 @@ private struct RandomPlan {
   private mutating func attribute() -> AttributeValue {
     switch random.below(3) {
     case 0: .text(text())
-    case 1: .number(bound())
+    case 1: .number(number())
     default: .bool(random.chance(0.5))
     }
+  }
+
+  private mutating func number() -> Numeral {
+    random.chance(0.5)
+      ? Numeral(bound())
+      : .whole(pick([.max, .min, Int128(UInt64.max), 9_007_199_254_740_993, -1]))
   }
 
   private mutating func bound() -> Double {

@@ -83,6 +83,12 @@ import Testing
     let nobody = try await server.send(
       "POST", path, #"{"messages":[{"role":"user","content":"a"}]}"#)
     #expect(nobody.header("x-rollout-enabled") == "false")
+    #expect(nobody.header("x-rollout-reason") == "user_required")
+    // An empty id means none, wherever it stands.
+    let empty = try await server.send(
+      "POST", path, #"{"messages":[{"role":"user","content":"a"}],"user":""}"#,
+      headers: [("X-Rollout-User", "")])
+    #expect(empty.header("x-rollout-reason") == "user_required")
     let inside = (0..<50).map { "u\($0)" }.first {
       Bucketer(salt: "ai-summary").bucket($0) < 99_000
     }
@@ -93,6 +99,12 @@ import Testing
       "POST", path, chat(#","safety_identifier":"ignored""#),
       headers: [("X-Rollout-User", try #require(inside))])
     #expect(header.header("x-rollout-enabled") == "true")
+    let next = try await server.send(
+      "POST", path, chat(#","safety_identifier":"\#(try #require(inside))""#),
+      headers: [("X-Rollout-User", "")])
+    #expect(next.header("x-rollout-enabled") == "true")
+    let other = try await server.send("POST", path, chat(), headers: [("X-Rollout-User", outside)])
+    #expect(other.header("x-rollout-reason") == "not_in_rollout")
     let wins = try await server.send("POST", path, chat(), headers: [("X-Rollout-User", outside)])
     #expect(wins.header("x-rollout-enabled") == "false")
     await server.stop()

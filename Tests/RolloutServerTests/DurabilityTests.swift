@@ -262,7 +262,7 @@ import Testing
       let answer = try await server.send(
         "PUT", "/v1/plans/f\(index)",
         """
-        {"feature":"f\(index)","stages":[{"name":"s","percent":0.001,"soak":"\(span)"}],
+        {"feature":"f\(index)","stages":[{"name":"s","percent":"0.001%","soak":"\(span)"}],
         "rollback":{"cooldown":"\(span)"},
         "guards":[{"metric":"latency_p99","max":"1.337h","sustain":"\(span)"}]}
         """)

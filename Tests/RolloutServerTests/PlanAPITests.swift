@@ -177,7 +177,7 @@ import Testing
   @Test func `cohorts grow by one, in bulk, and shrink`() async throws {
     let server = try await TestServer()
     let csv = try await server.send(
-      "POST", "/v1/cohorts/beta/members", "user,since\nanna,2020\n\"b,ob\",2021\n",
+      "POST", "/v1/cohorts/beta/members?create=true", "user,since\nanna,2020\n\"b,ob\",2021\n",
       headers: [("Content-Type", "text/csv")])
     #expect(csv.json["added"]?.int == 2)
     let lines = try await server.send(

@@ -12,7 +12,7 @@ enum ApplyCommand {
       let path = APIPath.plan(definition.feature)
       let before = try await session.exchange("GET", path)
       guard before.status == 200 || before.status == 404 else {
-        throw try await session.failure(before)
+        throw session.failure(before)
       }
       let headers: [(name: String, value: String)] =
         before.etag.map { [("if-match", $0)] } ?? [("if-none-match", "*")]

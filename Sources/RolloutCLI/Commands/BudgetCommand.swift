@@ -53,8 +53,10 @@ enum BudgetCommand {
   }
 
   private static func dollars(_ amount: Double) -> String {
-    let cents = Int(saturating: (amount * 10_000).rounded())
-    let fraction = String(cents % 10_000)
-    return "$\(cents / 10_000)." + String(repeating: "0", count: 4 - fraction.count) + fraction
+    guard amount.magnitude < 1e12 else { return "$" + shortestText(of: amount) }
+    let units = Int((amount.magnitude * 10_000).rounded())
+    let fraction = String(units % 10_000)
+    return "\(amount < 0 ? "-" : "")$\(units / 10_000)."
+      + String(repeating: "0", count: 4 - fraction.count) + fraction
   }
 }

@@ -9,8 +9,12 @@ enum CohortCommands {
     Command("cohort remove", ["COHORT", "USER…"], "take users out of a cohort", run: remove),
     Command(
       "cohort import", ["COHORT", "FILE"],
-      "add the users of a file, one a line (.csv or .ndjson too)",
-      run: importFile),
+      "add the users of a file: a list, a table (csv, tabs) or JSON; all of them or none",
+      options: [
+        .init("--column", "NAME", "the column with the ids (default: user, user_id, id or email)"),
+        .init("--no-header", nil, "the first line is a user too"),
+        .init("--create", nil, "make the cohort, although no plan uses it yet"),
+      ], run: importFile),
   ]
 
   private static func list(_ session: Session) async throws {
@@ -23,16 +27,14 @@ enum CohortCommands {
       }
       return
     }
-    var after: String?
-    repeat {
-      let query = APIPath.query([("limit", "1000")] + (after.map { [("after", $0)] } ?? []))
-      let answer = try await session.send("GET", APIPath.cohort(cohort) + query)
-      let page = try session.decode(MemberList.self, answer)
+    // Exactly: the last member is where the next page begins.
+    try await session.pages(MemberList.self, APIPath.cohort(cohort), exactly: true) {
+      page, answer in
       if session.printsJSON || !page.members.isEmpty {
         try session.show(answer) { page.members.map(clean).joined(separator: "\n") }
       }
-      after = page.next.value
-    } while after != nil
+      return page.next.value
+    }
   }
 
   private static func add(_ session: Session) async throws {
@@ -51,20 +53,85 @@ enum CohortCommands {
     }
   }
 
+  /// What a server takes in one call.
+  private static let portionMax = (users: 100_000, bytes: 8 << 20)
+
   private static func importFile(_ session: Session) async throws {
-    let file = session.operand(1)
-    var body = try readFile(file)
-    var type = "application/x-ndjson"
-    if file.hasSuffix(".csv") {
-      type = "text/csv"
-    } else if !file.hasSuffix("json") && !file.hasSuffix("jsonl") {
-      // Plain text: one id a line.
-      let lines = String(decoding: body, as: UTF8.self).split(whereSeparator: \.isNewline)
-      body = lines.flatMap { Document.string(String($0)).json + [0x0A] }
+    let (cohort, name) = (session.operand(0), session.operand(1))
+    let file = try read(name, session)
+    guard !file.users.isEmpty else {
+      throw CLIFailure(.failed, "\(name): there are no users in it. Nothing was changed.")
     }
-    let answer = try await session.send(
-      "POST", APIPath.members(session.operand(0)), body: body, contentType: type)
-    let added = try JSONReader.read(answer.body)["added"]?.int ?? 0
-    try session.show(answer) { "\(added) users are in \(session.operand(0))" }
+    let portions = portions(of: file.users)
+    // A name that no other import has: nothing of theirs may be taken for a part of this one.
+    let id = String(UInt64.random(in: 0...UInt64.max), radix: 36)
+    let bar = ProgressBar(session.terminal, total: file.users.count)
+    var sent = 0
+    var last: Session.Answer?
+    for (index, portion) in portions.enumerated() {
+      var query: [(name: String, value: String)] = []
+      if session.arguments.has("--create") { query.append(("create", "true")) }
+      if portions.count > 1 {
+        query += [
+          ("import", id), ("portion", "\(index + 1)"), ("of", "\(portions.count)"),
+        ]
+      }
+      do {
+        last = try await session.send(
+          "POST", APIPath.members(cohort) + APIPath.query(query), body: portion.body,
+          contentType: "application/x-ndjson")
+      } catch let failure as CLIFailure {
+        bar.end()
+        // The last one may have been taken without our hearing of it.
+        let isUnknown = failure.exitCode == .unreachable && index == portions.count - 1
+        let note =
+          isUnknown
+          ? "It may have been taken all the same; importing it again does no harm."
+          : "Nothing was changed."
+        throw CLIFailure(failure.exitCode, "\(failure.message)\n\(note)")
+      }
+      sent += portion.users
+      if portions.count > 1 { bar.show(sent) }
+    }
+    bar.end()
+    guard let last else { return }
+    let added = try session.decode(AddedMembers.self, last)
+    if file.empty > 0 || file.duplicates > 0 {
+      session.terminal.note(
+        "\(name): \(file.duplicates) stood twice, \(file.empty) lines had no id.")
+    }
+    try session.show(last) {
+      "\(cohort): \(added.added) new, \(added.alreadyMembers) were in it already; it has "
+        + "\(added.members) members now"
+    }
+  }
+
+  /// Everything is read and checked before anything is sent.
+  private static func read(_ name: String, _ session: Session) throws -> MemberFile {
+    let isJSON = [".json", ".ndjson", ".jsonl"].contains(where: name.hasSuffix)
+    var options = MemberFile.Options(column: session.arguments.value("--column"))
+    if session.arguments.has("--no-header") { options.hasHeader = false }
+    let bytes = try readFile(name)
+    do throws(MemberFile.Unreadable) {
+      return try MemberFile(bytes, isJSON ? .json : .table, options)
+    } catch {
+      let place = error.line == 0 ? name : "\(name):\(error.line)"
+      throw CLIFailure(.failed, "\(place): \(error.message) Nothing was changed.")
+    }
+  }
+
+  private static func portions(of users: [String]) -> [(users: Int, body: [UInt8])] {
+    var portions: [(users: Int, body: [UInt8])] = []
+    var open = (users: 0, body: [UInt8]())
+    for user in users {
+      if open.users == portionMax.users || open.body.count >= portionMax.bytes {
+        portions.append(open)
+        open = (0, [])
+      }
+      open.users += 1
+      open.body += Document.string(user).json
+      open.body.append(0x0A)
+    }
+    return open.users == 0 ? portions : portions + [open]
   }
 }

@@ -29,7 +29,12 @@ enum LifecycleCommands {
       ]),
     make("kill", "serve nobody, at once", options: [yes]),
     make("complete", "the feature is for everyone now", options: [force]),
-    make("archive", "put the plan away", options: [yes]),
+    make(
+      "archive", "put the plan away; it answers for a week as before, then as off",
+      options: [
+        .init("--confirm", "FEATURE", "although it is still asked for: say its name again"), yes,
+      ]),
+    make("unarchive", "bring an archived plan back as it was", options: [yes]),
   ]
 
   private static func make(
@@ -48,20 +53,38 @@ enum LifecycleCommands {
       session.terminal.note("Projected for \(projection.sentence).")
     }
     try confirm(name, before, session)
-    let body = CommandBody(
+    var body = CommandBody(
       reason: session.arguments.value("--reason"), to: session.arguments.value("--to"),
       force: session.arguments.has("--force") ? true : nil,
-      definition: try session.arguments.value("--file").map { try ApplyCommand.read($0).document })
-    let answer = try await session.exchange(
-      "POST", APIPath.command(feature, name), body: try WireEncoder.json(body),
-      headers: [("if-match", "\"\(version)\"")])
-    guard answer.status < 400 else { throw try await refusal(answer, version, feature, session) }
+      definition: try session.arguments.value("--file").map { try ApplyCommand.read($0).document },
+      confirm: session.arguments.value("--confirm"))
+    var answer = try await send(name, feature, body, version, session)
+    if answer.status == 409, body.confirm == nil, session.terminal.isInteractive,
+      let problem = try? session.document(answer).cleaned,
+      problem["code"]?.string == ProblemCode.inUse.rawValue
+    {
+      session.terminal.note(problem["detail"]?.string ?? "")
+      body.confirm = session.terminal.ask("Type \(feature) to archive it all the same:")
+      guard body.confirm == feature else { throw CLIFailure(.failed, "Nothing was changed.") }
+      answer = try await send(name, feature, body, version, session)
+    }
+    guard (200..<300).contains(answer.status) else {
+      throw await refusal(answer, version, feature, session)
+    }
     let plan = try session.decode(PlanView.self, answer)
     try session.show(answer) { sentence(name, before, plan, session.terminal) }
     if let warnings = plan.warnings, !session.printsJSON {
       session.terminal.note("Passed over, although not open:")
       for warning in warnings { session.terminal.note("  - \(warning)") }
     }
+  }
+
+  private static func send(
+    _ name: String, _ feature: String, _ body: CommandBody, _ version: Int, _ session: Session
+  ) async throws -> Session.Answer {
+    try await session.exchange(
+      "POST", APIPath.command(feature, name), body: try WireEncoder.json(body),
+      headers: [("if-match", "\"\(version)\"")])
   }
 
   private static func expectedVersion(_ session: Session) throws -> Int? {
@@ -74,15 +97,15 @@ enum LifecycleCommands {
 
   private static func confirm(_ name: String, _ plan: PlanView, _ session: Session) throws {
     guard !session.arguments.has("--yes") else { return }
-    let next =
-      plan.stages.indices.contains(plan.stageIndex + 1) ? plan.stages[plan.stageIndex + 1] : nil
+    let (index, overflow) = plan.stageIndex.addingReportingOverflow(1)
+    let next = !overflow && plan.stages.indices.contains(index) ? plan.stages[index] : nil
     switch name {
     case "advance" where next?.percent == 100 && session.terminal.isInteractive:
       try session.terminal.confirm("Give \(plan.feature) to everyone?")
     case "kill" where session.terminal.isInteractive:
       try session.terminal.confirm("Take \(plan.feature) from everyone, at once?")
     case "archive" where session.terminal.isInteractive:
-      try session.terminal.confirm("Archive \(plan.feature)? It cannot be started again.")
+      try session.terminal.confirm("Archive \(plan.feature)?")
     default: break
     }
   }
@@ -90,13 +113,13 @@ enum LifecycleCommands {
   /// A refusal in words; when somebody else was first, with what they did.
   private static func refusal(
     _ answer: Session.Answer, _ version: Int, _ feature: String, _ session: Session
-  ) async throws -> CLIFailure {
-    let failure = try await session.failure(answer)
-    guard let problem = try? WireDecoder.decode(Problem.self, from: answer.body),
-      problem.code == ProblemCode.staleVersion.rawValue
+  ) async -> CLIFailure {
+    let failure = session.failure(answer)
+    guard let problem = try? session.document(answer),
+      problem["code"]?.string == ProblemCode.staleVersion.rawValue,
+      let list = try? await session.get(
+        EventList.self, APIPath.events(feature) + APIPath.query([("limit", "20")]))
     else { return failure }
-    let list = try await session.get(
-      EventList.self, APIPath.events(feature) + APIPath.query([("limit", "20")]))
     let changes = list.events.filter { $0.version > version }.reversed().map { event in
       clean(
         "  version \(event.version): \(event.actor) \(event.type.replacing("_", with: " ")) "
@@ -115,8 +138,7 @@ enum LifecycleCommands {
     let feature = terminal.style(plan.feature, .bold)
     let stage = plan.stages.indices.contains(plan.stageIndex) ? plan.stages[plan.stageIndex] : nil
     let share =
-      stage?.percent.map { " (\($0 == $0.rounded() ? String(Int(saturating: $0)) : String($0)) %)" }
-      ?? ""
+      stage?.percent.map { " (\(shortestText(of: $0)) %)" } ?? ""
     let what: String
     switch name {
     case "start": what = "serves stage \(plan.stage)\(share)"
@@ -130,6 +152,10 @@ enum LifecycleCommands {
         : "is approved by \(clean(plan.approvals.joined(separator: ", ")))"
     case "acknowledge": what = "is released and may advance again"
     case "kill": what = "is killed: nobody has it now"
+    case "archive":
+      let until = plan.answersUntil.map { "; it answers as before until \($0), then as off" }
+      what = "is archived\(until ?? ": nobody has it")"
+    case "unarchive": what = "is back, \(plan.status) at \(plan.stage)"
     default: what = "is \(plan.status) at \(plan.stage)"
     }
     return "\(feature) \(what). Version \(plan.version)."

@@ -31,17 +31,13 @@ enum PlanCommands {
 
   private static func list(_ session: Session) async throws {
     var plans: [PlanView] = []
-    var after: String?
-    repeat {
-      let query = APIPath.query([("limit", "1000")] + (after.map { [("after", $0)] } ?? []))
-      let answer = try await session.send("GET", APIPath.plans + query)
+    try await session.pages(PlanList.self, APIPath.plans) { page, answer in
       if session.printsJSON {
         session.terminal.printJSON(answer.body)
       }
-      let page = try session.decode(PlanList.self, answer)
       plans += page.plans
-      after = page.next.value
-    } while after != nil
+      return page.next.value
+    }
     guard !session.printsJSON else { return }
     guard !plans.isEmpty else {
       session.terminal.note("There are no plans yet. Apply one: rollout plan apply -f FILE")
@@ -64,7 +60,8 @@ enum PlanCommands {
   }
 
   private static func export(_ session: Session) async throws {
-    let plan = try await session.get(PlanView.self, APIPath.plan(session.operand(0)))
+    let answer = try await session.send("GET", APIPath.plan(session.operand(0)))
+    let plan = try session.decode(PlanView.self, answer, exactly: true)
     session.terminal.printJSON(plan.definition.json)
   }
 

@@ -59,7 +59,10 @@ enum ShowCommand {
       let p99 = arms.treatment.latencyMsP99
     {
       lines.append(
-        row("latency", "p50 \(shown(median)) ms, p95 \(shown(p95)) ms, p99 \(shown(p99)) ms"))
+        row(
+          "latency",
+          "p50 \(shortestText(of: median)) ms, p95 \(shortestText(of: p95)) ms, p99 \(shortestText(of: p99)) ms"
+        ))
     }
     return lines.joined(separator: "\n")
   }
@@ -72,7 +75,9 @@ enum ShowCommand {
     }
     words.append("\(item.errors) bad of \(item.requests), \(item.affectedUsers) users")
     if item.threshold > 0 {
-      words.append("score \(shown((item.score * 10).rounded() / 10)) of \(shown(item.threshold))")
+      words.append(
+        "score \(shortestText(of: (item.score * 10).rounded() / 10)) of \(shortestText(of: item.threshold))"
+      )
     }
     return words.joined(separator: "; ")
   }
@@ -80,10 +85,10 @@ enum ShowCommand {
   /// A rate in the unit of its metric.
   private static func text(_ value: Double, _ item: HealthView.GuardView) -> String {
     switch item.metric {
-    case "latency_mean": "\(Int(saturating: value.rounded())) ms"
-    case "cost_per_request": "$\(shown((value * 1e6).rounded() / 1e6))"
-    case "tokens_per_request": shown((value * 10).rounded() / 10)
-    case "prometheus": shown((value * 1e4).rounded() / 1e4)
+    case "latency_mean": "\(shortestText(of: value.rounded())) ms"
+    case "cost_per_request": "$\(shortestText(of: (value * 1e6).rounded() / 1e6))"
+    case "tokens_per_request": shortestText(of: (value * 10).rounded() / 10)
+    case "prometheus": shortestText(of: (value * 1e4).rounded() / 1e4)
     default: percent(value)
     }
   }
@@ -110,7 +115,7 @@ enum ShowCommand {
       let isHere = serves && index == plan.stageIndex
       let mark = isHere ? "▶" : serves && index < plan.stageIndex ? "✓" : "·"
       var audience: [String] = []
-      if let percent = stage.percent { audience.append("\(shown(percent)) %") }
+      if let percent = stage.percent { audience.append("\(shortestText(of: percent)) %") }
       if let cohort = stage.cohort { audience.append("cohort \(cohort)") }
       if stage.rules > 0 { audience.append("\(stage.rules) rule\(stage.rules == 1 ? "" : "s")") }
       if stage.soak != "0s" { audience.append("soak \(stage.soak)") }
@@ -118,10 +123,6 @@ enum ShowCommand {
       let line = "  \(mark) \(padded(stage.name, width))  \(audience.joined(separator: ", "))"
       return isHere ? terminal.style(line, .cyan) : line
     }
-  }
-
-  private static func shown(_ percent: Double) -> String {
-    percent == percent.rounded() ? String(Int(saturating: percent)) : String(percent)
   }
 
   private static func colored(_ verdict: String, _ terminal: Terminal) -> String {

@@ -7,6 +7,9 @@ package struct ByteSet: Sendable {
   /// Entry index + 1, or 0 when free. Power of two long, at most half full.
   private var table: [Int32] = []
 
+  /// Tells two sets apart, whatever the order of their making; 0 for the empty set.
+  package private(set) var mark: UInt32 = 0
+
   package init() {}
 
   package init(_ texts: some Sequence<String>) {
@@ -22,7 +25,9 @@ package struct ByteSet: Sendable {
     if (count + 1) * 2 > table.count { grow() }
     storage += bytes
     starts.append(Int32(storage.count))
-    place(Int32(count), hash: Murmur3.hash(bytes.span))
+    let hash = Murmur3.hash(bytes.span)
+    mark ^= hash
+    place(Int32(count), hash: hash)
   }
 
   /// Rebuilds the set without `text`. O(n).

@@ -25,9 +25,16 @@ package final class CompiledPlan: Sendable {
   package let cost: Int
   /// Of hashing, walking the stages and writing the answer.
   private static let costBase = 256
+  /// Whether it is archived and still answers as it did.
+  package let bidsFarewell: Bool
+  /// The attributes whose values its rules compare with something.
+  package let comparedAttributes: Set<String>
 
-  /// `members` gives the members of a cohort by name.
-  package init(_ plan: Plan, members: (String) -> ByteSet) {
+  /// `members` gives the members of a cohort by name; what an archived plan still answers depends
+  /// on `now`, a place on the steady timeline.
+  package init(
+    _ plan: Plan, at now: Instant = Instant(milliseconds: .max), members: (String) -> ByteSet
+  ) {
     self.plan = plan
     let definition = plan.definition
     key = Array(plan.feature.utf8)
@@ -40,11 +47,14 @@ package final class CompiledPlan: Sendable {
         rules: stage.rules, members: stage.cohort.map(members) ?? ByteSet(),
         threshold: stage.percent?.thousandths)
     }
-    isServing = plan.isServing
+    bidsFarewell = plan.bidsFarewell(at: now)
+    isServing = plan.isServing || bidsFarewell && plan.stageIndex >= 0
     stageIndex = plan.stageIndex
-    holdout = plan.status == .completed ? 0 : definition.holdout.thousandths
+    holdout = plan.status == .completed || bidsFarewell ? 0 : definition.holdout.thousandths
     hasEligible = definition.eligible != nil
     cost = Self.costBase + definition.ruleCost
+    let rules = (definition.eligible ?? []) + definition.stages.flatMap(\.rules)
+    comparedAttributes = Set(rules.flatMap(\.comparedNames))
     usesAttributes = hasEligible || steps.contains { !$0.rules.isEmpty }
   }
 

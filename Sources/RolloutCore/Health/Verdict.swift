@@ -100,11 +100,11 @@ extension Guard {
     switch metric {
     case .latencyMean, .latencyP50, .latencyP95, .latencyP99:
       amount < 1000
-        ? "\(Int(saturating: amount.rounded())) ms"
+        ? "\(shortestText(of: amount.rounded())) ms"
         : "\(shortestText(of: (amount / 10).rounded() / 100)) s"
     case .costPerRequest:
       "$" + shortestText(of: (amount / 1e9 * 1e6).rounded() / 1e6)
-    case .tokensPerRequest: "\(Int(saturating: amount.rounded())) tokens"
+    case .tokensPerRequest: "\(shortestText(of: amount.rounded())) tokens"
     default: shortestText(of: (amount * 1000).rounded() / 1000)
     }
   }

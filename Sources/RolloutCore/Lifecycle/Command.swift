@@ -18,6 +18,7 @@ package enum Command: Sendable, Equatable {
   case kill
   case complete
   case archive
+  case unarchive
   case hold(Plan.Hold.Cause)
   case release
 
@@ -34,6 +35,7 @@ package enum Command: Sendable, Equatable {
     case "kill": .kill
     case "complete": .complete
     case "archive": .archive
+    case "unarchive": .unarchive
     default: nil
     }
   }
@@ -41,7 +43,7 @@ package enum Command: Sendable, Equatable {
   /// Every word `named` knows.
   package static let names = [
     "start", "advance", "rollback", "pause", "resume", "acknowledge", "approve", "kill",
-    "complete", "archive",
+    "complete", "archive", "unarchive",
   ]
 }
 
@@ -55,6 +57,10 @@ package struct CommandContext: Sendable {
   /// What the health of the stage lets an advance wait for.
   package var health = HealthGates()
   package var evidence: Document?
+  /// Who asked for the feature in the last day; only an archive wants to know.
+  package var askers: [Asker] = []
+  /// The feature's name, said again by who means it.
+  package var confirm: String?
 
   package init(actor: Actor, reason: String, now: Moment) {
     self.actor = actor
@@ -76,4 +82,5 @@ package enum Refusal: Error, Sendable, Equatable {
   case approvalNeededFromAnother(String)
   case unexpectedStage(next: String)
   case reasonRequired(String)
+  case inUse(String)
 }

@@ -42,7 +42,8 @@ extension Lifecycle.Change {
   package func lowersExposure(from before: Plan) -> Bool {
     switch event.kind {
     case .killed, .rolledBack, .paused, .held, .archived, .applied: break
-    case .started, .advanced, .resumed, .released, .acknowledged, .approved, .completed:
+    case .started, .advanced, .resumed, .released, .acknowledged, .approved, .completed,
+      .unarchived:
       return false
     }
     guard plan.isServing else { return true }

@@ -63,20 +63,23 @@ package enum Lifecycle {
       evidence = .object(["file": .string(digest)])
       kind = .approved
     case .kill:
-      try require(
-        plan, in: [.active, .paused, .completed],
-        "Only a plan that serves can be killed; \(hint(plan)).")
+      if !plan.bidsFarewell(at: context.now.steady) {
+        try require(
+          plan, in: [.active, .paused, .completed],
+          "Only a plan that serves can be killed; \(hint(plan)).")
+      }
+      next.archived = nil
       next.status = .killed
       kind = .killed
     case .complete:
       try complete(&next, context)
       kind = .completed
     case .archive:
-      try require(
-        plan, in: [.draft, .completed, .killed],
-        "An archived plan serves nobody, so complete or kill this one first; \(hint(plan)).")
-      next.status = .archived
+      try archive(&next, context)
       kind = .archived
+    case .unarchive:
+      try unarchive(&next)
+      kind = .unarchived
     case .hold(let cause):
       guard plan.hold == nil, plan.status == .active || plan.status == .paused else { return nil }
       next.hold = .init(cause: cause, reason: context.reason, since: context.now)

@@ -28,6 +28,12 @@ extension Plan {
           }),
       "recent_rollbacks": .array(recentRollbacks.map { .int($0.milliseconds) }),
       "automatic_advance_off": .bool(automaticAdvanceOff),
+      "archived": archived.map {
+        .object([
+          "was": .string($0.was.rawValue), "at": .int($0.at.wall.milliseconds),
+          "at_steady": .int($0.at.steady.milliseconds),
+        ])
+      },
       "created_at": .int(createdAt.milliseconds),
       "updated_at": .int(updatedAt.wall.milliseconds),
       "updated_steady": .int(updatedAt.steady.milliseconds),
@@ -61,6 +67,11 @@ extension Plan {
       Instant(milliseconds: Int64($0))
     }
     automaticAdvanceOff = try reader.bool("automatic_advance_off") ?? false
+    if var archived = try reader.object("archived") {
+      self.archived = Archived(
+        was: try archived.choice("was") ?? .killed,
+        at: try archived.moment("at", "at_steady") ?? Moment(createdAt))
+    }
     updatedAt = try reader.moment("updated_at", "updated_steady") ?? Moment(createdAt)
   }
 }

@@ -60,6 +60,8 @@ package struct Plan: Sendable, Equatable {
   /// advance off.
   package var recentRollbacks: [Instant]
   package var automaticAdvanceOff: Bool
+  /// What it was before, while it is archived.
+  package var archived: Archived?
   package var createdAt: Instant
   package var updatedAt: Moment
 

@@ -80,6 +80,7 @@ private func limit(
   let text = try reader.requiredText("max")
   switch metric {
   case .errorRate, .degradedRate, .thumbsDownRate, .regenerateRate, .abandonRate:
+    if !reader.isStored, let doubt = Share.doubt(about: text) { throw reader.error("max", doubt) }
     guard let share = Share(text), share > .none, share < .all else {
       throw reader.error("max", "Expected a share between 0 and 100 %, such as 5%.")
     }
@@ -90,17 +91,21 @@ private func limit(
     }
     return .time(span)
   case .costPerRequest:
-    if let multiple = multiple(text) { return .multiple(multiple) }
+    if let multiple = multiple(text, reader) { return .multiple(multiple) }
     guard let money = Money(text), money > .zero else {
       throw reader.error("max", "Expected an amount such as $0.02, or a multiple such as 2x.")
     }
     return .money(money)
   case .tokensPerRequest, .prometheus:
-    if metric == .tokensPerRequest, let multiple = multiple(text) { return .multiple(multiple) }
+    if metric == .tokensPerRequest, let multiple = multiple(text, reader) {
+      return .multiple(multiple)
+    }
     if metric == .prometheus, text.hasSuffix("%"), let share = Share(text) {
       return .number(share.fraction)
     }
-    guard let number = Double(text), number.isFinite, number > 0 else {
+    guard reader.isStored || Numeral(text) != nil, let number = Double(text), number.isFinite,
+      number > 0
+    else {
       throw reader.error("max", "Expected a number above 0.")
     }
     guard reader.isStored || metric == .prometheus || number <= tokensMax else {
@@ -113,8 +118,9 @@ private func limit(
 private let tokensMax = 1e9
 
 /// `2x`, from 1.1x to 100x.
-private func multiple(_ text: String) -> Double? {
-  guard text.hasSuffix("x"), let value = Double(text.dropLast()), (1.1...100).contains(value)
+private func multiple(_ text: String, _ reader: ObjectReader) -> Double? {
+  guard text.hasSuffix("x"), reader.isStored || Numeral(String(text.dropLast())) != nil,
+    let value = Double(text.dropLast()), (1.1...100).contains(value)
   else { return nil }
   return value
 }

@@ -86,6 +86,7 @@ package func isName(_ text: String) -> Bool {
 
 func share(_ reader: inout ObjectReader, _ key: String) throws(DocumentError) -> Share? {
   guard let text = try reader.text(key) else { return nil }
+  if !reader.isStored, let doubt = Share.doubt(about: text) { throw reader.error(key, doubt) }
   guard let share = Share(text) else {
     throw reader.error(key, "Expected a share of 0–100 % with up to three decimals, such as 5%.")
   }
@@ -186,15 +187,19 @@ private let conditions: [(key: String, decode: ConditionDecoder)] = [
   ("exists", { r, k throws(DocumentError) in try r.bool(k).map { .exists($0) } }),
 ]
 
-private func number(_ reader: inout ObjectReader, _ key: String) throws(DocumentError) -> Double? {
-  try reader.double(key, in: -1e15...1e15)
+private func number(_ reader: inout ObjectReader, _ key: String) throws(DocumentError) -> Numeral? {
+  guard let value = reader.optional(key) else { return nil }
+  guard case .number(let text) = value.value, let number = Numeral(text), number.isFinite else {
+    throw reader.error(key, "Expected a number, found \(value.kind).")
+  }
+  return number
 }
 
 private func literal(
   _ reader: inout ObjectReader, _ key: String
 ) throws(DocumentError) -> AttributeValue? {
   guard let value = reader.optional(key) else { return nil }
-  guard let literal = AttributeValue(value) else {
+  guard let literal = AttributeValue(literal: value) else {
     throw reader.error(key, "Expected text, a number or a boolean.")
   }
   return literal
@@ -209,7 +214,7 @@ private func literals(
   }
   var literals: [AttributeValue] = []
   for (element, path) in list {
-    guard let literal = AttributeValue(element) else {
+    guard let literal = AttributeValue(literal: element) else {
       throw DocumentError(
         "Expected text, a number or a boolean.", at: element.position, path: path)
     }
@@ -233,13 +238,30 @@ private func parts(
 }
 
 extension AttributeValue {
-  /// nil for null, lists and objects.
+  /// As a rule names it: text, a finite number or a boolean. nil for the rest.
+  fileprivate init?(literal document: Document) {
+    guard let value = AttributeValue(document) else { return nil }
+    if case .list = value { return nil }
+    if case .number(let number) = value, !number.isFinite { return nil }
+    self = value
+  }
+
+  /// As a request states it: text, a number, a boolean, or a list of these. nil for the rest.
   package init?(_ document: Document) {
     switch document.value {
     case .string(let text): self = .text(text)
-    case .number: self = document.double.map { .number($0) } ?? .text("")
+    case .number(let text): self = .number(Numeral(text) ?? .fraction(.infinity))
     case .bool(let flag): self = .bool(flag)
-    case .null, .array, .object: return nil
+    case .array(let elements):
+      guard elements.count <= Self.elementsMax else { return nil }
+      var values: [AttributeValue] = []
+      values.reserveCapacity(elements.count)
+      for element in elements {
+        guard element.array == nil, let value = AttributeValue(element) else { return nil }
+        values.append(value)
+      }
+      self = .list(values)
+    case .null, .object: return nil
     }
   }
 }

@@ -32,6 +32,12 @@ extension PlanDefinition {
 extension Share {
   /// `5%`, as plan files write it.
   package var compact: String { formatFixed(thousandths, decimals: 3) + "%" }
+
+  /// `25`, a number where that leaves no doubt; `0.25%` where a bare one would.
+  fileprivate var plain: Document {
+    let number = formatFixed(thousandths, decimals: 3)
+    return Share.doubt(about: number) == nil ? Document(.number(number)) : .string(compact)
+  }
 }
 
 extension Stage {
@@ -40,7 +46,7 @@ extension Stage {
       "name": .string(name),
       "rules": rules.isEmpty ? nil : .array(rules.map(\.document)),
       "cohort": cohort.map { .string($0) },
-      "percent": percent.map { Document(.number(formatFixed($0.thousandths, decimals: 3))) },
+      "percent": percent.map(\.plain),
       "soak": soak.map { .string($0.text) },
       "approvals": approvals == 0 ? nil : .int(approvals),
       "preset": preset.map { .string($0.rawValue) },
@@ -71,11 +77,20 @@ extension Rule.Condition {
     case .startsWith(let parts): ("starts_with", .array(parts.map { .string($0) }))
     case .endsWith(let parts): ("ends_with", .array(parts.map { .string($0) }))
     case .contains(let parts): ("contains", .array(parts.map { .string($0) }))
-    case .greaterThan(let limit): ("greater_than", .double(limit))
-    case .atLeast(let limit): ("at_least", .double(limit))
-    case .lessThan(let limit): ("less_than", .double(limit))
-    case .atMost(let limit): ("at_most", .double(limit))
+    case .greaterThan(let limit): ("greater_than", limit.document)
+    case .atLeast(let limit): ("at_least", limit.document)
+    case .lessThan(let limit): ("less_than", limit.document)
+    case .atMost(let limit): ("at_most", limit.document)
     case .exists(let wanted): ("exists", .bool(wanted))
+    }
+  }
+}
+
+extension Numeral {
+  fileprivate var document: Document {
+    switch self {
+    case .whole(let number): .int(number)
+    case .fraction(let number): .double(number)
     }
   }
 }
@@ -84,8 +99,9 @@ extension AttributeValue {
   fileprivate var document: Document {
     switch self {
     case .text(let text): .string(text)
-    case .number(let number): .double(number)
+    case .number(let number): number.document
     case .bool(let flag): .bool(flag)
+    case .list(let values): .array(values.map(\.document))
     }
   }
 }

@@ -3,25 +3,41 @@ import DocumentKit
 /// A value of a user's attribute, as a request states it.
 package enum AttributeValue: Sendable, Equatable {
   case text(String)
-  case number(Double)
+  case number(Numeral)
   case bool(Bool)
+  /// Of the others, none of them a list.
+  case list([AttributeValue])
+
+  /// Elements of one list; more are refused at the door.
+  package static let elementsMax = 100
 
   private static let numberSizeMax = 64
 
+  /// Bytes of text in it.
+  fileprivate var size: Int {
+    switch self {
+    case .text(let text): text.utf8.count
+    case .number, .bool: 0
+    case .list(let elements): elements.reduce(0) { max($0, $1.size) }
+    }
+  }
+
   /// The number it is or spells: attributes of a query string are all text.
-  var asNumber: Double? {
+  var asNumber: Numeral? {
     switch self {
     case .number(let number): number
     // No number is that long, and reading one that is would cost more than the rule allows for.
-    case .text(let text): text.utf8.count <= Self.numberSizeMax ? Double(text) : nil
-    case .bool: nil
+    case .text(let text): text.utf8.count <= Self.numberSizeMax ? Numeral(text) : nil
+    case .bool, .list: nil
     }
   }
 }
 
 /// A condition on one attribute, or several that must all hold.
 ///
-/// An absent attribute matches nothing but `exists: false`: a rule fails closed, `not_in` too.
+/// An absent attribute matches nothing but `exists: false`: a rule fails closed, `not_in` too. A
+/// list matches when one of its elements does, and `not_in` when none of them is in; `exists` is
+/// about the attribute, so an empty list exists.
 package indirect enum Rule: Sendable, Equatable {
   case all([Rule])
   case attribute(String, Condition)
@@ -32,10 +48,10 @@ package indirect enum Rule: Sendable, Equatable {
     case startsWith([String])
     case endsWith([String])
     case contains([String])
-    case greaterThan(Double)
-    case atLeast(Double)
-    case lessThan(Double)
-    case atMost(Double)
+    case greaterThan(Numeral)
+    case atLeast(Numeral)
+    case lessThan(Numeral)
+    case atMost(Numeral)
     case exists(Bool)
   }
 
@@ -55,6 +71,12 @@ extension Rule.Condition {
   func matches(_ value: AttributeValue?) -> Bool {
     if case .exists(let wanted) = self { return (value != nil) == wanted }
     guard let value else { return false }
+    guard case .list(let elements) = value else { return matches(value) }
+    if case .isNotIn = self { return elements.allSatisfy(matches) }
+    return elements.contains(where: matches)
+  }
+
+  private func matches(_ value: AttributeValue) -> Bool {
     switch self {
     case .isIn(let options): return options.contains { equal($0, value) }
     case .isNotIn(let options): return !options.contains { equal($0, value) }
@@ -77,7 +99,7 @@ extension Rule.Condition {
     case (.number(let a), _): value.asNumber == a
     case (.bool(let a), .bool(let b)): a == b
     case (.bool(let a), .text(let b)): b == (a ? "true" : "false")
-    case (.text(let a), .number(let b)): Double(a) == b
+    case (.text(let a), .number(let b)): Numeral(a) == b
     case (.text(let a), .bool(let b)): a == (b ? "true" : "false")
     default: false
     }
@@ -157,11 +179,19 @@ package struct Attributes: Sendable, ExpressibleByDictionaryLiteral {
       if names[index].utf8.count > Self.nameSizeMax {
         return "The name of an attribute is at most \(Self.nameSizeMax) bytes."
       }
-      if case .text(let text) = values[index], text.utf8.count > Self.valueSizeMax {
+      if values[index].size > Self.valueSizeMax {
         return "The attribute \(quoted(names[index])) is longer than \(Self.valueSizeMax) bytes."
       }
     }
     return nil
+  }
+
+  /// How many times as much as `Rule.cost` says matching these may take: lists are looked at
+  /// element by element.
+  package var weight: Int {
+    values.reduce(1) { weight, value in
+      if case .list(let elements) = value { max(weight, elements.count) } else { weight }
+    }
   }
 
   package mutating func append(_ name: String, _ value: AttributeValue) {

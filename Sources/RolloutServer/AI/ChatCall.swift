@@ -51,9 +51,11 @@ struct ChatCall: Sendable {
     self.request = chat
     app = request.principal.tokenID ?? "anonymous"
     arrivedAt = endpoint.clock.moment
-    let user =
-      request.field("x-rollout-user") ?? chat["user"]?.string
-      ?? chat["safety_identifier"]?.string ?? chat["metadata"]?["user_id"]?.string
+    // An empty one means none, and leaves the word to the next.
+    let user = [
+      request.field("x-rollout-user"), chat["user"]?.string, chat["safety_identifier"]?.string,
+      chat["metadata"]?["user_id"]?.string,
+    ].lazy.compactMap { $0 }.first { !$0.isEmpty }
     var context = EvaluationContext(user: user)
     if let text = request.field("x-rollout-attributes") {
       context.attributes = try Self.attributes(text)
@@ -62,7 +64,8 @@ struct ChatCall: Sendable {
     self.user = context.user
     decision = try? plan.decide(context)
     let isEnabled = decision?.enabled == true
-    endpoint.metrics.evaluations.counter(plan.plan.feature).countShared(enabled: isEnabled)
+    endpoint.metrics.evaluations.counter(plan.plan.feature).countShared(
+      enabled: isEnabled, for: request.principal.account)
     let hasRoute =
       plan.plan.definition.route.map { endpoint.gateway.configuration.routes[$0] != nil } ?? false
     running =
@@ -90,14 +93,7 @@ struct ChatCall: Sendable {
     guard let members = try? JSONReader.read(Array(text.utf8)).members else {
       throw Problem(.badRequest, "X-Rollout-Attributes must be a JSON object.")
     }
-    var attributes = Attributes()
-    for member in members {
-      guard let value = AttributeValue(member.value) else {
-        throw Problem(.badRequest, "An attribute is text, a number or a boolean.")
-      }
-      attributes.append(member.key, value)
-    }
-    return attributes
+    return try EvaluationContext(attributes: members, path: "X-Rollout-Attributes").attributes
   }
 
   /// The plan's route; a model that the caller names and the route lists is asked first.

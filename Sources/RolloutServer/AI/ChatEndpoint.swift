@@ -319,13 +319,19 @@ struct ChatEndpoint: Sendable {
   }
 
   private func notInRollout(_ call: ChatCall) -> Answer {
+    let feature = call.plan.plan.feature
+    // Only where a missing id decided: others are outside whoever they are.
+    let reason = call.decision == nil ? "user_required" : "not_in_rollout"
     if let text = call.plan.plan.definition.fallbackContent {
-      return .fallback(text: text, reason: "not_in_rollout", attempts: 0)
+      return .fallback(text: text, reason: reason, attempts: 0)
     }
-    let problem = Problem(
-      .forbidden, "This user does not have \(call.plan.plan.feature), and its plan has no fallback."
-    )
-    return .error(call.shapes.error(problem, call.headers(.refused("not_in_rollout"))))
+    let problem =
+      call.decision == nil
+      ? Problem(
+        .userRequired,
+        "\(feature) is decided by percentage: send the user's id as X-Rollout-User or user.")
+      : Problem(.forbidden, "This user does not have \(feature), and its plan has no fallback.")
+    return .error(call.shapes.error(problem, call.headers(.refused(reason))))
   }
 
   private func noRoute(_ call: ChatCall) -> Answer {

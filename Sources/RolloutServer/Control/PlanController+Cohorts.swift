@@ -1,11 +1,40 @@
+import RolloutAPI
 import RolloutCore
 
 extension PlanController {
-  /// In the order of the commits: of two at once, memory keeps what the file keeps. Throws
-  /// `StoreError`.
-  func add(_ users: [String], to cohort: String) async throws {
+  /// Members of one cohort, whoever adds them.
+  static let membersMax = 4_000_000
+
+  /// What became of a list: who was not in before, who was, and how many are in now.
+  struct Added: Sendable {
+    var new: Int
+    var known: Int
+    var total: Int
+  }
+
+  /// Whether a plan uses it or somebody is in it: another name may be a misspelt one.
+  func isKnown(_ cohort: String) -> Bool {
+    cohorts[cohort]?.isEmpty == false || !features(using: cohort).isEmpty
+  }
+
+  /// Cohorts in use or with members; with a limit, those that its features use.
+  func knownCohorts(usedBy limit: Set<String>?) -> Set<String> {
+    if let limit { return cohorts(usedBy: limit) }
+    return cohorts(usedBy: Set(plans.keys)).union(cohorts.filter { !$0.value.isEmpty }.keys)
+  }
+
+  /// All of them or none, each listed once. In the order of the commits: of two at once, memory
+  /// keeps what the file keeps. Throws `StoreError` or `Problem`.
+  func add(_ users: [String], to cohort: String) async throws -> Added {
     await lock(.cohort(cohort))
     defer { unlock(.cohort(cohort)) }
+    let before = memberCount(of: cohort)
+    guard before + users.count <= Self.membersMax else {
+      throw Problem(
+        .tooMany,
+        "A cohort has at most \(Self.membersMax) members, and \(cohort) has \(before); use a rule on "
+          + "an attribute for more.")
+    }
     do {
       try await settle(.cohort(cohort))
       try await cohortStore.add(users, to: cohort, at: clock.now)
@@ -14,7 +43,10 @@ extension PlanController {
       throw error
     }
     for user in users { cohorts[cohort, default: ByteSet()].insert(user) }
-    recompile(using: cohort)
+    let total = memberCount(of: cohort)
+    let new = total - before
+    if new > 0 { recompile(using: cohort) }
+    return Added(new: new, known: users.count - new, total: total)
   }
 
   /// False when the user is out and the file could not be told yet: leaving is never refused.
@@ -30,8 +62,9 @@ extension PlanController {
       unwrittenRemovals[cohort, default: []].insert(user)
       note("cohort:\(cohort)", Self.sentence(cohort, error))
     }
+    let before = memberCount(of: cohort)
     cohorts[cohort]?.remove(user)
-    recompile(using: cohort)
+    if memberCount(of: cohort) < before { recompile(using: cohort) }
     return isDurable
   }
 

@@ -61,7 +61,8 @@ extension PlanController {
     }
     unwritten[plan.feature, default: []].append(wanted)
     take(plan)
-    publish()
+    // Its event comes once it is written; what users get is another now.
+    publish(telling: [plan.feature])
     note("plan:\(plan.feature)", degraded(plan.feature))
     return Done(plan: plan, stored: nil, isDurable: false)
   }
@@ -97,7 +98,9 @@ extension PlanController {
     guard let found = try await planStore.loadPlan(feature) else { return }
     switch found {
     case .unreadable(let found):
-      if unreadable[feature] != found { takeUnreadable(found) }
+      guard unreadable[feature] != found else { return }
+      takeUnreadable(found)
+      publish(telling: [feature])
     case .readable(let stored):
       let known = plans[feature]
       // What waits to be written comes after what is there.
@@ -107,7 +110,6 @@ extension PlanController {
       publish()
       for event in news.reversed() where event.event.version > known?.version ?? 0 { tell(event) }
     }
-    publish()
   }
 
   /// Writes the changes that are in force and not on disk. Throws `StoreError`.

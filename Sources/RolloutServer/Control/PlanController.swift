@@ -21,6 +21,8 @@ actor PlanController {
   var unwrittenRemovals: [String: Set<String>] = [:]
   /// What may be on disk otherwise than in memory: a write failed, and nothing could be read since.
   var uncertain: Set<Subject> = []
+  /// Lists of members of which the rest is still to come.
+  nonisolated let imports = MemberImports()
   let planStore: any PlanStore
   let cohortStore: any CohortStore
   private let box: SnapshotBox
@@ -239,16 +241,48 @@ actor PlanController {
 
   func recompile(using cohort: String) {
     for plan in plans.values where plan.uses(cohort) { compile(plan) }
-    publish()
+    publish(telling: features(using: cohort))
+  }
+
+  /// Archived plans that have answered for long enough answer as off from now on.
+  func endFarewells() {
+    let now = clock.steady
+    let over = plans.values.filter { plan in
+      compiled[plan.feature]?.bidsFarewell == true && !plan.bidsFarewell(at: now)
+    }
+    guard !over.isEmpty else { return }
+    for plan in over { compile(plan) }
+    publish(telling: Set(over.map(\.feature)))
   }
 
   private func compile(_ plan: Plan) {
-    compiled[plan.feature] = CompiledPlan(plan) { cohorts[$0] ?? ByteSet() }
+    compiled[plan.feature] = CompiledPlan(plan, at: clock.steady) { cohorts[$0] ?? ByteSet() }
   }
 
-  func publish() {
+  /// Makes what is compiled the one that decides, and tells those who keep answers of features that
+  /// no plan event tells of.
+  func publish(telling features: Set<String> = []) {
     revision += 1
     box.publish(Snapshot(plans: Array(compiled.values), revision: revision))
+    hub.served(features, mark: servedMark, at: clock.now)
+  }
+
+  /// Of all that decides besides the plans' versions: members, and archived plans that are off.
+  private var servedMark: Int {
+    var mark: UInt32 = 0
+    func hash(_ text: String) -> UInt32 {
+      let bytes = Array(text.utf8)
+      return Murmur3.hash(bytes.span)
+    }
+    for (name, members) in cohorts where !members.isEmpty {
+      // Spread, so that two cohorts with the same members do not cancel each other.
+      mark ^= (members.mark ^ hash(name)) &* 0x9E37_79B1
+    }
+    for plan in plans.values
+    where plan.farewellEnds != nil && compiled[plan.feature]?.bidsFarewell == false {
+      mark ^= hash("archived \(plan.feature)")
+    }
+    return Int(mark & 0x7FFF_FFFF)
   }
 }
 

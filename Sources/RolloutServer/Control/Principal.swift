@@ -28,8 +28,10 @@ final class Principal: Sendable {
     self.features = features
     self.expiresAt = expiresAt
     self.use = use
-    account = tokenID?.hashValue ?? 0
+    account = tokenID.map(Self.account) ?? 0
   }
+
+  static func account(of tokenID: String) -> Int { tokenID.hashValue }
 
   convenience init(_ token: TokenRecord, use: LastUse) {
     self.init(

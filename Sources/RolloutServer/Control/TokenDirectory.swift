@@ -39,6 +39,15 @@ final class TokenDirectory: Sendable {
     }.sorted { ($0.createdAt, $0.id) < ($1.createdAt, $1.id) }
   }
 
+  /// The names of the accounts that principals of tokens have.
+  var namesByAccount: [Int: String] {
+    entries.withLock { entries in
+      Dictionary(
+        entries.values.map { (Principal.account(of: $0.record.id), $0.record.name) },
+        uniquingKeysWith: { $1 })
+    }
+  }
+
   /// The present time, as far as tokens are concerned.
   var now: Instant { clock.now }
 

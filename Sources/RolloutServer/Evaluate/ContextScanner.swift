@@ -129,7 +129,7 @@ struct ContextScanner {
     // Leading zeros, fractions and exponents are for the full reader to judge.
     guard index < bytes.count, bytes[start] != 0x30 || index - start == 1 else { return nil }
     switch bytes[index] {
-    case UInt8(ascii: ","), UInt8(ascii: "}"), 0x20: return .number(Double(value))
+    case UInt8(ascii: ","), UInt8(ascii: "}"), 0x20: return .number(.whole(Int128(value)))
     default: return nil
     }
   }

@@ -29,7 +29,12 @@ extension DecisionEndpoint {
             .tooMany, "At most \(usersMax) users of this plan in one call; split the list.")
         }
         let contexts = try users.map { try EvaluationContext(native: $0.element) }
-        return try list(contexts.map { (plan, $0) })
+        // Lists are looked at element by element.
+        let weight = contexts.reduce(0) { $0 + $1.attributes.weight }
+        guard contexts.count <= 1 || weight <= LongWork.costMax / plan.plan.cost else {
+          throw Problem(.tooMany, "Too many lists among the attributes for one call; split it.")
+        }
+        return try list(contexts.map { (plan, $0) }, for: request.principal.account)
       } catch let error as DocumentError { throw Problem(.badRequest, "\(error)") } catch {
         throw Problem(error, context: .reading)
       }
@@ -45,9 +50,11 @@ extension DecisionEndpoint {
         let names = try reader.texts("features")
         try reader.finish()
         let plans = try names.map { try distinct($0, request) } ?? visible(request)
-        let cost = plans.reduce(0) { $0 + request.served.cost($1) }
+        let cost =
+          plans.reduce(0) { $0 + request.served.cost($1) } * context.attributes.weight
         if request.moves(reply, cost: cost, to: manyFeatures) { return nil }
-        return try list(plans.map { (request.served.rendered($0), context) })
+        return try list(
+          plans.map { (request.served.rendered($0), context) }, for: request.principal.account)
       } catch let error as DocumentError { throw Problem(.badRequest, "\(error)") } catch {
         throw Problem(error, context: .reading)
       }
@@ -76,13 +83,13 @@ extension DecisionEndpoint {
   }
 
   private static func list(
-    _ pairs: [(plan: RenderedPlan, context: EvaluationContext)]
+    _ pairs: [(plan: RenderedPlan, context: EvaluationContext)], for account: Int
   ) throws(Problem) -> [UInt8] {
     var body = OutputBuffer()
     body.append("{\"decisions\":[")
     for (index, pair) in pairs.enumerated() {
       if index > 0 { body.append(",") }
-      try write(pair.plan, pair.context, explain: false, to: &body)
+      try write(pair.plan, pair.context, for: account, explain: false, to: &body)
     }
     body.append("]}")
     return body.array

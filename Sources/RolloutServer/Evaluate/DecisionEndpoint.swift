@@ -60,7 +60,7 @@ enum DecisionEndpoint {
         }
       }
       try context.check()
-      return try decision(plan, context, explain: explain)
+      return try decision(plan, context, for: request.principal.account, explain: explain)
     }
   }
 
@@ -83,7 +83,8 @@ enum DecisionEndpoint {
     let rendered = request.served.rendered(index)
     let bytes = user.buffer
     guard let decision = try? rendered.plan.decide(user: bytes.span) else { return false }
-    reply.sendJSON { rendered.write(decision, user: user, to: &$0) }
+    let account = request.principal.account
+    reply.sendJSON { rendered.write(decision, user: user, for: account, to: &$0) }
     return true
   }
 
@@ -100,7 +101,9 @@ enum DecisionEndpoint {
       let plan = try plan(request, request.parameter(0))
       if request.moves(reply, cost: plan.plan.cost, to: post) { return nil }
       let (context, explain) = try userBody(request)
-      return try decision(plan, context, explain: explain)
+      let cost = plan.plan.cost * context.attributes.weight
+      if request.moves(reply, cost: cost, to: post) { return nil }
+      return try decision(plan, context, for: request.principal.account, explain: explain)
     }
   }
 
@@ -147,15 +150,15 @@ enum DecisionEndpoint {
   }
 
   private static func decision(
-    _ plan: RenderedPlan, _ context: EvaluationContext, explain: Bool
+    _ plan: RenderedPlan, _ context: EvaluationContext, for account: Int, explain: Bool
   ) throws(Problem) -> [UInt8] {
     var body = OutputBuffer()
-    try write(plan, context, explain: explain, to: &body)
+    try write(plan, context, for: account, explain: explain, to: &body)
     return body.array
   }
 
   static func write(
-    _ rendered: RenderedPlan, _ context: EvaluationContext, explain: Bool,
+    _ rendered: RenderedPlan, _ context: EvaluationContext, for account: Int, explain: Bool,
     to body: inout OutputBuffer
   ) throws(Problem) {
     let decision: Decision
@@ -168,7 +171,8 @@ enum DecisionEndpoint {
     let user = context.user.map { Array($0.utf8) } ?? []
     user.withUnsafeBufferPointer { bytes in
       rendered.write(
-        decision, user: context.user == nil ? nil : ByteView(bytes), because: because, to: &body)
+        decision, user: context.user == nil ? nil : ByteView(bytes), for: account, because: because,
+        to: &body)
     }
   }
 }

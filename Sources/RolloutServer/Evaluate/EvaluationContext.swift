@@ -7,6 +7,8 @@ struct EvaluationContext: Sendable {
   /// nil when there is none; an empty one counts as none.
   var user: String?
   var attributes = Attributes()
+  /// Attributes of a form that no rule can compare; a plan whose rules compare one is not decided.
+  private(set) var unusable: [String] = []
 
   init(user: String?, attributes: Attributes = [:]) {
     self.user = user
@@ -29,10 +31,11 @@ struct EvaluationContext: Sendable {
     try check()
   }
 
-  /// From an OpenFeature context: `targetingKey` and, beside it, attributes. Nested values cannot
-  /// be matched by a rule and are left out.
+  /// From an OpenFeature context: `targetingKey` and, beside it, attributes. The context is the
+  /// application's whole one: what is nested is refused only where a rule asks for it.
   init(openFeature members: [Document.Member]) throws(Problem) {
     for member in members {
+      if member.value.isNull { continue }
       if member.key == "targetingKey" {
         guard let text = member.value.string else {
           throw Problem(.badRequest, "targetingKey must be a string.")
@@ -40,15 +43,20 @@ struct EvaluationContext: Sendable {
         user = text
       } else if let value = AttributeValue(member.value) {
         attributes.append(member.key, value)
+      } else {
+        unusable.append(member.key)
+        // It is there all the same, for `exists`.
+        attributes.append(member.key, .list([]))
       }
     }
     try check()
   }
 
-  /// From the `attributes` of an outcome.
-  init(outcome members: [Document.Member]) throws(Problem) {
-    do throws(DocumentError) { attributes = try Self.attributes(members, path: "attributes") } catch
-    { throw Problem(.badRequest, "\(error)") }
+  /// From the attributes alone; `path` is for errors.
+  init(attributes members: [Document.Member], path: String = "attributes") throws(Problem) {
+    do throws(DocumentError) { attributes = try Self.attributes(members, path: path) } catch {
+      throw Problem(.badRequest, "\(error)")
+    }
     try check()
   }
 
@@ -56,15 +64,27 @@ struct EvaluationContext: Sendable {
     _ members: [Document.Member], path: String
   ) throws(DocumentError) -> Attributes {
     var attributes = Attributes()
-    for member in members {
+    // null means absent.
+    for member in members where !member.value.isNull {
       guard let value = AttributeValue(member.value) else {
         throw DocumentError(
-          "An attribute is text, a number or a boolean, not \(member.value.kind).",
-          at: member.value.position, path: "\(path).\(member.key)")
+          "\(Self.attributeForm); found \(Self.found(member.value)).", at: member.value.position,
+          path: "\(path).\(member.key)")
       }
       attributes.append(member.key, value)
     }
     return attributes
+  }
+
+  static let attributeForm =
+    "An attribute is text, a number, a boolean, or a list of up to \(AttributeValue.elementsMax) of "
+    + "these"
+
+  private static func found(_ value: Document) -> String {
+    guard let elements = value.array else { return value.kind }
+    guard elements.count <= AttributeValue.elementsMax else { return "\(elements.count) elements" }
+    let odd = elements.first { $0.array != nil || AttributeValue($0) == nil }
+    return "a list with \(odd?.kind ?? "more") in it"
   }
 
   mutating func check() throws(Problem) {
@@ -77,6 +97,16 @@ struct EvaluationContext: Sendable {
 }
 
 extension CompiledPlan {
+  /// The attribute that this plan compares and cannot, in words; nil when there is none.
+  func unusableAttribute(in context: EvaluationContext) -> String? {
+    guard let name = context.unusable.first(where: { comparedAttributes.contains($0) }) else {
+      return nil
+    }
+    return
+      "\(plan.feature) looks at the attribute \(quoted(name)), which is not one it can compare. "
+      + "\(EvaluationContext.attributeForm)."
+  }
+
   /// Throws `UserRequired` when a percentage would have to decide without a user id.
   func decide(_ context: EvaluationContext) throws(UserRequired) -> Decision {
     guard let user = context.user else {

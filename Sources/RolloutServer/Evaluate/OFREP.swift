@@ -92,14 +92,23 @@ enum OFREP {
     if request.moves(reply, cost: rendered.plan.cost, to: single) { return }
     do throws(ContextError) {
       let context = try context(request.view.body)
-      let decision: Decision
-      do throws(UserRequired) { decision = try rendered.plan.decide(context) } catch {
-        throw keyMissing
-      }
-      reply.sendJSON { rendered.writeFlag(decision, to: &$0) }
+      let cost = rendered.plan.cost * context.attributes.weight
+      if request.moves(reply, cost: cost, to: single) { return }
+      let decision = try decide(rendered.plan, context)
+      let account = request.principal.account
+      reply.sendJSON { rendered.writeFlag(decision, for: account, to: &$0) }
     } catch {
       reply.send(failure(status: 400, key: key, code: error.code, details: error.details))
     }
+  }
+
+  private static func decide(
+    _ plan: CompiledPlan, _ context: EvaluationContext
+  ) throws(ContextError) -> Decision {
+    if let details = plan.unusableAttribute(in: context) {
+      throw ContextError(code: "INVALID_CONTEXT", details: details)
+    }
+    do throws(UserRequired) { return try plan.decide(context) } catch { throw keyMissing }
   }
 
   /// The context nearly every client sends, answered without building a document. False leaves
@@ -121,7 +130,8 @@ enum OFREP {
     guard
       let decision = try? rendered.plan.decide(user: user.span, attributes: context.attributes)
     else { return false }
-    reply.sendJSON { rendered.writeFlag(decision, to: &$0) }
+    let account = request.principal.account
+    reply.sendJSON { rendered.writeFlag(decision, for: account, to: &$0) }
     return true
   }
 
@@ -143,18 +153,20 @@ enum OFREP {
       reply.send(failure(status: 400, key: nil, code: error.code, details: error.details))
       return
     }
+    let cost = request.served.costOfAll() * context.attributes.weight
+    if request.moves(reply, cost: cost, to: bulk) { return }
     var answer = OutputBuffer()
     answer.append("{\"flags\":[")
     for (index, plan) in request.snapshot.plans.enumerated()
     where request.principal.may(use: plan.plan.feature) {
       let rendered = request.served.rendered(index)
       if answer.last != UInt8(ascii: "[") { answer.append(",") }
-      do throws(UserRequired) {
-        let decision = try rendered.plan.decide(context)
-        rendered.writeFlag(decision, to: &answer)
+      do throws(ContextError) {
+        rendered.writeFlag(
+          try decide(rendered.plan, context), for: request.principal.account, to: &answer)
       } catch {
         let feature = rendered.plan.plan.feature
-        answer.append(item(key: feature, code: keyMissing.code, details: keyMissing.details).json)
+        answer.append(item(key: feature, code: error.code, details: error.details).json)
       }
     }
     answer.append("],\"eventStreams\":[{\"type\":\"sse\",\"endpoint\":{\"requestUri\":\"")

@@ -56,11 +56,12 @@ final class RenderedPlan: Sendable {
     flagTail = Array(",\"planVersion\":\(plan.version)}}".utf8)
   }
 
-  /// The native answer.
+  /// The native answer. `account` is whose question it was.
   func write(
-    _ decision: Decision, user: ByteView?, because: String? = nil, to out: inout OutputBuffer
+    _ decision: Decision, user: ByteView?, for account: Int, because: String? = nil,
+    to out: inout OutputBuffer
   ) {
-    counter.count(enabled: decision.enabled)
+    counter.count(enabled: decision.enabled, for: account)
     out.append(feature)
     if let user {
       out.append(",\"user\":\"")
@@ -81,8 +82,8 @@ final class RenderedPlan: Sendable {
   }
 
   /// The OFREP answer.
-  func writeFlag(_ decision: Decision, to out: inout OutputBuffer) {
-    counter.count(enabled: decision.enabled)
+  func writeFlag(_ decision: Decision, for account: Int, to out: inout OutputBuffer) {
+    counter.count(enabled: decision.enabled, for: account)
     out.append(flags[decision.enabled ? 1 : 0])
     switch decision.reason {
     case .targetingMatch: out.append("TARGETING_MATCH")

@@ -10,13 +10,14 @@ struct EventFrame: Sendable {
   /// OFREP's word for it; nil for a notice, which changes no flag.
   let ofrep: [UInt8]?
 
-  init(_ message: Message) {
+  /// `mark` is the hub's.
+  init(_ message: Message, mark: Int = 0) {
     place = message.place
     feature = message.feature
     native = Self.native(message)
     ofrep =
       switch message {
-      case .event(let event): Self.refetch(at: event.id, lastModified: event.event.at)
+      case .event(let event): Self.refetch(at: event.id, mark: mark, lastModified: event.event.at)
       case .notice: nil
       }
   }
@@ -40,11 +41,12 @@ struct EventFrame: Sendable {
   }
 
   /// OFREP's notice to fetch again.
-  static func refetch(at event: Int, lastModified: Instant?) -> [UInt8] {
+  static func refetch(at event: Int, mark: Int, lastModified: Instant?) -> [UInt8] {
+    let place = MessagePlace(event: event, notice: mark)
     let modified = lastModified.map { ",\"lastModified\":\($0.milliseconds / 1000)" } ?? ""
     return Array(
       """
-      id: \(event)
+      id: \(place.text)
       event: message
       data: {"type":"refetchEvaluation"\(modified)}
 

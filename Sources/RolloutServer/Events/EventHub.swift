@@ -58,6 +58,8 @@ final class EventHub: Sendable {
     /// The newest of all, told or not.
     var newest = MessagePlace.beginning
     var newestNotice = 0
+    /// Of all that decides besides the plans; see `served`.
+    var mark = 0
     /// Frames that are to be sent, and whether somebody is sending.
     var outgoing: [EventFrame] = []
     var isSending = false
@@ -156,8 +158,9 @@ final class EventHub: Sendable {
     switch listener.format {
     case .ofrep:
       // One word to fetch again covers all that was missed, and a place that never was, too.
-      guard last.event != recent.newest.event else { return [] }
-      return EventFrame.refetch(at: recent.newest.event, lastModified: recent.lastModified)
+      guard last.event != recent.newest.event || last.notice != state.mark else { return [] }
+      return EventFrame.refetch(
+        at: recent.newest.event, mark: state.mark, lastModified: recent.lastModified)
     case .native:
       // From a future that is no more: an older backup was put back.
       guard last <= state.newest else { return EventFrame.reset(to: recent.newest) }
@@ -253,13 +256,30 @@ final class EventHub: Sendable {
   private static func moveVisible(in state: inout State) {
     let count = state.committed.prefix { $0.isVisible }.count
     for entry in state.committed.prefix(count) {
-      let frame = EventFrame(entry.message)
+      let frame = EventFrame(entry.message, mark: state.mark)
       var instant: Instant?
       if case .event(let event) = entry.message { instant = event.event.at }
       state.recent.append(frame, at: instant)
       state.outgoing.append(frame)
     }
     state.committed.removeFirst(count)
+  }
+
+  /// Tells OFREP's clients that these features may decide otherwise, although no plan has changed:
+  /// members came or went, or a plan's time was up. `mark` is another whenever what decides besides
+  /// the plans is another, before a restart and after; it stands in the ids, so that who was away
+  /// fetches again when it comes back.
+  func served(_ features: Set<String>, mark: Int, at now: Instant) {
+    let (bytes, all) = state.withLock { state in
+      state.mark = mark
+      let event = state.recent.newest.event
+      return (EventFrame.refetch(at: event, mark: mark, lastModified: now), state.subscribers)
+    }
+    guard !features.isEmpty else { return }
+    send(to: all) { subscriber in
+      let listener = subscriber.listener
+      return listener.format == .ofrep && features.contains(where: listener.hears) ? bytes : nil
+    }
   }
 
   /// One thread sends at a time, so that no message overtakes another; those who come meanwhile

@@ -36,6 +36,7 @@ extension Problem {
     switch refusal {
     case .invalidTransition(let text): self.init(.invalidTransition, text)
     case .reasonRequired(let text): self.init(.reasonRequired, text)
+    case .inUse(let text): self.init(.inUse, text)
     case .approvalNeededFromAnother(let text): self.init(.approvalNeededFromAnother, text)
     case .unexpectedStage(let next):
       self.init(.unexpectedStage, "The next stage is \(next); plans advance one stage at a time.")

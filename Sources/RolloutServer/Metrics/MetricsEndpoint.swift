@@ -60,6 +60,14 @@ final class MetricsEndpoint: Sendable {
       })
   }
 
+  /// Who asked for a feature and how often, over all loops; grows only.
+  func asks() -> AskBook.Totals {
+    var totals: AskBook.Totals = [:]
+    for loop in loops { loop.evaluations.addAsks(to: &totals) }
+    evaluations.addAsks(to: &totals)
+    return totals
+  }
+
   /// Decisions by feature, over all loops; grows only.
   func evaluationTotals() -> [String: (enabled: Int, disabled: Int)] {
     var totals: [String: (enabled: Int, disabled: Int)] = [:]

@@ -63,6 +63,7 @@ final class Monitor: Sendable {
   /// One round over all plans that are due.
   func look() async {
     await controller.repair()
+    await controller.endFarewells()
     let now = clock.moment
     noteTraffic(now.steady)
     for assessment in ledger.assess(now: now.steady) {

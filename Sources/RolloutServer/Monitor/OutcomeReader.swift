@@ -110,7 +110,7 @@ struct OutcomeReader {
     var attributes = Attributes()
     if var list = try reader.object("attributes") {
       do throws(Problem) {
-        attributes = try EvaluationContext(outcome: list.all()).attributes
+        attributes = try EvaluationContext(attributes: list.all()).attributes
       } catch { throw reader.error("attributes", error.detail) }
     }
     let said: ReportedArm? = try reader.choice("arm")

@@ -10,6 +10,7 @@ struct CohortEndpoint: Sendable {
 
   let controller: PlanController
   let store: any CohortStore
+  let clock: any SteadyClock
 
   var routes: [Route] {
     func route(
@@ -81,7 +82,7 @@ struct CohortEndpoint: Sendable {
     try check(request.parameters[1])
     let cohort = try name(request)
     try await check(cohort, isIn: request)
-    try await controller.add([request.parameters[1]], to: cohort)
+    _ = try await controller.add([request.parameters[1]], to: cohort)
     return .noContent
   }
 
@@ -93,61 +94,81 @@ struct CohortEndpoint: Sendable {
     return isDurable ? .noContent : .json(.object(["durable": .bool(false)]), status: 202)
   }
 
-  /// NDJSON (`"id"` or `{"user":"id"}` a line) or CSV (the first column, a `user` header allowed).
+  /// A list of users: JSON or a table, whole or in portions. All of it or nothing.
   private func bulk(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.allowQuery("column", "header", "create", "import", "portion", "of")
     let cohort = try name(request)
     try await check(cohort, isIn: request)
+    let portion = try MemberImports.Portion(request)
+    if try !flag("create", request, absent: false), await !controller.isKnown(cohort) {
+      throw Problem(.notFound, await unknown(cohort, request))
+    }
+    let file = try file(request)
+    guard file.users.count <= Self.bulkMax else {
+      throw Problem(
+        .tooMany,
+        "At most \(Self.bulkMax) members in one call; send portions (?import=ID&portion=1&of=3).")
+    }
+    var users = file.users
+    if let portion {
+      let key = MemberImports.Key(
+        token: request.principal.tokenID ?? "", cohort: cohort, id: portion.id)
+      let whole = try controller.imports.take(
+        users, key, portion: portion.number, of: portion.count, now: clock.steady)
+      guard let whole else {
+        return .json(
+          .object([
+            "import": .string(portion.id), "portion": .int(portion.number),
+            "of": .int(portion.count),
+          ]), status: 202)
+      }
+      users = whole
+    }
+    let added = try await controller.add(users, to: cohort)
+    return try .json(
+      AddedMembers(
+        added: added.new, alreadyMembers: added.known, duplicates: file.duplicates,
+        empty: file.empty, members: added.total))
+  }
+
+  private func file(_ request: APIRequest) throws -> MemberFile {
     let type = request.field("content-type") ?? ""
-    guard firstInvalidUTF8(in: request.body) == nil else {
-      throw Problem(.badRequest, "The body is not valid UTF-8.")
-    }
-    let lines = String(decoding: request.body, as: UTF8.self).split(whereSeparator: \.isNewline)
-    guard lines.count <= Self.bulkMax else {
-      throw Problem(.tooMany, "At most \(Self.bulkMax) members in one call; split the list.")
-    }
-    let users: [String]
-    if type.contains("csv") {
-      users = lines.enumerated().compactMap { csvUser(String($1), isFirst: $0 == 0) }
-    } else if type.contains("ndjson") || type.contains("jsonl") {
-      users = try lines.enumerated().map { try ndjsonUser(String($1), line: $0 + 1) }
+    let form: MemberFile.Form
+    if ["csv", "tab-separated", "text/plain"].contains(where: type.contains) {
+      form = .table
+    } else if type.contains("json") {
+      form = .json
     } else {
       throw Problem(
-        .unsupportedMediaType, "Send Content-Type: application/x-ndjson or text/csv.")
+        .unsupportedMediaType,
+        "Send Content-Type: application/x-ndjson, application/json, text/csv or text/plain.")
     }
-    for user in users { try check(user) }
-    try await controller.add(users, to: cohort)
-    return try .json(["added": users.count])
+    var options = MemberFile.Options(column: try request.queryValue("column"))
+    if try request.queryValue("header") != nil {
+      options.hasHeader = try flag("header", request, absent: true)
+    }
+    do throws(MemberFile.Unreadable) { return try MemberFile(request.body, form, options) } catch {
+      throw Problem(.badRequest, error.text)
+    }
   }
 
-  private func ndjsonUser(_ line: String, line number: Int) throws(Problem) -> String {
-    let document: Document
-    do throws(DocumentError) { document = try JSONReader.read(Array(line.utf8)) } catch {
-      throw Problem(.badRequest, "Line \(number) is not JSON: \(error.message)")
+  private func flag(_ name: String, _ request: APIRequest, absent: Bool) throws(Problem) -> Bool {
+    switch try request.queryValue(name) {
+    case nil: absent
+    case "true", "1", "": true
+    case "false", "0": false
+    default: throw Problem(.badRequest, "\(name) must be true or false.")
     }
-    guard let user = document.string ?? document["user"]?.string else {
-      throw Problem(.badRequest, "Line \(number): expected \"id\" or {\"user\":\"id\"}.")
-    }
-    return user
   }
 
-  private func csvUser(_ line: String, isFirst: Bool) -> String? {
-    var field = String(line.prefix { $0 != "," })
-    if line.hasPrefix("\"") {
-      // A quoted field: doubled quotes stand for one.
-      var text = ""
-      var rest = line.dropFirst()
-      while let character = rest.popFirst() {
-        if character != "\"" {
-          text.append(character)
-        } else if rest.first == "\"" {
-          text.append("\"")
-          rest.removeFirst()
-        } else {
-          break
-        }
-      }
-      field = text
-    }
-    return field.isEmpty || isFirst && field == "user" ? nil : field
+  /// Names the cohorts that may have been meant: those the token may know of.
+  private func unknown(_ cohort: String, _ request: APIRequest) async -> String {
+    let known = await controller.knownCohorts(usedBy: request.principal.features).sorted()
+    let near = known.min { editDistance($0, cohort) < editDistance($1, cohort) }
+    let hint =
+      near.flatMap { editDistance($0, cohort) <= 2 ? " Did you mean \($0)?" : nil }
+      ?? (known.isEmpty ? "" : " There are \(known.prefix(10).joined(separator: ", ")).")
+    return "No plan uses a cohort \(cohort), and it has no members.\(hint) To make it: --create "
+      + "(?create=true)."
   }
 }

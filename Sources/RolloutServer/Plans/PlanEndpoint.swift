@@ -12,6 +12,7 @@ struct PlanEndpoint: Sendable {
   let ledger: OutcomeLedger
   let clock: any SteadyClock
   let settings: Current<ServerConfiguration>
+  let asks: AskBook
 
   /// Names a plan's `route` may have.
   private var routeNames: Set<String> { Set(settings.value.gateway.routes.keys) }
@@ -220,6 +221,10 @@ struct PlanEndpoint: Sendable {
     var context = CommandContext(
       actor: request.principal.actor, reason: body.reason, now: clock.moment)
     context.force = body.force
+    if case .archive = command {
+      context.confirm = body.confirm
+      context.askers = asks.askers(of: plan.feature, now: context.now.steady)
+    }
     guard let key = try request.idempotencyKey() else {
       let done = try await controller.perform(
         command, on: plan.feature, expecting: version, context)
@@ -254,6 +259,7 @@ private struct CommandMessage {
   var force = false
   /// The file that is approved, with `approve`.
   var file: Document?
+  var confirm: String?
 
   init(_ document: Document, _ name: String) throws(Problem) {
     do throws(DocumentError) {
@@ -262,6 +268,7 @@ private struct CommandMessage {
       if name == "advance" || name == "rollback" { to = try reader.text("to") }
       force = try reader.bool("force") ?? false
       if name == "approve" { file = reader.optional("definition") }
+      if name == "archive" { confirm = try reader.string("confirm") }
       try reader.finish()
     } catch { throw Problem(.badRequest, "\(error)") }
     guard reason.utf8.count <= 2000 else {

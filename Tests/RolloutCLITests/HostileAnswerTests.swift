@@ -1,0 +1,343 @@
+import DocumentKit
+import Foundation
+import RolloutTesting
+import Testing
+
+/// Answers no Rollout server would give, to the real command line: whatever comes, it ends with an
+/// exit code and a sentence, never by a signal.
+@Suite struct HostileAnswerTests {
+  /// One command and the call of it whose answer is spoiled; its other calls get good ones.
+  private struct Subject: Sendable {
+    var words: [String]
+    /// Begins the request line of the spoiled call.
+    var call: String
+
+    init(_ words: String, _ call: String) {
+      self.words = words.split(separator: " ").map(String.init)
+      self.call = call
+    }
+  }
+
+  private let folder = TemporaryFolder()
+
+  private var subjects: [Subject] {
+    let plan = folder.write(
+      #"{"feature":"f","stages":[{"name":"all","percent":100}]}"#, to: "plan.json")
+    let users = folder.write("anna\nbob\n", to: "users.txt")
+    let lifecycle = [
+      "start", "rollback", "pause", "resume", "approve", "kill", "complete", "archive",
+      "unarchive",
+    ].map { Subject("\($0) f --yes --reason r", "POST /v1/plans/f/\($0)") }
+    return lifecycle + [
+      Subject("ack f --yes --reason r", "POST /v1/plans/f/acknowledge"),
+      Subject("advance f --yes", "GET /v1/plans/f "),
+      Subject("advance f --yes", "POST /v1/plans/f/advance"),
+      Subject("plan list", "GET /v1/plans"),
+      Subject("plan show f", "GET /v1/plans/f "),
+      Subject("plan show f", "GET /v1/plans/f/health"),
+      Subject("plan show f --output json", "GET /v1/plans/f "),
+      Subject("plan apply -f \(plan)", "GET /v1/plans/f "),
+      Subject("plan apply -f \(plan)", "PUT /v1/plans/f"),
+      Subject("plan diff -f \(plan)", "PUT /v1/plans/f"),
+      Subject("plan export f", "GET /v1/plans/f "),
+      Subject("plan preview f", "GET /v1/plans/f/preview"),
+      Subject("plan backtest f", "POST /v1/plans/f/backtest"),
+      Subject("history f --evidence", "GET /v1/plans/f/events"),
+      Subject("check f --user u", "GET /v1/features/f/decision"),
+      Subject("cohort list", "GET /v1/cohorts"),
+      Subject("cohort list beta", "GET /v1/cohorts/beta"),
+      Subject("cohort add beta u", "PUT /v1/cohorts/beta/members/u"),
+      Subject("cohort remove beta u", "DELETE /v1/cohorts/beta/members/u"),
+      Subject("cohort import beta \(users)", "POST /v1/cohorts/beta/members"),
+      Subject("token create --name n --scope view", "POST /v1/tokens"),
+      Subject("token list", "GET /v1/tokens"),
+      Subject("token revoke id", "DELETE /v1/tokens/id"),
+      Subject("providers", "GET /v1/providers"),
+      Subject("budget", "GET /v1/budgets"),
+    ]
+  }
+
+  /// Commands that ask no server.
+  private static let offline: Set<String> = ["completion"]
+
+  // MARK: Good answers
+
+  private static let plan = """
+    {"feature":"f","description":"d","status":"active","stage":"beta","stage_index":0,\
+    "stage_entered_at":"2026-11-23T10:00:00.000Z","hold":{"cause":"rollback","reason":"r",\
+    "since":"2026-11-23T10:00:00.000Z"},"next":{"action":"advance","to":"all","ready":false,\
+    "waiting_on":["soak: 1 h left"],"warnings":["w"],"projection":{"stage":"all","growth":4,\
+    "cost_usd_per_hour":1.5,"tokens_per_minute":10,"requests_per_minute":2,"now":\
+    {"cost_usd_per_hour":1,"tokens_per_minute":5,"requests_per_minute":1},"exceeded":["e"],\
+    "sentence":"s"}},"warnings":["passed"],"approvals":["anna"],"version":7,"stages":[\
+    {"name":"beta","percent":12.5,"cohort":"beta","rules":1,"approvals":2,"soak":"1d"},\
+    {"name":"all","percent":100,"rules":0,"approvals":0,"soak":"0s"}],\
+    "created_at":"2026-11-23T10:00:00.000Z","updated_at":"2026-11-23T10:00:00.000Z",\
+    "durable":false,"degraded":"d","definition":{"feature":"f","stages":[]}}
+    """
+
+  private static let health = """
+    {"feature":"f","stage":"beta","verdict":"failing","sentence":"s","guards":[\
+    \(["error_rate", "latency_mean", "cost_per_request", "tokens_per_request", "prometheus"].map {
+      """
+      {"metric":"\($0)","limit":"5 %","action":"rollback","rate":0.5,"low":0.1,"high":0.9,\
+      "requests":100,"errors":50,"affected_users":9,"effective_users":8.5,"score":1e20,\
+      "threshold":1000000,"state":"firing","sentence":"s","healthy_evidence":1.5,\
+      "comparison_score":2.5,"dry_run":true,"query":"q"}
+      """
+    }.joined(separator: ","))],"arms":{"treatment":\(arm),"control":\(arm)},"waiting_on":["w"],\
+    "notes":["n"],"unattributed":3}
+    """
+
+  private static let arm = """
+    {"requests":100,"failed":50,"share":0.5,"outcomes":{"ok":1},"feedback":{"up":1},\
+    "latency_ms_p50":1.5,"latency_ms_p95":2.5,"latency_ms_p99":3.5,"input_tokens":1,\
+    "output_tokens":2,"cost_usd":0.5}
+    """
+
+  private static let event = """
+    {"id":1,"feature":"f","at":"2026-11-23T10:00:00.000Z","version":8,"type":"rolled_back",\
+    "actor":"monitor","reason":"r","from":{"stage":"all","status":"active"},\
+    "to":{"stage":"beta","status":"active"},"evidence":{"rate":0.5}}
+    """
+
+  private static let token = """
+    {"id":"i","name":"n","scopes":["view"],"features":["f"],"token":"t",\
+    "expires_at":"2027-11-23T10:00:00.000Z","last_used_at":"2026-11-23T10:00:00.000Z",\
+    "created_at":"2026-11-23T10:00:00.000Z","revoked_at":null}
+    """
+
+  private static let provider = """
+    {"name":"p","kind":"openai","keys":[{"name":"K","state":"limited","in_flight":1,\
+    "requests":2}],"in_flight":1,"queued":2,"rejected":{"quota":3},"requests_per_minute":60.5,\
+    "tokens_per_minute":1000.5,"requests":2,"failures":1,"models":[{"model":"m",\
+    "breaker":"half_open","in_flight":1,"requests":2,"failures":1,"latency_ms_p50":1.5,\
+    "latency_ms_p95":2.5,"latency_ms_p99":3.5}]}
+    """
+
+  /// The good answer to a request, by the start of its request line; the longest counts.
+  private static let answers: [String: String] = [
+    "GET /v1/plans?": #"{"plans":[\#(plan)],"next":null}"#,
+    "GET /v1/plans/f ": plan,
+    "POST /v1/plans/f/": plan,
+    "PUT /v1/plans/f": plan,
+    "PUT /v1/plans/f?dry_run": """
+    {"changes":[{"path":"stages[0].percent","from":1,"to":[2]},{"path":"a","from":null,"to":{}}],\
+    "joins_per_100000":5,"leaves_per_100000":6,"joins":["j"],"leaves":["l"]}
+    """,
+    "GET /v1/plans/f/health": health,
+    "GET /v1/plans/f/events": #"{"events":[\#(event)],"next":"1"}"#,
+    "GET /v1/plans/f/preview": """
+    {"feature":"f","stage":"all","served_per_100000":1,"joins_per_100000":2,\
+    "leaves_per_100000":3,"members":4,"projection":{"stage":"all","growth":4,\
+    "cost_usd_per_hour":1.5,"tokens_per_minute":10,"requests_per_minute":2,"now":\
+    {"cost_usd_per_hour":1,"tokens_per_minute":5,"requests_per_minute":1},"exceeded":["e"],\
+    "sentence":"s"}}
+    """,
+    "POST /v1/plans/f/backtest": """
+    {"feature":"f","stage":"beta","outcomes":100,"from":"2026-11-23T10:00:00.000Z",\
+    "to":"2026-11-23T11:00:00.000Z","alarms":[{"at":"2026-11-23T10:30:00.000Z","guard":"g",\
+    "sentence":"s","requests":5,"false_alarm":false,"users_spared":6}],"false_alarms":0,\
+    "users_spared":6,"actual":[{"at":"2026-11-23T10:30:00.000Z","actor":"monitor",\
+    "reason":"r"}],"not_replayed":["prometheus"]}
+    """,
+    "GET /v1/features/f/decision": """
+    {"feature":"f","user":"u","enabled":true,"variant":"on","cohort":"beta","stage":"beta",\
+    "bucket":5,"reason":"SPLIT","plan_version":7,"because":"b"}
+    """,
+    "GET /v1/cohorts": #"{"cohorts":[{"name":"beta","members":2}],"next":null}"#,
+    "GET /v1/cohorts/beta": #"{"members":["anna","bob"],"next":null}"#,
+    "PUT /v1/cohorts/": "{}",
+    "DELETE /v1/cohorts/": "{}",
+    "POST /v1/cohorts/beta/members": #"{"added":1,"members":2,"duplicates":0}"#,
+    "POST /v1/tokens": token,
+    "GET /v1/tokens": #"{"tokens":[\#(token)]}"#,
+    "DELETE /v1/tokens/": "{}",
+    "GET /v1/providers": #"{"providers":[\#(provider)]}"#,
+    "GET /v1/budgets": """
+    {"budgets":[{"name":"b","scope":"s","limit_usd":10.5,"spent_usd":1.5,"reserved_usd":0.5,\
+    "window_start":"2026-11-23T10:00:00.000Z","window_end":"2026-11-24T10:00:00.000Z"}]}
+    """,
+  ]
+
+  private static func good(_ request: String) -> String {
+    answers.filter { request.hasPrefix($0.key) }.max { $0.key.count < $1.key.count }?.value ?? "{}"
+  }
+
+  // MARK: Spoiling
+
+  private static let problem = """
+    {"type":"about:blank","title":"t","status":409,"code":"stale_version","detail":"What to do.",\
+    "plan":\(plan),"waiting_on":["w"],"hold":{"cause":"alert","reason":"r","since":"s"}}
+    """
+
+  private static let numbers = [
+    "1e308", "-1e308", "9223372036854775807", "-9223372036854775808", "9223372036854775808",
+    "-1", "0", "0.5", "1e400",
+  ]
+  private static let texts = [
+    "", "\u{1B}[2J\n\u{85}\u{9B}31m", String(repeating: "x", count: 100_000), "cost_per_request",
+    "9999-99-99T99:99:99Z", "0000-01-01T00:00:00Z", "9999-12-31T23:59:60+23:59",
+  ]
+  private static let bodies = [
+    "", "{", "[]", "null", "1", #"{"next":7}"#, "<html>no</html>",
+    String(repeating: "[", count: 5000), #"{"plans":[],"events":[],"members":[],"next":"again"}"#,
+  ]
+  private static let wrong: [Document] = [
+    .null, .string("7"), .int(7), .array([]), .object([:]), .bool(true), .double(1e300),
+  ]
+
+  /// Every number or every text of a document replaced.
+  private static func replacing(
+    _ document: Document, _ leaf: (Document) -> Document
+  ) -> Document {
+    switch document.value {
+    case .array(let elements): .array(elements.map { replacing($0, leaf) })
+    case .object(let members):
+      Document(.object(members.map { .init(key: $0.key, value: replacing($0.value, leaf)) }))
+    default: leaf(document)
+    }
+  }
+
+  /// The document with one of its nodes replaced, or missing (nil): one for each node.
+  private static func spoilt(_ document: Document, _ next: () -> Document?) -> [Document] {
+    switch document.value {
+    case .array(let elements):
+      return elements.indices.flatMap { index -> [Document] in
+        var whole = elements
+        if let new = next() { whole[index] = new } else { whole.remove(at: index) }
+        return [.array(whole)]
+          + spoilt(elements[index], next).map { inner in
+            var whole = elements
+            whole[index] = inner
+            return .array(whole)
+          }
+      }
+    case .object(let members):
+      return members.flatMap { member -> [Document] in
+        var whole = document
+        if let new = next() { whole.set(member.key, new) } else { whole.remove(member.key) }
+        return [whole]
+          + spoilt(member.value, next).map { inner in
+            var whole = document
+            whole.set(member.key, inner)
+            return whole
+          }
+      }
+    default: return []
+    }
+  }
+
+  private static func variants(of text: String, everyNode: Bool) throws -> [String] {
+    let document = try JSONReader.read(Array(text.utf8))
+    var all = bodies
+    for number in numbers {
+      all.append(
+        replacing(document) {
+          if case .number = $0.value { Document(.number(number)) } else { $0 }
+        }.jsonText)
+    }
+    for text in texts {
+      all.append(replacing(document) { $0.string == nil ? $0 : .string(text) }.jsonText)
+    }
+    guard everyNode else { return all }
+    var turn = 0
+    let nodes = spoilt(document) {
+      turn += 1
+      let index = turn % (wrong.count + 1)
+      return index == wrong.count ? nil : wrong[index]
+    }
+    return all + nodes.map(\.jsonText)
+  }
+
+  // MARK: Running
+
+  private func check(
+    _ subject: Subject, _ upstream: ScriptedUpstream, status: Int, _ body: String
+  ) async throws {
+    upstream.always { [call = subject.call] request in
+      request.hasPrefix(call)
+        ? [.answer(status, body)] : [.answer(200, Self.good(request), headers: "ETag: \"7\"\r\n")]
+    }
+    let finished = try await run(
+      "rollout", subject.words, environment: ["ROLLOUT_URL": upstream.url])
+    let context = Comment(
+      rawValue: "\(subject.words) with \(status) \(body.prefix(2000)) to \(subject.call): "
+        + "\(finished.status) \(finished.errors.prefix(2000))")
+    #expect((0...6).contains(finished.status), context)
+    let complaints = finished.errors.split(separator: "\n").filter { $0.hasPrefix("rollout: ") }
+    #expect(complaints.count == (finished.status == 0 ? 0 : 1), context)
+    #expect(complaints.allSatisfy { $0.count > 20 }, context)
+    #expect(!finished.errors.contains("\u{1B}"), context)
+    if !subject.words.contains("json") { #expect(!finished.output.contains("\u{1B}"), context) }
+    if status >= 300 { #expect(finished.status != 0, context) }
+  }
+
+  /// The subjects, two at a time, each with its own server.
+  private func forEach(
+    _ body: @escaping @Sendable (Subject, ScriptedUpstream) async throws -> Void
+  ) async throws {
+    let all = subjects
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for worker in 0..<2 {
+        group.addTask {
+          let upstream = ScriptedUpstream()
+          for index in stride(from: worker, to: all.count, by: 2) {
+            try await body(all[index], upstream)
+          }
+        }
+      }
+      try await group.waitForAll()
+    }
+  }
+
+  @Test func `no answer ends a command by a signal or without a word`() async throws {
+    try await forEach { subject, upstream in
+      let isOneOfMany = subject.call.hasPrefix("POST /v1/plans/f/") && subject.words[0] != "plan"
+      let good = Self.good(subject.call.hasSuffix("plans") ? subject.call + "?" : subject.call)
+      for body in try Self.variants(of: good, everyNode: !isOneOfMany) {
+        try await check(subject, upstream, status: 200, body)
+      }
+    }
+  }
+
+  @Test func `a refusal that cannot be read has its exit code all the same`() async throws {
+    let refusals = try Self.variants(of: Self.problem, everyNode: false)
+    try await forEach { subject, upstream in
+      for (status, code) in [(302, 1), (400, 1), (401, 5), (403, 5), (409, 4), (428, 4), (503, 1)] {
+        upstream.always { [call = subject.call] request in
+          request.hasPrefix(call) ? [.answer(status, "")] : [.answer(200, Self.good(request))]
+        }
+        let finished = try await run(
+          "rollout", subject.words, environment: ["ROLLOUT_URL": upstream.url])
+        #expect(finished.status == code, "\(subject) \(status): \(finished.errors)")
+        #expect(finished.errors.contains("rollout: The server answered \(status)."))
+      }
+      // Their reader is the same for all.
+      guard subject.words[0] == "advance" || subject.words[0] == "providers" else { return }
+      for body in refusals { try await check(subject, upstream, status: 409, body) }
+    }
+  }
+
+  @Test func `good answers to all of them succeed, and no command is missing here`() async throws {
+    try await forEach { subject, upstream in
+      upstream.always { [.answer(200, Self.good($0), headers: "ETag: \"7\"\r\n")] }
+      let finished = try await run(
+        "rollout", subject.words, environment: ["ROLLOUT_URL": upstream.url])
+      #expect(finished.status == 0, "\(subject.words): \(finished.errors)")
+      #expect(upstream.requests.contains { $0.hasPrefix(subject.call) }, "\(subject)")
+    }
+    let help = try await run("rollout", ["--help"]).output
+    let listed = help.split(separator: "\n").filter { $0.hasPrefix("  ") }.map { line in
+      line.trimmingCharacters(in: .whitespaces).components(separatedBy: "  ")[0]
+        .split(separator: " ").prefix { $0.allSatisfy(\.isLowercase) }.joined(separator: " ")
+    }
+    let known = subjects.map { $0.words.joined(separator: " ") }
+    for name in listed where !Self.offline.contains(name) {
+      #expect(
+        known.contains { $0.hasPrefix(name + " ") || $0 == name },
+        "rollout \(name) is not among the subjects of this test; add it, with a good answer")
+    }
+    #expect(listed.count > 20)
+  }
+}
