@@ -59,10 +59,10 @@ final class Application: Sendable {
     data = try await Databases(
       options.data, options.permissions, migrations: environment.migrations,
       subscriptions: configuration.notify.map(\.subscription), now: environment.clock.now,
-      committed: { hub.committed($0) }
-    ) { error in
-      readiness.note("budgets", error.map { "the budgets cannot be written: \($0)" }, log)
-    }
+      committed: { hub.committed($0) },
+      moneyReport: { error in
+        readiness.note("budgets", error.map { "the budgets cannot be written: \($0)" }, log)
+      })
     let dataWatch = DataWatch(data: data, readiness: readiness, log: log)
     dataWatch.begin()
     await dataWatch.look()
@@ -82,11 +82,11 @@ final class Application: Sendable {
     let rollbacks = RollbackCounter()
     controller = try await PlanController(
       planStore: data.control, cohortStore: data.control, box: box, clock: clock, ledger: ledger,
-      hub: hub, note: { readiness.note($0, $1, log) }
-    ) { event in
-      rollbacks.note(event)
-      courier.wake()
-    }
+      hub: hub, note: { readiness.note($0, $1, log) },
+      committed: { event in
+        rollbacks.note(event)
+        courier.wake()
+      })
     try await TelemetryKeeper(store: data.telemetry).restore(into: ledger)
     let cache = try await AnswerCache(store: data.telemetry, now: clock.steady)
     let tokens = try await TokenDirectory(store: data.control, clock: clock)

@@ -30,7 +30,8 @@ extension Store: OutboxStore {
 
   package func append(_ notice: Notice) async throws -> StoredNotice {
     let (subscriptions, committed) = (subscriptions, committed)
-    return try await database.write(committed: { committed(.notice($0)) }) { connection in
+    let tell: @Sendable (StoredNotice) -> Void = { committed(.notice($0)) }
+    return try await database.write(committed: tell) { connection in
       let last = try connection.query("SELECT coalesce(max(id), 0) FROM plan_event") { $0.int(0) }
       try connection.run(
         """

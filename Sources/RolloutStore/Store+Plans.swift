@@ -87,7 +87,8 @@ extension Store: PlanStore {
     let body = plan.document.jsonText
     try Self.check(body, is: plan)
     let (subscriptions, committed) = (subscriptions, committed)
-    return try await database.write(committed: { committed(.event($0)) }) { connection in
+    let tell: @Sendable (StoredEvent) -> Void = { committed(.event($0)) }
+    return try await database.write(committed: tell) { connection in
       try Self.swapVersion(plan, connection)
       try connection.run(
         """

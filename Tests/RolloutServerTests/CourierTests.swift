@@ -81,7 +81,9 @@ import Testing
     while await courier.deliverDue() > 0 {}
     let after = post.told[before...].map(\.id)
     #expect(after.prefix(2) == ["evt_12", "evt_9"])
-    #expect(after.dropFirst(2) == (1...12).filter { $0 != 9 && $0 != 12 }.map { "evt_\($0)" }[...])
+    // Several are under way at once: which of the others arrives first is open.
+    #expect(
+      Set(after.dropFirst(2)) == Set((1...12).filter { $0 != 9 && $0 != 12 }.map { "evt_\($0)" }))
     #expect(try await store.backlog() == (0, 0))
     await store.close()
   }

@@ -15,7 +15,7 @@ enum LifecycleCommands {
     make("start", "serve the first stage"),
     make(
       "advance", "serve the next stage",
-      options: [.init("--to", "STAGE", "which stage you expect to be next"), force, yes]),
+      options: [.init("--to", "STAGE", "which stage you expect to be next"), force]),
     make(
       "rollback", "back to an earlier stage, at once",
       options: [.init("--to", "STAGE|off", "which one (default: the stage before)")]),
@@ -27,20 +27,20 @@ enum LifecycleCommands {
       options: [
         .init("--file", "FILE", "approve applying this plan file (-f; see rollout plan diff)")
       ]),
-    make("kill", "serve nobody, at once", options: [yes]),
+    make("kill", "serve nobody, at once"),
     make("complete", "the feature is for everyone now", options: [force]),
     make(
       "archive", "put the plan away; it answers for a week as before, then as off",
       options: [
-        .init("--confirm", "FEATURE", "although it is still asked for: say its name again"), yes,
+        .init("--confirm", "FEATURE", "although it is still asked for: say its name again")
       ]),
-    make("unarchive", "bring an archived plan back as it was", options: [yes]),
+    make("unarchive", "bring an archived plan back as it was"),
   ]
 
   private static func make(
     _ name: String, _ summary: String, options: [Command.Option] = []
   ) -> Command {
-    Command(name, ["FEATURE"], summary, options: [reason] + options + [ifVersion]) { session in
+    Command(name, ["FEATURE"], summary, options: [reason] + options + [yes, ifVersion]) { session in
       try await run(name == "ack" ? "acknowledge" : name, session)
     }
   }
