@@ -2,7 +2,7 @@ import DocumentKit
 import RolloutCore
 
 /// Reads the user ids of a file that people export from elsewhere: a list, a table with commas,
-/// semicolons or tabs, or JSON. What it cannot be sure of it refuses and says what it found: a wrong
+/// semicolons or tabs, or JSON. What it cannot be sure of it refuses, saying what it found: a wrong
 /// member is worse than a question.
 package struct MemberFile: Sendable {
   package enum Form: Sendable {

@@ -1,5 +1,5 @@
 package import DocumentKit
-package import RolloutCore
+import RolloutCore
 
 /// The body of a plan command.
 package struct CommandBody: Codable, Sendable {
@@ -89,88 +89,6 @@ package struct CohortList: Codable, Sendable {
   package var next = Nullable<String>(nil)
 
   package init(cohorts: [Entry]) { self.cohorts = cohorts }
-}
-
-/// What applying a plan file would do.
-package struct PlanDiff: Codable, Sendable {
-  package struct Change: Codable, Sendable, Equatable {
-    package var path: String
-    package var from: Nullable<Document>
-    package var to: Nullable<Document>
-
-    package init(path: String, from: Document?, to: Document?) {
-      self.path = path
-      self.from = Nullable(from)
-      self.to = Nullable(to)
-    }
-  }
-
-  package var changes: [Change]
-  package var joinsPer100000: Int
-  package var leavesPer100000: Int
-  /// Who joins and who leaves at once, told by rule, cohort, list and share; nil for a new plan.
-  package var audience: AudienceView?
-  /// `sha256:` and the digest of the file in its canonical form: what an approval names.
-  package var file: String
-  /// Who approved the file.
-  package var approvedBy: [String]
-  /// Whether a hold keeps the file from being applied now.
-  package var held: Bool
-
-  package init(
-    changes: [Change], joins: Int, leaves: Int, audience: AudienceChange? = nil, file: String,
-    approvedBy: [String] = [], held: Bool = false
-  ) {
-    self.changes = changes
-    joinsPer100000 = joins
-    leavesPer100000 = leaves
-    self.audience = audience.map(AudienceView.init)
-    self.file = file
-    self.approvedBy = approvedBy
-    self.held = held
-  }
-
-  enum CodingKeys: String, CodingKey {
-    case changes
-    case joinsPer100000 = "joins_per_100000"
-    case leavesPer100000 = "leaves_per_100000"
-    case audience
-    case file
-    case approvedBy = "approved_by"
-    case held
-  }
-}
-
-/// Who would have the feature at a stage.
-package struct PreviewView: Codable, Sendable {
-  package var feature: String
-  package var stage: String
-  package var servedPer100000: Int
-  package var joinsPer100000: Int
-  package var leavesPer100000: Int
-  package var members: Int
-  /// What it will cost and take, when it is the next stage; absent while that cannot be told.
-  package var projection: ProjectionView?
-
-  package init(
-    feature: String, stage: String, served: Int, joins: Int, leaves: Int, members: Int,
-    projection: ProjectionView?
-  ) {
-    self.projection = projection
-    self.feature = feature
-    self.stage = stage
-    servedPer100000 = served
-    joinsPer100000 = joins
-    leavesPer100000 = leaves
-    self.members = members
-  }
-
-  enum CodingKeys: String, CodingKey {
-    case feature, stage, members, projection
-    case servedPer100000 = "served_per_100000"
-    case joinsPer100000 = "joins_per_100000"
-    case leavesPer100000 = "leaves_per_100000"
-  }
 }
 
 /// Whether one user has a feature.

@@ -14,7 +14,7 @@ struct Databases: Sendable {
   let notices: [String]
 
   /// Takes the folder for this process and brings every schema up to date. What is expendable and
-  /// damaged is set aside; what is not is refused. Throws `StoreError`. `committed` is told of every
+  /// damaged is set aside; what is not is refused. Throws `StoreError`. `committed` hears of every
   /// message once it is on disk, on the database's thread. `moneyReport` hears when the budgets
   /// cannot be written, and with nil when they can again.
   init(

@@ -16,7 +16,17 @@ extension Store: CohortStore {
 
   package func add(_ users: [String], to cohort: String, at now: Instant) async throws {
     try await database.write { connection in
+      // SQLite's JSON ends a text at its first NUL, which an id may hold.
+      for user in users where user.utf8.contains(0) {
+        try connection.run(
+          """
+          INSERT INTO cohort_member (cohort, user, added_at_ms) VALUES (:cohort, :user, :at)
+          ON CONFLICT DO NOTHING
+          """,
+          ["cohort": .text(cohort), "user": .text(user), "at": SQLValue(now)])
+      }
       // Thousands in one statement: long lists must not keep other writers waiting.
+      let users = users.filter { !$0.utf8.contains(0) }
       for start in stride(from: 0, to: users.count, by: Self.membersPerStatement) {
         let part = users[start..<min(users.count, start + Self.membersPerStatement)]
         let list = Document.array(part.map { .string($0) }).jsonText

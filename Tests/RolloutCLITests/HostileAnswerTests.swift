@@ -54,6 +54,7 @@ import Testing
       Subject("token revoke id", "DELETE /v1/tokens/id"),
       Subject("providers", "GET /v1/providers"),
       Subject("budget", "GET /v1/budgets"),
+      Subject("budget accept --reason r", "POST /v1/budgets/accept"),
     ]
   }
 
@@ -123,7 +124,7 @@ import Testing
     "PUT /v1/plans/f": plan,
     "PUT /v1/plans/f?dry_run": """
     {"changes":[{"path":"stages[0].percent","from":1,"to":[2]},{"path":"a","from":null,"to":{}}],\
-    "joins_per_100000":5,"leaves_per_100000":6,"joins":["j"],"leaves":["l"]}
+    "joins_per_100000":5,"leaves_per_100000":6,"file":"sha256:0","approved_by":["anna"],"held":true}
     """,
     "GET /v1/plans/f/health": health,
     "GET /v1/plans/f/events": #"{"events":[\#(event)],"next":"1"}"#,
@@ -149,9 +150,10 @@ import Testing
     "GET /v1/cohorts/beta": #"{"members":["anna","bob"],"next":null}"#,
     "PUT /v1/cohorts/": "{}",
     "DELETE /v1/cohorts/": "{}",
-    "POST /v1/cohorts/beta/members": #"{"added":1,"members":2,"duplicates":0}"#,
+    "POST /v1/cohorts/beta/members":
+      #"{"added":1,"already_members":1,"duplicates":0,"empty":0,"members":2}"#,
     "POST /v1/tokens": token,
-    "GET /v1/tokens": #"{"tokens":[\#(token)]}"#,
+    "GET /v1/tokens": #"{"tokens":[\#(token)],"next":null}"#,
     "DELETE /v1/tokens/": "{}",
     "GET /v1/providers": #"{"providers":[\#(provider)]}"#,
     "GET /v1/budgets": """

@@ -55,6 +55,7 @@ import Testing
     case "GET /v1/captures", "DELETE /v1/captures", "GET /v1/tokens", "POST /v1/tokens",
       "DELETE /v1/tokens/{id}":
       ([], .refused)
+    case "POST /v1/budgets/accept": ([.operate], .refused)
     default: nil
     }
   }

@@ -115,7 +115,8 @@ package struct ThresholdWindow: Sendable, Equatable {
   }
 
   /// The end of the window that speaks loudest against the limit: for words, never for acting. nil
-  /// when no end of it is over the limit. `share` is the limit of a rate, nil for amounts. O(window).
+  /// when no end of it is over the limit. `share` is the limit of a rate, nil for amounts.
+  /// O(window).
   package func worstStreak(share: Double?) -> Streak? {
     var streak = Streak(requests: 0, bad: 0, users: 0, mean: 0, isCapped: false)
     var (capped, raw, loudest) = (0.0, 0.0, 0.0)

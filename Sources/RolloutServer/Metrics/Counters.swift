@@ -83,7 +83,7 @@ final class EvaluationCounter: Sendable {
   private let asks = InlineArray<16, Atomic<Int>> { _ in Atomic(0) }
   private let otherAsks = Atomic<Int>(0)
 
-  /// By the owning thread only: loads and stores, no locked instruction. `account` is a principal's.
+  /// By the owning thread only: loads and stores, no locked instruction. `account` is whose token.
   func count(enabled: Bool, for account: Int) {
     let answers = enabled ? on.load(ordering: .relaxed) : off.load(ordering: .relaxed)
     if enabled {
