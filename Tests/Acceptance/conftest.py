@@ -43,6 +43,9 @@ class Upstream:
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 upstream.requests.append(body)
+                # Broken for what the feature asks, well for a neutral question.
+                if upstream.mode == "ours" and "Reply with OK." not in json.dumps(body):
+                    return self.answer(500, {"error": {"message": "broken"}})
                 if upstream.mode == "fail":
                     return self.answer(500, {"error": {"message": "broken"}})
                 if upstream.mode == "throttle":
