@@ -25,9 +25,16 @@ struct Databases: Sendable {
   ) async throws {
     let directory = try DataDirectory(path, permissions)
     self.directory = directory
-    let control = try Store(
-      directory, migrations: migrations, subscriptions: subscriptions, now: now,
-      committed: committed)
+    let control: Store
+    do {
+      control = try Store(
+        directory, migrations: migrations, subscriptions: subscriptions, now: now,
+        committed: committed)
+    } catch StoreError.corrupt(let why) {
+      throw StoreError.corrupt(
+        "\(why). Put a back-up of it in its place; where there is none, move it away and start with "
+          + "--accept-empty, which begins without any plan, cohort or token")
+    }
     self.control = control
     var notices: [String] = []
     do {

@@ -9,10 +9,11 @@ enum Main {
   static func main() {
     blockSignals()
     do {
-      // Swift reads them from /proc/self/cmdline. Without a name of its own no program is started:
-      // then they could not be read, and to go on with the defaults would open another folder.
-      guard !CommandLine.arguments.isEmpty else { throw UnreadableArguments() }
-      let options = try ServerOptions(Array(CommandLine.arguments.dropFirst())) { name in
+      // Without a name of its own no program is started: then the arguments could not be read, and
+      // to go on with the defaults would open another folder.
+      let words = arguments
+      guard !words.isEmpty else { throw UnreadableArguments() }
+      let options = try ServerOptions(Array(words.dropFirst())) { name in
         getenv(name).map { String(cString: $0) }
       }
       if options.showsHelp {
@@ -83,6 +84,16 @@ enum Main {
     default:
       say("rollout-server: \("\(error)".onOneLine)\n")
       exit(1)
+    }
+  }
+
+  /// What the program was started with. Swift's own list is empty where a preloaded library moved
+  /// the environment; the system knows it all the same. Empty when neither does.
+  private static var arguments: [String] {
+    guard CommandLine.arguments.isEmpty else { return CommandLine.arguments }
+    guard let bytes = try? readFile("/proc/self/cmdline") else { return [] }
+    return bytes.split(separator: 0, omittingEmptySubsequences: false).dropLast().map {
+      String(decoding: $0, as: UTF8.self)
     }
   }
 

@@ -248,6 +248,8 @@ def many_alerts(folder, _):
     server = Server(folder)
     for number in range(3):
         server.plan(f"f{number}", **ALL)
+    # In whole seconds: not before the stages began.
+    time.sleep(1.1)
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     alerts = [{
         "status": "firing", "startsAt": now, "endsAt": "0001-01-01T00:00:00Z", "fingerprint": f"{n:016x}",
