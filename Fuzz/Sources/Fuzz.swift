@@ -47,7 +47,7 @@ private func fuzzHead(_ bytes: [UInt8]) {
     for range in [head.path, head.query, head.fields] {
       precondition(range.upperBound <= head.length)
     }
-    let request = RequestView(head, in: view, body: .empty)
+    let request = RequestView(head, in: view, body: .empty, from: .unknown)
     _ = request.headerLines.all
     _ = request.field("content-type")
     let alone = try? RequestParser.parse(view[0..<head.length], HTTPLimits())
