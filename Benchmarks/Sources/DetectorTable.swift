@@ -61,24 +61,11 @@ enum DetectorTable {
     }
   }
 
-  /// SplitMix64: the same table on every machine.
-  private struct Random {
-    var state: UInt64
-
-    mutating func chance(_ probability: Double) -> Bool {
-      state &+= 0x9E37_79B9_7F4A_7C15
-      var z = state
-      z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-      z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-      return Double((z ^ (z >> 31)) >> 11) / Double(1 << 53) < probability
-    }
-  }
-
   /// Rollbacks per 100,000 requests at a steady error rate; the rule starts anew after each.
   private static func falseAlarms<R: Rule>(
     _ type: R.Type, _ rate: Double, requests: Int
   ) -> Double {
-    var random = Random(state: UInt64(rate * 10_000))
+    var random = DecisionTable.Random(state: UInt64(rate * 10_000))
     var rule = R()
     var alarms = 0
     var number = 0
@@ -99,7 +86,7 @@ enum DetectorTable {
   private static func delay<R: Rule>(
     _ type: R.Type, _ rate: Double
   ) -> (median: Int, p95: Int) {
-    var random = Random(state: UInt64(rate * 1000) &+ 77)
+    var random = DecisionTable.Random(state: UInt64(rate * 1000) &+ 77)
     var delays: [Int] = []
     for _ in 0..<20_000 {
       var rule = R()
