@@ -1,5 +1,6 @@
-// Preloaded into the server: makes writing to files fail on demand. The control file is a page of
-// numbers shared with the test: see `Shim` in harness.py. Sockets and standard error are left alone.
+// Preloaded into the server: makes writing to files fail on demand, and sets its wall clock. The
+// control file is a page of numbers shared with the test: see `Shim` in harness.py. Sockets and
+// standard error are left alone.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -8,13 +9,17 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 struct control {
   // The error that the call gets, 0 for none, and how often (0: until told otherwise).
   uint32_t sync_errno, sync_left, write_errno, write_left;
   // What was asked for since the control file was made.
-  uint32_t syncs, writes, failed;
+  uint32_t syncs, writes, failed, unused;
+  // Seconds that the wall clock is ahead of the machine's.
+  int64_t ahead;
 };
 
 static struct control *control;
@@ -102,4 +107,33 @@ int fallocate(int descriptor, int mode, off_t offset, off_t size) {
 int posix_fallocate(int descriptor, off_t offset, off_t size) {
   REAL(int, "posix_fallocate", int, off_t, off_t);
   return write_fails(descriptor) ? errno : real(descriptor, offset, size);
+}
+
+// The wall clock, and no other. libfaketime 0.9.10 will not do: it moves the absolute times of
+// timers on CLOCK_MONOTONIC and CLOCK_BOOTTIME as well (timerfd_settime gets them an hour late, or
+// below zero), so that every sleep of the server ends late or never. No real clock does that.
+static time_t ahead(void) {
+  return control ? (time_t)__atomic_load_n(&control->ahead, __ATOMIC_SEQ_CST) : 0;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *found) {
+  REAL(int, "clock_gettime", clockid_t, struct timespec *);
+  int result = real(clock, found);
+  int is_wall = clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE || clock == CLOCK_TAI;
+  if (result == 0 && is_wall) found->tv_sec += ahead();
+  return result;
+}
+
+int gettimeofday(struct timeval *restrict found, void *restrict zone) {
+  REAL(int, "gettimeofday", struct timeval *restrict, void *restrict);
+  int result = real(found, zone);
+  if (result == 0) found->tv_sec += ahead();
+  return result;
+}
+
+time_t time(time_t *found) {
+  REAL(time_t, "time", time_t *);
+  time_t now = real(NULL) + ahead();
+  if (found) *found = now;
+  return now;
 }
