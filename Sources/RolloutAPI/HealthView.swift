@@ -7,8 +7,11 @@ package struct HealthView: Codable, Sendable {
     package var metric: String
     package var limit: String
     package var action: String
-    /// The share of bad requests, or the mean: milliseconds, dollars, tokens.
+    /// The share of bad requests, or the mean as it was, uncapped: milliseconds, dollars, tokens.
     package var rate: Double?
+    /// The mean that is compared with the limit, where a request counts as less than it was; absent
+    /// where none does.
+    package var cappedMean: Double?
     /// A 95 % interval of `rate`, for people; the triggers do not use it.
     package var low: Double?
     package var high: Double?

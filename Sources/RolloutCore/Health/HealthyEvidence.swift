@@ -37,15 +37,16 @@ package struct HealthyEvidence: Sendable, Equatable {
     count = 0
   }
 
-  /// How many more observations like `ratio` it takes until there is enough; nil when they never
-  /// would be.
-  package func remaining(at ratio: Double = 0) -> Int? {
-    guard !isEnough else { return 0 }
+  /// How many more observations like `ratio` it takes until it is `enough`, by default the target;
+  /// nil when they never would be.
+  package func remaining(at ratio: Double = 0, until enough: Double? = nil) -> Int? {
+    let enough = enough ?? target
+    guard value < enough else { return 0 }
     guard ratio < 1 else { return nil }
     var ahead = self
     for step in 1...20_000 {
       ahead.observe(ratio: ratio)
-      if ahead.isEnough { return step }
+      if ahead.value >= enough { return step }
     }
     return nil
   }

@@ -31,6 +31,20 @@ package struct ThresholdWindow: Sendable, Equatable {
     return (variance / n).squareRoot()
   }
 
+  /// The mean of the ratios as they were, before the cap, and its standard error: for people, never
+  /// for acting. O(window).
+  var uncapped: (mean: Double, standardError: Double) {
+    guard count > 0 else { return (0, .infinity) }
+    let n = Double(count)
+    let mean = entries.reduce(0) { $0 + $1.amount / n }
+    let variance =
+      entries.reduce(0) { $0 + ($1.amount - mean) * ($1.amount - mean) } / max(1, n - 1)
+    return (mean, count > 1 ? (variance / n).squareRoot() : .infinity)
+  }
+
+  /// Whether a request counts as less than it was. O(window).
+  var isCapped: Bool { entries.contains { $0.amount > $0.ratio } }
+
   package mutating func record(_ reading: Reading, user: UInt64?) {
     let entry = Entry(
       ratio: reading.ratio, amount: reading.amount, bad: reading.bad, user: user)

@@ -52,8 +52,11 @@ extension Detector {
   private var summary: String {
     let requests = "the last \(window.count) requests"
     switch measure {
-    case .amount(let limit, _):
-      return "mean \(rule.shown(window.mean * limit)) over \(requests)"
+    case .amount(let limit, let cap):
+      let mean = "mean \(rule.shown(window.uncapped.mean * limit)) over \(requests)"
+      guard window.isCapped else { return mean }
+      return "\(mean) (\(rule.shown(window.mean * limit)) with each counted as "
+        + "\(rule.shown(cap * limit)) at most)"
     case .share:
       switch rule.metric {
       case .latencyP50, .latencyP95, .latencyP99:

@@ -11,8 +11,12 @@ package struct Verdict: Sendable, Equatable {
   /// How many they are when each weighs as much as their errors do.
   package var effectiveUsers: Double
   package var score: Double
-  /// The share of bad requests, or the mean in the limit's unit; nil without requests.
+  /// The share of bad requests, or the mean in the limit's unit as it was, uncapped; nil without
+  /// requests.
   package var rate: Double?
+  /// The mean that is compared with the limit, where a request counts as less than it was; nil
+  /// where none does.
+  package var cappedMean: Double?
   /// A 95 % interval of `rate`, for people; the triggers do not use it.
   package var low: Double?
   package var high: Double?
@@ -47,21 +51,26 @@ extension Detector {
       verdict.high = interval.high
     case .amount(let limit, _):
       let unit = rule.unit(limit)
-      let half = window.count > 1 ? 1.96 * window.standardError : window.mean
-      verdict.rate = window.mean * unit
-      verdict.low = max(0, window.mean - half) * unit
-      verdict.high = (window.mean + half) * unit
+      let (mean, standardError) = window.uncapped
+      let half = window.count > 1 ? 1.96 * standardError : mean
+      verdict.rate = mean * unit
+      verdict.low = max(0, mean - half) * unit
+      verdict.high = (mean + half) * unit
+      if window.isCapped { verdict.cappedMean = window.mean * unit }
     }
     return verdict
   }
 
   /// What an advance still lacks in evidence of health; nil when there is enough.
-  package var missingHealth: String? {
-    guard !health.isEnough else { return nil }
+  package var missingHealth: String? { missingHealth(for: health.target) }
+
+  /// What is still lacking until the evidence of health is `enough`; nil when it is.
+  package func missingHealth(for enough: Double) -> String? {
+    guard health.value < enough else { return nil }
     let observed = health.count
     // At the pace so far; a stage above its limit never gets there.
     let pace = observed >= 20 ? window.mean : 0
-    guard let left = health.remaining(at: min(pace, 0.9)), pace < 1 else {
+    guard let left = health.remaining(at: min(pace, 0.9), until: enough), pace < 1 else {
       return "healthy evidence: \(rule.metric.rawValue) is not below its limit"
     }
     let name = rule.metric == .errorRate ? "" : " (\(rule.metric.rawValue))"
@@ -78,6 +87,7 @@ extension Detector {
       "rate": verdict.rate.map { .double(micro($0)) },
       "low": verdict.low.map { .double(micro($0)) },
       "high": verdict.high.map { .double(micro($0)) },
+      "capped_mean": verdict.cappedMean.map { .double(micro($0)) },
       "affected_users": .int(verdict.affectedUsers),
       "effective_users": .double((verdict.effectiveUsers * 100).rounded() / 100),
       "score": .double((verdict.score * 1000).rounded() / 1000),

@@ -48,6 +48,7 @@ extension HealthView.GuardView {
       errors: verdict.errors, affectedUsers: verdict.affectedUsers,
       effectiveUsers: rounded(verdict.effectiveUsers), score: rounded(verdict.score),
       threshold: finding.threshold, state: verdict.state.rawValue, sentence: verdict.sentence)
+    cappedMean = verdict.cappedMean.map(rounded)
     healthyEvidence = detector.map { rounded($0.health.value) }
     comparisonScore = detector.flatMap {
       $0.controlCount > 0 ? rounded($0.comparison.value) : nil
