@@ -12,6 +12,8 @@ package struct PlanView: Codable, Sendable, Equatable {
   package var stageEnteredAt: String?
   package var hold: Nullable<HoldView>
   package var next: Nullable<NextView>
+  /// The way back to the stage before an incident; absent when there is none.
+  package var restore: RestoreView?
   /// What an advance passed over although it was not open; only in the answer to that advance.
   package var warnings: [String]?
   package var approvals: [String]
@@ -38,18 +40,37 @@ package struct HoldView: Codable, Sendable, Equatable {
   package var cause: String
   package var reason: String
   package var since: String
+  /// Who has seen it, and when: it is released when its cooldown ends. Absent until then.
+  package var acknowledgedBy: String?
+  package var acknowledgedAt: String?
 }
 
 /// What comes next, and what it waits for.
 package struct NextView: Codable, Sendable, Equatable {
   package var action: String
   package var to: String?
+  /// Whether who asks may take the step now.
   package var ready: Bool
+  /// For whom it is ready, for people: `anybody`, or anybody but those who approved; absent while
+  /// it waits for something else.
+  package var readyFor: String?
   package var waitingOn: [String]
-  /// Those of `waitingOn` that a person's advance passes with a warning.
+  /// Those of `waitingOn` that a person's advance passes with a warning; holds among them with a
+  /// reason.
   package var warnings: [String]
   /// What the next stage will use; absent while that cannot be told.
   package var projection: ProjectionView?
+}
+
+/// Going back to the stage before an incident, in one step.
+package struct RestoreView: Codable, Sendable, Equatable {
+  package var to: String
+  /// As in `NextView`.
+  package var ready: Bool
+  package var readyFor: String?
+  package var waitingOn: [String]
+  /// Who approved it.
+  package var approvals: [String]
 }
 
 /// What a stage is expected to use, if its users do as those of the stage before.
@@ -89,11 +110,13 @@ extension HoldView {
     cause = hold.cause.rawValue
     reason = hold.reason
     since = hold.since.wall.rfc3339
+    acknowledgedBy = hold.acknowledged?.by
+    acknowledgedAt = hold.acknowledged?.at.wall.rfc3339
   }
 }
 
 extension PlanView {
-  /// `context` carries now and what the health of the stage says.
+  /// `context` carries now, who asks, and what the health of the stage says.
   package init(
     _ plan: Plan, _ context: CommandContext, warnings: [String] = [],
     audience: AudienceChange? = nil
@@ -108,6 +131,7 @@ extension PlanView {
     stageEnteredAt = plan.stageEnteredAt?.wall.rfc3339
     hold = Nullable(plan.hold.map(HoldView.init))
     next = Nullable(NextView(plan, context))
+    restore = RestoreView(plan, context)
     approvals = plan.approvals
     let files = FileApprovalView.all(plan)
     fileApprovals = files.isEmpty ? nil : files
@@ -149,18 +173,17 @@ extension NextView {
     waitingOn = []
     warnings = []
     ready = true
+    readyFor = StepApprovals.anybody
+    let step = Lifecycle.nextApprovals(plan).readiness(
+      Lifecycle.waitingOn(plan, context), for: context.actor)
     switch plan.status {
     case .draft:
       action = "start"
       to = plan.definition.stages[0].name
-      waitingOn = Lifecycle.waitingOn(plan, context)
-      ready = waitingOn.isEmpty
+      (ready, readyFor, waitingOn) = step
     case .active:
-      waitingOn = Lifecycle.waitingOn(plan, context)
-      ready = waitingOn.isEmpty
-      if plan.nextStage != nil, !plan.definition.requireEvidence {
-        warnings = context.health.warnings
-      }
+      (ready, readyFor, waitingOn) = step
+      warnings = Lifecycle.warnings(plan, context)
       projection = context.health.projection.map(ProjectionView.init)
       action = plan.nextStage == nil ? "complete" : "advance"
       to = plan.nextStage?.name
@@ -176,5 +199,34 @@ extension NextView {
       to = nil
     case .archived: return nil
     }
+  }
+}
+
+extension RestoreView {
+  fileprivate init?(_ plan: Plan, _ context: CommandContext) {
+    guard plan.status == .active || plan.status == .paused, let stage = plan.stageToRestore else {
+      return nil
+    }
+    to = stage.name
+    approvals = plan.restoreApprovals.given
+    (ready, readyFor, waitingOn) = plan.restoreApprovals.readiness(
+      Lifecycle.restoreWaitsOn(plan, context), for: context.actor)
+  }
+}
+
+extension StepApprovals {
+  fileprivate static let anybody = "anybody"
+
+  /// Whether `actor` may take a step that waits for `gates`, for whom it is ready, and what it
+  /// waits for as they see it.
+  fileprivate func readiness(
+    _ gates: [String], for actor: Actor
+  ) -> (ready: Bool, readyFor: String?, waitingOn: [String]) {
+    guard gates.isEmpty else { return (false, nil, gates) }
+    let barred = barred
+    guard !barred.isEmpty else { return (true, Self.anybody, []) }
+    let readyFor = "anybody but \(barred.joined(separator: " and ")), who approved"
+    guard case .token(let name) = actor, barred.contains(name) else { return (true, readyFor, []) }
+    return (false, readyFor, ["approval: you approved, so another person must go on"])
   }
 }

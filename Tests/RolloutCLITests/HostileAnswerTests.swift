@@ -26,7 +26,7 @@ import Testing
     let users = folder.write("anna\nbob\n", to: "users.txt")
     let lifecycle = [
       "start", "rollback", "pause", "resume", "approve", "kill", "complete", "archive",
-      "unarchive",
+      "unarchive", "restore",
     ].map { Subject("\($0) f --yes --reason r", "POST /v1/plans/f/\($0)") }
     return lifecycle + [
       Subject("ack f --yes --reason r", "POST /v1/plans/f/acknowledge"),
@@ -66,7 +66,10 @@ import Testing
   private static let plan = """
     {"feature":"f","description":"d","status":"active","stage":"beta","stage_index":0,\
     "stage_entered_at":"2026-11-23T10:00:00.000Z","hold":{"cause":"rollback","reason":"r",\
-    "since":"2026-11-23T10:00:00.000Z"},"next":{"action":"advance","to":"all","ready":false,\
+    "since":"2026-11-23T10:00:00.000Z","acknowledged_by":"token:anna",\
+    "acknowledged_at":"2026-11-23T10:01:00.000Z"},"restore":{"to":"all","ready":true,\
+    "ready_for":"anybody","waiting_on":["r"],"approvals":["bob"]},\
+    "next":{"action":"advance","to":"all","ready":false,"ready_for":"anybody",\
     "waiting_on":["soak: 1 h left"],"warnings":["w"],"projection":{"stage":"all","growth":4,\
     "cost_usd_per_hour":1.5,"tokens_per_minute":10,"requests_per_minute":2,"now":\
     {"cost_usd_per_hour":1,"tokens_per_minute":5,"requests_per_minute":1},"exceeded":["e"],\

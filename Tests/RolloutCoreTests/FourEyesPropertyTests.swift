@@ -90,11 +90,14 @@ import Testing
       if random.chance(0.2) {
         plan.hold = .init(cause: .alert, reason: "", since: Moment(Samples.start))
       }
+      if random.chance(0.4), let last = plan.definition.stages.last {
+        plan.incident = .init(stage: last.name, at: Moment(Samples.start))
+      }
       return plan
     }
 
     mutating func command(_ plan: Plan) -> Command {
-      switch random.below(14) {
+      switch random.below(16) {
       case 0..<6: .apply(edited(plan.definition), digest: "d\(random.below(3))")
       case 6: .start
       case 7, 8: .advance(to: nil)
@@ -102,7 +105,9 @@ import Testing
       case 10: random.chance(0.5) ? .kill : .pause
       case 11: .resume
       case 12: random.chance(0.5) ? .approve : .approveFile(digest: "d\(random.below(3))")
-      default: random.chance(0.5) ? .acknowledge : .complete
+      case 13: random.chance(0.5) ? .acknowledge : .complete
+      case 14: .approveStage("s\(random.below(5))")
+      default: .restore
       }
     }
   }

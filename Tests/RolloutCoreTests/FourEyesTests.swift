@@ -54,6 +54,21 @@ import Testing
     Edit("a stage in between now") { $0.stages.insert(Stage(name: "x", cohort: "x"), at: 0) },
   ]
 
+  @Test func `another first stage is no easier way to who is forced on`() throws {
+    for stage in [-1, 1] {
+      var plan = try plan(at: stage)
+      plan.definition.forceOn = ["mallory"]
+      plan.definition.stages[0].approvals = 2
+      var file = plan.definition
+      file.stages.insert(Stage(name: "empty"), at: 0)
+      let own = try #require(throws: Refusal.self) { try perform(.apply(file), plan, anna) }
+      guard case .approvalNeededFromAnother = own else {
+        Issue.record("refused with \(own)")
+        continue
+      }
+    }
+  }
+
   static let laterOnly = [
     Edit("fewer approvals") { $0.stages[2].approvals = 1 },
     Edit("the stage renamed") { $0.stages[2].name = "everyone" },

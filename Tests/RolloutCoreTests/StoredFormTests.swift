@@ -113,6 +113,9 @@ private struct RandomPlan {
     plan.hold = maybe {
       Plan.Hold(cause: $0.pick(Plan.Hold.Cause.allCases), reason: $0.text(), since: $0.moment())
     }
+    plan.hold?.acknowledged = maybe { .init(by: $0.text(), at: $0.moment()) }
+    plan.incident = maybe { .init(stage: $0.text(), at: $0.moment()) }
+    plan.incident?.approvals = list(3) { $0.text() }
     plan.approvals = list(3) { $0.text() }
     plan.recentRollbacks = list(3) { $0.instant() }
     plan.automaticAdvanceOff = random.chance(0.5)

@@ -18,6 +18,8 @@ enum Invariants {
     if event.kind == .advanced, plan.stageIndex != before.stageIndex + 1 {
       violated("advanced from \(before.stageIndex) to \(plan.stageIndex)")
     }
+    checkRestore(event, before, plan, violated)
+    checkHold(event, before, plan, violated)
     checkAutomation(event, before, plan, violated)
     checkAudience(event, before, plan, violated)
   }
@@ -44,9 +46,48 @@ enum Invariants {
       }
     }
     if before.status == .killed { violated("P9: touched a killed plan") }
-    if event.kind == .released, before.hold?.needsAcknowledgement == true {
-      violated("P9: released what a person must acknowledge")
+  }
+
+  /// Nobody goes past a hold that a person must acknowledge; the others are passed by a person who
+  /// says why, an outage after an hour.
+  private static func checkHold(
+    _ event: PlanEvent, _ before: Plan, _ after: Plan, _ violated: (String) -> Void
+  ) {
+    guard let hold = before.hold else { return }
+    let now = after.updatedAt.steady
+    let isCool = now >= hold.since.steady + before.definition.cooldown
+    switch event.kind {
+    case .released where hold.needsAcknowledgement:
+      if hold.acknowledged == nil { violated("released what nobody has acknowledged") }
+      if !isCool { violated("released during the cooldown") }
+    case .acknowledged where after.hold != nil:
+      if after.hold?.acknowledged == nil { violated("acknowledged, and not kept") }
+      if after.stageIndex != before.stageIndex { violated("an acknowledgement moved it") }
+    case .advanced, .restored, .completed:
+      if hold.needsAcknowledgement { violated("went past what must be acknowledged") }
+      if hold.cause != .manual, event.reason.isEmpty { violated("went past a hold, untold why") }
+      if hold.cause == .outage, now < hold.since.steady + .hours(1) {
+        violated("went past a fresh outage")
+      }
+    default: return
     }
+  }
+
+  /// A restore goes where the plan was, by a person, with the approvals of others.
+  private static func checkRestore(
+    _ event: PlanEvent, _ before: Plan, _ after: Plan, _ violated: (String) -> Void
+  ) {
+    guard event.kind == .restored else { return }
+    if !event.actor.isPerson { violated("restored by \(event.actor.text)") }
+    if event.reason.isEmpty { violated("restored, untold why") }
+    if after.stageName != before.incident?.stage { violated("restored to \(after.stageName)") }
+    if after.stageIndex <= before.stageIndex { violated("restored downwards") }
+    let way = before.definition.stages[(before.stageIndex + 1)...after.stageIndex]
+    let needed = way.map(\.approvals).max() ?? 0
+    let others = Set((before.incident?.approvals ?? []) + before.approvals).filter {
+      .token($0) != event.actor
+    }
+    if others.count < needed { violated("restored without an approval") }
   }
 
   private static func reach(_ plan: Plan) -> Int { plan.isServing ? plan.stageIndex : -1 }
@@ -55,7 +96,7 @@ enum Invariants {
   private static func checkAudience(
     _ event: PlanEvent, _ before: Plan, _ after: Plan, _ violated: (String) -> Void
   ) {
-    guard event.kind == .advanced || event.kind == .rolledBack else { return }
+    guard [.advanced, .restored, .rolledBack].contains(event.kind) else { return }
     let old = CompiledPlan(before) { _ in ByteSet(["anna", "u3"]) }
     let new = CompiledPlan(after) { _ in ByteSet(["anna", "u3"]) }
     for user in users {
@@ -63,7 +104,7 @@ enum Invariants {
       guard let was = try? old.decide(user: bytes.span), let now = try? new.decide(user: bytes.span)
       else { continue }
       if was.bucket != now.bucket { violated("P4: \(user) moved to another bucket") }
-      if event.kind == .advanced, was.enabled, !now.enabled {
+      if event.kind != .rolledBack, was.enabled, !now.enabled {
         violated("P4: widening took it from \(user)")
       }
       if event.kind == .rolledBack, !was.enabled, now.enabled {

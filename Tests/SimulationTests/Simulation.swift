@@ -253,15 +253,17 @@ final class Simulation {
     let actor = Actor.token(random.chance(0.5) ? "anna" : "bob")
     let commands: [Command] = [
       .start, .advance(to: nil), .advance(to: nil), .advance(to: nil), .rollback(to: nil), .pause,
-      .resume, .resume, .acknowledge, .acknowledge, .approve, .approve, .complete,
+      .resume, .resume, .acknowledge, .acknowledge, .approve, .approve, .complete, .restore,
+      .restore, .approveStage("50"),
       random.chance(0.1) ? .kill : .resume,
     ]
-    let helpful: [Command] = [.approve, .acknowledge, .resume]
+    let helpful: [Command] = [.approve, .acknowledge, .resume, .restore]
     let command: Command =
       seen.status == .draft
       ? .start
-      : isCrowded ? commands[random.below(commands.count)] : helpful[random.below(3)]
-    var context = CommandContext(actor: actor, reason: "because", now: clock.moment)
+      : isCrowded ? commands[random.below(commands.count)] : helpful[random.below(4)]
+    let reason = random.chance(0.8) ? "because" : ""
+    var context = CommandContext(actor: actor, reason: reason, now: clock.moment)
     context.force = random.chance(0.2)
     let (witness, box) = (witness, process?.box)
     executor.start { [context] in

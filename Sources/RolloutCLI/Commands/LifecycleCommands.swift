@@ -19,13 +19,19 @@ enum LifecycleCommands {
     make(
       "rollback", "back to an earlier stage, at once",
       options: [.init("--to", "STAGE|off", "which one (default: the stage before)")]),
+    make(
+      "restore", "back to the stage before an incident, in one step; needs a reason",
+      options: [force]),
     make("pause", "keep serving, stop advancing"),
     make("resume", "go on after a pause or a kill"),
-    make("ack", "acknowledge a rollback, so that the plan may advance again", options: [force]),
     make(
-      "approve", "approve entering the next stage, or a plan file",
+      "ack", "you have seen why it is held; it may advance again after its cooldown",
+      options: [force]),
+    make(
+      "approve", "approve entering the next stage, a way back, or a plan file",
       options: [
-        .init("--file", "FILE", "approve applying this plan file (-f; see rollout plan diff)")
+        .init("--to", "STAGE", "which: the next (default), or the one of rollout restore"),
+        .init("--file", "FILE", "approve applying this plan file (-f; see rollout plan diff)"),
       ]),
     make("kill", "serve nobody, at once"),
     make("complete", "the feature is for everyone now", options: [force]),
@@ -145,12 +151,14 @@ enum LifecycleCommands {
     case "advance": what = "went from \(before.stage) to \(plan.stage)\(share)"
     case "rollback":
       what = "went back from \(before.stage) to \(plan.stage)\(share); who joined last left first"
-    case "approve":
+    case "restore": what = "is back from \(before.stage) at \(plan.stage)\(share)"
+    case "approve": what = approval(before, plan)
+    case "acknowledge":
+      let gate = plan.next.value?.waitingOn.first.map { " (\(clean($0)))" } ?? ""
       what =
-        plan.approvals == before.approvals
-        ? "has the approval of this file; another person may apply it now"
-        : "is approved by \(clean(plan.approvals.joined(separator: ", ")))"
-    case "acknowledge": what = "is released and may advance again"
+        plan.hold.value == nil
+        ? "is released and may advance again"
+        : "is acknowledged; it is released by itself when its cooldown ends\(gate)"
     case "kill": what = "is killed: nobody has it now"
     case "archive":
       let until = plan.answersUntil.map { "; it answers as before until \($0), then as off" }
@@ -159,5 +167,16 @@ enum LifecycleCommands {
     default: what = "is \(plan.status) at \(plan.stage)"
     }
     return "\(feature) \(what). Version \(plan.version)."
+  }
+
+  private static func approval(_ before: PlanView, _ plan: PlanView) -> String {
+    if plan.approvals != before.approvals {
+      return "is approved by \(clean(plan.approvals.joined(separator: ", ")))"
+    }
+    guard let restore = plan.restore, restore.approvals != before.restore?.approvals else {
+      return "has the approval of this file; another person may apply it now"
+    }
+    let names = clean(restore.approvals.joined(separator: ", "))
+    return "is approved to go back to \(clean(restore.to)) by \(names)"
   }
 }

@@ -135,11 +135,14 @@ package struct FeatureHealth: Sendable {
     stageVersion = plan.version
   }
 
-  /// Whether somebody resumed or acknowledged: automation judges only what comes after.
+  /// Whether somebody resumed or acknowledged: automation judges only what comes after. The release
+  /// that follows an acknowledgement drops nothing.
   private static func startsFresh(_ old: Plan, _ new: Plan) -> Bool {
     let isResumed = old.status == .paused && new.status == .active
-    let isAcknowledged = old.hold?.needsAcknowledgement == true && new.hold == nil
-    return isResumed || isAcknowledged
+    guard let hold = old.hold, hold.needsAcknowledgement, hold.acknowledged == nil else {
+      return isResumed
+    }
+    return isResumed || new.hold == nil || new.hold?.acknowledged != nil
   }
 
   /// What the users of this stage use; nil while no whole minute of it has passed.

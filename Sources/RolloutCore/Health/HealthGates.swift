@@ -9,6 +9,8 @@ package struct HealthGates: Sendable, Equatable {
   /// Evidence of health that is still missing; it stops automation, and persons where the plan says
   /// `require_evidence`.
   package var evidence: [String] = []
+  /// What is missing until the stage has shown that the incident is over; it stops a restore.
+  package var recovery: [String] = []
   /// What the next stage will use; nil while that cannot be told.
   package var projection: Projection?
 
@@ -46,11 +48,22 @@ extension FeatureHealth {
       case .unavailable where isOptional(finding.rule): continue
       case .pending, .investigate, .unavailable: gates.unsettled.append(finding.verdict.sentence)
       case .quiet, .inconclusive:
-        if let missing = detector(index)?.missingHealth { gates.evidence.append(missing) }
+        guard let detector = detector(index) else { continue }
+        if let missing = detector.missingHealth { gates.evidence.append(missing) }
+        if let missing = detector.missingHealth(for: HealthyEvidence.enough) {
+          gates.recovery.append(missing)
+        }
       }
     }
-    if !isMeasured { gates.evidence = ["healthy evidence: no guard watches this plan"] }
-    if let missing = missingUsers { gates.evidence.append(missing) }
+    if !isMeasured {
+      gates.evidence = ["healthy evidence: no guard watches this plan"]
+      gates.recovery = gates.evidence
+    }
+    if let missing = missingUsers {
+      gates.evidence.append(missing)
+      gates.recovery.append(missing)
+    }
+    gates.recovery = gates.freshness + gates.firing + gates.unsettled + gates.recovery
     return gates
   }
 

@@ -169,6 +169,11 @@ package enum Judge {
     }
   }
 
+  /// Why a hold ends that somebody has acknowledged.
+  package static func releaseReason(_ plan: Plan) -> String {
+    "acknowledged by \(plan.hold?.acknowledged?.by ?? "a person"), and the cooldown is over"
+  }
+
   /// Holds that end with their condition.
   private static func release(
     _ assessment: Assessment, _ provider: ProviderEvidence, _ now: Instant

@@ -129,6 +129,11 @@ package struct AudienceChange: Sendable, Equatable {
         Part(by: .list, stage: nil, what: Self.listed(added)), from: 0,
         before: isFiltered ? nil : old.everybody)
     }
+    // They come with the first stage, so another first stage must not be an easier way to them.
+    let kept = new.definition.forceOn.filter(before.contains)
+    if !kept.isEmpty {
+      take(Part(by: .list, stage: nil, what: Self.listed(kept)), from: 0, before: 0)
+    }
     let gone = before.subtracting(new.definition.forceOn)
     if !gone.isEmpty, old.openTo >= 0 {
       leaves.append(Part(by: .list, stage: nil, what: Self.listed(gone.sorted())))

@@ -9,10 +9,14 @@ package enum Command: Sendable, Equatable {
   case advance(to: String?)
   /// `to` is an earlier stage or `off`; nil is the one before.
   case rollback(to: String?)
+  /// Back to the stage before the incident, in one step.
+  case restore
   case pause
   case resume
   case acknowledge
   case approve
+  /// Approves entering the stage of this name: the next one, or the one before the incident.
+  case approveStage(String)
   /// Approves applying the file of this digest.
   case approveFile(digest: String)
   case kill
@@ -28,10 +32,11 @@ package enum Command: Sendable, Equatable {
     case "start": .start
     case "advance": .advance(to: stage)
     case "rollback": .rollback(to: stage)
+    case "restore": .restore
     case "pause": .pause
     case "resume": .resume
     case "acknowledge": .acknowledge
-    case "approve": .approve
+    case "approve": stage.map(Command.approveStage) ?? .approve
     case "kill": .kill
     case "complete": .complete
     case "archive": .archive
@@ -42,7 +47,7 @@ package enum Command: Sendable, Equatable {
 
   /// Every word `named` knows.
   package static let names = [
-    "start", "advance", "rollback", "pause", "resume", "acknowledge", "approve", "kill",
+    "start", "advance", "rollback", "restore", "pause", "resume", "acknowledge", "approve", "kill",
     "complete", "archive", "unarchive",
   ]
 }

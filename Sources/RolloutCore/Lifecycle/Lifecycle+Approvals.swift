@@ -1,5 +1,27 @@
 import DocumentKit
 
+/// Who approved a step, and how many people must.
+package struct StepApprovals: Sendable, Equatable {
+  /// Token names.
+  package var given: [String]
+  package var needed: Int
+
+  /// Whether enough people approved who are not `actor`.
+  func suffice(for actor: Actor) -> Bool {
+    needed == 0 || given.filter { .token($0) != actor }.count >= needed
+  }
+
+  /// Those whose own approval is needed, so that another must take the step.
+  package var barred: [String] { given.filter { !suffice(for: .token($0)) } }
+
+  /// What is missing, for people; nil when nothing is.
+  var gate: String? {
+    guard given.count < needed else { return nil }
+    let missing = needed - given.count
+    return "approval: \(missing) more \(missing == 1 ? "person" : "people") must approve"
+  }
+}
+
 /// Files, and what two people must agree on.
 extension Lifecycle {
   /// Approvals of files kept at most; more are a mistake.
@@ -31,10 +53,12 @@ extension Lifecycle {
           + "\(others.count): it reaches people, or lowers approvals, that the plan does not leave "
           + "to one. They approve with: rollout approve \(plan.feature) -f FILE.")
     }
+    let before = plan.definition
     plan.stageIndex = index
     plan.definition = definition
     plan.approvals = []
     plan.fileApprovals = []
+    settleIncident(&plan, before: before)
     guard change.approvals > 0 else { return nil }
     return .object([
       "file": .string(digest), "approved_by": .array(others.map { .string($0) }),
@@ -63,12 +87,15 @@ extension Lifecycle {
     plan.fileApprovals.filter { $0.digest == digest }.map(\.name)
   }
 
+  /// Of entering the next stage.
+  package static func nextApprovals(_ plan: Plan) -> StepApprovals {
+    StepApprovals(given: plan.approvals, needed: plan.stageToEnter?.approvals ?? 0)
+  }
+
   /// Whether enough people approved entering the next stage, and others than the one who enters it.
   static func checkApprovals(_ plan: Plan, _ context: CommandContext) throws(Refusal) {
     if let gate = approvalGate(plan) { throw .gateClosed(waitingOn: [gate]) }
-    guard let stage = plan.stageToEnter, stage.approvals > 0 else { return }
-    let others = plan.approvals.filter { .token($0) != context.actor }
-    guard others.count >= stage.approvals else {
+    guard nextApprovals(plan).suffice(for: context.actor) else {
       throw .approvalNeededFromAnother(
         "Who approves may not be who advances: another person must approve or advance "
           + "\(plan.feature).")
@@ -107,7 +134,7 @@ extension Lifecycle {
     plan.fileApprovals.append(.init(digest: digest, name: name))
   }
 
-  private static func approver(_ context: CommandContext) throws(Refusal) -> String {
+  static func approver(_ context: CommandContext) throws(Refusal) -> String {
     guard case .token(let name) = context.actor else {
       throw .approvalNeededFromAnother("An approval must come from a person with a token.")
     }

@@ -43,7 +43,7 @@ extension Lifecycle.Change {
     switch event.kind {
     case .killed, .rolledBack, .paused, .held, .archived, .applied: break
     case .started, .advanced, .resumed, .released, .acknowledged, .approved, .completed,
-      .unarchived:
+      .unarchived, .restored:
       return false
     }
     guard plan.isServing else { return true }

@@ -11,9 +11,7 @@ extension Lifecycle {
       throw .invalidTransition("\(plan.feature) is at its last stage; complete it instead.")
     }
     if let expected, expected != stage.name { throw .unexpectedStage(next: stage.name) }
-    if let hold = plan.hold, hold.cause != .manual || !context.actor.isPerson {
-      throw .held(hold, waitingOn: holdSentences(plan, context.now.steady))
-    }
+    try passHold(plan, context)
     if !context.actor.isPerson {
       guard plan.definition.advance == .automatic, !plan.automaticAdvanceOff else {
         throw .invalidTransition("Only a person may advance \(plan.feature).")
@@ -41,8 +39,10 @@ extension Lifecycle {
       plan, in: [.active, .paused, .completed],
       "Only a plan that serves can be rolled back; \(hint(plan)).")
     let index = try rollbackIndex(plan, target)
+    let before = plan
     enter(index, &plan, context.now)
     if plan.status == .completed { plan.status = .active }
+    if !context.actor.isPerson { noteIncident(&plan, from: before, context.now) }
     switch context.actor {
     case .monitor:
       plan.hold = .init(cause: .rollback, reason: context.reason, since: context.now)
@@ -56,6 +56,7 @@ extension Lifecycle {
       // A person's rollback never weakens a hold that waits for acknowledgement.
       if plan.hold?.needsAcknowledgement != true {
         plan.hold = .init(cause: .manual, reason: context.reason, since: context.now)
+        plan.incident = nil
       }
     }
   }
@@ -102,34 +103,16 @@ extension Lifecycle {
     return now < ends ? "soak: \(ends.since(now).words) left" : nil
   }
 
-  static func approvalGate(_ plan: Plan) -> String? {
-    guard let stage = plan.stageToEnter, plan.approvals.count < stage.approvals else {
-      return nil
-    }
-    let missing = stage.approvals - plan.approvals.count
-    return "approval: \(missing) more \(missing == 1 ? "person" : "people") must approve"
-  }
+  static func approvalGate(_ plan: Plan) -> String? { nextApprovals(plan).gate }
 
-  static func holdSentences(_ plan: Plan, _ now: Instant) -> [String] {
-    guard let hold = plan.hold else { return [] }
-    guard hold.needsAcknowledgement else {
-      return hold.cause == .manual
-        ? ["hold: a person rolled back (\(hold.reason))"]
-        : ["hold: \(hold.cause.rawValue) (\(hold.reason)); it ends with its condition"]
-    }
-    var sentences = ["hold: \(hold.cause.rawValue) must be acknowledged by a person"]
-    if let ends = plan.cooldownEnds, now < ends {
-      sentences.append("cooldown: \(ends.since(now).words) left")
-    }
-    return sentences
-  }
-
-  /// Everything the next advance waits for, for people to read.
+  /// Everything the next advance or completion waits for, for people to read.
   package static func waitingOn(_ plan: Plan, _ context: CommandContext) -> [String] {
     if plan.status == .draft { return [approvalGate(plan)].compactMap { $0 } }
-    guard plan.status == .active, plan.nextStage != nil else { return [] }
+    guard plan.status == .active else { return [] }
     let health = context.health
     var sentences = plan.hold?.cause == .manual ? [] : holdSentences(plan, context.now.steady)
+    // A completion waits for nothing else.
+    guard plan.nextStage != nil else { return sentences }
     let isManual = plan.definition.advance == .manual || plan.automaticAdvanceOff
     if let soak = soakGate(plan, context.now.steady, byPerson: isManual) { sentences.append(soak) }
     if plan.automaticAdvanceOff, plan.definition.advance == .automatic {

@@ -44,6 +44,9 @@ package enum Lifecycle {
     case .rollback(let target):
       try rollBack(&next, to: target, context)
       kind = .rolledBack
+    case .restore:
+      try restore(&next, context)
+      kind = .restored
     case .pause:
       try require(plan, in: [.active], "Only an active plan can be paused; \(hint(plan)).")
       next.status = .paused
@@ -57,6 +60,10 @@ package enum Lifecycle {
       kind = .acknowledged
     case .approve:
       try approve(&next, context)
+      kind = .approved
+    case .approveStage(let name):
+      try approve(stage: name, &next, context)
+      evidence = .object(["stage": .string(name)])
       kind = .approved
     case .approveFile(let digest):
       try approve(file: digest, &next, context)
@@ -85,10 +92,7 @@ package enum Lifecycle {
       next.hold = .init(cause: cause, reason: context.reason, since: context.now)
       kind = .held
     case .release:
-      guard let hold = plan.hold, !hold.needsAcknowledgement, hold.cause != .manual else {
-        return nil
-      }
-      next.hold = nil
+      guard release(&next, context.now.steady) else { return nil }
       kind = .released
     }
     next.version = plan.version.adding(1)
@@ -118,6 +122,7 @@ package enum Lifecycle {
     plan.pausedAt = plan.status == .paused ? now.steady : nil
     plan.approvals = []
     plan.fileApprovals = []
+    settleIncident(&plan)
   }
 
   private static func resume(
@@ -136,22 +141,6 @@ package enum Lifecycle {
     plan.status = .active
   }
 
-  private static func acknowledge(
-    _ plan: inout Plan, _ context: CommandContext
-  ) throws(Refusal) {
-    guard let hold = plan.hold, hold.needsAcknowledgement else {
-      throw .invalidTransition(
-        plan.hold.map { "A hold of cause \($0.cause.rawValue) ends by itself." }
-          ?? "\(plan.feature) is not held; there is nothing to acknowledge.")
-    }
-    if let ends = plan.cooldownEnds, context.now.steady < ends, !context.force {
-      throw .gateClosed(waitingOn: [
-        "cooldown: \(ends.since(context.now.steady).words) left (force with a reason to end it now)"
-      ])
-    }
-    plan.hold = nil
-  }
-
   private static func complete(
     _ plan: inout Plan, _ context: CommandContext
   ) throws(Refusal) {
@@ -161,9 +150,7 @@ package enum Lifecycle {
         "\(plan.feature) is at stage \(plan.stageName); advance to "
           + "\(plan.definition.stages.last?.name ?? "the last stage") first.")
     }
-    if let hold = plan.hold, hold.cause != .manual {
-      throw .held(hold, waitingOn: holdSentences(plan, context.now.steady))
-    }
+    try passHold(plan, context)
     plan.hold = nil
     plan.status = .completed
   }

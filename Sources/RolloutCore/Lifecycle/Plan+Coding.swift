@@ -17,6 +17,19 @@ extension Plan {
           "cause": .string($0.cause.rawValue), "reason": .string($0.reason),
           "since": .int($0.since.wall.milliseconds),
           "since_steady": .int($0.since.steady.milliseconds),
+          "acknowledged": $0.acknowledged.map { seen in
+            .object([
+              "by": .string(seen.by), "at": .int(seen.at.wall.milliseconds),
+              "at_steady": .int(seen.at.steady.milliseconds),
+            ])
+          },
+        ])
+      },
+      "incident": incident.map {
+        .object([
+          "stage": .string($0.stage), "at": .int($0.at.wall.milliseconds),
+          "at_steady": .int($0.at.steady.milliseconds),
+          "approvals": .array($0.approvals.map { .string($0) }),
         ])
       },
       "approvals": .array(approvals.map { .string($0) }),
@@ -57,6 +70,16 @@ extension Plan {
       self.hold = Hold(
         cause: try hold.choice("cause") ?? .manual, reason: try hold.string("reason") ?? "",
         since: try hold.moment("since", "since_steady") ?? Moment(createdAt))
+      if var seen = try hold.object("acknowledged") {
+        self.hold?.acknowledged = Acknowledgement(
+          by: try seen.string("by") ?? "", at: try seen.moment("at", "at_steady") ?? updatedAt)
+      }
+    }
+    if var incident = try reader.object("incident") {
+      self.incident = Incident(
+        stage: try incident.string("stage") ?? "",
+        at: try incident.moment("at", "at_steady") ?? Moment(createdAt))
+      self.incident?.approvals = try incident.texts("approvals") ?? []
     }
     approvals = try reader.texts("approvals") ?? []
     fileApprovals = (reader.optional("file_approvals")?.array ?? []).compactMap { item in

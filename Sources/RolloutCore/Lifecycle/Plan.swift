@@ -15,6 +15,8 @@ package struct Plan: Sendable, Equatable {
     package var cause: Cause
     package var reason: String
     package var since: Moment
+    /// Who has seen it, where it needs that; it ends with the cooldown then.
+    package var acknowledged: Acknowledgement?
 
     package init(cause: Cause, reason: String, since: Moment) {
       self.cause = cause
@@ -22,8 +24,20 @@ package struct Plan: Sendable, Equatable {
       self.since = since
     }
 
-    /// Whether only a person ends it (after the cooldown); the others end with their condition.
+    /// Whether it takes a person to end it (and the cooldown); the others end with their condition.
     package var needsAcknowledgement: Bool { cause == .rollback || cause == .alert }
+  }
+
+  /// That somebody has seen why the plan is held.
+  package struct Acknowledgement: Sendable, Equatable {
+    /// As in `Actor.text`.
+    package var by: String
+    package var at: Moment
+
+    package init(by: String, at: Moment) {
+      self.by = by
+      self.at = at
+    }
   }
 
   /// Somebody's approval of a file that is to be applied.
@@ -60,6 +74,8 @@ package struct Plan: Sendable, Equatable {
   /// advance off.
   package var recentRollbacks: [Instant]
   package var automaticAdvanceOff: Bool
+  /// The stage before automation or an alert took it back, while a person may go back there.
+  package var incident: Incident?
   /// What it was before, while it is archived.
   package var archived: Archived?
   package var createdAt: Instant
@@ -109,12 +125,5 @@ package struct Plan: Sendable, Equatable {
     guard let pausedAt else { return pausedBefore }
     // Neither is longer than `TimeSpan.longest`: the sum is far from overflowing.
     return TimeSpan(milliseconds: pausedBefore.milliseconds + now.since(pausedAt).milliseconds)
-  }
-
-  /// When the cooldown of a rollback or alert hold ends, on the steady timeline; nil without such
-  /// a hold.
-  package var cooldownEnds: Instant? {
-    guard let hold, hold.needsAcknowledgement else { return nil }
-    return hold.since.steady + definition.cooldown
   }
 }

@@ -6,7 +6,7 @@ package struct PlanEvent: Sendable, Equatable {
     case applied, started, advanced
     case rolledBack = "rolled_back"
     case paused, resumed, held, released, acknowledged, approved, killed, completed, archived
-    case unarchived
+    case unarchived, restored
   }
 
   package struct Place: Sendable, Equatable {

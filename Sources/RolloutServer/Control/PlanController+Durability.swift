@@ -46,7 +46,7 @@ extension PlanController {
       return Done(plan: plan, stored: try? await planStore.lastEvent(of: plan))
     }
     if error == .stale, let current = plans[plan.feature], current.version >= plan.version {
-      throw Stale(current: current)
+      throw stale(current, wanted.change.event.actor)
     }
     guard let before = plans[plan.feature], before.version + 1 == plan.version,
       wanted.change.lowersExposure(from: before), unreadable[plan.feature] == nil

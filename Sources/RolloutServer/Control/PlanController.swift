@@ -45,9 +45,10 @@ actor PlanController {
     var answer: StoredAnswer?
   }
 
-  /// A failed `If-Match`: the plan as it is now.
+  /// A failed `If-Match`: the plan as it is now, and as it is shown to who asked.
   struct Stale: Error {
     var current: Plan
+    var view: PlanView
   }
 
   struct UnknownFeature: Error {
@@ -115,10 +116,11 @@ actor PlanController {
 
   func memberCount(of cohort: String) -> Int { cohorts[cohort]?.count ?? 0 }
 
+  /// The plan as `actor` sees it.
   func view(
-    _ plan: Plan, warnings: [String] = [], audience: AudienceChange? = nil
+    _ plan: Plan, for actor: Actor, warnings: [String] = [], audience: AudienceChange? = nil
   ) -> PlanView {
-    var context = CommandContext(actor: .monitor, reason: "", now: clock.moment)
+    var context = CommandContext(actor: actor, reason: "", now: clock.moment)
     context.health = ledger.gates(plan.feature, now: context.now.steady)
     var view = PlanView(plan, context, warnings: warnings, audience: audience)
     if unwritten[plan.feature] != nil { view.durable = false }
@@ -140,7 +142,7 @@ actor PlanController {
       return try await commit(Lifecycle.create(definition, context), answer: nil)
     }
     // Someone else created it meanwhile.
-    guard let version, version == plan.version else { throw Stale(current: plan) }
+    guard let version, version == plan.version else { throw stale(plan, actor) }
     if let unreadable = unreadable[definition.feature] {
       return try await commit(
         Lifecycle.replace(unreadable, with: definition, context), answer: nil)
@@ -164,7 +166,7 @@ actor PlanController {
     await lock(.plan(feature))
     defer { unlock(.plan(feature)) }
     let plan = try plan(feature)
-    guard plan.version == version else { throw Stale(current: plan) }
+    guard plan.version == version else { throw stale(plan, context.actor) }
     if let unreadable = unreadable[feature] {
       return try await commit(
         try Lifecycle.perform(command, onUnreadable: unreadable, context), answer: nil)
@@ -175,13 +177,18 @@ actor PlanController {
       return unchanged(plan)
     }
     // What a person passed over is printed with the result.
-    let passed = change.event.kind == .advanced && context.actor.isPerson
-    let warnings = passed ? context.health.warnings : []
+    let isStep = [.advanced, .restored, .completed].contains(change.event.kind)
+    let warnings =
+      isStep && context.actor.isPerson ? Lifecycle.passedOver(plan, context) : []
     context.health = HealthGates()
     let view = PlanView(change.plan, context, warnings: warnings)
     var done = try await commit(change, answer: try answer?(view))
     done.warnings = warnings
     return done
+  }
+
+  func stale(_ plan: Plan, _ actor: Actor) -> Stale {
+    Stale(current: plan, view: view(plan, for: actor))
   }
 
   private func unchanged(_ plan: Plan) -> Done {
@@ -253,6 +260,12 @@ actor PlanController {
     guard !over.isEmpty else { return }
     for plan in over { compile(plan) }
     publish(telling: Set(over.map(\.feature)))
+  }
+
+  /// Plans whose hold somebody has seen, and whose cooldown is over.
+  func dueForRelease() -> [Plan] {
+    let now = clock.steady
+    return plans.values.filter { $0.isDueForRelease(at: now) }.sorted { $0.feature < $1.feature }
   }
 
   private func compile(_ plan: Plan) {

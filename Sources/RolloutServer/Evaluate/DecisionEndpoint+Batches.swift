@@ -36,7 +36,7 @@ extension DecisionEndpoint {
         }
         return try list(contexts.map { (plan, $0) }, for: request.principal.account)
       } catch let error as DocumentError { throw Problem(.badRequest, "\(error)") } catch {
-        throw Problem(error, context: .reading)
+        throw Problem(error)
       }
     }
   }
@@ -56,7 +56,7 @@ extension DecisionEndpoint {
         return try list(
           plans.map { (request.served.rendered($0), context) }, for: request.principal.account)
       } catch let error as DocumentError { throw Problem(.badRequest, "\(error)") } catch {
-        throw Problem(error, context: .reading)
+        throw Problem(error)
       }
     }
   }

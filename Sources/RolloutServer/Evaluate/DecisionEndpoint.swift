@@ -117,7 +117,7 @@ enum DecisionEndpoint {
       try reader.finish()
       return (context, explain)
     } catch let error as DocumentError { throw Problem(.badRequest, "\(error)") } catch {
-      throw Problem(error, context: .reading)
+      throw Problem(error)
     }
   }
 
@@ -174,12 +174,5 @@ enum DecisionEndpoint {
         decision, user: context.user == nil ? nil : ByteView(bytes), for: account, because: because,
         to: &body)
     }
-  }
-}
-
-extension CommandContext {
-  /// For errors of reading, where no command is under way.
-  static var reading: CommandContext {
-    CommandContext(actor: .monitor, reason: "", now: Instant(milliseconds: 0))
   }
 }

@@ -193,13 +193,11 @@ final class LoopService: HTTPService {
       guard let owned = own(request, route, principal, reply) else { return }
       let exchange = reply.suspend()
       let unpacking = unpacking(request, route)
-      let clock = clock
       let counters = metrics.http
       Task {
         await unpacking(owned, exchange) { request in
           do { exchange.respond(try await handler(request)) } catch {
-            let context = CommandContext(actor: .monitor, reason: "", now: clock.moment)
-            exchange.respond(unpacking.dialect.error(Problem(error, context: context)))
+            exchange.respond(unpacking.dialect.error(Problem(error)))
           }
         }
         counters.count(ticket, status: exchange.status)

@@ -5,7 +5,7 @@ import RolloutCore
 extension Problem {
   /// The one place where errors become what a client reads. Whatever is not listed is our bug, and
   /// says so without details.
-  init(_ error: any Error, context: CommandContext) {
+  init(_ error: any Error) {
     switch error {
     case let problem as Problem: self = problem
     case let refusal as Refusal: self.init(refusal)
@@ -15,7 +15,7 @@ extension Problem {
         .staleVersion,
         "\(stale.current.feature) is at version \(stale.current.version) now; look at what "
           + "changed and send If-Match: \"\(stale.current.version)\" if you still want this.")
-      plan = PlanView(stale.current, context)
+      plan = stale.view
     case let unknown as PlanController.UnknownFeature:
       self.init(
         .notFound, "There is no feature \(quoted(unknown.feature)); apply a plan for it first.")
@@ -44,13 +44,19 @@ extension Problem {
       self.init(.gateClosed, "Waiting on: \(waiting.joined(separator: "; ")).")
       waitingOn = waiting
     case .held(let hold, let waiting):
-      self.init(
-        .held,
-        hold.needsAcknowledgement
-          ? "The plan is held (\(hold.cause.rawValue)): acknowledge it once it is safe to go on."
-          : "The plan is held (\(hold.cause.rawValue)) until its cause ends.")
+      self.init(.held, "The plan is held (\(hold.cause.rawValue)): \(Self.end(of: hold)).")
       waitingOn = waiting
       self.hold = HoldView(hold)
     }
+  }
+
+  /// What ends a hold, in one sentence; `waiting_on` says more.
+  private static func end(of hold: Plan.Hold) -> String {
+    guard hold.needsAcknowledgement else {
+      return "it ends with its cause, and waiting_on says whether a person may pass it"
+    }
+    return hold.acknowledged == nil
+      ? "acknowledge it once it is safe to go on"
+      : "it is acknowledged, and released when its cooldown ends"
   }
 }

@@ -65,6 +65,11 @@ final class Monitor: Sendable {
     await controller.repair()
     await controller.endFarewells()
     let now = clock.moment
+    // Of plans that serve nobody, too: those are not assessed.
+    for plan in await controller.dueForRelease() {
+      let reason = Judge.releaseReason(plan)
+      await perform(.release, plan, CommandContext(actor: .monitor, reason: reason, now: now))
+    }
     noteTraffic(now.steady)
     for assessment in ledger.assess(now: now.steady) {
       await tellVerdict(assessment, now)

@@ -48,7 +48,9 @@ struct PlanEndpoint: Sendable {
     }
     let page = visible.prefix(limit)
     var views: [PlanView] = []
-    for plan in page { views.append(await controller.view(plan)) }
+    for plan in page {
+      views.append(await controller.view(plan, for: request.principal.actor))
+    }
     let next = visible.count > limit ? page.last?.feature : nil
     return try .json(PlanList(plans: views, next: next))
   }
@@ -59,23 +61,25 @@ struct PlanEndpoint: Sendable {
 
   private func show(_ request: APIRequest) async throws -> HTTPResponse {
     try request.allowQuery()
-    return try await answer(plan(request))
+    return try await answer(plan(request), to: request)
   }
 
   private func answer(
-    _ plan: Plan, status: Int = 200, warnings: [String] = [], audience: AudienceChange? = nil
+    _ plan: Plan, to request: APIRequest, status: Int = 200, warnings: [String] = [],
+    audience: AudienceChange? = nil
   ) async throws -> HTTPResponse {
     try .json(
-      await controller.view(plan, warnings: warnings, audience: audience), status: status,
-      headers: [("ETag", "\"\(plan.version)\"")])
+      await controller.view(
+        plan, for: request.principal.actor, warnings: warnings, audience: audience),
+      status: status, headers: [("ETag", "\"\(plan.version)\"")])
   }
 
   /// 202 says that it is done, and not on disk yet.
   private func answer(
-    _ done: PlanController.Done, status: Int = 200
+    _ done: PlanController.Done, to request: APIRequest, status: Int = 200
   ) async throws -> HTTPResponse {
     try await answer(
-      done.plan, status: done.isDurable ? status : 202, warnings: done.warnings,
+      done.plan, to: request, status: done.isDurable ? status : 202, warnings: done.warnings,
       audience: done.audience)
   }
 
@@ -177,7 +181,7 @@ struct PlanEndpoint: Sendable {
     }
     let done = try await controller.apply(
       definition, expecting: expected, actor: request.principal.actor, reason: "applied")
-    return try await answer(done, status: existing == nil ? 201 : 200)
+    return try await answer(done, to: request, status: existing == nil ? 201 : 200)
   }
 
   private func dryRun(_ definition: PlanDefinition, _ existing: Plan?) throws -> HTTPResponse {
@@ -228,7 +232,7 @@ struct PlanEndpoint: Sendable {
     guard let key = try request.idempotencyKey() else {
       let done = try await controller.perform(
         command, on: plan.feature, expecting: version, context)
-      return try await answer(done)
+      return try await answer(done, to: request)
     }
     let scope = "\(name) \(plan.feature) \(context.actor.text)"
     let hash = Digest.sha256(Array("\(version) ".utf8) + request.body)
@@ -248,7 +252,7 @@ struct PlanEndpoint: Sendable {
         scope: scope, key: key, requestHash: hash,
         answer: String(decoding: try WireEncoder.json(view), as: UTF8.self), expiresAt: expires)
     }
-    return try await answer(done)
+    return try await answer(done, to: request)
   }
 }
 
@@ -265,7 +269,7 @@ private struct CommandMessage {
     do throws(DocumentError) {
       var reader = try ObjectReader(document)
       reason = try reader.string("reason") ?? ""
-      if name == "advance" || name == "rollback" { to = try reader.text("to") }
+      if ["advance", "rollback", "approve"].contains(name) { to = try reader.text("to") }
       force = try reader.bool("force") ?? false
       if name == "approve" { file = reader.optional("definition") }
       if name == "archive" { confirm = try reader.string("confirm") }
