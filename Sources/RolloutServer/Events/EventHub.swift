@@ -44,6 +44,8 @@ final class EventHub: Sendable {
   private static let backlogMax = 256 * 1024
   /// Bytes that a client that comes back is sent at once, on the loop.
   static let openingMax = 16 * 1024
+  /// Messages in memory that are looked at for one part of what somebody missed.
+  private static let scanMax = 512
   /// Ticks are seconds; a comment goes out after so many.
   private static let heartbeatTicks = 30
   /// Ticks after which a message is told although nobody said that it can be seen.
@@ -164,13 +166,9 @@ final class EventHub: Sendable {
     case .native:
       // From a future that is no more: an older backup was put back.
       guard last <= state.newest else { return EventFrame.reset(to: recent.newest) }
-      guard let missed = recent.after(last) else { return nil }
-      var opening: [UInt8] = []
-      for frame in missed where listener.hears(frame.feature) {
-        opening += frame.native
-        guard opening.count <= sizeMax else { return nil }
-      }
-      return opening
+      // How much was missed is known at once: whoever asks for it all again and again takes no time
+      // from the loops and from those who commit, who wait for this lock.
+      return recent.all(after: last, of: listener.principal.features, sizeMax: sizeMax)
     }
   }
 
@@ -180,9 +178,10 @@ final class EventHub: Sendable {
     for listener: Listener, after place: MessagePlace, sizeMax: Int
   ) -> (bytes: [UInt8], end: MessagePlace)? {
     state.withLock { state in
-      guard let missed = state.recent.after(place) else { return nil }
+      let run = state.recent.run(after: place, countMax: Self.scanMax)
+      guard let run else { return nil }
       var part: (bytes: [UInt8], end: MessagePlace) = ([], place)
-      for frame in missed {
+      for frame in run.lazy.map(\.frame) {
         if listener.hears(frame.feature) { part.bytes += frame.native }
         part.end = frame.place
         if part.bytes.count >= sizeMax { break }
