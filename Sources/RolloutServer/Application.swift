@@ -63,7 +63,8 @@ final class Application: Sendable {
       moneyReport: { error in
         readiness.note("budgets", error.map { "the budgets cannot be written: \($0)" }, log)
       })
-    let dataWatch = DataWatch(data: data, readiness: readiness, log: log)
+    let dataWatch = DataWatch(
+      data: data, readiness: readiness, clock: environment.clock, log: log)
     dataWatch.begin()
     await dataWatch.look()
     let clock = KeptClock(environment.clock, resuming: try await data.control.loadClock())
@@ -87,8 +88,12 @@ final class Application: Sendable {
         rollbacks.note(event)
         courier.wake()
       })
-    try await TelemetryKeeper(store: data.telemetry).restore(into: ledger)
-    let cache = try await AnswerCache(store: data.telemetry, now: clock.steady)
+    let cache = AnswerCache()
+    let keeper = TelemetryKeeper(store: data.telemetry, cache: cache)
+    do { try await keeper.restore(into: ledger, now: clock.steady) } catch {
+      // Decisions need none of it: guards begin anew.
+      readiness.note("telemetry", "what was measured cannot be read: \(error)", log)
+    }
     let tokens = try await TokenDirectory(store: data.control, clock: clock)
     self.tokens = tokens
     if tokens.isEmpty {
@@ -192,8 +197,8 @@ final class Application: Sendable {
       Task { [jobs] in await jobs.run() },
       Task { [hub] in await hub.beat() },
     ]
-    telemetry = Task { [data, ledger] in
-      await TelemetryKeeper(store: data.telemetry, cache: cache).run(ledger, clock) { error in
+    telemetry = Task { [ledger] in
+      await keeper.run(ledger, clock) { error in
         readiness.note(
           "telemetry", error.map { "what is measured cannot be written: \($0)" }, log)
       }

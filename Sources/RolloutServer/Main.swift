@@ -122,6 +122,8 @@ private func blockSignals() {
   // Common words of other programs for other things; nothing that should end a server.
   signal(SIGUSR1, SIG_IGN)
   signal(SIGUSR2, SIG_IGN)
+  // A file larger than is allowed (ulimit -f) is an error like a full disk.
+  signal(SIGXFSZ, SIG_IGN)
   var set = signalSet()
   pthread_sigmask(SIG_BLOCK, &set, nil)
 }

@@ -58,7 +58,7 @@ extension BudgetDatabase {
 
   /// Who has opened what, newest first.
   package func acceptances() async throws -> [BudgetAcceptance] {
-    try await accepting { connection in
+    try await reading { connection in
       try connection.query(
         "SELECT budget, at_ms, actor, reason FROM acceptance ORDER BY id DESC LIMIT 100"
       ) { row in

@@ -8,7 +8,7 @@ import Synchronization
 /// A power loss may forget the last moments of spending.
 package final class BudgetDatabase: BudgetStore {
   /// Accounts kept in memory; idle ones go first.
-  private static let accountsMax = 50_000
+  fileprivate static let accountsMax = 50_000
   /// How long what was spent waits to be added to its row.
   private static let flushDelay = Duration.milliseconds(50)
   /// How long after a failure it is tried again.
@@ -18,9 +18,13 @@ package final class BudgetDatabase: BudgetStore {
   fileprivate struct Batch {
     var slots: [HoldFile.Slot] = []
     var changes: [Int: Change] = [:]
+    /// What was spent while nothing could be written: it has no slot.
+    var unheld: [BudgetAccount: Money] = [:]
+
+    var isEmpty: Bool { slots.isEmpty && unheld.isEmpty }
   }
 
-  fileprivate struct Change {
+  struct Change {
     var spent = Money.zero
     var alerted = 0
   }
@@ -29,12 +33,19 @@ package final class BudgetDatabase: BudgetStore {
     var book = BudgetBook()
     var ids: [BudgetAccount: Int] = [:]
     var file: HoldFile
+    /// Whether the rows cannot be written yet, and never could in this process.
+    var isWaiting = true
+    /// Requests that hold nothing because of that.
+    var unheld: Set<String> = []
+    /// Why spending is lost, when that is not in a row yet.
+    var lost: String?
+    var notices: [String]
     var loss: Loss?
     var slots: [String: [HoldFile.Slot]] = [:]
     var batch = Batch()
     /// Accounts of a batch that is being written.
     var writing: Set<Int> = []
-    var flushes: Int
+    var flushes = 0
     /// A flush will come by itself.
     var isScheduled = false
     /// Those who wait for everything so far to be in its row.
@@ -45,26 +56,29 @@ package final class BudgetDatabase: BudgetStore {
 
     /// Whether the caller has to start a flush: one at a time.
     mutating func startFlush() -> Bool {
-      guard !isFlushing, !batch.slots.isEmpty || !waiters.isEmpty else { return false }
+      guard !isFlushing, !isWaiting, !batch.isEmpty || !waiters.isEmpty else { return false }
       isFlushing = true
       return true
     }
   }
 
+  private let directory: DataDirectory
   private let database: Database
   private let state: Mutex<State>
   private let report: @Sendable (StoreError?) -> Void
   /// Files that could not be used and were set aside, in words.
-  package let notices: [String]
+  package var notices: [String] { state.withLock { $0.notices } }
 
   /// Counts what an earlier process left behind. A file that is damaged, or missing though there
-  /// was one, is lost spending: hard budgets are shut until `accept`. `report` hears when rows
-  /// cannot be written any more, and with nil when they can again; decisions go on in memory
-  /// meanwhile. Throws `StoreError`.
+  /// was one, is lost spending: hard budgets are shut until `accept`. Where the disk takes nothing,
+  /// hard budgets are shut until it does, and `resume` is called. `report` hears when rows cannot
+  /// be written any more, and with nil when they can again; decisions go on in memory meanwhile.
+  /// Throws `StoreError`.
   package init(
     _ directory: DataDirectory, now: Instant,
     report: @escaping @Sendable (StoreError?) -> Void = { _ in }
   ) async throws {
+    self.directory = directory
     self.report = report
     var notices: [String] = []
     let isMissing = directory.isKnown && directory.size(of: Self.fileName) == 0
@@ -77,43 +91,78 @@ package final class BudgetDatabase: BudgetStore {
       lost = "\(Self.fileName) was damaged"
       database = try Self.open(directory, now)
     }
+    let file = HoldFile(unopened: Self.holdsName, why: "the budgets cannot be written")
+    state = Mutex(State(file: file, lost: lost, notices: notices))
+    do { try await begin(now) } catch {
+      guard directory.diskTrouble() != nil else { throw error }
+      currentLoss = try? await database.read(Self.loadLoss)
+      note(error)
+    }
+  }
+
+  /// Begins what could not be begun at the start for want of a disk, if it can be now.
+  package func resume(at now: Instant) async {
+    guard isWaiting else { return }
+    do {
+      try await begin(now)
+      note(nil)
+      flushLater()
+    } catch { note(error) }
+  }
+
+  /// Whether hard budgets are shut because the disk takes nothing since the start.
+  package var isWaiting: Bool { state.withLock { $0.isWaiting } }
+
+  /// Counts what an earlier process left behind, and opens the holds. Throws `StoreError`; nothing
+  /// is changed then that the next try would count twice.
+  private func begin(_ now: Instant) async throws {
+    // Before a hold is taken for counted, its row must be able to take it.
+    try await database.write { _ in }
+    var (lost, notices) = state.withLock { ($0.lost, $0.notices) }
     let last = try await database.read(Self.lastFlush)
     let accounts = try await database.read { connection in
       Set(try connection.query("SELECT id FROM account") { $0.int(0) })
     }
+    var file = try holds(accounts, now, &lost, &notices)
+    let strangers = file.strangers(accounts.contains)
+    let leftOver = lost == nil || strangers == 0 ? file.leftOver(lastFlush: last) : [:]
+    let why = lost
+    try await database.write { connection in
+      for (account, amount) in leftOver {
+        try Self.add(Change(spent: amount), to: account, connection)
+      }
+      if !leftOver.isEmpty { try Self.note(flush: last + 1, connection) }
+      if let why { try Self.keep(why, at: now, connection) }
+    }
+    file.clear()
+    if let lost {
+      notices.append("\(lost): what was spent is not known, so hard budgets are shut")
+    }
+    let loss = try await database.read(Self.loadLoss)
+    let flushes = last + (leftOver.isEmpty ? 0 : 1)
+    state.withLock { $0.begin(&file, flushes: flushes, loss: loss, notices: notices) }
+  }
+
+  /// The file of holds; one that cannot be used is set aside, which is lost spending.
+  private func holds(
+    _ accounts: Set<Int>, _ now: Instant, _ lost: inout String?, _ notices: inout [String]
+  ) throws -> HoldFile {
     let path = "\(directory.path)/\(Self.holdsName)"
     let identity = directory.identity ?? ""
-    var file = try HoldFile(path: path, identity: identity)
+    let file = try HoldFile(path: path, identity: identity)
     let strangers = file.damage == nil ? file.strangers(accounts.contains) : 0
     if file.isNew, directory.isKnown, !directory.wasClosed {
       lost = lost ?? "\(Self.holdsName) was missing"
     }
     // With new rows nothing in it has an account any more.
-    if lost == nil || file.damage != nil, file.damage != nil || strangers > 0 {
-      let why = file.damage ?? "\(strangers) of its entries are not ours"
-      let kept = try directory.setAside(Self.holdsName, now: now)
-      notices.append("\(Self.holdsName) cannot be used (\(why)) and is kept as \(kept)")
-      lost = lost ?? "\(Self.holdsName) was damaged"
-      file = try HoldFile(path: path, identity: identity)
+    guard lost == nil || file.damage != nil, file.damage != nil || strangers > 0 else {
+      return file
     }
-    let leftOver = lost == nil || strangers == 0 ? file.leftOver(lastFlush: last) : [:]
-    if !leftOver.isEmpty {
-      try await database.write { connection in
-        for (account, amount) in leftOver {
-          try Self.add(Change(spent: amount), to: account, connection)
-        }
-        try Self.note(flush: last + 1, connection)
-      }
-    }
-    file.clear()
-    if let lost {
-      notices.append("\(lost): what was spent is not known, so hard budgets are shut")
-      try await database.write { try Self.keep(lost, at: now, $0) }
-    }
-    self.notices = notices
-    let state = State(file: file, flushes: last + (leftOver.isEmpty ? 0 : 1))
-    self.state = Mutex(state)
-    currentLoss = try await database.read(Self.loadLoss)
+    let why = file.damage ?? "\(strangers) of its entries are not ours"
+    let kept = try directory.setAside(Self.holdsName, now: now)
+    notices.append("\(Self.holdsName) cannot be used (\(why)) and is kept as \(kept)")
+    lost = lost ?? "\(Self.holdsName) was damaged"
+    return try HoldFile(path: path, identity: identity)
   }
 
   static let fileName = "budget.db"
@@ -133,6 +182,13 @@ package final class BudgetDatabase: BudgetStore {
     _ body: @escaping @Sendable (Connection) throws -> T
   ) async throws -> T {
     try await database.write(body)
+  }
+
+  /// Between transactions.
+  func reading<T: Sendable>(
+    _ body: @escaping @Sendable (Connection) throws -> T
+  ) async throws -> T {
+    try await database.read(body)
   }
 
   // MARK: BudgetStore
@@ -168,7 +224,7 @@ package final class BudgetDatabase: BudgetStore {
   }
 
   package func balances(since: Instant) async throws -> [BudgetBalance] {
-    try await flushed()
+    if !isWaiting { try await flushed() }
     let rows = try await database.read { connection in
       try connection.query(
         """
@@ -194,7 +250,7 @@ package final class BudgetDatabase: BudgetStore {
   }
 
   package func close() async {
-    try? await flushed()
+    if !isWaiting { try? await flushed() }
     await database.close()
   }
 
@@ -204,7 +260,7 @@ package final class BudgetDatabase: BudgetStore {
   private func open(_ accounts: [BudgetAccount]) async throws {
     let missing = state.withLock { state in accounts.filter { state.book[$0] == nil } }
     guard !missing.isEmpty else { return }
-    let found: [Row]
+    let found: [AccountRow]
     do {
       found = try await database.write { connection in
         try missing.map { try Self.row($0, connection) }
@@ -216,7 +272,9 @@ package final class BudgetDatabase: BudgetStore {
     state.withLock { state in
       if state.book.entries.count >= Self.accountsMax { state.forgetIdle() }
       for row in found {
-        state.book.open(row.account, row.entry)
+        var entry = row.entry
+        entry.spent = entry.spent.adding(state.batch.unheld[row.account] ?? .zero)
+        state.book.open(row.account, entry)
         state.ids[row.account] = row.id
       }
     }
@@ -262,12 +320,15 @@ package final class BudgetDatabase: BudgetStore {
     let (batch, waiters, number) = state.withLock { $0.takeBatch() }
     database.write { connection in
       for (account, change) in batch.changes { try Self.add(change, to: account, connection) }
+      for (account, spent) in batch.unheld {
+        try Self.add(Change(spent: spent), to: Self.row(account, connection).id, connection)
+      }
       try Self.note(flush: number, connection)
     } then: { [self] error in
       note(error)
       let (goesOn, schedules) = state.withLock { state in
         let goesOn = state.end(batch, failed: error != nil)
-        let schedules = !goesOn && !state.batch.slots.isEmpty && !state.isScheduled
+        let schedules = !goesOn && !state.batch.isEmpty && !state.isScheduled
         if schedules { state.isScheduled = true }
         return (goesOn, schedules)
       }
@@ -292,9 +353,27 @@ extension BudgetDatabase {
 }
 
 extension BudgetDatabase.State {
+  fileprivate mutating func begin(
+    _ file: inout HoldFile, flushes: Int, loss: BudgetDatabase.Loss?, notices: [String]
+  ) {
+    swap(&self.file, &file)
+    self.flushes = flushes
+    self.loss = loss
+    self.notices = notices
+    isWaiting = false
+  }
+
   fileprivate mutating func hold(
     _ request: String, _ amount: Money, _ lines: [BudgetLine]
   ) -> BudgetDatabase.Holding {
+    if isWaiting {
+      // Money that cannot be counted is not spent; what has no ceiling is counted later.
+      guard !lines.contains(where: { $0.ceiling != nil }), unheld.count < HoldFile.capacity,
+        batch.unheld.count < BudgetDatabase.accountsMax
+      else { return .noSlot }
+      unheld.insert(request)
+      return .held
+    }
     for line in lines where book[line.account] == nil { return .notOpen }
     if let loss,
       let shut = lines.first(where: { $0.ceiling != nil && loss.shuts($0.account.budget) })
@@ -324,6 +403,7 @@ extension BudgetDatabase.State {
   fileprivate mutating func settle(
     _ request: String, _ amounts: [BudgetAccount: Money], _ lines: [BudgetLine]
   ) -> [BudgetAlert] {
+    if unheld.remove(request) != nil { return settleUnheld(amounts, lines) }
     guard let hold = book.release(request), let taken = slots.removeValue(forKey: request) else {
       return []
     }
@@ -345,6 +425,16 @@ extension BudgetDatabase.State {
       batch.changes[id] = change
     }
     return alerts
+  }
+
+  private mutating func settleUnheld(
+    _ amounts: [BudgetAccount: Money], _ lines: [BudgetLine]
+  ) -> [BudgetAlert] {
+    lines.compactMap { line in
+      let actual = amounts[line.account] ?? .zero
+      batch.unheld[line.account] = (batch.unheld[line.account] ?? .zero).adding(actual)
+      return book.spend(actual, line)
+    }
   }
 
   fileprivate mutating func forgetIdle() {
@@ -382,75 +472,12 @@ extension BudgetDatabase.State {
         sum.alerted = max(sum.alerted, change.alerted)
         batch.changes[id] = sum
       }
+      for (account, spent) in done.unheld {
+        batch.unheld[account] = (batch.unheld[account] ?? .zero).adding(spent)
+      }
       return false
     }
     for slot in done.slots { file.release(slot) }
     return !waiters.isEmpty && startFlush()
-  }
-}
-
-// MARK: - The rows
-
-extension BudgetDatabase {
-  private struct Row: Sendable {
-    var account: BudgetAccount
-    var id: Int
-    var entry: BudgetBook.Entry
-  }
-
-  /// The row of an account; a new one where there is none.
-  private static func row(
-    _ account: BudgetAccount, _ connection: Connection
-  ) throws -> Row {
-    try connection.run(
-      """
-      INSERT INTO account (budget, scope, window_start_ms) VALUES (:budget, :scope, :start)
-      ON CONFLICT DO NOTHING
-      """, key(account))
-    let row = try connection.query(
-      """
-      SELECT id, spent_nanodollars, alerted_percent
-      FROM account
-      WHERE budget = :budget AND scope = :scope AND window_start_ms = :start
-      """, key(account)
-    ) { row in
-      Row(
-        account: account, id: row.int(0),
-        entry: BudgetBook.Entry(spent: Money(nanodollars: row.int(1)), alerted: row.int(2)))
-    }.first
-    guard let row else { throw StoreError.unavailable("an account has no row") }
-    return row
-  }
-
-  private static func key(_ account: BudgetAccount) -> KeyValuePairs<String, SQLValue> {
-    [
-      "budget": .text(account.budget), "scope": .text(account.scope),
-      "start": SQLValue(account.windowStart),
-    ]
-  }
-
-  private static func lastFlush(_ connection: Connection) throws -> Int {
-    try connection.query("SELECT number FROM flush") { $0.int(0) }.first ?? 0
-  }
-
-  private static func note(flush number: Int, _ connection: Connection) throws {
-    try connection.run("UPDATE flush SET number = :number", ["number": SQLValue(number)])
-  }
-
-  /// Sums stop at the largest amount.
-  private static func add(
-    _ change: Change, to account: Int, _ connection: Connection
-  ) throws {
-    try connection.run(
-      """
-      UPDATE account
-      SET spent_nanodollars = min(spent_nanodollars, :max - :spent) + :spent,
-        alerted_percent = max(alerted_percent, :alerted)
-      WHERE id = :id
-      """,
-      [
-        "id": SQLValue(account), "spent": SQLValue(change.spent.nanodollars),
-        "alerted": SQLValue(change.alerted), "max": .int(Int64.max),
-      ])
   }
 }

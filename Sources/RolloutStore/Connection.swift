@@ -50,10 +50,7 @@ final class Connection {
   private var statements: [String: OpaquePointer] = [:]
   private var isClosed = false
 
-  /// Opens or creates; with `erasesDeleted` what is deleted is overwritten with zeros. Throws
-  /// `SQLiteError`, also when the file is damaged.
-  init(path: String, durability: Durability, erasesDeleted: Bool = false) throws {
-    Self.keepPrivate(path)
+  private init(opening path: String) throws {
     var opened: OpaquePointer?
     let flags =
       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
@@ -65,6 +62,17 @@ final class Connection {
     }
     handle = opened
     _ = cs_defensive(handle)
+  }
+
+  /// Opens or creates; with `erasesDeleted` what is deleted is overwritten with zeros. Throws
+  /// `SQLiteError`, also when the file is damaged.
+  convenience init(path: String, durability: Durability, erasesDeleted: Bool = false) throws {
+    Self.keepPrivate(path)
+    try self.init(opening: path)
+    // What cannot be opened to be written, SQLite opens to be read, without a word.
+    guard sqlite3_db_readonly(handle, "main") == 0 else {
+      throw SQLiteError(code: SQLITE_READONLY, message: "it can only be read")
+    }
     try execute(
       """
       PRAGMA busy_timeout = 5000;
@@ -79,6 +87,35 @@ final class Connection {
       PRAGMA wal_autocheckpoint = 1000;
       PRAGMA secure_delete = \(erasesDeleted ? "ON" : "OFF");
       """)
+    try check()
+  }
+
+  /// Opens a copy in memory; what is written to it is written nowhere else. Throws `SQLiteError`,
+  /// also when the file was damaged.
+  convenience init(_ image: FileImage) throws {
+    try self.init(opening: ":memory:")
+    if !image.bytes.isEmpty {
+      let size = image.bytes.count
+      guard let copy = sqlite3_malloc64(UInt64(size)) else {
+        throw SQLiteError(code: SQLITE_NOMEM, message: "out of memory")
+      }
+      copy.copyMemory(from: image.bytes, byteCount: size)
+      let flags = UInt32(SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_RESIZEABLE)
+      let code = sqlite3_deserialize(
+        handle, "main", copy.assumingMemoryBound(to: UInt8.self), Int64(size), Int64(size), flags)
+      guard code == SQLITE_OK else { throw error() }
+    }
+    try execute(
+      """
+      PRAGMA foreign_keys = ON;
+      PRAGMA trusted_schema = OFF;
+      PRAGMA cell_size_check = ON;
+      PRAGMA temp_store = MEMORY;
+      """)
+    try check()
+  }
+
+  private func check() throws {
     let verdict = try query("PRAGMA quick_check(1)") { $0.text(0) }.first
     guard verdict == "ok" else {
       throw SQLiteError(code: SQLITE_CORRUPT, message: verdict ?? "no verdict")

@@ -141,11 +141,37 @@ package final class DataDirectory: Sendable {
     mark.withLock { $0 = new }
     let text = Array(new.text.utf8)
     lock.withLock { lock in
-      if lock >= 0 { _ = pwrite(lock, text, text.count, 0) }
+      guard lock >= 0, pwrite(lock, text, text.count, 0) < 0, errno == EBADF else { return }
+      // Opened to be read, when the disk could only be read. The lock stays with the first.
+      let writer = open("\(path)/rollout.lock", O_WRONLY | O_CLOEXEC)
+      guard writer >= 0 else { return }
+      _ = pwrite(writer, text, text.count, 0)
+      close(writer)
     }
   }
 
   // MARK: Files
+
+  /// What the system says when the disk takes nothing. Not being allowed to write is not among
+  /// them: that is for whoever starts the server to put right.
+  private static let diskErrors: Set<Int32> = [ENOSPC, EDQUOT, EROFS, EFBIG, EIO]
+  /// Bytes that a disk must still take.
+  private static let probeSize: off_t = 1 << 20
+
+  /// Why the disk takes nothing now, in words: it is full, can only be read, or fails. nil when it
+  /// does, and when something else is wrong.
+  func diskTrouble() -> String? {
+    let probe = "\(path)/rollout.probe"
+    let descriptor = open(probe, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+    var result = descriptor < 0 ? errno : 0
+    if descriptor >= 0 {
+      result = posix_fallocate(descriptor, 0, Self.probeSize)
+      if result == 0, fsync(descriptor) != 0 { result = errno }
+      close(descriptor)
+      unlink(probe)
+    }
+    return Self.diskErrors.contains(result) ? String(cString: strerror(result)) : nil
+  }
 
   func size(of name: String) -> Int {
     var info = stat()
@@ -222,13 +248,17 @@ struct FileWitness: Sendable {
     (device, number) = Self.look(path) ?? (0, 0)
   }
 
+  /// Whether there was a file.
+  var isOfFile: Bool { number != 0 }
+
   private static func look(_ path: String) -> (UInt, UInt)? {
     var info = stat()
     return stat(path, &info) == 0 ? (UInt(info.st_dev), UInt(info.st_ino)) : nil
   }
 
-  /// Why nothing may be written any more; nil when all is well.
+  /// Why nothing may be written any more; nil when all is well, and when there was no file yet.
   var trouble: String? {
+    guard isOfFile else { return nil }
     guard let now = Self.look(path) else { return "\(path) was deleted while it was in use" }
     return now == (device, number) ? nil : "\(path) was replaced while it was in use"
   }

@@ -12,15 +12,28 @@ final class Database: Sendable {
 
   /// Whether writing works, as the last write found.
   private final class Health: Sendable {
-    let witness: FileWitness
-    let failure = Mutex<StoreError?>(nil)
-    init(_ path: String) { witness = FileWitness(path) }
+    let witness: Mutex<FileWitness>
+    let failure: Mutex<StoreError?>
+    let isReadOnly: Atomic<Bool>
+
+    init(_ path: String, readOnly why: StoreError?) {
+      witness = Mutex(FileWitness(path))
+      failure = Mutex(why)
+      isReadOnly = Atomic(why != nil)
+    }
+
+    /// Why what was opened is no longer what the next start will find; nil when it is.
+    var fileTrouble: String? { witness.withLock { $0.trouble } }
   }
 
   /// Why nothing can be written now, in words; nil when all is well.
   var trouble: String? {
-    health.witness.trouble ?? health.failure.withLock { $0 }.map { "\($0)" }
+    health.fileTrouble ?? health.failure.withLock { $0 }.map { "\($0)" }
   }
+
+  /// Whether the file could not be opened to be written, and still cannot: reads are of a copy in
+  /// memory, of the start, and each write tries again to open it.
+  var isReadOnly: Bool { health.isReadOnly.load(ordering: .acquiring) }
 
   /// One piece of work. `perform` runs on the database's thread and returns what to do once the
   /// batch is on disk; `fail` is called instead when it is not.
@@ -31,37 +44,32 @@ final class Database: Sendable {
   }
 
   /// Opens the file `name` of the directory and brings its schema up to date before returning; a
-  /// file that is not this directory's is refused. Throws `StoreError`, which names the file.
+  /// file that is not this directory's is refused. Where the disk takes nothing, what it holds is
+  /// read into memory and can only be read. Throws `StoreError`, which names the file.
   init(
     _ directory: DataDirectory, _ name: String, durability: Connection.Durability,
     erasesDeleted: Bool = false, migrations: [Migration], now: Instant
   ) throws {
-    let path = "\(directory.path)/\(name)"
-    let open = { @Sendable in
-      try Connection(path: path, durability: durability, erasesDeleted: erasesDeleted)
-    }
+    let opening = FileOpening(
+      directory: directory, name: name, durability: durability, erasesDeleted: erasesDeleted,
+      migrations: migrations, now: now)
     let queue = WorkQueue<Job>()
     self.queue = queue
-    let isMain = name == DataDirectory.mainFile
-    if isMain { try directory.checkMainFile() }
-    let connection: Connection
-    do {
-      connection = try open()
-      if isMain { try Membership.check(connection, directory) }
-      try Migrator.migrate(connection, migrations, now: now)
-      try Membership.take(connection, directory, name)
-    } catch let error as SQLiteError { throw error.named(path).storeError } catch {
-      if case StoreError.corrupt(let why) = error { throw StoreError.corrupt("\(path): \(why)") }
-      throw error
-    }
-    let health = Health(path)
-    self.health = health
     // The connection moves to the thread and is never touched here again.
-    nonisolated(unsafe) let moved = connection
+    nonisolated(unsafe) let moved: Connection?
+    let health: Health
+    switch try opening.find() {
+    case .writable(let connection):
+      moved = connection
+      health = Health(opening.path, readOnly: nil)
+    case .readable(let connection, let why):
+      moved = connection
+      health = Health(opening.path, readOnly: why)
+    }
+    self.health = health
     let ended = ended
     startDatabaseThread {
-      var worker = Worker(
-        connection: moved, health: health, directory: isMain ? directory : nil, reopen: open)
+      var worker = Worker(connection: moved, health: health, opening: opening)
       while let jobs = queue.takeAll() { worker.run(jobs) }
       // Closing moves the write-ahead log into the file.
       worker.connection?.close()
@@ -150,21 +158,20 @@ final class Database: Sendable {
 
   /// The thread's side: the connection, and a new one after a failed commit.
   private struct Worker {
+    /// nil after a failed commit, and where there is nothing to read.
     var connection: Connection?
     let health: Health
-    /// Where the commits of the main file are counted; nil for the others.
-    let directory: DataDirectory?
-    let reopen: () throws -> Connection
+    let opening: FileOpening
 
     mutating func run(_ jobs: [Job]) {
+      let writes = jobs.filter(\.writes)
       do {
+        if health.isReadOnly.load(ordering: .acquiring), !writes.isEmpty { try becomeWritable() }
         let connection = try self.connection ?? reopened()
         self.connection = connection
         for job in jobs where !job.writes { job.perform(connection)() }
-        let writes = jobs.filter(\.writes)
         guard !writes.isEmpty else { return }
-        if let trouble = health.witness.trouble {
-          // What was opened is no longer what the next start will find.
+        if let trouble = health.fileTrouble {
           for job in writes { job.fail(.unavailable(trouble)) }
           return
         }
@@ -174,21 +181,55 @@ final class Database: Sendable {
         let seen =
           (error as? SQLiteError)?.storeError ?? error as? StoreError ?? .unavailable("\(error)")
         health.failure.withLock { $0 = seen }
-        if connection == nil { for job in jobs where !job.writes { job.fail(seen) } }
-        for job in jobs where job.writes { job.fail(seen) }
-        // After a failed fsync nobody knows what the file holds: read it anew before going on, and
-        // never through two connections.
-        connection?.close()
-        connection = nil
+        end(jobs, with: seen)
       }
     }
 
+    private mutating func end(_ jobs: [Job], with error: StoreError) {
+      defer { for job in jobs where job.writes { job.fail(error) } }
+      let reads = jobs.filter { !$0.writes }
+      if health.isReadOnly.load(ordering: .acquiring), let connection {
+        for job in reads { job.perform(connection)() }
+        return
+      }
+      if connection == nil { for job in reads { job.fail(error) } }
+      // After a failed fsync nobody knows what the file holds: read it anew before going on, and
+      // never through two connections.
+      connection?.close()
+      connection = nil
+    }
+
     private func reopened() throws -> Connection {
+      // What could not be read at the start cannot be read before it can be written.
+      if health.isReadOnly.load(ordering: .acquiring) {
+        throw health.failure.withLock { $0 } ?? StoreError.unavailable(opening.path)
+      }
       // Never a new file in its place.
-      if let trouble = health.witness.trouble { throw StoreError.unavailable(trouble) }
-      let connection = try reopen()
+      if let trouble = health.fileTrouble { throw StoreError.unavailable(trouble) }
+      let connection = try opening.again()
       try connection.settle()
       return connection
+    }
+
+    /// Opens the file once the disk takes something again; it must be what the copy was made of.
+    private mutating func becomeWritable() throws {
+      if let trouble = health.fileTrouble { throw StoreError.unavailable(trouble) }
+      let opened: Connection
+      do { opened = try opening.writable() } catch {
+        // Why it could not be opened at the start says more: nothing else has changed.
+        throw health.failure.withLock { $0 } ?? error
+      }
+      if let copy = connection, try Membership.commits(copy) != Membership.commits(opened) {
+        opened.close()
+        throw StoreError.unavailable(
+          "\(opening.path) was changed while it could not be written; restart the server")
+      }
+      connection?.close()
+      connection = opened
+      health.witness.withLock { witness in
+        if !witness.isOfFile { witness = FileWitness(opening.path) }
+      }
+      health.isReadOnly.store(false, ordering: .releasing)
     }
 
     private func commit(_ jobs: [Job], _ connection: Connection) throws {
@@ -201,13 +242,13 @@ final class Database: Sendable {
           acknowledge.append(job.perform(connection))
           try connection.run("RELEASE job")
         }
-        if directory != nil { commits = try Membership.count(connection) }
+        if opening.isMain { commits = try Membership.count(connection) }
         try connection.run("COMMIT")
       } catch {
         try? connection.execute("ROLLBACK")
         throw error
       }
-      directory?.note(commits: commits)
+      if opening.isMain { opening.directory.note(commits: commits) }
       for answer in acknowledge { answer() }
     }
   }

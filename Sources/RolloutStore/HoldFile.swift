@@ -12,8 +12,9 @@ import RolloutCore
 /// and slot both keep: so a crash between the two counts nothing twice. Each slot has a checksum
 /// that covers its place and the directory's identity: what is not ours is no money.
 ///
-/// Not thread-safe: its owner has a mutex.
-struct HoldFile: ~Copyable {
+/// Not thread-safe: its owner has a mutex. `@unchecked Sendable`: nobody but that one owner has its
+/// memory.
+struct HoldFile: ~Copyable, @unchecked Sendable {
   /// A slot's number.
   typealias Slot = Int32
 
@@ -87,6 +88,18 @@ struct HoldFile: ~Copyable {
     if result != 0 { trouble = "\(path): \(String(cString: strerror(result)))" }
   }
 
+  /// Stands for a file that cannot be opened yet: it takes no hold, and `why` is its trouble.
+  init(unopened path: String, why: String) {
+    self.path = path
+    descriptor = -1
+    base = UnsafeMutableRawPointer.allocate(byteCount: Self.size, alignment: 64)
+    base.initializeMemory(as: UInt8.self, repeating: 0, count: Self.size)
+    seed = 0
+    isNew = true
+    damage = nil
+    trouble = why
+  }
+
   /// The descriptor, what the file holds in the places of today, and how long it is.
   private static func load(_ path: String) throws -> (Int32, UnsafeMutableRawPointer, Int) {
     var opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
@@ -110,7 +123,7 @@ struct HoldFile: ~Copyable {
   }
 
   deinit {
-    close(descriptor)
+    if descriptor >= 0 { close(descriptor) }
     base.deallocate()
   }
 

@@ -26,6 +26,11 @@ enum Membership {
     try directory.check(identity: found.identity, commits: found.commits)
   }
 
+  /// Commits that the main file has counted; 0 for the others.
+  static func commits(_ connection: Connection) throws -> Int {
+    try find(connection)?.commits ?? 0
+  }
+
   /// Writes into a new file where it belongs, and refuses one that belongs elsewhere. Throws
   /// `StoreError.corrupt` then.
   static func take(

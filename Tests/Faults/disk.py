@@ -188,6 +188,59 @@ def small_disks(folder, _):
             subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
 
 
+@fault(17, "a read-only disk after a crash: the log counts, and all is well again by itself", rounds=1)
+def read_only_after_crash(folder, _):
+    with small_disk(folder) as disk:
+        server = Server(folder, """
+providers: {echo: {kind: echo}}
+prices: {m: {input: 1, output: 1}}
+routes: {r: {targets: [{provider: echo, model: m}]}}
+budgets:
+  - {name: hard, limit_usd: 50, window: total, match: {feature: hard}}
+  - {name: soft, limit_usd: 50, window: total, hard: false}
+""", data=disk / "data")
+
+        def ask(feature):
+            return server.call("POST", f"/v1/features/{feature}/complete",
+                               {"user": "anna", "prompt": "hi", "max_tokens": 5})
+
+        def spent(name):
+            budgets = server.call("GET", "/v1/budgets").json["budgets"]
+            return next(budget for budget in budgets if budget["name"] == name)
+        for feature in ("hard", "soft", "all", "paused"):
+            server.plan(feature, route="r", **ALL)
+        assert ask("hard").json["served_by"] == "provider"
+        before = spent("soft")["spent_usd"]
+        server.command("paused", "kill")
+        server.kill()
+        assert (server.data / "rollout.db-wal").stat().st_size > 0, "there is no log to be read"
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        try:
+            server.start()
+            # What stands in the log only.
+            assert not server.is_on("paused", "anna") and server.is_on("all", "anna")
+            for what in ("store", "jobs", "budgets"):
+                eventually(f"a warning about {what}", lambda what=what: what in server.warnings())
+            metrics = server.call("GET", "/metrics").body.decode()
+            assert 'rollout_degraded{what="store"} 1' in metrics
+            kill_undurably(server, disk)
+            # Money that cannot be counted is not spent; what has no ceiling goes on.
+            assert ask("hard").status == 503 and spent("hard")["shut"], ask("hard")
+            assert ask("soft").json["served_by"] == "provider"
+            job = server.call("POST", "/v1/features/soft/jobs", {"user": "u", "prompt": "x"})
+            assert job.status == 503, job
+        finally:
+            subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+        eventually("nothing is degraded", lambda: not server.warnings())
+        assert ask("hard").json["served_by"] == "provider"
+        eventually("what was spent meanwhile is counted", lambda: spent("soft")["spent_usd"] >= 3 * before / 2)
+        job = server.call("POST", "/v1/features/soft/jobs", {"user": "u", "prompt": "x"})
+        assert job.status == 202, job
+        server.restart()
+        assert server.show("all")["status"] == "killed"
+        server.stop()
+
+
 @fault(1, "a stored plan that cannot be read is one degraded feature", rounds=1)
 def unreadable_plan(folder, _):
     server = Server(folder)

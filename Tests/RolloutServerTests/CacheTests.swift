@@ -224,7 +224,8 @@ import Testing
   @Test func `what waits for the disk is bounded, and the newest of it is kept`() async throws {
     let folder = TemporaryFolder()
     let store = try TelemetryStore(try DataDirectory(folder.path), now: Samples.start)
-    let cache = try await AnswerCache(store: store, now: Samples.start)
+    let cache = AnswerCache()
+    try await cache.restore(from: store, now: Samples.start)
     func answer(_ size: Int) -> CachedAnswer {
       CachedAnswer(
         text: String(repeating: "x", count: size), model: "m", provider: "p",

@@ -51,7 +51,8 @@ final class AnswerCache: Sendable {
 
   private let state = Mutex(State())
 
-  init(store: TelemetryStore, now: Instant) async throws {
+  /// Takes in what an earlier process kept. Throws `StoreError`.
+  func restore(from store: TelemetryStore, now: Instant) async throws {
     for kept in try await store.loadAnswers(now: now, sizeMax: Self.sizeMax) {
       put(CachedAnswer(kept), at: kept.key)
     }

@@ -175,7 +175,9 @@ struct BudgetEndpoint: Sendable {
   private var budgets: [Budget] { settings.value.gateway.budgets }
 
   private func isShut(_ budget: Budget) -> Bool {
-    guard budget.isHard, let loss = losses.loss else { return false }
+    guard budget.isHard else { return false }
+    guard !losses.isWaiting else { return true }
+    guard let loss = losses.loss else { return false }
     return !loss.accepted.contains(budget.name)
   }
 

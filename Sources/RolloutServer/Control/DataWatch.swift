@@ -7,6 +7,7 @@ struct DataWatch: Sendable {
 
   let data: Databases
   let readiness: Readiness
+  let clock: any WallClock
   let log: Log
 
   /// What was found at the start: it stands in `/readyz` until the next one.
@@ -27,8 +28,12 @@ struct DataWatch: Sendable {
   func look() async {
     // Whoever writes next would find out; when nobody does, this is who.
     if data.control.trouble != nil { try? await data.control.probe() }
+    if data.jobs.isReadOnly { try? await data.jobs.probe() }
+    await data.money.resume(at: clock.now)
     readiness.note(
       "store", data.control.trouble.map { "plans cannot be written: \($0)" }, log)
+    readiness.note(
+      "jobs", data.jobs.trouble.map { "jobs can be neither taken nor done: \($0)" }, log)
     readiness.note("budgets:lost", loss, log)
   }
 

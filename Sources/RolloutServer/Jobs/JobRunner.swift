@@ -130,18 +130,23 @@ final class JobRunner: Sendable {
   // MARK: Running
 
   /// Goes on with what an earlier process left, then looks after leases until the task is
-  /// cancelled.
+  /// cancelled. Where the jobs cannot be written, it is tried again until they can.
   func run() async {
-    do {
-      try await store.endLeases()
-      try await sweep()
-      for job in try await store.queued() { enqueue(job) }
-    } catch { log.error("the jobs could not be read", ["error": "\(error)"]) }
+    var isBegun = false
+    var hasFailed = false
     while !Task.isCancelled {
-      try? await Task.sleep(for: Self.sweepInterval)
-      do { try await sweep() } catch {
-        log.error("the jobs could not be swept", ["error": "\(error)"])
+      do {
+        if !isBegun { try await store.endLeases() }
+        try await sweep()
+        if !isBegun { for job in try await store.queued() { enqueue(job) } }
+        isBegun = true
+        hasFailed = false
+      } catch {
+        // Once: it may be like this for long, and `/readyz` goes on saying it.
+        if !hasFailed { log.error("the jobs could not be swept", ["error": "\(error)"]) }
+        hasFailed = true
       }
+      try? await Task.sleep(for: Self.sweepInterval)
     }
   }
 

@@ -13,9 +13,11 @@ struct TelemetryKeeper: Sendable {
   let store: TelemetryStore
   var cache: AnswerCache?
 
-  func restore(into ledger: OutcomeLedger) async throws {
+  /// Throws `StoreError`; what was read until then is in force.
+  func restore(into ledger: OutcomeLedger, now: Instant) async throws {
     for state in try await store.loadStates() { ledger.restore(state) }
     for seen in try await store.loadIDs() { ledger.restore(seen) }
+    try await cache?.restore(from: store, now: now)
   }
 
   /// What cannot be written stays with the ledger, for the next time.

@@ -1,0 +1,78 @@
+import Glibc
+import RolloutCore
+
+/// How a database file of the directory is opened: to be written, or, where the disk takes nothing,
+/// as a copy in memory that is only read.
+struct FileOpening: Sendable {
+  let directory: DataDirectory
+  let name: String
+  let durability: Connection.Durability
+  let erasesDeleted: Bool
+  let migrations: [Migration]
+  let now: Instant
+
+  var path: String { "\(directory.path)/\(name)" }
+  var isMain: Bool { name == DataDirectory.mainFile }
+
+  /// What there is to work with.
+  enum Found {
+    case writable(Connection)
+    /// `connection` is nil for what is too large to be held in memory; `why` is in words.
+    case readable(Connection?, why: StoreError)
+  }
+
+  /// Throws `StoreError`, which names the file.
+  func find() throws -> Found {
+    if isMain { try directory.checkMainFile() }
+    do { return .writable(try writable()) } catch let error as StoreError {
+      guard case .unavailable(let why) = error, let trouble = directory.diskTrouble() else {
+        throw error
+      }
+      // Without plans and tokens there is nothing to serve.
+      if isMain, directory.size(of: name) == 0, directory.size(of: name + "-wal") == 0 {
+        throw StoreError.unavailable("\(why): the disk takes nothing (\(trouble))")
+      }
+      return .readable(
+        try readable(), why: .unavailable("the disk takes nothing (\(trouble)): \(why)"))
+    }
+  }
+
+  /// As it was opened before, without looking at what is in it. Throws `SQLiteError`.
+  func again() throws -> Connection {
+    try Connection(path: path, durability: durability, erasesDeleted: erasesDeleted)
+  }
+
+  /// Opens or creates the file and brings its schema up to date; one that is not this directory's
+  /// is refused.
+  func writable() throws -> Connection { try prepared { try again() } }
+
+  private func readable() throws -> Connection? {
+    let image: FileImage
+    do { image = try FileImage(path) } catch {
+      // Plans, tokens and cohorts are small. Of the others nothing is needed to decide.
+      guard isMain else { return nil }
+      throw error
+    }
+    let connection = try prepared { try Connection(image) }
+    try connection.execute("PRAGMA query_only = ON")
+    return connection
+  }
+
+  private func prepared(_ open: () throws -> Connection) throws -> Connection {
+    do {
+      let connection = try open()
+      do {
+        if isMain { try Membership.check(connection, directory) }
+        try Migrator.migrate(connection, migrations, now: now)
+        try Membership.take(connection, directory, name)
+        return connection
+      } catch {
+        connection.close()
+        throw error
+      }
+    } catch let error as SQLiteError { throw error.named(path).storeError } catch {
+      if case StoreError.corrupt(let why) = error { throw StoreError.corrupt("\(path): \(why)") }
+      throw error
+    }
+  }
+}
