@@ -8,6 +8,8 @@ package enum APIPath {
   package static func events(_ feature: String) -> String { plan(feature) + "/events" }
   package static func health(_ feature: String) -> String { plan(feature) + "/health" }
   package static func backtest(_ feature: String) -> String { plan(feature) + "/backtest" }
+  package static func series(_ feature: String) -> String { plan(feature) + "/series" }
+  package static func failures(_ feature: String) -> String { plan(feature) + "/failures" }
   package static func preview(_ feature: String) -> String { plan(feature) + "/preview" }
   package static func command(_ feature: String, _ name: String) -> String {
     "\(plan(feature))/\(segment(name))"

@@ -3,7 +3,9 @@ import DocumentKit
 /// Every command there is.
 enum CommandTable {
   static let all: [Command] =
-    PlanCommands.all + LifecycleCommands.all + [HistoryCommand.command, CheckCommand.command]
+    PlanCommands.all + LifecycleCommands.all + [
+      HistoryCommand.command, WhyCommand.command, CheckCommand.command,
+    ]
     + CohortCommands.all + TokenCommands.all
     + BudgetCommand.all + [ProvidersCommand.command, CompletionCommand.command]
 

@@ -118,6 +118,19 @@ package enum ProviderFailure: Error, Sendable, Equatable {
     }
   }
 
+  /// What the provider answered with; nil where it answered nothing, or where nobody asked.
+  package var status: Int? {
+    switch self {
+    case .throttled: 429
+    case .outOfMoney: 402
+    case .overloaded: 529
+    case .credentialRefused: 401
+    case .permissionDenied: 403
+    case .serverError(let status), .callerError(let status, _): status
+    case .unreachable, .timeout, .malformed, .interrupted, .cancelled, .breakerOpen, .limited: nil
+    }
+  }
+
   /// One word for headers and metrics.
   package var word: String {
     switch self {

@@ -44,6 +44,10 @@ extension Application {
           controller: controller, store: data.control, telemetry: data.telemetry, ledger: ledger,
           clock: clock
         ).routes
+        + SeriesEndpoint(
+          controller: controller, history: data.control, telemetry: data.telemetry,
+          ledger: ledger, clock: clock
+        ).routes
     }
 
     /// What comes in about users' experience, and what goes out about plans.

@@ -86,6 +86,7 @@ final class Application: Sendable {
       hub: hub, note: { readiness.note($0, $1, log) },
       committed: { event in
         rollbacks.note(event)
+        log.changed(event)
         courier.wake()
       })
     let cache = AnswerCache()

@@ -7,6 +7,17 @@ struct Log: Sendable {
   var clock: any WallClock
   /// Says nothing: thousands of simulated servers would say too much.
   var isSilent = false
+  /// Where a line goes, without its end.
+  var write: @Sendable (String) -> Void
+
+  init(
+    clock: any WallClock, isSilent: Bool = false,
+    write: @escaping @Sendable (String) -> Void = Self.standardError
+  ) {
+    self.clock = clock
+    self.isSilent = isSilent
+    self.write = write
+  }
 
   func notice(_ message: String, _ fields: KeyValuePairs<String, String> = [:]) {
     line("notice", message, fields)
@@ -14,6 +25,18 @@ struct Log: Sendable {
 
   func error(_ message: String, _ fields: KeyValuePairs<String, String> = [:]) {
     line("error", message, fields)
+  }
+
+  /// A change of a plan by a person or an alert; what the monitor does it says itself.
+  func changed(_ event: PlanEvent) {
+    guard event.actor != .monitor else { return }
+    notice(
+      "a plan was changed",
+      [
+        "feature": event.feature, "version": "\(event.version)", "what": event.kind.rawValue,
+        "stage": event.to.stage, "status": event.to.status.rawValue, "by": event.actor.text,
+        "why": event.reason,
+      ])
   }
 
   private func line(_ level: String, _ message: String, _ fields: KeyValuePairs<String, String>) {
@@ -31,7 +54,11 @@ struct Log: Sendable {
       writer.string(value.onOneLine)
     }
     writer.endObject()
-    let bytes = writer.bytes + [0x0A]
-    _ = write(STDERR_FILENO, bytes, bytes.count)
+    write(String(decoding: writer.bytes, as: UTF8.self))
+  }
+
+  private static let standardError: @Sendable (String) -> Void = { line in
+    let bytes = Array(line.utf8) + [0x0A]
+    _ = Glibc.write(STDERR_FILENO, bytes, bytes.count)
   }
 }

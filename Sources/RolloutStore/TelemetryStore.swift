@@ -43,16 +43,21 @@ package struct TelemetryChanges: Sendable, Equatable {
   package var states: [FeatureState]
   package var chunks: [OutcomeChunk]
   package var ids: [SeenIDs]
+  package var series: [FeatureSeries]
 
   package init(
-    states: [FeatureState] = [], chunks: [OutcomeChunk] = [], ids: [SeenIDs] = []
+    states: [FeatureState] = [], chunks: [OutcomeChunk] = [], ids: [SeenIDs] = [],
+    series: [FeatureSeries] = []
   ) {
     self.states = states
     self.chunks = chunks
     self.ids = ids
+    self.series = series
   }
 
-  var isEmpty: Bool { states.isEmpty && chunks.isEmpty && ids.isEmpty }
+  var isEmpty: Bool {
+    states.isEmpty && chunks.isEmpty && ids.isEmpty && series.isEmpty
+  }
 }
 
 /// The telemetry database, `<data>/telemetry.db`: what guards measured, and the outcomes. A file of
@@ -127,7 +132,7 @@ package final class TelemetryStore: Sendable {
         CREATE INDEX captured_exchange_by_feature ON captured_exchange (feature, id);
         CREATE INDEX captured_exchange_by_expiry ON captured_exchange (expires_at_ms);
         """),
-    answersByExpiry, seenIDs,
+    answersByExpiry, seenIDs, seriesTables,
   ]
 
   package init(_ directory: DataDirectory, now: Instant) throws {
@@ -151,6 +156,7 @@ package final class TelemetryStore: Sendable {
       }
       for chunk in changes.chunks { try Self.append(chunk, connection) }
       for seen in changes.ids { try Self.append(seen, connection) }
+      for series in changes.series { try Self.append(series, connection) }
     }
   }
 

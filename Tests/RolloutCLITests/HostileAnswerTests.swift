@@ -43,6 +43,10 @@ import Testing
       Subject("plan preview f", "GET /v1/plans/f/preview"),
       Subject("plan backtest f", "POST /v1/plans/f/backtest"),
       Subject("history f --evidence", "GET /v1/plans/f/events"),
+      Subject("why f --verbose", "GET /v1/plans/f/events"),
+      Subject("why f", "GET /v1/plans/f/failures"),
+      Subject("why f", "GET /v1/plans/f/series"),
+      Subject("why f --output json", "GET /v1/plans/f/failures"),
       Subject("check f --user u", "GET /v1/features/f/decision"),
       Subject("cohort list", "GET /v1/cohorts"),
       Subject("cohort list beta", "GET /v1/cohorts/beta"),
@@ -131,6 +135,19 @@ import Testing
     """,
     "GET /v1/plans/f/health": health,
     "GET /v1/plans/f/events": #"{"events":[\#(event)],"next":"1"}"#,
+    "GET /v1/plans/f/failures": """
+    {"from":"2026-11-23T09:45:00.000Z","to":"2026-11-23T10:02:00.000Z","step_s":10,"failures":[\
+    {"at":"2026-11-23T10:00:00.000Z","arm":"treatment","kind":"timeout","provider":"p",\
+    "model":"m","segment":null,"count":7}],"recent":[{"at":"2026-11-23T10:00:00.000Z",\
+    "request_id":"r","arm":"treatment","kind":"timeout","provider":"p","model":"m","status":504,\
+    "latency_ms":1500}],"next":null}
+    """,
+    "GET /v1/plans/f/series": """
+    {"from":"2026-11-23T09:45:00.000Z","to":"2026-11-23T10:02:00.000Z","step_s":10,"marks":[],\
+    "columns":["at","arm","requests","failed","degraded_fallback","p95_ms"],"rows":[\
+    ["2026-11-23T10:00:00.000Z","treatment",10,7,1,812.5],\
+    ["2026-11-23T10:00:00.000Z","control",10,0,0,null]]}
+    """,
     "GET /v1/plans/f/preview": """
     {"feature":"f","stage":"all","served_per_100000":1,"joins_per_100000":2,\
     "leaves_per_100000":3,"members":4,"projection":{"stage":"all","growth":4,\

@@ -34,7 +34,7 @@ import Testing
           let outcome = Outcome(
             result: .failed, arm: .treatment, user: UInt64(number), at: clock.now, latency: nil)
           return .init(feature: feature, outcome: outcome, id: nil)
-        })
+        }, at: clock.now)
       // Forced, or the firing guard would refuse it: the race is about who is first.
       var hasty = context
       hasty.force = true

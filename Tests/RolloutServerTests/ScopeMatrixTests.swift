@@ -41,7 +41,8 @@ import Testing
       ([.evaluate], .content)
     case "GET /v1/plans/{feature}", "GET /v1/plans/{feature}/events",
       "GET /v1/plans/{feature}/health", "GET /v1/plans/{feature}/preview",
-      "POST /v1/plans/{feature}/backtest":
+      "POST /v1/plans/{feature}/backtest", "GET /v1/plans/{feature}/series",
+      "GET /v1/plans/{feature}/failures":
       (viewers, .path)
     case "GET /v1/plans", "GET /v1/cohorts", "GET /v1/budgets", "GET /v1/alerts":
       (viewers, .content)

@@ -215,7 +215,7 @@ final class Simulation {
       recent = [(outcome, id)]
       reports.append(.init(feature: Self.feature, outcome: outcome, id: id))
     }
-    ledger.record(reports)
+    ledger.record(reports, at: clock.steady)
   }
 
   private func look() {

@@ -1,3 +1,5 @@
+import DocumentKit
+
 /// Latencies in buckets that grow by an eighth of a power of two: every quantile is right to 6 %.
 /// Two histograms add up to the histogram of both.
 package struct LatencyHistogram: Sendable, Equatable {
@@ -72,6 +74,29 @@ extension LatencyHistogram {
       }
       counts[index] = value
       count += bucket
+    }
+  }
+  /// The same in as few bytes as it needs.
+  func writeSmall(to writer: inout StateWriter) {
+    let filled = counts.enumerated().filter { $0.element > 0 }
+    writer.small(filled.count)
+    for (index, bucket) in filled {
+      writer.small(index)
+      writer.small(Int(bucket))
+    }
+  }
+
+  /// Into an empty one.
+  mutating func readSmall(from reader: inout StateReader) throws(StateReader.Truncated) {
+    let filled = try reader.small()
+    guard filled > 0 else { return }
+    counts = Array(repeating: 0, count: Self.octaves * Self.steps + 1)
+    for _ in 0..<filled {
+      let index = try reader.small()
+      let bucket = UInt32(clamping: try reader.small())
+      guard counts.indices.contains(index) else { throw StateReader.Truncated() }
+      counts[index] = bucket
+      count = count.adding(Int(bucket))
     }
   }
 }

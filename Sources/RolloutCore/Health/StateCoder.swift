@@ -16,6 +16,16 @@ struct StateWriter {
   mutating func instant(_ value: Instant) { word(UInt64(bitPattern: value.milliseconds)) }
   mutating func flag(_ value: Bool) { bytes.append(value ? 1 : 0) }
 
+  /// A number from 0 up in as few bytes as it needs: seven bits in each, the low ones first.
+  mutating func small(_ value: Int) {
+    var rest = UInt64(max(0, value))
+    while rest >= 0x80 {
+      bytes.append(UInt8(rest & 0x7F) | 0x80)
+      rest >>= 7
+    }
+    bytes.append(UInt8(rest))
+  }
+
   mutating func optional<T>(_ value: T?, _ write: (inout StateWriter, T) -> Void) {
     flag(value != nil)
     if let value { write(&self, value) }
@@ -83,6 +93,17 @@ struct StateReader {
   mutating func flag() throws(Truncated) -> Bool {
     guard let byte = rest.popFirst() else { throw Truncated() }
     return byte == 1
+  }
+
+  /// What `small` wrote; more than was ever counted is stopped there.
+  mutating func small() throws(Truncated) -> Int {
+    var value: UInt64 = 0
+    for shift in stride(from: 0, to: 63, by: 7) {
+      guard let byte = rest.popFirst() else { throw Truncated() }
+      value |= UInt64(byte & 0x7F) << UInt64(shift)
+      if byte < 0x80 { return min(Int(value), Self.naturalMax) }
+    }
+    throw Truncated()
   }
 
   mutating func optional<T>(

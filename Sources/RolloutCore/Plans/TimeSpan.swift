@@ -13,6 +13,7 @@ package struct TimeSpan: Sendable, Hashable, Comparable {
   }
 
   package static let zero = TimeSpan(milliseconds: 0)
+  package static let shortest = TimeSpan(milliseconds: 1)
   package static func seconds(_ count: Int64) -> TimeSpan { .init(milliseconds: count * 1000) }
   package static func minutes(_ count: Int64) -> TimeSpan { .seconds(count * 60) }
   package static func hours(_ count: Int64) -> TimeSpan { .minutes(count * 60) }

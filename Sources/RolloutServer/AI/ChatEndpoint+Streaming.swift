@@ -117,7 +117,7 @@ extension ChatEndpoint {
         call, .failed,
         origin: FailureOrigin(
           ProviderModel(provider: streaming.trail.provider, model: streaming.trail.target),
-          kind: failure.word, isThrottled: failure.isThrottle))
+          kind: failure.word, isThrottled: failure.isThrottle), status: failure.status)
       gateway.streamBroke(streaming.trail)
       ended((error as? ProviderFailure)?.word ?? "failed")
       try? await exchange.write(call.shapes.interruption)

@@ -362,16 +362,21 @@ struct ChatEndpoint: Sendable {
     // A job waits for room; nobody is kept waiting who would call that a failure.
     let isPatient = call.isBatch && exhausted.reason == "limit"
     guard let text = call.plan.plan.definition.fallbackContent else {
-      record(call, isPatient ? .excluded : .failed, origin: exhausted.origin)
+      record(
+        call, isPatient ? .excluded : .failed, origin: exhausted.origin,
+        status: exhausted.last.status)
       return .error(call.shapes.failure(exhausted, call))
     }
-    record(call, isPatient ? .excluded : .degradedFallback, origin: exhausted.origin)
+    record(
+      call, isPatient ? .excluded : .degradedFallback, origin: exhausted.origin,
+      status: exhausted.last.status)
     return .fallback(text: text, reason: exhausted.reason, attempts: exhausted.attempts)
   }
 
   func record(
     _ call: ChatCall, _ result: Outcome.Result, _ usage: Usage? = nil, _ cost: Money? = nil,
-    origin: FailureOrigin? = nil, isFromCache: Bool = false, isGivenUp: Bool = false
+    origin: FailureOrigin? = nil, status: Int? = nil, isFromCache: Bool = false,
+    isGivenUp: Bool = false
   ) {
     var outcome = Outcome(
       result: result, arm: .treatment, user: call.user.map { Outcome.hash(user: $0) },
@@ -383,7 +388,10 @@ struct ChatEndpoint: Sendable {
     outcome.origin = origin
     outcome.isFromCache = isFromCache
     outcome.isGivenUp = isGivenUp
-    ledger.end(call.plan.plan.feature, call.running, outcome)
+    let failure = FailureNote(
+      kind: origin?.kind ?? result.rawValue, target: origin?.target, requestID: call.requestID,
+      status: status)
+    ledger.end(call.plan.plan.feature, call.running, outcome, failure: failure)
   }
 
   /// Whoever asked did not wait for the answer.

@@ -2,30 +2,88 @@ import HTTPKit
 import RolloutGateway
 import Synchronization
 
-/// Says in the log what only a person can mend: an account without money, a key that is refused.
-/// Once an hour for each provider and key, however many calls meet with it.
+/// Says in the log which provider calls fail: never a prompt, an answer or a user. Each is a line
+/// as long as there are few; of many a minute's worth is counted. What only a person can mend (an
+/// account without money, a key that is refused) is an error of its own, once an hour for each
+/// provider and key.
 final class ProviderAlarm: Sendable {
   private static let silence = 3_600_000
+  private static let minute = 60_000
+  /// Lines in a minute about one provider, model and kind of failure.
+  static let linesPerMinute = 5
+  /// Different ones that are remembered.
+  private static let kindsMax = 1000
+
+  private struct Told {
+    var minute: Int
+    var lines = 0
+    /// Failures without a line of their own, since the last line.
+    var skipped = 0
+  }
+
+  private struct State {
+    /// When each advice was given last, in milliseconds of the monotonic clock.
+    var advised: [String: Int] = [:]
+    var told: [String: Told] = [:]
+  }
 
   private let log: Log
-  /// When each was told last, in milliseconds of the monotonic clock.
-  private let told = Mutex<[String: Int]>([:])
+  /// Milliseconds that never go back.
+  private let now: @Sendable () -> Int
+  private let state = Mutex(State())
 
-  init(log: Log) { self.log = log }
+  init(log: Log, now: @escaping @Sendable () -> Int = { monotonicMilliseconds() }) {
+    self.log = log
+    self.now = now
+  }
 
   func note(_ report: Gateway.AttemptReport) {
-    let advice: String
-    switch report.failure {
-    case .outOfMoney: advice = "its account has no money left; pay the bill or raise its limit"
-    case .credentialRefused: advice = "it does not know our key; renew it"
-    case .permissionDenied: advice = "our key may not use that model, or not send that"
+    guard let failure = report.failure, failure != .cancelled else { return }
+    tell(report, failure)
+    switch failure {
+    case .outOfMoney:
+      advise(report, "its account has no money left; pay the bill or raise its limit")
+    case .credentialRefused: advise(report, "it does not know our key; renew it")
+    case .permissionDenied: advise(report, "our key may not use that model, or not send that")
     default: return
     }
-    let now = monotonicMilliseconds()
-    let isNew = told.withLock { told in
+  }
+
+  private func tell(_ report: Gateway.AttemptReport, _ failure: ProviderFailure) {
+    let minute = now() / Self.minute
+    let skipped: Int? = state.withLock { state in
+      let key = "\(report.provider) \(report.model) \(failure.word)"
+      if state.told.count >= Self.kindsMax, state.told[key] == nil { state.told = [:] }
+      var told = state.told[key] ?? Told(minute: minute)
+      defer { state.told[key] = told }
+      if told.minute != minute {
+        told.minute = minute
+        told.lines = 0
+      }
+      guard told.lines < Self.linesPerMinute else {
+        told.skipped += 1
+        return nil
+      }
+      told.lines += 1
+      defer { told.skipped = 0 }
+      return told.skipped
+    }
+    guard let skipped else { return }
+    log.error(
+      "a provider call failed",
+      [
+        "provider": report.provider, "model": report.model, "kind": failure.word,
+        "status": failure.status.map { "\($0)" } ?? "none",
+        "milliseconds": "\(Int((report.seconds * 1000).rounded()))", "like_it_since": "\(skipped)",
+      ])
+  }
+
+  private func advise(_ report: Gateway.AttemptReport, _ advice: String) {
+    let now = now()
+    let isNew = state.withLock { state in
       let key = "\(report.provider) \(report.key ?? "") \(advice)"
-      guard now - (told[key] ?? -Self.silence) >= Self.silence else { return false }
-      told[key] = now
+      guard now - (state.advised[key] ?? -Self.silence) >= Self.silence else { return false }
+      state.advised[key] = now
       return true
     }
     guard isNew else { return }

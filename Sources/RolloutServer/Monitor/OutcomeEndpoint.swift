@@ -61,7 +61,7 @@ struct OutcomeEndpoint: Sendable {
         "Send attributes with outcomes (\(asked.sorted().joined(separator: ", "))), or arm: the "
         + "plan's rules ask for them, so nobody can tell which arm these belong to."
     }
-    ledger.record(accepted)
+    ledger.record(accepted, at: now.steady)
     return try .json(answer, status: 202)
   }
 

@@ -10,6 +10,8 @@ final class OutcomeLedger: Sendable {
   fileprivate final class Entry {
     var health: FeatureHealth
     var totals = RequestTotals()
+    /// What happened when, until it is written down.
+    var series = SeriesBook()
     /// Outcomes not kept yet.
     var fresh = PackedOutcomes()
     /// Those that could not be kept yet.
@@ -42,6 +44,7 @@ final class OutcomeLedger: Sendable {
       let entry = entries[plan.feature] ?? Entry(health: FeatureHealth(plan))
       entries[plan.feature] = entry
       entry.health.follow(plan)
+      entry.series.follow(plan)
       entry.health.listedMembers = listedMembers
       entry.hasNews = true
     }
@@ -55,16 +58,21 @@ final class OutcomeLedger: Sendable {
     var id: String?
     /// The plan's version when the request was decided, where it was said.
     var version: Int?
+    /// What is known of it where it failed its user.
+    var failure: FailureNote?
   }
 
-  /// Records outcomes of features; those of unknown features are dropped.
-  func record(_ reports: [Report]) {
+  /// Records outcomes of features, at `now`; those of unknown features are dropped.
+  func record(_ reports: [Report], at now: Instant) {
     entries.withLock { entries in
       for report in reports {
         let counted =
           entries[report.feature]?.health.record(
             report.outcome, id: report.id, version: report.version) ?? false
-        if counted { entries[report.feature]?.note(report.outcome) }
+        guard counted else { continue }
+        entries[report.feature]?.series.record(
+          report.outcome, version: report.version, failure: report.failure, now: now)
+        entries[report.feature]?.note(report.outcome)
       }
     }
   }
@@ -73,6 +81,7 @@ final class OutcomeLedger: Sendable {
     entries.withLock { entries in
       guard entries[feature]?.health.record(feedback, id: id) == true else { return }
       entries[feature]?.totals.feedback[feedback.kind, default: 0] += 1
+      entries[feature]?.series.record(feedback, now: feedback.at)
       entries[feature]?.hasNews = true
     }
   }
@@ -82,21 +91,25 @@ final class OutcomeLedger: Sendable {
     entries.withLock { $0[feature]?.health.begin(user: user, at: at) }
   }
 
-  /// It ends with this outcome.
-  func end(_ feature: String, _ number: Int?, _ outcome: Outcome) {
+  /// It ends with this outcome; `failure` is what is known where it failed its user.
+  func end(_ feature: String, _ number: Int?, _ outcome: Outcome, failure: FailureNote? = nil) {
     entries.withLock { entries in
-      guard let number else {
-        if entries[feature]?.health.record(outcome) == true { entries[feature]?.note(outcome) }
-        return
+      if let number {
+        entries[feature]?.health.end(number, outcome)
+      } else {
+        guard entries[feature]?.health.record(outcome) == true else { return }
       }
-      entries[feature]?.health.end(number, outcome)
+      entries[feature]?.series.record(outcome, failure: failure, now: outcome.at)
       entries[feature]?.note(outcome)
     }
   }
 
   /// Somebody asked who has this feature: so many got yes, so many no.
   func noteDecisions(_ feature: String, on: Int, off: Int, at now: Instant) {
-    entries.withLock { $0[feature]?.health.noteDecisions(on: on, off: off, at: now) }
+    entries.withLock { entries in
+      entries[feature]?.health.noteDecisions(on: on, off: off, at: now)
+      entries[feature]?.series.noteDecisions(on: on, off: off, at: now)
+    }
   }
 
   // MARK: Prometheus guards
@@ -205,7 +218,11 @@ final class OutcomeLedger: Sendable {
       var states: [FeatureState] = []
       var chunks: [OutcomeChunk] = []
       var ids: [SeenIDs] = []
+      var series: [FeatureSeries] = []
       for key in entries.keys {
+        if let new = entries[key]?.series.take(), !new.isEmpty {
+          series.append(FeatureSeries(feature: key, changes: new))
+        }
         if let new = entries[key]?.health.takeNewIDs(), !new.isEmpty {
           ids.append(SeenIDs(feature: key, ids: new))
         }
@@ -222,7 +239,7 @@ final class OutcomeLedger: Sendable {
         chunks.append(
           OutcomeChunk(feature: key, count: fresh.count, at: at, bytes: fresh.bytes))
       }
-      return TelemetryChanges(states: states, chunks: chunks, ids: ids)
+      return TelemetryChanges(states: states, chunks: chunks, ids: ids, series: series)
     }
   }
 
@@ -233,6 +250,7 @@ final class OutcomeLedger: Sendable {
       for state in changes.states { entries[state.feature]?.health.isDirty = true }
       for chunk in changes.chunks { entries[chunk.feature]?.keep(chunk) }
       for seen in changes.ids { entries[seen.feature]?.health.giveBack(ids: seen.ids) }
+      for series in changes.series { entries[series.feature]?.series.giveBack(series.changes) }
     }
   }
 

@@ -58,7 +58,9 @@ struct OutcomeReader {
       cost: dollars.map { Money(nanodollars: Int(($0 * 1e9).rounded())) })
     outcome.isDrawn = membership.isDrawn
     outcome.isGivenUp = kind == "client_cancelled"
-    return OutcomeLedger.Report(feature: feature, outcome: outcome, id: id, version: version)
+    return OutcomeLedger.Report(
+      feature: feature, outcome: outcome, id: id, version: version,
+      failure: FailureNote(kind: kind.isEmpty ? outcome.result.rawValue : kind, requestID: id))
   }
 
   /// The body of `/v1/feedback`, the feature it names, and the request it is about.

@@ -44,6 +44,7 @@ struct TelemetryKeeper: Sendable {
           try await store.deleteExpiredCaptures(now: clock.now)
           try await store.deleteExpiredAnswers(now: clock.steady)
         }
+        try await store.ageSeries(now: clock.steady)
         rounds += 1
         report(nil)
         try await keepAnswers()

@@ -1,0 +1,133 @@
+package import DocumentKit
+
+/// What happened to a feature's users over time.
+package struct SeriesView: Codable, Sendable {
+  /// A change of the plan, for the time axis.
+  package struct Mark: Codable, Sendable, Equatable {
+    package var at: String
+    /// The stage after it.
+    package var stage: String
+    package var version: Int
+    /// As in the plan's events.
+    package var type: String
+    package var actor: String
+
+    package init(at: String, stage: String, version: Int, type: String, actor: String) {
+      self.at = at
+      self.stage = stage
+      self.version = version
+      self.type = type
+      self.actor = actor
+    }
+  }
+
+  /// The names of a row's cells, in their order.
+  package static let columnNames = [
+    "at", "stage", "arm", "requests", "ok", "degraded_model", "degraded_cache",
+    "degraded_fallback", "failed", "excluded", "p50_ms", "p95_ms", "p99_ms", "tokens", "cost_usd",
+    "thumbs_up", "thumbs_down", "regenerate", "abandon", "decisions_on", "decisions_off", "users",
+  ]
+
+  /// Both are moved outwards to whole steps.
+  package var from: String
+  package var to: String
+  /// Seconds that a row is about.
+  package var stepS: Int
+  package var marks: [Mark]
+  package var columns: [String]
+  /// By time, then stage, then arm. What was not measured is null; where nothing happened there is
+  /// no row.
+  package var rows: [[Document]]
+
+  package init(from: String, to: String, stepS: Int, marks: [Mark], rows: [[Document]]) {
+    self.from = from
+    self.to = to
+    self.stepS = stepS
+    self.marks = marks
+    columns = Self.columnNames
+    self.rows = rows
+  }
+
+  /// The cell of a row under a column's name; null where there is none.
+  package func cell(_ row: [Document], _ column: String) -> Document {
+    guard let place = columns.firstIndex(of: column), row.indices.contains(place) else {
+      return .null
+    }
+    return row[place]
+  }
+}
+
+/// What failed, and where.
+package struct FailureList: Codable, Sendable {
+  /// Failures of one kind in one step of time.
+  package struct Entry: Codable, Sendable, Equatable {
+    package var at: String
+    package var arm: String
+    package var kind: String
+    package var provider: Nullable<String>
+    package var model: Nullable<String>
+    /// Of a declared segment; null, since outcomes carry none yet.
+    package var segment: Nullable<String>
+    package var count: Int
+
+    package init(
+      at: String, arm: String, kind: String, provider: String?, model: String?, count: Int
+    ) {
+      self.at = at
+      self.arm = arm
+      self.kind = kind
+      self.provider = Nullable(provider)
+      self.model = Nullable(model)
+      segment = Nullable(nil)
+      self.count = count
+    }
+  }
+
+  /// One failure.
+  package struct Recent: Codable, Sendable, Equatable {
+    package var at: String
+    package var requestId: Nullable<String>
+    package var arm: String
+    package var kind: String
+    package var provider: Nullable<String>
+    package var model: Nullable<String>
+    package var status: Nullable<Int>
+    package var latencyMs: Nullable<Int>
+
+    package init(
+      at: String, requestID: String?, arm: String, kind: String, provider: String?,
+      model: String?, status: Int?, latencyMs: Int?
+    ) {
+      self.at = at
+      requestId = Nullable(requestID)
+      self.arm = arm
+      self.kind = kind
+      self.provider = Nullable(provider)
+      self.model = Nullable(model)
+      self.status = Nullable(status)
+      self.latencyMs = Nullable(latencyMs)
+    }
+  }
+
+  package var from: String
+  package var to: String
+  /// Seconds that an entry of `failures` is about.
+  package var stepS: Int
+  /// By time, then the most frequent first.
+  package var failures: [Entry]
+  /// Of the last 200 that are kept, newest first.
+  package var recent: [Recent]
+  /// Continues `recent` with `?after=`; null at its end.
+  package var next: Nullable<String>
+
+  package init(
+    from: String, to: String, stepS: Int, failures: [Entry], recent: [Recent], next: String?
+  ) {
+    self.from = from
+    self.to = to
+    self.stepS = stepS
+    self.failures = failures
+    self.recent = recent
+    self.next = Nullable(next)
+  }
+}

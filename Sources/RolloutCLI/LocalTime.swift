@@ -1,0 +1,44 @@
+import Glibc
+import RolloutCore
+
+/// Times as people read them: on their own clock, with its zone.
+enum LocalTime {
+  /// `03:09:12`, with the date where that is not today; the text as it came where it is no time.
+  static func clock(_ rfc3339: String, now: Instant = Self.now) -> String {
+    guard let at = Instant(rfc3339: rfc3339) else { return rfc3339 }
+    let isToday = format(at, "%Y-%m-%d") == format(now, "%Y-%m-%d")
+    return format(at, isToday ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S")
+  }
+
+  /// `UTC`, `CET`
+  static func zone(_ rfc3339: String) -> String {
+    Instant(rfc3339: rfc3339).map { format($0, "%Z") } ?? ""
+  }
+
+  /// `22 min ago`; `just now` within a minute, and for what lies ahead.
+  static func ago(_ rfc3339: String, now: Instant = Self.now) -> String {
+    guard let at = Instant(rfc3339: rfc3339) else { return "" }
+    let minutes = now.since(at).milliseconds / 60_000
+    switch minutes {
+    case ..<1: return "just now"
+    case ..<120: return "\(minutes) min ago"
+    case ..<(48 * 60): return "\(minutes / 60) h ago"
+    default: return "\(minutes / 1440) days ago"
+    }
+  }
+
+  static var now: Instant {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return Instant(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
+  }
+
+  private static func format(_ at: Instant, _ pattern: String) -> String {
+    var seconds = time_t(at.milliseconds / 1000)
+    var parts = tm()
+    guard localtime_r(&seconds, &parts) != nil else { return at.rfc3339 }
+    var buffer = [CChar](repeating: 0, count: 64)
+    let length = strftime(&buffer, buffer.count, pattern, &parts)
+    return String(decoding: buffer[..<length].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+}
