@@ -32,6 +32,7 @@ def same_every_day(line):
     line = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+Z)?", "<time>", line)
     line = re.sub(r"req_[0-9a-f]{24}", "<request>", line)
     line = re.sub(r"\d+ m( \d+ s)? left", "<minutes> left", line)
+    line = re.sub(r"\d\d:\d\d:\d\d( [A-Z]+)?", "<clock>", line)
     return line.rstrip()
 
 

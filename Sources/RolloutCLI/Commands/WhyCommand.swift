@@ -134,6 +134,8 @@ enum WhyCommand {
       sums[kind] = (old.count.adding(entry.count), old.first, entry.at)
     }
     let rows = sums.sorted { ($1.value.count, $0.key.kind) < ($0.value.count, $1.key.kind) }
+    let kindWidth = rows.map { words($0.key.kind).count }.max() ?? 0
+    let placeWidth = rows.map(\.key.place.count).max() ?? 0
     return ["what failed, \(span)"]
       + rows.map { kind, sum in
         let arm =
@@ -146,8 +148,11 @@ enum WhyCommand {
           sum.first == sum.last
           ? LocalTime.clock(sum.first)
           : "\(LocalTime.clock(sum.first)) to \(LocalTime.clock(sum.last))"
-        return "  \(aligned(sum.count, 6))  \(padded(words(kind.kind), 18)) "
-          + "\(padded(kind.place, 24)) \(times)\(arm)"
+        let columns = [
+          aligned(sum.count, 6), padded(words(kind.kind), kindWidth),
+          padded(kind.place, placeWidth), "\(times)\(arm)",
+        ]
+        return "  " + columns.filter { !$0.isEmpty }.joined(separator: "  ")
       }
   }
 
@@ -175,10 +180,13 @@ enum WhyCommand {
   private static func line(_ failure: FailureList.Recent) -> String {
     let place = [failure.provider.value, failure.model.value].compactMap(\.self)
       .joined(separator: " ")
-    let took = failure.latencyMs.value.map { "  after \(duration(Double($0)))" }
+    let took = failure.latencyMs.value.map { "after \(duration(Double($0)))" }
     let status = failure.status.value.map { " \($0)" } ?? ""
-    return "  \(LocalTime.clock(failure.at))  \(padded(failure.requestId.value ?? "no id", 24)) "
-      + "\(words(failure.kind))\(status)  \(place)\(took ?? "")"
+    let columns = [
+      LocalTime.clock(failure.at), failure.requestId.value ?? "no id",
+      words(failure.kind) + status, place, took ?? "",
+    ]
+    return "  " + columns.filter { !$0.isEmpty }.joined(separator: "  ")
   }
 
   /// `812 ms`, `2.5 s`
