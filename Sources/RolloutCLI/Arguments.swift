@@ -15,7 +15,7 @@ struct Arguments: Sendable {
         continue
       }
       let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
-      let name = parts[0] == "-f" ? "--file" : parts[0]
+      let name = Self.short[parts[0]] ?? parts[0]
       guard let option = command.allOptions.first(where: { $0.name == name }) else {
         throw Self.unknown(name, command)
       }
@@ -33,6 +33,8 @@ struct Arguments: Sendable {
     }
     try check(command)
   }
+
+  private static let short = ["-f": "--file", "-v": "--verbose"]
 
   private static func unknown(_ name: String, _ command: Command) -> CLIFailure {
     let near = command.allOptions.min {

@@ -10,6 +10,11 @@ enum LocalTime {
     return format(at, isToday ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S")
   }
 
+  /// `2026-11-24 03:09:12 CET`; the text as it came where it is no time.
+  static func full(_ rfc3339: String) -> String {
+    Instant(rfc3339: rfc3339).map { format($0, "%Y-%m-%d %H:%M:%S %Z") } ?? rfc3339
+  }
+
   /// `UTC`, `CET`
   static func zone(_ rfc3339: String) -> String {
     Instant(rfc3339: rfc3339).map { format($0, "%Z") } ?? ""

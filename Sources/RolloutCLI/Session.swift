@@ -144,7 +144,7 @@ struct Session: Sendable {
     if text.isEmpty { text = "The server answered \(answer.status)." }
     let waiting = problem["waiting_on"]?.array?.compactMap(\.string) ?? []
     if !waiting.isEmpty {
-      let since = problem["hold"]?["since"]?.string.map { "\n\(text) (held since \($0))" }
+      let since = problem["hold"]?["since"]?.string.map { "\n\(text) Since \(Words.time($0))." }
       text = "\(problem["title"]?.string ?? "Not yet"). Waiting on:"
       text += waiting.map { "\n  - \($0)" }.joined() + (since ?? "")
     }

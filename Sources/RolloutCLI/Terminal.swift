@@ -14,6 +14,9 @@ struct Terminal: Sendable {
 
   let usesColor: Bool
   let isInteractive: Bool
+  let columns = Self.columns
+  /// What is left of the last column of a table before others are cut.
+  private static let lastColumnMin = 24
 
   init(arguments: [String]) {
     let forbidden = arguments.contains("--no-color") || environment("NO_COLOR")?.isEmpty == false
@@ -62,14 +65,24 @@ struct Terminal: Sendable {
     return readLine() ?? ""
   }
 
-  /// Columns as wide as their widest cell; every cell is one line, whatever stands in it.
-  func table(_ header: [String], _ rows: [[String]]) -> String {
+  /// Columns as wide as their widest cell; every cell is one line, whatever stands in it. One that
+  /// `fits` cuts what is too wide for the terminal: the last column, then the widest ones.
+  func table(_ header: [String], _ rows: [[String]], fits: Bool = false) -> String {
     let cells = rows.map { $0.map(clean) }
-    let widths = header.indices.map { column in
+    var widths = header.indices.map { column in
       ([header] + cells).map { $0[column].count }.max() ?? 0
     }
+    let last = header.count - 1
+    while fits, widths.reduce(0, +) + 2 * last > columns, let most = widths.max(), most > 8 {
+      let isRoomy = widths[last] > Self.lastColumnMin
+      widths[isRoomy ? last : widths.firstIndex(of: most) ?? last] -= 1
+    }
     func line(_ row: [String]) -> String {
-      var text = row.indices.map { padded(row[$0], widths[$0]) }.joined(separator: "  ")
+      var text = row.indices.map { index in
+        let cell = row[index]
+        let cut = cell.count > widths[index] ? cell.prefix(widths[index] - 1) + "…" : cell[...]
+        return padded(String(cut), widths[index])
+      }.joined(separator: "  ")
       while text.last == " " { text.removeLast() }
       return text
     }

@@ -39,7 +39,8 @@ def same_every_day(line):
 def test_the_story_prints_what_the_readme_says(tmp_path):
     server = Server(tmp_path, (ROOT / "examples" / "rollout.yaml").read_text())
     try:
-        env = {**os.environ, "ROLLOUT_URL": server.url, "PATH": f"{BIN}:{os.environ['PATH']}"}
+        path = f"{BIN}:{os.environ['PATH']}"
+        env = {**os.environ, "ROLLOUT_URL": server.url, "TZ": "UTC", "PATH": path}
         applied = subprocess.run(
             ["rollout", "plan", "apply", "-f", ROOT / "examples" / "ai-summary.yaml"], env=env,
             cwd=tmp_path, capture_output=True, text=True)

@@ -63,10 +63,10 @@ import Testing
                     - outcomes: none of this stage yet
                     - healthy evidence: 0 of 77 samples
                     - healthy evidence: 0 of 22 samples (latency_mean)
-                    a person may advance all the same, with a warning
+                    a person may go on all the same, with a warning
         """))
     let history = try await server.rollout("history", "ai-summary")
-    #expect(history.output.contains("internal → beta  token:admin  no complaints"))
+    #expect(history.output.contains("internal → beta  admin\n         no complaints"))
     let back = try await server.rollout("rollback", "ai-summary", "--reason", "odd answers")
     #expect(back.output.hasPrefix("ai-summary went back from beta to internal"))
     #expect(
@@ -87,7 +87,7 @@ import Testing
     let stale = try await server.rollout("advance", "ai-summary", "--if-version", "2")
     #expect(stale.status == 4)
     #expect(stale.output.isEmpty)
-    #expect(stale.errors.contains("version 3: token:admin advanced internal → beta"))
+    #expect(stale.errors.contains("version 3: admin advanced internal → beta"))
     for (words, status, says) in [
       (["advance"], Int32(2), "FEATURE is missing"), (["advance", "a", "b"], 2, "Unexpected b"),
       (["advance", "x", "--resaon", "y"], 2, "Did you mean --reason?"),

@@ -108,7 +108,7 @@ import Testing
     }
     #expect(
       try refused(.investigate)
-        == "hold: investigate (1.6 %); it ends with its condition; a person passes it with a reason"
+        == "hold: to be looked at (1.6 %); it ends with its condition; a person passes it with a reason"
     )
     #expect(try refused(.noTraffic).hasSuffix("a person passes it with a reason"))
     #expect(try refused(.outage).hasSuffix("a person passes it with a reason, in 42 m"))
@@ -116,7 +116,8 @@ import Testing
       try refused(.investigate, true).hasSuffix(
         "require_evidence: a person passes it only with force and a reason"))
     #expect(
-      try refused(.alert) == "hold: alert must be acknowledged by a person; cooldown: 12 m left")
+      try refused(.alert)
+        == "hold: after an alert; a person must acknowledge it; cooldown: 12 m left")
   }
 
   // MARK: Acknowledging
@@ -149,7 +150,7 @@ import Testing
     #expect(try Plan(plan.document) == plan, "it survives its stored form")
     #expect(
       throws: Refusal.invalidTransition(
-        "token:anna has acknowledged it already; it is released by itself in 27 m (force with a "
+        "anna has acknowledged it already; it is released by itself in 27 m (force with a "
           + "reason to end it now).")
     ) { try Lifecycle.perform(.acknowledge, on: plan, seen) }
     #expect(throws: Refusal.self, "the cooldown goes on") {

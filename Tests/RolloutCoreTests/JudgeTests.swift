@@ -55,6 +55,20 @@ import Testing
     }
   }
 
+  @Test func `a quantile is told in seconds against its limit, never as a share`() throws {
+    var health = FeatureHealth(
+      try plan("preset: sensitive\nguards: [{metric: latency_p95, max: 5s}]"))
+    func sentence(_ now: Int64) -> String { health.assess(now: at(now))[0].verdict.sentence }
+    for number in 200..<400 {
+      _ = health.record(outcome(number, latency: number % 25 == 0 ? 9000 : 100 + Double(number)))
+    }
+    #expect(
+      sentence(40) == "latency_p95: p95 497 ms over the last 200 requests, under the limit of 5 s.")
+    for number in 400..<440 { _ = health.record(outcome(number, latency: 9000)) }
+    #expect(
+      sentence(44) == "latency_p95: p95 9 s over the last 40 requests, for 40 people, limit 5 s.")
+  }
+
   @Test func `each metric is judged by what it measures`() throws {
     let cases: [(guardText: String, healthy: (Int) -> Outcome, sick: (Int) -> Outcome)] = [
       (

@@ -59,7 +59,7 @@ import Testing
     let next = try await plan(server)["next"]
     let warnings = texts(next?["warnings"])
     let hold = try #require(warnings.first)
-    #expect(hold.hasPrefix("hold: no_traffic ("))
+    #expect(hold.hasPrefix("hold: for want of traffic ("))
     #expect(texts(next?["waiting_on"]).first == hold)
     let refused = try await send(server, "advance", "{}")
     #expect(refused.status == 409)
@@ -146,7 +146,7 @@ import Testing
     #expect(event?["type"]?.string == "released")
     #expect(event?["actor"]?.string == "monitor")
     #expect(
-      event?["reason"]?.string == "acknowledged by token:admin, and the cooldown is over")
+      event?["reason"]?.string == "acknowledged by admin, and the cooldown is over")
     try await again.command("advance")
     await again.stop()
   }

@@ -51,7 +51,7 @@ enum BacktestCommand {
     }
     var lines = [
       "\(terminal.style(view.feature, .bold)): \(view.outcomes) outcomes at stage \(view.stage), "
-        + "\(time(from)) to \(time(to))"
+        + "\(Words.time(from)) to \(Words.time(to))"
     ]
     if view.alarms.isEmpty { lines.append("These guards would not have acted.") }
     for alarm in view.alarms {
@@ -59,11 +59,11 @@ enum BacktestCommand {
       let users =
         alarm.falseAlarm ? "" : " \(alarm.usersSpared) user\(alarm.usersSpared == 1 ? "" : "s")"
       lines.append(
-        "  \(time(alarm.at))  after \(alarm.requests) requests, \(judgement)\(users)")
+        "  \(Words.time(alarm.at))  after \(alarm.requests) requests, \(judgement)\(users)")
       lines.append("    \(clean(alarm.sentence))")
     }
     for step in view.actual {
-      lines.append("  \(time(step.at))  really stepped back, by \(clean(step.actor))")
+      lines.append("  \(Words.time(step.at))  really stepped back, by \(Words.actor(step.actor))")
     }
     if !view.alarms.isEmpty {
       lines.append(
@@ -74,9 +74,5 @@ enum BacktestCommand {
       lines.append("not replayed (not recorded): \(view.notReplayed.joined(separator: ", "))")
     }
     return lines.joined(separator: "\n")
-  }
-
-  private static func time(_ text: String) -> String {
-    String(text.prefix(19)).replacing("T", with: " ")
   }
 }

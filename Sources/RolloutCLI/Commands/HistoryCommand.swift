@@ -16,14 +16,7 @@ enum HistoryCommand {
       "GET", APIPath.events(session.operand(0)) + APIPath.query([("limit", limit)]))
     let list = try session.decode(EventList.self, answer)
     try session.show(answer) {
-      var text = session.terminal.table(
-        ["VERSION", "TIME", "WHAT", "FROM → TO", "WHO", "WHY"],
-        list.events.map { event in
-          [
-            "\(event.version)", time(event.at), event.type.replacing("_", with: " "), move(event),
-            event.actor, event.reason,
-          ]
-        })
+      var text = table(list.events, session.terminal)
       if session.arguments.has("--evidence") {
         for event in list.events {
           guard let evidence = event.evidence else { continue }
@@ -43,8 +36,27 @@ enum HistoryCommand {
     return event.to.stage
   }
 
-  /// `2026-11-23 10:00:00` of an RFC 3339 time.
-  private static func time(_ text: String) -> String {
-    String(text.prefix(19)).replacing("T", with: " ")
+  /// Columns from which on the reasons have one of their own; below they stand under their line.
+  private static let wideFrom = 132
+
+  private static func table(_ events: [EventView], _ terminal: Terminal) -> String {
+    let header = ["VERSION", "TIME", "WHAT", "FROM → TO", "WHO"]
+    let rows = events.map { event in
+      [
+        "\(event.version)", Words.time(event.at), event.type.replacing("_", with: " "),
+        move(event), Words.actor(event.actor),
+      ]
+    }
+    if terminal.columns >= wideFrom {
+      let reasons = zip(rows, events).map { $0 + [$1.reason] }
+      return terminal.table(header + ["WHY"], reasons, fits: true)
+    }
+    let lines = terminal.table(header, rows, fits: true).split(separator: "\n").map(String.init)
+    let told = zip(lines.dropFirst(), events).flatMap { line, event -> [String] in
+      guard !event.reason.isEmpty else { return [line] }
+      let margin = String(repeating: " ", count: header[0].count + 2)
+      return [line] + terminal.wrapped(margin + clean(event.reason), indent: margin.count)
+    }
+    return (lines.prefix(1) + told).joined(separator: "\n") + "\n"
   }
 }

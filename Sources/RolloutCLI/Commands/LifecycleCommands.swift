@@ -59,8 +59,9 @@ enum LifecycleCommands {
       session.terminal.note("Projected for \(projection.sentence).")
     }
     try confirm(name, before, session)
+    let reason = try reason(name, before, session)
     var body = CommandBody(
-      reason: session.arguments.value("--reason"), to: session.arguments.value("--to"),
+      reason: reason, to: session.arguments.value("--to"),
       force: session.arguments.has("--force") ? true : nil,
       definition: try session.arguments.value("--file").map { try ApplyCommand.read($0).document },
       confirm: session.arguments.value("--confirm"))
@@ -101,6 +102,23 @@ enum LifecycleCommands {
     return version
   }
 
+  /// What is not open is said before it is passed over, and asked why.
+  private static func reason(
+    _ name: String, _ plan: PlanView, _ session: Session
+  ) throws -> String? {
+    let given = session.arguments.value("--reason")
+    guard ["advance", "complete"].contains(name), given == nil, session.terminal.isInteractive,
+      !session.arguments.has("--yes"), let gates = plan.next.value?.warnings, !gates.isEmpty
+    else { return given }
+    session.terminal.note("Not open yet:")
+    for gate in gates { session.terminal.note("  - \(gate)") }
+    let reason = session.terminal.ask("Why go on all the same?")
+    guard !reason.allSatisfy(\.isWhitespace) else {
+      throw CLIFailure(.failed, "Nothing was changed.")
+    }
+    return reason
+  }
+
   private static func confirm(_ name: String, _ plan: PlanView, _ session: Session) throws {
     guard !session.arguments.has("--yes") else { return }
     let (index, overflow) = plan.stageIndex.addingReportingOverflow(1)
@@ -128,7 +146,7 @@ enum LifecycleCommands {
     else { return failure }
     let changes = list.events.filter { $0.version > version }.reversed().map { event in
       clean(
-        "  version \(event.version): \(event.actor) \(event.type.replacing("_", with: " ")) "
+        "  version \(event.version): \(Words.actor(event.actor)) \(event.type.replacing("_", with: " ")) "
           + "\(HistoryCommand.move(event))\(event.reason.isEmpty ? "" : " (\(event.reason))")")
     }
     return CLIFailure(
@@ -161,7 +179,9 @@ enum LifecycleCommands {
         : "is acknowledged; it is released by itself when its cooldown ends\(gate)"
     case "kill": what = "is killed: nobody has it now"
     case "archive":
-      let until = plan.answersUntil.map { "; it answers as before until \($0), then as off" }
+      let until = plan.answersUntil.map {
+        "; it answers as before until \(Words.time($0)), then as off"
+      }
       what = "is archived\(until ?? ": nobody has it")"
     case "unarchive": what = "is back, \(plan.status) at \(plan.stage)"
     default: what = "is \(plan.status) at \(plan.stage)"

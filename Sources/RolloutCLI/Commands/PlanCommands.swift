@@ -5,10 +5,7 @@ import RolloutCore
 /// `rollout plan …`
 enum PlanCommands {
   static let all = [
-    Command("plan list", [], "all plans, a line each", run: list),
-    Command("plan show", ["FEATURE"], "where a plan stands, what it waits for, how it is doing") {
-      try await ShowCommand.run($0)
-    },
+    ListCommand.command, ShowCommand.command,
     Command(
       "plan apply", [], "store plans from a file or a folder",
       options: [
@@ -28,36 +25,6 @@ enum PlanCommands {
       options: [.init("--stage", "NAME", "the stage (default: the next)")], run: preview),
     BacktestCommand.command,
   ]
-
-  private static func list(_ session: Session) async throws {
-    var plans: [PlanView] = []
-    try await session.pages(PlanList.self, APIPath.plans) { page, answer in
-      if session.printsJSON {
-        session.terminal.printJSON(answer.body)
-      }
-      plans += page.plans
-      return page.next.value
-    }
-    guard !session.printsJSON else { return }
-    guard !plans.isEmpty else {
-      session.terminal.note("There are no plans yet. Apply one: rollout plan apply -f FILE")
-      return
-    }
-    let rows = plans.map { plan in
-      [
-        plan.feature, plan.status, plan.stage, "\(plan.version)",
-        plan.hold.value.map { "held: \($0.cause)" } ?? nextText(plan),
-      ]
-    }
-    session.terminal.print(
-      session.terminal.table(["FEATURE", "STATUS", "STAGE", "VERSION", "NEXT"], rows))
-  }
-
-  static func nextText(_ plan: PlanView) -> String {
-    guard let next = plan.next.value else { return "" }
-    let words = "\(next.action)\(next.to.map { " to \($0)" } ?? "")"
-    return next.ready ? words : "\(words), waits"
-  }
 
   private static func export(_ session: Session) async throws {
     let answer = try await session.send("GET", APIPath.plan(session.operand(0)))

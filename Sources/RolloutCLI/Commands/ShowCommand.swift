@@ -4,7 +4,11 @@ import RolloutCore
 
 /// `rollout plan show FEATURE`
 enum ShowCommand {
-  static func run(_ session: Session) async throws {
+  static let command = Command(
+    "plan show", ["FEATURE"], "where a plan stands, what it waits for, how it is doing",
+    options: [.init("--verbose", nil, "with the numbers behind each sentence (-v)")], run: run)
+
+  private static func run(_ session: Session) async throws {
     let answer = try await session.send("GET", APIPath.plan(session.operand(0)))
     let plan = try session.decode(PlanView.self, answer)
     guard !session.printsJSON else {
@@ -12,59 +16,161 @@ enum ShowCommand {
       return
     }
     let health = try await session.get(HealthView.self, APIPath.health(plan.feature))
-    session.terminal.print(text(plan, health, session.terminal))
+    let page = Page(plan: plan, health: health, terminal: session.terminal)
+    session.terminal.print(page.text(isVerbose: session.arguments.has("--verbose")))
+  }
+}
+
+/// A plan for people: where it is, what comes next, how it is doing.
+private struct Page {
+  let plan: PlanView
+  let health: HealthView
+  let terminal: Terminal
+
+  func text(isVerbose: Bool) -> String {
+    var lines = title
+    if !plan.description.isEmpty {
+      lines += terminal.wrapped(clean(plan.description), indent: 0).map { terminal.style($0, .dim) }
+    }
+    lines += [""] + stages + [""]
+    lines += hold + next + restore
+    if !plan.approvals.isEmpty {
+      lines += terminal.row("approved by", clean(plan.approvals.joined(separator: ", ")))
+    }
+    lines += doing(isVerbose) + measured
+    if let command = Suggestion.command(plan) { lines += ["", "Next: \(command)"] }
+    return lines.joined(separator: "\n")
   }
 
-  /// The plan for people: where it is, what comes next, how it is doing.
-  static func text(_ plan: PlanView, _ health: HealthView, _ terminal: Terminal) -> String {
-    var lines = [title(plan, terminal)]
-    if !plan.description.isEmpty { lines.append(terminal.style(clean(plan.description), .dim)) }
-    lines.append("")
-    lines += stages(plan, terminal)
-    lines.append("")
-    if let hold = plan.hold.value {
-      lines.append(
-        row("hold", terminal.style("\(hold.cause), since \(hold.since)", .yellow)))
-      lines.append(row("", clean(hold.reason)))
-    }
-    if let next = plan.next.value {
-      let words = "\(next.action)\(next.to.map { " to \($0)" } ?? "")"
-      lines.append(row("next", next.ready ? "\(words), ready" : "\(words), waits on"))
-      lines += next.waitingOn.map { row("", "- \(clean($0))") }
-      if !next.warnings.isEmpty, next.warnings.count == next.waitingOn.count {
-        lines.append(
-          row("", terminal.style("a person may advance all the same, with a warning", .dim)))
+  // MARK: Where it is
+
+  private var title: [String] {
+    let color: Terminal.Style =
+      switch plan.status {
+      case "active", "completed": plan.hold.value == nil ? .green : .yellow
+      case "paused": .yellow
+      case "killed": .red
+      default: .dim
       }
+    let place =
+      switch plan.status {
+      case "draft", "archived": Words.state(plan)
+      default:
+        plan.hold.value.map { "held \(Words.hold($0.cause)), at \(plan.stage)" }
+          ?? (plan.status == "active" && plan.stageIndex < 0
+            ? "off: stepped back to nobody" : "\(plan.status) at \(plan.stage)")
+      }
+    let head = "\(plan.feature)  \(clean(place))  version \(plan.version)"
+    let lines = terminal.wrapped(head, indent: 2)
+    guard lines.count == 1 else { return lines }
+    return [
+      "\(terminal.style(plan.feature, .bold))  \(terminal.style(clean(place), color))  "
+        + "version \(plan.version)"
+    ]
+  }
+
+  private var stages: [String] {
+    let width = min(20, plan.stages.map(\.name.count).max() ?? 0)
+    let serves = ["active", "paused", "completed"].contains(plan.status)
+    return plan.stages.enumerated().flatMap { index, stage -> [String] in
+      let isHere = serves && index == plan.stageIndex
+      let mark = isHere ? "▶" : serves && index < plan.stageIndex ? "✓" : "·"
+      var audience: [String] = []
+      if let percent = stage.percent { audience.append("\(shortestText(of: percent)) %") }
+      if let cohort = stage.cohort { audience.append("cohort \(cohort)") }
+      if stage.rules > 0 { audience.append("\(stage.rules) rule\(stage.rules == 1 ? "" : "s")") }
+      if stage.soak != "0s" { audience.append("soak \(stage.soak)") }
+      if stage.approvals > 0 { audience.append("approvals \(stage.approvals)") }
+      let text = "  \(mark) \(padded(stage.name, width))  \(audience.joined(separator: ", "))"
+      let lines = terminal.wrapped(text, indent: width + 6)
+      return isHere ? lines.map { terminal.style($0, .cyan) } : lines
     }
-    if let projection = plan.next.value?.projection {
-      lines.append(row("projected", clean(projection.sentence)))
+  }
+
+  // MARK: What it waits for
+
+  private var hold: [String] {
+    guard let hold = plan.hold.value else { return [] }
+    var lines = terminal.row(
+      "held", "\(Words.hold(hold.cause)), \(Words.since(hold.since))", .yellow)
+    lines += terminal.row("", clean(hold.reason))
+    if let person = hold.acknowledgedBy {
+      let when = hold.acknowledgedAt.map { ", \(Words.since($0))" } ?? ""
+      lines += terminal.row("", "seen by \(Words.actor(person))\(when)")
     }
-    if !plan.approvals.isEmpty {
-      lines.append(row("approved by", clean(plan.approvals.joined(separator: ", "))))
+    return lines
+  }
+
+  private var next: [String] {
+    guard let next = plan.next.value else { return [] }
+    let words = clean("\(next.action)\(next.to.map { " to \($0)" } ?? "")")
+    var lines = step("next", words, next.ready, next.readyFor, next.waitingOn)
+    let isPassable = !next.warnings.isEmpty && next.warnings.count == next.waitingOn.count
+    if isPassable {
+      let reason = plan.hold.value == nil ? "with a warning" : "with a reason"
+      lines += terminal.row("", "a person may go on all the same, \(reason)", .dim)
     }
-    lines.append(row("health", colored(health.verdict, terminal)))
+    if let projection = next.projection {
+      lines += terminal.row("projected", clean(projection.sentence))
+    }
+    return lines
+  }
+
+  private var restore: [String] {
+    guard let restore = plan.restore else { return [] }
+    let words = "restore to \(clean(restore.to))"
+    guard restore.ready || restore.waitingOn != plan.next.value?.waitingOn else {
+      return terminal.row("way back", "\(words), waits on the same")
+    }
+    return step("way back", words, restore.ready, restore.readyFor, restore.waitingOn)
+  }
+
+  private func step(
+    _ name: String, _ words: String, _ isReady: Bool, _ readyFor: String?, _ gates: [String]
+  ) -> [String] {
+    let whom = readyFor.map { $0 == "anybody" ? "" : " for \(clean($0))" } ?? ""
+    guard !isReady else { return terminal.row(name, "\(words), ready\(whom)") }
+    return terminal.row(name, "\(words), waits on") + gates.flatMap { terminal.item(clean($0)) }
+  }
+
+  // MARK: How it is doing
+
+  private func doing(_ isVerbose: Bool) -> [String] {
+    let word = Words.verdict(health.verdict)
+    let color: Terminal.Style? =
+      switch health.verdict {
+      case "healthy": .green
+      case "failing": .red
+      case "pending", "investigate": .yellow
+      default: nil
+      }
+    // Where it is one of the guards' sentences it follows below.
+    let isBelow = health.guards.contains { $0.sentence == health.sentence }
+    var lines = terminal.row(
+      "health", isBelow ? word : "\(word): \(clean(health.sentence))", color)
     for item in health.guards {
-      lines.append(row("", "- \(clean(item.sentence))"))
-      if item.requests > 0 {
-        lines.append(row("", terminal.style("  \(clean(numbers(item)))", .dim)))
-      }
+      lines += terminal.item(clean(item.sentence))
+      guard isVerbose, item.requests > 0 else { continue }
+      lines += terminal.row("", "  \(clean(Self.numbers(item)))", .dim)
     }
+    for note in health.notes { lines += terminal.item(clean(note)) }
+    return lines
+  }
+
+  private var measured: [String] {
     let arms = health.arms
-    lines.append(
-      row(
-        "outcomes",
-        "\(arms.treatment.requests) with the feature (\(arms.treatment.failed) bad), "
-          + "\(arms.control.requests) without (\(arms.control.failed) bad)"))
+    var lines = terminal.row(
+      "outcomes",
+      "\(arms.treatment.requests) with the feature (\(arms.treatment.failed) bad), "
+        + "\(arms.control.requests) without (\(arms.control.failed) bad)")
     if let median = arms.treatment.latencyMsP50, let p95 = arms.treatment.latencyMsP95,
       let p99 = arms.treatment.latencyMsP99
     {
-      lines.append(
-        row(
-          "latency",
-          "p50 \(shortestText(of: median)) ms, p95 \(shortestText(of: p95)) ms, p99 \(shortestText(of: p99)) ms"
-        ))
+      lines += terminal.row(
+        "latency",
+        "p50 \(Words.seconds(median)), p95 \(Words.seconds(p95)), p99 \(Words.seconds(p99))")
     }
-    return lines.joined(separator: "\n")
+    return lines
   }
 
   /// The numbers behind a guard's sentence.
@@ -73,6 +179,7 @@ enum ShowCommand {
     if let rate = item.rate, let low = item.low, let high = item.high {
       words.append("\(text(rate, item)) (\(text(low, item)) to \(text(high, item)))")
     }
+    if let capped = item.cappedMean { words.append("\(text(capped, item)) counts") }
     words.append("\(item.errors) bad of \(item.requests), \(item.affectedUsers) users")
     if item.threshold > 0 {
       words.append(
@@ -85,52 +192,35 @@ enum ShowCommand {
   /// A rate in the unit of its metric.
   private static func text(_ value: Double, _ item: HealthView.GuardView) -> String {
     switch item.metric {
-    case "latency_mean": "\(shortestText(of: value.rounded())) ms"
+    case "latency_mean": Words.seconds(value)
+    case "latency_p50", "latency_p95", "latency_p99": "\(percent(value)) slower"
     case "cost_per_request": "$\(shortestText(of: (value * 1e6).rounded() / 1e6))"
     case "tokens_per_request": shortestText(of: (value * 10).rounded() / 10)
     case "prometheus": shortestText(of: (value * 1e4).rounded() / 1e4)
     default: percent(value)
     }
   }
+}
 
-  private static func row(_ name: String, _ text: String) -> String { "\(padded(name, 12))\(text)" }
-
-  private static func title(_ plan: PlanView, _ terminal: Terminal) -> String {
-    let color: Terminal.Style =
-      switch plan.status {
-      case "active", "completed": plan.hold.value == nil ? .green : .yellow
-      case "paused": .yellow
-      case "killed": .red
-      default: .dim
-      }
-    let place = plan.status == "draft" ? "draft" : "\(plan.status) at \(plan.stage)"
-    return "\(terminal.style(plan.feature, .bold))  \(terminal.style(place, color))  "
-      + "version \(plan.version)"
+/// The command that people want next.
+enum Suggestion {
+  static func command(_ plan: PlanView) -> String? {
+    let reason = "--reason TEXT"
+    let words: String
+    if let hold = plan.hold.value, isToBeAcknowledged(hold), plan.status == "active" {
+      words = "ack \(plan.feature) \(reason)"
+    } else if plan.restore?.ready == true {
+      words = "restore \(plan.feature) \(reason)"
+    } else {
+      guard let next = plan.next.value, next.ready, next.action != "archive" else { return nil }
+      words = "\(next.action) \(plan.feature)\(plan.status == "killed" ? " \(reason)" : "")"
+    }
+    return "rollout \(clean(words))"
   }
 
-  private static func stages(_ plan: PlanView, _ terminal: Terminal) -> [String] {
-    let width = plan.stages.map(\.name.count).max() ?? 0
-    let serves = ["active", "paused", "completed"].contains(plan.status)
-    return plan.stages.enumerated().map { index, stage in
-      let isHere = serves && index == plan.stageIndex
-      let mark = isHere ? "▶" : serves && index < plan.stageIndex ? "✓" : "·"
-      var audience: [String] = []
-      if let percent = stage.percent { audience.append("\(shortestText(of: percent)) %") }
-      if let cohort = stage.cohort { audience.append("cohort \(cohort)") }
-      if stage.rules > 0 { audience.append("\(stage.rules) rule\(stage.rules == 1 ? "" : "s")") }
-      if stage.soak != "0s" { audience.append("soak \(stage.soak)") }
-      if stage.approvals > 0 { audience.append("approvals \(stage.approvals)") }
-      let line = "  \(mark) \(padded(stage.name, width))  \(audience.joined(separator: ", "))"
-      return isHere ? terminal.style(line, .cyan) : line
-    }
-  }
-
-  private static func colored(_ verdict: String, _ terminal: Terminal) -> String {
-    switch verdict {
-    case "healthy": terminal.style(verdict, .green)
-    case "failing": terminal.style(verdict, .red)
-    case "pending": terminal.style(verdict, .yellow)
-    default: verdict
-    }
+  /// Whether it waits for a person to say that they have seen it.
+  static func isToBeAcknowledged(_ hold: HoldView) -> Bool {
+    hold.acknowledgedBy == nil
+      && Plan.Hold.Cause(rawValue: hold.cause)?.needsAcknowledgement == true
   }
 }

@@ -78,8 +78,8 @@ enum WhyCommand {
     if let incident = found.incident {
       lines.append(
         "\(feature)  \(what(incident)), \(LocalTime.clock(incident.at)) "
-          + "\(LocalTime.zone(incident.at)), \(LocalTime.ago(incident.at)), by \(incident.actor)")
-      lines += wrapped(sentence(incident), indent: "  ")
+          + "\(LocalTime.zone(incident.at)), \(LocalTime.ago(incident.at)), by \(Words.actor(incident.actor))")
+      lines += terminal.wrapped("  \(sentence(incident))", indent: 2)
       if isVerbose, let evidence = incident.evidence?.members {
         lines += evidence.filter { $0.key != "sentence" }.map {
           terminal.style(
@@ -201,19 +201,5 @@ enum WhyCommand {
   private static func aligned(_ number: Int, _ width: Int) -> String {
     let text = "\(number)"
     return String(repeating: " ", count: max(0, width - text.count)) + text
-  }
-
-  /// A sentence in lines of at most 78 columns.
-  private static func wrapped(_ text: String, indent: String) -> [String] {
-    var lines: [String] = []
-    var line = indent
-    for word in text.split(separator: " ") {
-      if line.count + word.count + 1 > 78, line != indent {
-        lines.append(line)
-        line = indent
-      }
-      line += (line == indent ? "" : " ") + word
-    }
-    return lines + [line]
   }
 }

@@ -7,6 +7,19 @@ package struct Assessment: Sendable {
     /// People use it, and nothing is heard of how they fare.
     case unavailable
     case healthy
+
+    /// For people, in a word or two.
+    package var words: String {
+      switch self {
+      case .notServing: "off"
+      case .failing: "failing"
+      case .pending: "going bad"
+      case .investigate: "worth a look"
+      case .inconclusive: "gathering"
+      case .unavailable: "nothing heard"
+      case .healthy: "well"
+      }
+    }
   }
 
   package var plan: Plan

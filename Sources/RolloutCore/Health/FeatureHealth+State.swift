@@ -1,5 +1,5 @@
 extension FeatureHealth {
-  private static let format = 2
+  private static let format = 3
 
   /// Everything measured, for keeping over a restart; nil before the start.
   package var state: [UInt8]? {

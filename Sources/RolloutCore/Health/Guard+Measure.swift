@@ -24,7 +24,8 @@ package enum Measure: Sendable, Equatable {
 package struct Reading: Sendable, Equatable {
   /// Over the limit: 0 when nothing was wrong, above 1 when worse than allowed. Capped.
   package var ratio: Double
-  /// The same without the cap, for people.
+  /// The same without the cap, for people; where a share of the latencies may be slower, how many
+  /// limits it took.
   package var amount: Double
   package var bad: Bool
 
@@ -61,10 +62,8 @@ extension Guard {
 
   /// nil for `prometheus`, and for a multiple of a stage that was not measured.
   package func measure(baseline: StageMeans?) -> Measure? {
+    if let quantile { return .share(quantile.slower) }
     switch (metric, limit) {
-    case (.latencyP50, _): return .share(0.5)
-    case (.latencyP95, _): return .share(0.05)
-    case (.latencyP99, _): return .share(0.01)
     case (.prometheus, _): return nil
     case (_, .share(let share)): return .share(share.fraction)
     case (_, .time(let span)):
@@ -91,7 +90,9 @@ extension Guard {
           || outcome.result == .degradedFallback, measure)
     case .latencyP50, .latencyP95, .latencyP99:
       guard let latency = outcome.latency, case .time(let span) = limit else { return nil }
-      return flag(latency > Double(span.milliseconds), measure)
+      var reading = flag(latency > Double(span.milliseconds), measure)
+      reading.amount = latency / Double(max(span.milliseconds, 1))
+      return reading
     case .latencyMean: return outcome.latency.flatMap { amount($0, measure) }
     case .costPerRequest: return outcome.cost.flatMap { amount(Double($0.nanodollars), measure) }
     case .tokensPerRequest: return outcome.tokens.flatMap { amount(Double($0), measure) }
@@ -117,6 +118,17 @@ extension Guard {
     guard metric == .thumbsDownRate, feedback.kind == .thumbsDown || feedback.kind == .thumbsUp
     else { return nil }
     return flag(feedback.kind == .thumbsDown, measure)
+  }
+
+  /// The quantile of the latency that it is about, by its name, and the share of requests that may
+  /// be slower; nil for other metrics.
+  var quantile: (name: String, slower: Double)? {
+    switch metric {
+    case .latencyP50: ("p50", 0.5)
+    case .latencyP95: ("p95", 0.05)
+    case .latencyP99: ("p99", 0.01)
+    default: nil
+    }
   }
 
   /// Feedback that makes the request it follows bad for this guard.

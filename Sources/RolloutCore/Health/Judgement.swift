@@ -171,7 +171,7 @@ package enum Judge {
 
   /// Why a hold ends that somebody has acknowledged.
   package static func releaseReason(_ plan: Plan) -> String {
-    "acknowledged by \(plan.hold?.acknowledged?.by ?? "a person"), and the cooldown is over"
+    "acknowledged by \(plan.hold?.acknowledged?.name ?? "a person"), and the cooldown is over"
   }
 
   /// Holds that end with their condition.

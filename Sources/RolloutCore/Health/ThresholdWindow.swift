@@ -158,6 +158,17 @@ package struct ThresholdWindow: Sendable, Equatable {
     return worst
   }
 
+  /// The amount that a fraction of `share` of the last `count` requests is above; 1 is the limit, 0
+  /// without requests. O(window · log window).
+  func quantile(slower share: Double, last count: Int) -> Double {
+    let amounts = entries.indices.suffix(count).map {
+      entries[(next + $0) % entries.count].amount
+    }.sorted()
+    guard !amounts.isEmpty else { return 0 }
+    let rank = (Double(amounts.count) * (1 - share)).rounded(.up)
+    return amounts[min(amounts.count, max(1, Int(rank))) - 1]
+  }
+
   /// How far a mean is over the limit, in standard errors but for a constant factor. Of counts the
   /// square roots are compared: their spread is even, so that one of two says less than 48 of 490.
   private static func voice(_ streak: Streak, mean: Double, share: Double?) -> Double {

@@ -44,8 +44,10 @@ extension Detector {
     guard case .share = measure else {
       return "\(summary), above \(limitText) but within noise."
     }
-    return
-      "\(summary), above \(limitText) but within noise; fires at \(firesAt) of \(window.count)."
+    let fires =
+      rule.quantile == nil
+      ? "fires at \(firesAt) of \(window.count)" : "fires when \(firesAt) of them are slower"
+    return "\(summary), above \(limitText) but within noise; \(fires)."
   }
 
   /// `6 % of the last 100 requests`, `mean 812 ms over the last 500 requests`.
@@ -58,12 +60,16 @@ extension Detector {
       return "\(mean) (\(rule.shown(window.mean * limit)) with each counted as "
         + "\(rule.shown(cap * limit)) at most)"
     case .share:
-      switch rule.metric {
-      case .latencyP50, .latencyP95, .latencyP99:
-        return "\(percent(window.rate)) of \(requests) took longer than \(rule.limit.text)"
-      default: return "\(percent(window.rate)) of \(requests)"
-      }
+      return quantileWords(window.count) ?? "\(percent(window.rate)) of \(requests)"
     }
+  }
+
+  /// `p95 3.2 s over the last 500 requests`; nil for what is no quantile.
+  private func quantileWords(_ count: Int) -> String? {
+    guard let quantile = rule.quantile, case .time(let limit) = rule.limit else { return nil }
+    let amount = window.quantile(slower: quantile.slower, last: count)
+    return "\(quantile.name) \(rule.shown(amount * Double(limit.milliseconds))) over the last "
+      + "\(count) requests"
   }
 
   /// `the last 14 requests all failed, for 14 people`.
@@ -80,6 +86,7 @@ extension Detector {
       return "the last \(streak.requests) requests \(rule.verb) "
         + "\(rule.shown(streak.mean * limit)) on average\(capped), for \(people)"
     case .share:
+      if let words = quantileWords(streak.requests) { return "\(words), for \(people)" }
       let all = streak.bad == streak.requests && streak.bad > 1
       let count =
         all
@@ -90,9 +97,12 @@ extension Detector {
   }
 
   private var limitText: String {
+    if rule.quantile != nil, case .time(let limit) = rule.limit {
+      return rule.shown(Double(limit.milliseconds))
+    }
     switch measure {
-    case .share(let share): percent(share)
-    case .amount(let limit, _): rule.shown(limit)
+    case .share(let share): return percent(share)
+    case .amount(let limit, _): return rule.shown(limit)
     }
   }
 }
@@ -106,8 +116,7 @@ extension Guard {
     case .thumbsDownRate: "got a thumbs down"
     case .regenerateRate: "were asked for again"
     case .abandonRate: "were abandoned"
-    case .latencyP50, .latencyP95, .latencyP99: "took longer than \(limit.text)"
-    case .latencyMean: "took"
+    case .latencyMean, .latencyP50, .latencyP95, .latencyP99: "took"
     case .costPerRequest: "cost"
     case .tokensPerRequest: "used"
     case .prometheus: "were bad"

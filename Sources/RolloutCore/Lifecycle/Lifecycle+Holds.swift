@@ -60,7 +60,7 @@ extension Lifecycle {
     }
     if let seen = hold.acknowledged {
       throw .invalidTransition(
-        "\(seen.by) has acknowledged it already; it is released by itself in "
+        "\(seen.name) has acknowledged it already; it is released by itself in "
           + "\(ends.since(context.now.steady).words) (force with a reason to end it now).")
     }
     hold.acknowledged = .init(by: context.actor.text, at: context.now)
@@ -70,7 +70,7 @@ extension Lifecycle {
   private static func notAcknowledged(_ hold: Plan.Hold) -> String {
     hold.cause == .manual
       ? "A person rolled back; an advance ends that, and there is nothing to acknowledge."
-      : "A hold of cause \(hold.cause.rawValue) ends by itself; there is nothing to acknowledge."
+      : "What is held \(hold.cause.words) ends by itself; there is nothing to acknowledge."
   }
 
   /// Ends a hold with its condition, or after its cooldown once somebody has seen it. False when
@@ -88,15 +88,15 @@ extension Lifecycle {
     guard hold.needsAcknowledgement else {
       return hold.cause == .manual
         ? ["hold: a person rolled back (\(hold.reason))"]
-        : ["hold: \(hold.cause.rawValue) (\(hold.reason)); \(way(past: plan, now))"]
+        : ["hold: \(hold.cause.words) (\(hold.reason)); \(way(past: plan, now))"]
     }
     var sentences =
       hold.acknowledged == nil
-      ? ["hold: \(hold.cause.rawValue) must be acknowledged by a person"] : []
+      ? ["hold: \(hold.cause.words); a person must acknowledge it"] : []
     if let ends = plan.cooldownEnds, now < ends {
       sentences.append("cooldown: \(ends.since(now).words) left")
     } else if let seen = hold.acknowledged {
-      sentences.append("hold: acknowledged by \(seen.by), released in a moment")
+      sentences.append("hold: acknowledged by \(seen.name), released in a moment")
     }
     return sentences
   }

@@ -11,6 +11,22 @@ package struct Plan: Sendable, Equatable {
       case rollback, alert, outage, investigate
       case noTraffic = "no_traffic"
       case manual
+
+      /// Whether it takes a person to end it (and the cooldown); the others end with their
+      /// condition.
+      package var needsAcknowledgement: Bool { self == .rollback || self == .alert }
+
+      /// For people, after "held".
+      package var words: String {
+        switch self {
+        case .rollback: "after a step back"
+        case .alert: "after an alert"
+        case .outage: "for an outage"
+        case .investigate: "to be looked at"
+        case .noTraffic: "for want of traffic"
+        case .manual: "by a person"
+        }
+      }
     }
     package var cause: Cause
     package var reason: String
@@ -24,8 +40,7 @@ package struct Plan: Sendable, Equatable {
       self.since = since
     }
 
-    /// Whether it takes a person to end it (and the cooldown); the others end with their condition.
-    package var needsAcknowledgement: Bool { cause == .rollback || cause == .alert }
+    package var needsAcknowledgement: Bool { cause.needsAcknowledgement }
   }
 
   /// That somebody has seen why the plan is held.
@@ -37,6 +52,12 @@ package struct Plan: Sendable, Equatable {
     package init(by: String, at: Moment) {
       self.by = by
       self.at = at
+    }
+
+    /// For people: the name of a token, anybody else as they are called.
+    var name: String {
+      guard case .token(let name) = Actor(text: by) else { return by }
+      return name
     }
   }
 

@@ -44,7 +44,7 @@ extension Problem {
       self.init(.gateClosed, "Waiting on: \(waiting.joined(separator: "; ")).")
       waitingOn = waiting
     case .held(let hold, let waiting):
-      self.init(.held, "The plan is held (\(hold.cause.rawValue)): \(Self.end(of: hold)).")
+      self.init(.held, "The plan is held \(hold.cause.words): \(Self.end(of: hold)).")
       waitingOn = waiting
       self.hold = HoldView(hold)
     }

@@ -177,7 +177,7 @@ final class Monitor: Sendable {
     }
     guard changed else { return }
     await tell(
-      .verdict, "\(assessment.word.rawValue): \(assessment.sentence)", plan, nil, now)
+      .verdict, "\(assessment.word.words): \(assessment.sentence)", plan, nil, now)
   }
 
   private func tell(

@@ -1,0 +1,85 @@
+import DocumentKit
+import RolloutAPI
+
+/// `rollout plan list`
+enum ListCommand {
+  static let command = Command(
+    "plan list", [], "all plans, a line each, those that need somebody first", run: run)
+
+  private static func run(_ session: Session) async throws {
+    var plans: [PlanView] = []
+    try await session.pages(PlanList.self, APIPath.plans) { page, answer in
+      if session.printsJSON { session.terminal.printJSON(answer.body) }
+      plans += page.plans
+      return page.next.value
+    }
+    guard !session.printsJSON else { return }
+    guard !plans.isEmpty else {
+      session.terminal.note("There are no plans yet. Apply one: rollout plan apply -f FILE")
+      return
+    }
+    let ordered = plans.map { (urgency: Urgency($0), plan: $0) }
+      .sorted { ($0.urgency, $0.plan.feature) < ($1.urgency, $1.plan.feature) }
+    let rows = ordered.map { _, plan in
+      [plan.feature, Words.state(plan), share(plan), next(plan)]
+    }
+    session.terminal.print(
+      session.terminal.table(["FEATURE", "STATE", "HAVE IT", "NEXT"], rows, fits: true))
+    let needy = ordered.filter { $0.urgency == .needsSomebody }.map(\.plan)
+    guard let first = needy.first else { return }
+    session.terminal.print(
+      "\n\(needy.count) need\(needy.count == 1 ? "s" : "") you: "
+        + "rollout plan show \(clean(first.feature))")
+  }
+
+  /// The order of the list.
+  private enum Urgency: Int, Comparable {
+    /// Nothing goes on before somebody has looked.
+    case needsSomebody
+    case held, waitsForPeople, goesOn, paused, draft, completed, killed, archived
+
+    init(_ plan: PlanView) {
+      switch plan.status {
+      case "active":
+        if let hold = plan.hold.value {
+          self = Suggestion.isToBeAcknowledged(hold) ? .needsSomebody : .held
+        } else {
+          let gates = plan.next.value?.waitingOn ?? []
+          self = gates.allSatisfy { $0.hasPrefix("approval: ") } ? .waitsForPeople : .goesOn
+        }
+      case "paused": self = .paused
+      case "draft": self = .draft
+      case "completed": self = .completed
+      case "killed": self = .killed
+      default: self = .archived
+      }
+    }
+
+    static func < (a: Urgency, b: Urgency) -> Bool { a.rawValue < b.rawValue }
+  }
+
+  /// `25 %`, or by what else the stage has its users.
+  private static func share(_ plan: PlanView) -> String {
+    guard ["active", "paused", "completed"].contains(plan.status), plan.stageIndex >= 0 else {
+      return "nobody"
+    }
+    guard plan.stages.indices.contains(plan.stageIndex) else { return "" }
+    let open = plan.stages[...plan.stageIndex]
+    if let percent = open.compactMap(\.percent).max(), percent > 0 {
+      return "\(shortestText(of: percent)) %"
+    }
+    return open.contains { $0.cohort != nil || $0.rules > 0 } ? "by name" : "nobody"
+  }
+
+  /// The first thing it waits for, or the step that is ready.
+  private static func next(_ plan: PlanView) -> String {
+    if let hold = plan.hold.value, Suggestion.isToBeAcknowledged(hold), plan.status == "active" {
+      return "rollout ack \(plan.feature)"
+    }
+    guard let next = plan.next.value else { return "" }
+    let words = "\(next.action)\(next.to.map { " to \($0)" } ?? "")"
+    guard !next.ready, var gate = next.waitingOn.first else { return words }
+    if gate.hasPrefix("healthy evidence: ") { gate.removeFirst("healthy evidence: ".count) }
+    return plan.hold.value == nil ? "\(next.to ?? next.action): \(gate)" : gate
+  }
+}

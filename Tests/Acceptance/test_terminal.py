@@ -1,0 +1,79 @@
+"""The command line at a real terminal: what it asks, and that its pages fit."""
+
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import termios
+import time
+
+import pytest
+from conftest import BIN, Server
+
+
+@pytest.fixture
+def env(tmp_path):
+    server = Server(tmp_path, "{}")
+    path = f"{BIN}:{os.environ['PATH']}"
+    env = {**os.environ, "ROLLOUT_URL": server.url, "TERM": "xterm", "PATH": path}
+    env["ROLLOUT_TOKEN"] = server.token
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("feature: ai-summary\ndescription: AI summaries in search, long ago\n")
+    for words in (["plan", "apply", "-f", str(plan)], ["start", "ai-summary"]):
+        subprocess.run(["rollout", *words], env=env, check=True, capture_output=True)
+    yield env
+    server.stop()
+
+
+def at_terminal(words, env, columns=80, answer=None):
+    """The exit code and all that was shown; `answer` is typed once something is asked."""
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen(
+        ["rollout", *words], env=env, stdin=follower, stdout=follower, stderr=follower)
+    os.close(follower)
+    shown, ends = "", time.monotonic() + 20
+    while time.monotonic() < ends:
+        if not select.select([leader], [], [], 0.2)[0]:
+            continue
+        try:
+            more = os.read(leader, 65536).decode()
+        except OSError:
+            break
+        shown += more
+        if answer is not None and "?" in shown:
+            os.write(leader, (answer + "\n").encode())
+            answer = None
+    os.close(leader)
+    return process.wait(10), re.sub(r"\x1b\[[0-9;]*[mK]", "", shown).replace("\r", "")
+
+
+def events(env):
+    out = subprocess.run(
+        ["rollout", "history", "ai-summary", "--output", "json"], env=env, check=True,
+        capture_output=True).stdout
+    return json.loads(out)["events"]
+
+
+def test_what_is_not_open_is_said_before_and_asked_why(env):
+    status, shown = at_terminal(["advance", "ai-summary"], env, answer="")
+    assert status == 1 and "Nothing was changed." in shown, shown
+    assert events(env)[0]["type"] == "started"
+    status, shown = at_terminal(["advance", "ai-summary"], env, answer="nobody is awake yet")
+    assert status == 0, shown
+    asked = shown.index("Not open yet:\n  - outcomes: none of this stage yet\n")
+    assert asked < shown.index("Why go on all the same?") < shown.index("went from internal"), shown
+    assert events(env)[0]["reason"] == "nobody is awake yet"
+
+
+@pytest.mark.parametrize("columns", [60, 80, 132])
+def test_pages_fit_the_terminal(env, columns):
+    for words in (["plan", "show", "ai-summary"], ["plan", "list"], ["history", "ai-summary"]):
+        status, shown = at_terminal(words, env, columns)
+        assert status == 0, shown
+        assert max(len(line) for line in shown.splitlines()) <= columns, shown
+    assert ("WHY" in shown) == (columns >= 132), shown
