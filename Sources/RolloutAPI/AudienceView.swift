@@ -4,7 +4,7 @@ package import RolloutCore
 /// and share.
 package struct AudienceView: Codable, Sendable, Equatable {
   package struct Part: Codable, Sendable, Equatable {
-    /// `share`, `rule`, `cohort`, `list`, `eligible`, `holdout` or `force_off`.
+    /// `share`, `rule`, `cohort`, `list`, `eligible`, `holdout`, `force_off` or `values`.
     package var by: String
     /// The stage whose audience it is; absent for what is about the whole plan.
     package var stage: String?

@@ -1,3 +1,4 @@
+import DocumentKit
 import RolloutCore
 import RolloutTesting
 import Testing
@@ -12,7 +13,13 @@ import Testing
 
   private static let countries = ["de", "fr", "us"]
   private static let users = (0..<36).map { index in
-    User(id: "u\(index)", attributes: ["country": .text(countries[index % 3])])
+    let country = AttributeValue.text(countries[index % 3])
+    let isTwo = index % 4 == 0
+    return User(
+      id: "u\(index)",
+      attributes: [
+        "country": isTwo ? .list([country, .text(countries[(index + 1) % 3])]) : country
+      ])
   }
   private static let cohorts: [String: ByteSet] = [
     "c0": ByteSet(["u1", "u2"]), "c1": ByteSet(["u2", "u3", "u4"]), "c2": ByteSet(["u5", "u30"]),
@@ -23,7 +30,8 @@ import Testing
 
     mutating func rule() -> Rule {
       let values = FourEyesPropertyTests.countries.filter { _ in random.chance(0.4) }
-      return .attribute("country", .isIn((values.isEmpty ? ["de"] : values).map { .text($0) }))
+      let named = (values.isEmpty ? ["de"] : values).map { AttributeValue.text($0) }
+      return .attribute("country", random.chance(0.7) ? .isIn(named) : .isNotIn(named))
     }
 
     mutating func stage(_ name: String) -> Stage {
@@ -47,10 +55,18 @@ import Testing
       return definition
     }
 
+    /// Never the same on and off, as the reader of files makes sure.
+    mutating func values() -> PlanDefinition.Values? {
+      let on = random.below(3)
+      let off = (on + 1 + random.below(2)) % 3
+      return random.chance(0.3) ? nil : .init(on: .int(on), off: .int(off))
+    }
+
     mutating func definition() -> PlanDefinition {
       var definition = PlanDefinition(feature: "x")
       definition.stages = (0..<2 + random.below(4)).map { _ in Stage(name: "") }
       for index in definition.stages.indices { definition.stages[index] = stage("s\(index)") }
+      if random.chance(0.3) { definition.values = values() }
       if random.chance(0.3) { definition.eligible = [rule()] }
       if random.chance(0.3) { definition.holdout = .percent(20) }
       if random.chance(0.3) { definition.forceOff = ["u\(random.below(36))"] }
@@ -63,7 +79,7 @@ import Testing
       var new = definition
       for _ in 0..<1 + random.below(3) {
         let index = random.below(new.stages.count)
-        switch random.below(12) {
+        switch random.below(13) {
         case 0: new.stages[index].percent = .percent(random.below(11) * 10)
         case 1: new.stages[index].approvals = random.below(3)
         case 2: new.stages[index].rules = random.chance(0.5) ? [rule()] : []
@@ -74,7 +90,8 @@ import Testing
         case 7: new.stages.swapAt(index, random.below(new.stages.count))
         case 8: new.eligible = random.chance(0.5) ? nil : [rule()]
         case 9: new.holdout = random.chance(0.5) ? .none : .percent(10)
-        case 10: new.forceOn = random.chance(0.5) ? [] : new.forceOn + ["u\(random.below(36))"]
+        case 10: new.values = values()
+        case 11: new.forceOn = random.chance(0.5) ? [] : new.forceOn + ["u\(random.below(36))"]
         default: new.forceOff = random.chance(0.5) ? [] : ["u\(random.below(36))"]
         }
       }
@@ -164,6 +181,7 @@ import Testing
     var plan = world.plan()
     let first = plan
     let guarded = Self.guarded(plan)
+    let needsTwo = plan.definition.stages.contains { $0.approvals > 0 }
     var trail: [String] = []
     for _ in 0..<14 {
       let command = world.command(plan)
@@ -185,6 +203,11 @@ import Testing
       if case .apply = command { tally.applied += 1 }
       plan = change.plan
       trail.append("\(command)")
+      if needsTwo, plan.definition.valueOff != first.definition.valueOff {
+        tally.gained += 1
+        return "seed \(seed): another value for everybody from \(first)\n"
+          + trail.joined(separator: "\n")
+      }
       let gained = Self.served(plan).intersection(guarded)
       if !gained.isEmpty {
         tally.gained += 1

@@ -1,12 +1,14 @@
 import DocumentKit
 
-/// What applying a file changes about who has the feature, told from how the plans are written:
-/// rules, cohorts, lists and shares, never by drawing ids.
+/// What applying a file changes about who has the feature, and about what the others get, told from
+/// how the plans are written: rules, cohorts, lists and shares, never by drawing ids.
 package struct AudienceChange: Sendable, Equatable {
   /// By what people join or leave.
   package enum Means: String, Sendable, CaseIterable {
     case share, rule, cohort, list, eligible, holdout
     case forceOff = "force_off"
+    /// What everybody gets who does not have the feature.
+    case values
   }
 
   package struct Part: Sendable, Equatable {
@@ -45,6 +47,7 @@ package struct AudienceChange: Sendable, Equatable {
     compareCohorts()
     compareLists()
     compareFilters()
+    if plan.status != .archived { compareValues() }
     compareApprovals()
   }
 
@@ -91,14 +94,15 @@ package struct AudienceChange: Sendable, Equatable {
 
   private mutating func compareRules() {
     for (index, stage) in new.stages.enumerated() where !new.isForEverybody(at: index) {
-      for rule in stage.rules {
+      for (rule, extent) in zip(stage.rules, new.extents[index]) {
         take(
           Part(by: .rule, stage: stage.name, what: rule.document.jsonText), from: index,
-          before: old.first(rule: rule))
+          before: old.first(rule: extent))
       }
     }
     for (index, stage) in old.open where !new.isOpenToEverybody && !old.isForEverybody(at: index) {
-      for rule in stage.rules where !new.isOpen(new.first(rule: rule)) {
+      for (rule, extent) in zip(stage.rules, old.extents[index])
+      where !new.isOpen(new.first(rule: extent)) {
         leaves.append(Part(by: .rule, stage: stage.name, what: rule.document.jsonText))
       }
     }
@@ -118,25 +122,26 @@ package struct AudienceChange: Sendable, Equatable {
   }
 
   private mutating func compareLists() {
-    let before = Set(old.definition.forceOn)
-    let added = new.definition.forceOn.filter { !before.contains($0) }
+    let before = Self.exact(old.definition.forceOn)
+    let after = Self.exact(new.definition.forceOn)
+    let added = after.subtracting(before)
     if !added.isEmpty {
       // A list passes by eligible, holdout and force_off.
       let isFiltered =
         old.definition.eligible != nil || old.definition.holdout > .none
-        || !Set(old.definition.forceOff).isDisjoint(with: added)
+        || !Self.exact(old.definition.forceOff).isDisjoint(with: added)
       take(
         Part(by: .list, stage: nil, what: Self.listed(added)), from: 0,
         before: isFiltered ? nil : old.everybody)
     }
     // They come with the first stage, so another first stage must not be an easier way to them.
-    let kept = new.definition.forceOn.filter(before.contains)
+    let kept = after.intersection(before)
     if !kept.isEmpty {
       take(Part(by: .list, stage: nil, what: Self.listed(kept)), from: 0, before: 0)
     }
-    let gone = before.subtracting(new.definition.forceOn)
+    let gone = before.subtracting(after)
     if !gone.isEmpty, old.openTo >= 0 {
-      leaves.append(Part(by: .list, stage: nil, what: Self.listed(gone.sorted())))
+      leaves.append(Part(by: .list, stage: nil, what: Self.listed(gone)))
     }
   }
 
@@ -160,10 +165,20 @@ package struct AudienceChange: Sendable, Equatable {
     let shares = "\(after.holdout.text) instead of \(before.holdout.text)"
     if after.holdout < before.holdout { admit(.holdout, shares) }
     if after.holdout > before.holdout { shut(.holdout, shares) }
-    let free = Set(before.forceOff).subtracting(after.forceOff)
-    if !free.isEmpty { admit(.forceOff, Self.listed(free.sorted())) }
-    let barred = Set(after.forceOff).subtracting(before.forceOff)
-    if !barred.isEmpty { shut(.forceOff, Self.listed(barred.sorted())) }
+    let free = Self.exact(before.forceOff).subtracting(Self.exact(after.forceOff))
+    if !free.isEmpty { admit(.forceOff, Self.listed(free)) }
+    let barred = Self.exact(after.forceOff).subtracting(Self.exact(before.forceOff))
+    if !barred.isEmpty { shut(.forceOff, Self.listed(barred)) }
+  }
+
+  /// Another value for those outside reaches everybody, at once and whatever the plan does: a draft
+  /// and a killed plan hand it out too, so it would be a way round approvals, holds and the kill.
+  private mutating func compareValues() {
+    let (before, after) = (old.definition.valueOff, new.definition.valueOff)
+    guard !before.hasSameValue(as: after) else { return }
+    let what = "everybody else gets \(Self.shown(after)) instead of \(Self.shown(before))"
+    joins.append(Part(by: .values, stage: nil, what: what))
+    approvals = max(approvals, old.needsOfAll.whole)
   }
 
   /// A file that lowers what a stage asks for needs the larger number; so does one that leaves the
@@ -178,16 +193,29 @@ package struct AudienceChange: Sendable, Equatable {
   private static func isWider(_ rules: [Rule]?, than others: [Rule]?) -> Bool {
     guard let others else { return false }
     guard let rules else { return true }
-    return !rules.allSatisfy { rule in others.contains { rule.isNarrower(than: $0) } }
+    let wider = others.map(RuleExtent.init)
+    return !rules.allSatisfy { rule in
+      let extent = RuleExtent(rule)
+      return wider.contains { extent.isNarrower(than: $0) }
+    }
   }
 
   private static func text(_ rules: [Rule]?) -> String {
     rules.map { Document.array($0.map(\.document)).jsonText } ?? "everybody"
   }
 
+  /// The beginning of a value.
+  private static func shown(_ value: Document) -> String {
+    let text = value.jsonText
+    return text.utf8.count > 80 ? "\(text.prefix(80))…" : text
+  }
+
+  /// As deciding compares ids: byte by byte.
+  private static func exact(_ users: [String]) -> Set<ExactText> { Set(users.map(ExactText.init)) }
+
   /// The first few of a list, and how many more.
-  private static func listed(_ users: [String]) -> String {
-    let shown = users.prefix(3).joined(separator: ", ")
+  private static func listed(_ users: Set<ExactText>) -> String {
+    let shown = users.sorted().prefix(3).map(\.text).joined(separator: ", ")
     return users.count > 3 ? "\(shown) and \(users.count - 3) more" : shown
   }
 }
@@ -214,10 +242,13 @@ private struct Reach: Sendable, Equatable {
   let definition: PlanDefinition
   /// Index of the stage being served; -1 for none.
   let openTo: Int
+  /// Of the rules of each stage.
+  let extents: [[RuleExtent]]
 
   init(_ definition: PlanDefinition, openTo: Int) {
     self.definition = definition
     self.openTo = openTo
+    extents = definition.stages.map { $0.rules.map(RuleExtent.init) }
   }
 
   var stages: [Stage] { definition.stages }
@@ -253,9 +284,8 @@ private struct Reach: Sendable, Equatable {
   /// Whether a stage up to this one has everybody already.
   func isForEverybody(at stage: Int) -> Bool { everybody.map { $0 <= stage } ?? false }
 
-  func first(rule: Rule) -> Int? {
-    earliest(
-      stages.firstIndex { $0.rules.contains { rule.isNarrower(than: $0) } })
+  func first(rule: RuleExtent) -> Int? {
+    earliest(extents.firstIndex { $0.contains { rule.isNarrower(than: $0) } })
   }
 
   func first(cohort: String) -> Int? { earliest(stages.firstIndex { $0.cohort == cohort }) }

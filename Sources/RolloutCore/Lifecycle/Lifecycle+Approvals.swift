@@ -70,7 +70,7 @@ extension Lifecycle {
     of plan: Plan, in definition: PlanDefinition
   ) throws(Refusal) -> Int {
     guard plan.status != .draft else { return plan.stageIndex }
-    guard definition.salt == plan.definition.salt else {
+    guard ExactText(definition.salt) == ExactText(plan.definition.salt) else {
       throw .invalidTransition(
         "The salt is fixed once a plan has started, or every user would be drawn anew; "
           + "keep salt: \(plan.definition.salt).")

@@ -58,14 +58,18 @@ extension PlanDefinition {
   /// Whether everybody who has the feature by this definition at a stage has it by `other` too.
   /// False where that cannot be seen.
   fileprivate func serves(noMoreThan other: PlanDefinition, upTo stage: Int) -> Bool {
-    guard self != other else { return true }
-    guard salt == other.salt, other.eligible == nil || eligible == other.eligible,
-      Set(other.forceOn).isSuperset(of: forceOn), Set(forceOff).isSuperset(of: other.forceOff),
+    func exact(_ users: [String]) -> Set<ExactText> { Set(users.map(ExactText.init)) }
+    func extents(_ rules: [Rule]?) -> [RuleExtent]? { rules?.map(RuleExtent.init) }
+    guard salt == other.salt, valueOff.hasSameValue(as: other.valueOff),
+      other.eligible == nil || extents(eligible) == extents(other.eligible),
+      exact(other.forceOn).isSuperset(of: exact(forceOn)),
+      exact(forceOff).isSuperset(of: exact(other.forceOff)),
       holdout >= other.holdout, stages.count > stage, other.stages.count > stage
     else { return false }
     return (0...max(0, stage)).allSatisfy { index in
       let (new, old) = (stages[index], other.stages[index])
-      return new.rules.allSatisfy { old.rules.contains($0) }
+      let known = old.rules.map(RuleExtent.init)
+      return new.rules.allSatisfy { known.contains(RuleExtent($0)) }
         && (new.cohort == nil || new.cohort == old.cohort)
         && (new.percent ?? .none) <= (old.percent ?? .none)
     }

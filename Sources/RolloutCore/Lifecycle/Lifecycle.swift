@@ -29,7 +29,7 @@ package enum Lifecycle {
     let kind: PlanEvent.Kind
     switch command {
     case .apply(let definition, let digest):
-      guard definition != plan.definition else { return nil }
+      guard !definition.isIdentical(to: plan.definition) else { return nil }
       evidence = try apply(definition, digest, to: &next, context) ?? evidence
       kind = .applied
     case .start:

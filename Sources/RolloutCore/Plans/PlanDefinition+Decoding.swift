@@ -28,8 +28,10 @@ extension PlanDefinition {
     eligible = try rules(&file, "eligible")
     forceOn = try users(&file, "force_on")
     forceOff = try users(&file, "force_off")
-    if !file.isStored, let both = Set(forceOn).intersection(forceOff).min() {
-      throw file.error("force_off", "\(quoted(both)) is also in force_on; keep one.")
+    if !file.isStored,
+      let both = Set(forceOn.map(ExactText.init)).intersection(forceOff.map(ExactText.init)).min()
+    {
+      throw file.error("force_off", "\(quoted(both.text)) is also in force_on; keep one.")
     }
     holdout = try share(&file, "holdout") ?? .none
     if let stages = try file.list("stages") { self.stages = try decodeStages(stages, file) }
@@ -332,6 +334,12 @@ private func decodeValues(
   else {
     throw file.error(
       "values", "A value nests at most \(PlanDefinition.valueDepthMax) levels deep; flatten it.")
+  }
+  guard file.isStored || !values.on.hasSameValue(as: values.off) else {
+    throw file.error(
+      "values",
+      "on and off are the same value, so a killed plan would still hand out what means on; "
+        + "give off another.")
   }
   return values
 }

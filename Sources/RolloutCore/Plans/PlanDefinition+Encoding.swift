@@ -29,6 +29,14 @@ extension PlanDefinition {
   }
 }
 
+extension PlanDefinition {
+  /// Whether both say the same to the byte: `==` takes canonically equivalent texts for the same,
+  /// and deciding does not.
+  func isIdentical(to other: PlanDefinition) -> Bool {
+    self == other && document.json == other.document.json
+  }
+}
+
 extension Share {
   /// `5%`, as plan files write it.
   package var compact: String { formatFixed(thousandths, decimals: 3) + "%" }

@@ -54,6 +54,10 @@ package struct PlanDefinition: Sendable, Equatable {
     salt = feature
   }
 
+  /// What OpenFeature clients get for those who have the feature, and for everybody else.
+  package var valueOn: Document { values?.on ?? .bool(true) }
+  package var valueOff: Document { values?.off ?? .bool(false) }
+
   /// By position: stages below 25 % are `sensitive`, from 25 % `normal`.
   package func preset(atStage index: Int) -> Preset {
     guard stages.indices.contains(index) else { return preset ?? .normal }

@@ -41,9 +41,8 @@ final class RenderedPlan: Sendable {
     tails = Self.reasons.map {
       Array(",\"reason\":\"\($0.rawValue)\",\"plan_version\":\(plan.version)".utf8)
     }
-    let values = plan.definition.values
     flags = [
-      (values?.off ?? .bool(false), "off"), (values?.on ?? .bool(true), "on"),
+      (plan.definition.valueOff, "off"), (plan.definition.valueOn, "on"),
     ].map { value, variant in
       Array(
         """
