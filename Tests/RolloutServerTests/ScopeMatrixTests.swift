@@ -215,6 +215,41 @@ import Testing
     await server.stop()
   }
 
+  @Test func `a plan of a limited token names no cohort of others`() async throws {
+    let server = try await server()
+    let limited = try await token(server, "t", [.operate], #","features":["mine","new"]"#).text
+    func plan(_ feature: String, _ cohort: String) -> String {
+      #"{"feature":"\#(feature)","stages":[{"name":"s","cohort":"\#(cohort)"}]}"#
+    }
+    let theirs = try await server.send("PUT", "/v1/plans/theirs", plan("theirs", "their-people"))
+    #expect(theirs.status == 201)
+    #expect(
+      try await server.send("PUT", "/v1/cohorts/prepared/members/v").status == 204)
+    for cohort in ["their-people", "prepared"] {
+      for path in ["/v1/plans/new", "/v1/plans/new?dry_run=true"] {
+        let answer = try await server.send("PUT", path, plan("new", cohort), token: limited)
+        #expect(answer.status == 403, "\(path): \(answer.text)")
+        #expect(answer.text.contains(cohort))
+        #expect(!answer.text.contains("theirs"), "whose it is, is nobody else's to know")
+      }
+    }
+    // So theirs may still change it, and nobody else's plan says who is in it.
+    let owner = try await token(server, "o", [.operate], #","features":["theirs"]"#).text
+    #expect(
+      try await server.send("PUT", "/v1/cohorts/their-people/members/v", token: owner).status == 204)
+    // What is free it may name, what its own features use too, and what its plan names may stay.
+    for cohort in ["nobodys", "mine-people"] {
+      let feature = cohort == "nobodys" ? "new" : "mine"
+      let known = try await server.send("GET", "/v1/plans/\(feature)")
+      let version = known.json["version"]?.int
+      let answer = try await server.send(
+        "PUT", "/v1/plans/\(feature)", plan(feature, cohort), token: limited,
+        headers: version.map { [("If-Match", "\"\($0)\"")] } ?? [])
+      #expect(answer.status == (version == nil ? 201 : 200), "\(answer.text)")
+    }
+    await server.stop()
+  }
+
   @Test func `a job of a feature is not shown to a token that was limited to another`()
     async throws
   {

@@ -23,6 +23,22 @@ extension PlanController {
     return cohorts(usedBy: Set(plans.keys)).union(cohorts.filter { !$0.value.isEmpty }.keys)
   }
 
+  /// What a limited token may name in a plan: a plan tells by its decisions who is in a cohort, and
+  /// keeps others from changing it. So it may name what its features use already, and what is free:
+  /// used by nobody and without members, which somebody else may have prepared.
+  func checkCohorts(of definition: PlanDefinition, limit: Set<String>?) throws(Problem) {
+    guard let limit else { return }
+    for cohort in Set(definition.stages.compactMap(\.cohort)).sorted() {
+      let users = features(using: cohort)
+      let isFree = users.isEmpty && memberCount(of: cohort) == 0
+      guard !isFree, users.isDisjoint(with: limit) else { continue }
+      throw Problem(
+        .forbidden,
+        "The token is limited to some features, and the cohort \(cohort) belongs to others; name "
+          + "another cohort, or use a token without that limit.")
+    }
+  }
+
   /// All of them or none, each listed once. In the order of the commits: of two at once, memory
   /// keeps what the file keeps. Throws `StoreError` or `Problem`.
   func add(_ users: [String], to cohort: String) async throws -> Added {

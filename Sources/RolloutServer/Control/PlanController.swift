@@ -130,14 +130,18 @@ actor PlanController {
 
   // MARK: Changing
 
-  /// Creates the plan, or replaces its definition when `expecting` is its version.
+  /// Creates the plan, or replaces its definition when `expecting` is its version. `limit` holds the
+  /// features of a limited token.
+  /// Throws `Problem`, `Stale`, `Refusal` or `StoreError`.
   func apply(
-    _ definition: PlanDefinition, expecting version: Int?, actor: Actor, reason: String
+    _ definition: PlanDefinition, expecting version: Int?, actor: Actor, reason: String,
+    limit: Set<String>? = nil
   ) async throws -> Done {
     let context = CommandContext(actor: actor, reason: reason, now: clock.moment)
     let subject = Subject.plan(definition.feature)
     await lock(subject)
     defer { unlock(subject) }
+    try checkCohorts(of: definition, limit: limit)
     guard let plan = plans[definition.feature] else {
       return try await commit(Lifecycle.create(definition, context), answer: nil)
     }

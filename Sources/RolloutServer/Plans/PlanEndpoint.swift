@@ -163,6 +163,7 @@ struct PlanEndpoint: Sendable {
     if try request.queryValue("dry_run") == "true" {
       // What cannot be read cannot be compared with either.
       let readable = await controller.isUnreadable(feature) ? nil : existing
+      try await controller.checkCohorts(of: definition, limit: request.principal.features)
       return try dryRun(definition, readable)
     }
     var expected: Int?
@@ -180,7 +181,8 @@ struct PlanEndpoint: Sendable {
       expected = try request.expectedVersion()
     }
     let done = try await controller.apply(
-      definition, expecting: expected, actor: request.principal.actor, reason: "applied")
+      definition, expecting: expected, actor: request.principal.actor, reason: "applied",
+      limit: request.principal.features)
     return try await answer(done, to: request, status: existing == nil ? 201 : 200)
   }
 
