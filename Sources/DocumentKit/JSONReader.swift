@@ -27,9 +27,12 @@ package struct JSONReader {
   ) throws(DocumentError) -> Document {
     if let bad = firstInvalidUTF8(in: bytes) {
       throw DocumentError(
-        "The text is not valid UTF-8 (byte \(bad)); send UTF-8.", at: .unknown)
+        "The text is not valid UTF-8 (byte \(bad)); send UTF-8.",
+        at: Position(ofByte: bad, in: bytes))
     }
     var reader = JSONReader(bytes, depthMax: depthMax)
+    reader.index = plainStart(of: bytes)
+    reader.lineStart = reader.index
     reader.skipSpace()
     let document = try reader.value(depth: 0)
     reader.skipSpace()

@@ -166,7 +166,7 @@ package struct ObjectReader {
     let hint =
       near.flatMap { editDistance($0, stranger.key) <= 3 ? $0 : nil }
       .map { "did you mean \(quoted($0))?" }
-      ?? "known here: \(known.sorted().joined(separator: ", "))."
+      ?? "known here: \(Set(known).sorted().joined(separator: ", "))."
     throw DocumentError(
       "Unknown key \(quoted(stranger.key)); \(hint)", at: stranger.keyPosition, path: path)
   }

@@ -14,6 +14,24 @@ package struct Position: Sendable, Equatable, CustomStringConvertible {
   package var description: String { "\(line):\(column)" }
 }
 
+extension Position {
+  /// Of the byte at `offset` of a text that is UTF-8 up to there. O(offset).
+  init(ofByte offset: Int, in bytes: [UInt8]) {
+    self.init(line: 1, column: 1)
+    for byte in bytes[plainStart(of: bytes)...].prefix(max(0, offset - plainStart(of: bytes))) {
+      if byte == UInt8(ascii: "\n") {
+        line += 1
+        column = 1
+      } else if byte & 0xC0 != 0x80 {
+        column += 1
+      }
+    }
+  }
+}
+
+/// Where a text begins: behind the byte order mark that some editors write before UTF-8.
+func plainStart(of bytes: [UInt8]) -> Int { bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0 }
+
 /// A text that could not be read: where, and what to do about it.
 package struct DocumentError: Error, Sendable, Equatable, CustomStringConvertible {
   package var message: String

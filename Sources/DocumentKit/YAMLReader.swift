@@ -13,10 +13,13 @@ package enum YAMLReader {
       throw DocumentError("The file is larger than \(sizeMax) bytes.", at: .unknown)
     }
     if let bad = firstInvalidUTF8(in: bytes) {
-      throw DocumentError("The file is not valid UTF-8 (byte \(bad)).", at: .unknown)
+      throw DocumentError(
+        "The file is not valid UTF-8 (byte \(bad)); save it as UTF-8.",
+        at: Position(ofByte: bad, in: bytes))
     }
+    let start = plainStart(of: bytes)
     let result: Result<Document, DocumentError> = bytes.withUnsafeBufferPointer { buffer in
-      let events = YAMLEvents(buffer)
+      let events = YAMLEvents(UnsafeBufferPointer(rebasing: buffer[start...]))
       defer { events.close() }
       do throws(DocumentError) { return .success(try events.document()) } catch {
         return .failure(error)

@@ -10,6 +10,8 @@ struct Session: Sendable {
   let printsJSON: Bool
   private let baseURL: String
   private let token: String?
+  /// Where the token came from, for who has a wrong one.
+  private let tokenSource: String
   private let client: HTTPClient
 
   init(_ arguments: Arguments, _ terminal: Terminal) throws {
@@ -23,22 +25,22 @@ struct Session: Sendable {
     var url = arguments.value("--url") ?? environment("ROLLOUT_URL") ?? "http://127.0.0.1:8080"
     while url.hasSuffix("/") { url.removeLast() }
     baseURL = url
-    token = try Self.token(arguments)
+    (token, tokenSource) = try Self.token(arguments)
     client = try HTTPClient()
   }
 
-  private static func token(_ arguments: Arguments) throws -> String? {
+  private static func token(_ arguments: Arguments) throws -> (String?, source: String) {
     if let token = environment("ROLLOUT_TOKEN"), arguments.value("--token-file") == nil {
-      return token
+      return (token, "The token came from ROLLOUT_TOKEN.")
     }
     let named = arguments.value("--token-file") ?? environment("ROLLOUT_TOKEN_FILE")
     guard let bytes = try? readFile(named ?? "data/admin.token") else {
       if let named { throw CLIFailure(.usage, "The token file \(named) cannot be read.") }
-      return nil
+      return (nil, "No token was sent: ROLLOUT_TOKEN is not set, and there is no data/admin.token.")
     }
     var text = String(decoding: bytes, as: UTF8.self)
     while text.last?.isWhitespace == true { text.removeLast() }
-    return text
+    return (text, "The token came from the file \(named ?? "data/admin.token").")
   }
 
   /// The operand at `index`; the parser has made sure that it is there.
@@ -141,7 +143,10 @@ struct Session: Sendable {
   func failure(_ answer: Answer) -> CLIFailure {
     let problem = (try? document(answer))?.cleaned ?? .null
     var text = problem["detail"]?.string ?? ""
+    // A place in the JSON that this program wrote says nothing to a person.
+    text.trimPrefix(#/\d+:\d+: /#)
     if text.isEmpty { text = "The server answered \(answer.status)." }
+    if answer.status == 401 { text += " \(tokenSource)" }
     let waiting = problem["waiting_on"]?.array?.compactMap(\.string) ?? []
     if !waiting.isEmpty {
       let since = problem["hold"]?["since"]?.string.map { "\n\(text) Since \(Words.time($0))." }

@@ -35,7 +35,7 @@ struct AnthropicProvider: Provider {
       throw ProviderFailure.malformed("the answer is no message")
     }
     return ProviderAnswer(
-      body: answer, dialect: .anthropic, usage: Usage(anthropic: answer["usage"]),
+      body: answer, dialect: .anthropic, usage: Usage(answer["usage"], .anthropic),
       model: answer["model"]?.string ?? attempt.target.model, dropped: call.dropped)
   }
 

@@ -32,7 +32,8 @@ final class EchoProvider: Provider {
       "usage": usage,
     ])
     return ProviderAnswer(
-      body: try RawObject(completion.json), usage: Usage(usage), model: attempt.target.model,
+      body: try RawObject(completion.json), usage: Usage(usage, .openai),
+      model: attempt.target.model,
       dropped: dropped)
   }
 

@@ -6,7 +6,8 @@ extension Gateway {
     /// nil when it was answered.
     package var failure: ProviderFailure?
     package var usage: Usage?
-    package var cost: Money
+    /// Nil where the provider did not say what was used.
+    package var cost: Money?
   }
 
   /// Seconds that one neutral question may take where a route says nothing of first content.
@@ -15,6 +16,12 @@ extension Gateway {
   /// Whether a target may be asked a neutral question.
   package func mayProbe(_ target: ProviderModel) -> Bool {
     configuration.providers[target.provider]?.isProbed == true
+  }
+
+  /// What a neutral question may cost at most.
+  package func probeBound(_ target: ProviderModel) -> Bound {
+    let asked = GatewayConfiguration.Target(provider: target.provider, model: target.model)
+    return bound(of: .neutral, route: .init(name: "", targets: [asked]))
   }
 
   /// Asks a target a fixed question of one line for one token of answer, whatever its breaker says:
@@ -45,7 +52,7 @@ extension Gateway {
       let failure = error as? ProviderFailure ?? .cancelled
       slot.note(failure)
       slot.leave(usedTokens: failure.mayHaveCost ? nil : 0)
-      return ProbeAnswer(failure: failure, cost: .zero)
+      return ProbeAnswer(failure: failure, cost: failure.mayHaveCost ? nil : .zero)
     }
   }
 }

@@ -25,8 +25,9 @@ package final class Gateway: Sendable {
     package var dialect: ChatDialect
     /// Parameters that its dialect has no counterpart for, or that were clamped.
     package var dropped: [String]
+    /// Nil where the provider did not say all of it, and `cost` with it.
     package var usage: Usage?
-    package var cost: Money
+    package var cost: Money?
     package var trail: Trail
   }
 
@@ -203,9 +204,11 @@ package final class Gateway: Sendable {
 
   // MARK: Money
 
-  /// Nano-dollars for what was used, by the model asked for; zero without a price.
-  package func cost(of usage: Usage?, model: String) -> Money {
-    guard let usage, let price = configuration.prices[model] else { return .zero }
+  /// Nano-dollars for what was used, by the model asked for; zero without a price, nil where nobody
+  /// knows what was used.
+  package func cost(of usage: Usage?, model: String) -> Money? {
+    guard let usage else { return nil }
+    guard let price = configuration.prices[model] else { return .zero }
     return Money.of(tokens: usage.inputTokens, perMillion: price.input)
       .adding(Money.of(tokens: usage.outputTokens, perMillion: price.output))
   }

@@ -33,7 +33,7 @@ struct OpenAIProvider: Provider {
       throw ProviderFailure.malformed("the answer has no choices")
     }
     return ProviderAnswer(
-      body: answer, usage: Usage(answer["usage"]),
+      body: answer, usage: Usage(answer["usage"], .openai),
       model: answer["model"]?.string ?? attempt.target.model, dropped: call.dropped)
   }
 

@@ -2,6 +2,9 @@ import HTTPKit
 import RolloutCore
 
 extension HTTPAnswerHead {
+  /// Seconds; what a provider asks for beyond that is asked for again.
+  private static let waitMax = 3600.0
+
   /// Seconds a provider asks to wait; nil when it does not say so in a form that is known: a count
   /// of milliseconds or seconds, or a date, which `wall` (milliseconds since 1970) is taken from.
   func retryAfter(wall: Int64) -> Double? {
@@ -15,7 +18,7 @@ extension HTTPAnswerHead {
       seconds = nil
     }
     guard let seconds, seconds.isFinite else { return nil }
-    return max(0, seconds)
+    return min(max(0, seconds), Self.waitMax)
   }
 }
 

@@ -170,8 +170,7 @@ final class Application: Sendable {
       controller: controller, ledger: ledger, outbox: data.control, hub: hub,
       readiness: readiness, clock: clock, log: log, evaluations: metrics.evaluationTotals,
       probe: Probe(clock: clock, log: log, mayAsk: { gateway.value.mayProbe($0) }) { target in
-        guard let answer = await gateway.value.probe(target) else { return .notAsked }
-        return answer.failure == nil ? .answered : .failed
+        await Self.ask(target, gateway.value, chat.value.purse)
       })
     let poller = PrometheusPoller(
       current: settings, client: client, ledger: ledger, clock: clock)
@@ -229,6 +228,25 @@ final class Application: Sendable {
     await data.close()
   }
 
+  /// Asks a provider a neutral question, within the budgets that are not about one feature.
+  private static func ask(
+    _ target: ProviderModel, _ gateway: Gateway, _ purse: Purse
+  ) async -> Probe.Answer {
+    let spender = Spender(
+      request: "probe_" + Digest.hexadecimal(Digest.random(8)), app: "(probe)",
+      providers: [target.provider])
+    let hold: Purse.Hold?
+    do { hold = try await purse.reserve({ gateway.probeBound(target) }, for: spender) } catch {
+      return .notAsked
+    }
+    guard let answer = await gateway.probe(target) else {
+      await purse.settle(hold, cost: .zero, provider: target.provider)
+      return .notAsked
+    }
+    await purse.settle(hold, cost: answer.cost, provider: target.provider)
+    return answer.failure == nil ? .answered : .failed
+  }
+
   private static func courier(
     _ settings: Current<ServerConfiguration>, _ outbox: any OutboxStore, _ client: HTTPClient,
     _ clock: any SteadyClock, _ log: Log, _ report: @escaping @Sendable (String, String?) -> Void
@@ -242,16 +260,18 @@ final class Application: Sendable {
   private static func budgetTeller(
     _ outbox: any OutboxStore, _ hub: EventHub, _ clock: any WallClock, _ log: Log,
     _ courier: Courier
-  ) -> @Sendable (BudgetAlert, ChatCall) async -> Void {
-    { alert, call in
+  ) -> @Sendable (BudgetAlert, Spender) async -> Void {
+    { alert, spender in
       let account = alert.account
       let whose = account.scope.isEmpty ? "" : " of \(account.scope)"
+      let sentence =
+        "budget \(account.budget)\(whose): \(alert.percent) % of \(alert.limit.text) spent "
+        + "since \(account.windowStart.rfc3339.prefix(10))"
+      // A question of our own belongs to no plan.
+      guard let plan = spender.plan else { return log.error(sentence) }
       let notice = Notice(
-        feature: call.plan.plan.feature, planVersion: call.plan.plan.version, at: clock.now,
-        kind: .budget,
-        sentence:
-          "budget \(account.budget)\(whose): \(alert.percent) % of \(alert.limit.text) spent "
-          + "since \(account.windowStart.rfc3339.prefix(10))",
+        feature: plan.feature, planVersion: plan.version, at: clock.now, kind: .budget,
+        sentence: sentence,
         evidence: .object([
           "budget": .string(account.budget), "percent": .int(alert.percent),
           "spent_usd": .double(alert.spent.dollars), "limit_usd": .double(alert.limit.dollars),

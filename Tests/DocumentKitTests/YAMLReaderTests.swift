@@ -108,4 +108,26 @@ import Testing
       try WireDecoder.decode(Inner.self, from: Array(#"{"latency_ms":"1","is_on":true}"#.utf8))
     }
   }
+
+  @Test func `a byte order mark is no part of the text, in either form`() throws {
+    let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+    #expect(try YAMLReader.read(mark + Array("a: 1".utf8))["a"]?.int == 1)
+    #expect(try JSONReader.read(mark + Array(#"{"a":1}"#.utf8))["a"]?.int == 1)
+    #expect(try JSONReader.read(mark + Array(#"{"a":1}"#.utf8))["a"]?.position.column == 6)
+    #expect(throws: DocumentError.self) { try JSONReader.read(mark + mark + Array("1".utf8)) }
+  }
+
+  @Test func `bytes that are no UTF-8 are named by line and column`() {
+    for (bytes, place) in [
+      (Array("a: ä\nb: ".utf8) + [0xFF], Position(line: 2, column: 4)),
+      ([0xFF], Position(line: 1, column: 1)),
+      ([0xEF, 0xBB, 0xBF, 0xFF], Position(line: 1, column: 1)),
+      ([0xEF, 0xBB], Position(line: 1, column: 1)),
+    ] {
+      for read in [{ try YAMLReader.read($0) }, { try JSONReader.read($0) }] {
+        let error = #expect(throws: DocumentError.self) { try read(bytes) }
+        #expect(error?.position == place)
+      }
+    }
+  }
 }

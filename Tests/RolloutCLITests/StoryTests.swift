@@ -208,4 +208,44 @@ import Testing
       #expect(again.terminate() == 0)
     }
   }
+
+  @Test func `a folder is applied whole or not at all, and the server's own file is left out`()
+    async throws
+  {
+    let server = try await start(folder)
+    let plans = TemporaryFolder()
+    _ = plans.write("feature: a\n", to: "a.yaml")
+    let bad = plans.write("feature: b\nstagess: []\n", to: "b.yaml")
+    _ = plans.write("providers: {}\n", to: "rollout.yaml")
+    let refused = try await server.rollout("plan", "apply", "-f", plans.path)
+    #expect(refused.status == 1 && refused.errors.contains("\(bad):2:1: "), "\(refused.errors)")
+    // The server knows better than the file's form: an unknown route.
+    _ = plans.write("feature: b\nroute: nowhere\n", to: "b.yaml")
+    let unknown = try await server.rollout("plan", "apply", "-f", plans.path)
+    #expect(unknown.status == 1 && unknown.errors.contains("nowhere"), "\(unknown.errors)")
+    #expect(try await server.rollout("plan", "show", "a").status == 1)
+    _ = plans.write("feature: b\n", to: "b.yaml")
+    let applied = try await server.rollout("plan", "apply", "-f", plans.path)
+    #expect(applied.status == 0 && applied.output.contains("b: created"), "\(applied.errors)")
+    #expect(applied.errors.contains("rollout.yaml is a server's configuration and no plan"))
+    _ = plans.write("feature: a\n", to: "c.yaml")
+    #expect(
+      try await server.rollout("plan", "apply", "-f", plans.path).errors.contains("two files"))
+    #expect(server.terminate() == 0)
+  }
+
+  @Test func `who has a wrong token is told where it came from`() async throws {
+    let server = try await start(folder)
+    let variable = try await server.rollout(
+      "plan", "list", environment: ["ROLLOUT_TOKEN": "wrong"])
+    #expect(variable.status == 5)
+    #expect(variable.errors.contains("The token came from ROLLOUT_TOKEN."), "\(variable.errors)")
+    let file = folder.write("wrong\n", to: "wrong.token")
+    let named = try await server.rollout("plan", "list", "--token-file", file)
+    #expect(named.errors.contains("The token came from the file \(file)."), "\(named.errors)")
+    let short = try await server.rollout(
+      "token", "create", "--name", "n", "--scope", "view", "--expires-in", "0d")
+    #expect(short.errors.hasPrefix("rollout: expires_in: Expected a duration"), "\(short.errors)")
+    #expect(server.terminate() == 0)
+  }
 }

@@ -59,7 +59,7 @@ import Testing
     #expect(completion.trail.attempts == 1)
     #expect(!completion.trail.isFallbackModel)
     // 7 × $2.50 and 3 × $10.00 per million.
-    #expect(completion.cost.nanodollars == 7 * 2500 + 3 * 10_000)
+    #expect(completion.cost?.nanodollars == 7 * 2500 + 3 * 10_000)
     let request = first.requests[0]
     #expect(request.hasPrefix("POST /v1/chat/completions HTTP/1.1\r\n"))
     #expect(request.lowercased().contains("authorization: bearer sk-secret\r\n"))

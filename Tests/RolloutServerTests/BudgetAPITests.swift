@@ -124,6 +124,43 @@ import Testing
     await server.stop()
   }
 
+  @Test(arguments: [
+    "", #","usage":{}"#, #","usage":null"#, #","usage":{"prompt_tokens":1}"#,
+    #","usage":{"prompt_tokens":-5,"completion_tokens":2}"#,
+    #","usage":{"prompt_tokens":1,"completion_tokens":"2"}"#,
+  ])
+  func
+    `a usage that does not say both counts says nothing: it is paid in full, and shown as unknown`(
+      _ usage: String
+    ) async throws
+  {
+    let body =
+      #"{"model":"m","choices":[{"message":{"content":"hi"},"finish_reason":"stop"}]\#(usage)}"#
+    upstream.always(.answer(200, body))
+    let server = try await start("[{name: cap, limit_usd: 1, window: total}]")
+    let answer = try await ask(server)
+    #expect(answer.status == 200)
+    #expect(answer.header("x-rollout-cost-usd") == nil)
+    let native = try await server.send(
+      "POST", "/v1/features/ai-summary/complete",
+      #"{"user":"anna","prompt":"hi","max_tokens":3}"#)
+    #expect(native.json["cost_usd"]?.isNull == true, "\(native.text)")
+    #expect(try await budgets(server).first?["spent_usd"]?.double == 0.006)
+    await server.stop()
+  }
+
+  @Test func `a request that is larger than what is left is told so, and what helps`() async throws
+  {
+    let server = try await start("[{name: cap, limit_usd: 1, window: total}]", fallback: nil)
+    let total = try await ask(server, more: #","max_tokens":1001"#)
+    #expect(total.status == 429 && total.header("retry-after") == nil)
+    #expect(
+      total.text.contains(
+        "The budget cap has no room for this request, which may cost up to $1.001: "
+          + "ask for fewer tokens, raise the budget."), "\(total.text)")
+    await server.stop()
+  }
+
   @Test func `an answer without a bound gets one, so that it cannot cost more than was held`()
     async throws
   {

@@ -12,13 +12,14 @@ import Testing
   private let upstream = ScriptedUpstream()
   private static let question = "Reply with OK."
 
-  private func start(provider: String = "", features: [String] = ["ai-summary"]) async throws
-    -> TestServer
-  {
+  private func start(
+    provider: String = "", features: [String] = ["ai-summary"], more: String = ""
+  ) async throws -> TestServer {
     let server = try await TestServer(
       """
       providers: {main: {kind: openai, base_url: "\(upstream.url)"\(provider)}}
       routes: {main: {deadline: 1s, targets: [{provider: main, model: large, first_content: 300ms, timeout: 300ms}]}}
+      \(more)
       """)
     for feature in features {
       try await server.startPlan(
@@ -52,6 +53,28 @@ import Testing
   }
 
   private func questions() -> Int { upstream.requests.count { $0.contains(Self.question) } }
+
+  @Test
+  func `questions are paid from the budgets that are about no feature, on an account of their own`()
+    async throws
+  {
+    upstream.always { $0.contains(Self.question) ? [.chat("OK")] : [.answer(500, "{}")] }
+    let server = try await start(
+      more: """
+        prices: {large: {input: 1000, output: 1000}}
+        budgets: [{name: apps, per: app, limit_usd: 100, window: total, hard: true}]
+        """)
+    try await ask(server)
+    #expect(try await server.eventually { questions() >= 2 })
+    #expect(
+      try await server.eventually {
+        let budgets = try await server.send("GET", "/v1/budgets").json["budgets"]?.array ?? []
+        let probe = budgets.first { $0["scope"]?.string == "(probe)" }
+        // Seven tokens in and three out, at a tenth of a cent each.
+        return probe?["spent_usd"]?.double == 0.02
+      })
+    await server.stop()
+  }
 
   @Test func `down for all: held, and nobody is blamed`() async throws {
     upstream.always(.answer(500, "{}"))

@@ -1,4 +1,5 @@
 import DocumentKit
+import Glibc
 import RolloutTesting
 import Testing
 
@@ -208,6 +209,24 @@ import Testing
     let from = [(name: "X-Forwarded-For", value: "192.0.2.1")]
     #expect(try await server.send("GET", "/metrics", token: "", headers: from).status == 200)
     #expect(try await server.send("GET", "/readyz").json["auth"]?.string == "tokens")
+    await server.stop()
+  }
+
+  @Test
+  func `a configuration that is a pipe nobody writes to holds up neither this reload nor the next`()
+    async throws
+  {
+    let server = try await TestServer()
+    let path = "\(server.folder.path)/rollout.yaml"
+    #expect(mkfifo(path, 0o600) == 0)
+    // Held open for writing, and silent.
+    let silent = open(path, O_RDWR)
+    await server.application.reload()
+    #expect(server.application.readiness.warnings.contains { $0.what == "configuration" })
+    close(silent)
+    unlink(path)
+    await server.reload("metrics: open\n")
+    #expect(!server.application.readiness.warnings.contains { $0.what == "configuration" })
     await server.stop()
   }
 }

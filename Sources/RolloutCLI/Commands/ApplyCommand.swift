@@ -7,8 +7,12 @@ import RolloutCore
 enum ApplyCommand {
   static func run(_ session: Session) async throws {
     if session.arguments.has("--dry-run") { return try await diff(session) }
-    for file in try files(session) {
-      let definition = try read(file)
+    // All are read, and asked about where there are several, before the first is sent.
+    let definitions = try definitions(session)
+    if definitions.count > 1 {
+      for definition in definitions { _ = try await dryRun(definition, session) }
+    }
+    for definition in definitions {
       let path = APIPath.plan(definition.feature)
       let before = try await session.exchange("GET", path)
       guard before.status == 200 || before.status == 404 else {
@@ -33,13 +37,18 @@ enum ApplyCommand {
   }
 
   static func diff(_ session: Session) async throws {
-    for file in try files(session) {
-      let definition = try read(file)
-      let answer = try await session.send(
-        "PUT", APIPath.plan(definition.feature) + "?dry_run=true", body: definition.document.json)
+    for definition in try definitions(session) {
+      let answer = try await dryRun(definition, session)
       let diff = try session.decode(PlanDiff.self, answer)
       try session.show(answer) { text(diff, definition.feature, session.terminal) }
     }
+  }
+
+  private static func dryRun(
+    _ definition: PlanDefinition, _ session: Session
+  ) async throws -> Session.Answer {
+    try await session.send(
+      "PUT", APIPath.plan(definition.feature) + "?dry_run=true", body: definition.document.json)
   }
 
   private static func text(_ diff: PlanDiff, _ feature: String, _ terminal: Terminal) -> String {
@@ -77,12 +86,35 @@ enum ApplyCommand {
     return audience.joins.map { line("join", $0) } + audience.leaves.map { line("leave", $0) }
   }
 
-  /// The files to apply, in order of their names.
-  private static func files(_ session: Session) throws -> [String] {
+  /// The plan of the file, or all plans of the folder in order of their names.
+  private static func definitions(_ session: Session) throws -> [PlanDefinition] {
     guard let path = session.arguments.value("--file") else {
       throw CLIFailure(.usage, "Name a plan file: -f FILE")
     }
-    guard path != "-", let folder = opendir(path) else { return [path] }
+    guard let files = try files(path) else { return [try read(path)] }
+    let definitions = try files.compactMap { file -> PlanDefinition? in
+      guard try !isConfiguration(document(file)) else {
+        session.terminal.note("\(file) is a server's configuration and no plan; it is left out.")
+        return nil
+      }
+      return try read(file)
+    }
+    guard !definitions.isEmpty else { throw CLIFailure(.failed, "\(path): no plan files.") }
+    let names = Dictionary(grouping: definitions, by: \.feature)
+    if let twice = definitions.first(where: { (names[$0.feature] ?? []).count > 1 }) {
+      throw CLIFailure(.failed, "\(path): two files are about \(twice.feature).")
+    }
+    return definitions
+  }
+
+  /// The server's own file often lies beside the plans.
+  private static func isConfiguration(_ document: Document) -> Bool {
+    document["feature"] == nil && (document["providers"] != nil || document["routes"] != nil)
+  }
+
+  /// The files of a folder, in order of their names; nil for what is none.
+  private static func files(_ path: String) throws -> [String]? {
+    guard path != "-", let folder = opendir(path) else { return nil }
     defer { closedir(folder) }
     var files: [String] = []
     while let entry = readdir(folder) {
@@ -99,15 +131,20 @@ enum ApplyCommand {
 
   /// Reads and checks a plan file; errors as `file:line:column: message`.
   static func read(_ file: String) throws -> PlanDefinition {
-    let bytes = try readFile(file)
+    let document = try document(file)
     do throws(DocumentError) {
-      let document =
-        file.hasSuffix(".json") ? try JSONReader.read(bytes) : try YAMLReader.read(bytes)
       let definition = try PlanDefinition(document)
       try definition.checkRuleCost()
       return definition
     } catch {
       throw CLIFailure(.failed, "\(file):\(error)")
     }
+  }
+
+  private static func document(_ file: String) throws -> Document {
+    let bytes = try readFile(file)
+    do throws(DocumentError) {
+      return file.hasSuffix(".json") ? try JSONReader.read(bytes) : try YAMLReader.read(bytes)
+    } catch { throw CLIFailure(.failed, "\(file):\(error)") }
   }
 }

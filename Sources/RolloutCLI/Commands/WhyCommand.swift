@@ -78,7 +78,8 @@ enum WhyCommand {
     if let incident = found.incident {
       lines.append(
         "\(feature)  \(what(incident)), \(LocalTime.clock(incident.at)) "
-          + "\(LocalTime.zone(incident.at)), \(LocalTime.ago(incident.at)), by \(Words.actor(incident.actor))")
+          + "\(LocalTime.zone(incident.at)), \(LocalTime.ago(incident.at)), by \(Words.actor(incident.actor))"
+      )
       lines += terminal.wrapped("  \(sentence(incident))", indent: 2)
       if isVerbose, let evidence = incident.evidence?.members {
         lines += evidence.filter { $0.key != "sentence" }.map {

@@ -70,8 +70,8 @@ extension Lifecycle {
     let earlier = plan.definition.stages.prefix(plan.stageIndex).map(\.name)
     guard let index = earlier.firstIndex(of: target) else {
       throw .invalidTransition(
-        "\(quotedName(target)) is not before stage \(plan.stageName); roll back to one of "
-          + "\((["off"] + earlier).joined(separator: ", ")).")
+        "\(quotedName(target)) is not before stage \(plan.stageName); roll back to "
+          + (earlier.isEmpty ? "off." : "one of off, \(earlier.joined(separator: ", "))."))
     }
     return index
   }

@@ -70,19 +70,20 @@ package enum AnswerTranslation {
 
   /// Prompt tokens include what was read from a cache; Anthropic's input tokens do not.
   static func anthropicUsage(_ usage: Document?) -> Document {
-    let cached = Usage.count(usage?["prompt_tokens_details"]?["cached_tokens"])
-    let prompt = Usage.count(usage?["prompt_tokens"])
+    let cached = Usage.count(usage?["prompt_tokens_details"]?["cached_tokens"]) ?? 0
+    let prompt = Usage.count(usage?["prompt_tokens"]) ?? 0
     return .object([
       "input_tokens": .int(max(0, prompt - cached)), "cache_creation_input_tokens": .int(0),
       "cache_read_input_tokens": .int(cached),
-      "output_tokens": .int(Usage.count(usage?["completion_tokens"])),
+      "output_tokens": .int(Usage.count(usage?["completion_tokens"]) ?? 0),
     ])
   }
 
   static func openAIUsage(_ usage: Document?) -> Document {
-    let read = Usage.count(usage?["cache_read_input_tokens"])
-    let input = Usage(anthropic: usage)?.inputTokens ?? 0
-    let output = Usage(anthropic: usage)?.outputTokens ?? 0
+    let read = Usage.count(usage?["cache_read_input_tokens"]) ?? 0
+    let counts = UsageCounts(usage, .anthropic)
+    let input = counts.inputTokens ?? 0
+    let output = counts.outputTokens ?? 0
     return .object([
       "prompt_tokens": .int(input), "completion_tokens": .int(output),
       "total_tokens": .int(input + output),

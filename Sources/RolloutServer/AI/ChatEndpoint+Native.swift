@@ -36,7 +36,7 @@ extension ChatEndpoint {
           "usage": completion.usage.map {
             .object(["input_tokens": .int($0.inputTokens), "output_tokens": .int($0.outputTokens)])
           } ?? .null,
-          "cost_usd": .double(completion.cost.dollars),
+          "cost_usd": completion.cost.map { .double($0.dollars) } ?? .null,
           "request_id": .string(call.requestID),
         ]),
         headers: call.headers(

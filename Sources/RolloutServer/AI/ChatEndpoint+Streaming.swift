@@ -28,7 +28,7 @@ extension ChatEndpoint {
     let streaming: Gateway.Streaming
     do { streaming = try await gateway.stream(call.request, route: route, for: call.caller) } catch
     {
-      await purse.settle(hold, call, cost: owed(error), provider: nil)
+      await purse.settle(hold, cost: owed(error), provider: nil)
       await send(exhausted(call, error, cached?.key), call, exchange, wantsUsage)
       return
     }
@@ -36,7 +36,7 @@ extension ChatEndpoint {
     let (cost, text) = await relay(streaming, call, exchange, wantsUsage)
     if let text, !text.isEmpty, let cached { keep(text, streaming.trail, call, cached) }
     // Whoever leaves early has paid for what nobody counted: a stream tells its usage at the end.
-    await purse.settle(hold, call, cost: cost, provider: streaming.trail.provider)
+    await purse.settle(hold, cost: cost, provider: streaming.trail.provider)
   }
 
   private func begin(_ exchange: Exchange, _ headers: [(name: String, value: String)]) {
@@ -101,7 +101,7 @@ extension ChatEndpoint {
       if captures.wants(call), let text = writer.text {
         captures.keep(call, .text(text), streaming.trail, writer.usage, at: clock.now)
       }
-      return (writer.usage == nil ? nil : cost, writer.text)
+      return (cost, writer.text)
     } catch is Disconnected {
       giveUp(call)
       ended("client_cancelled")

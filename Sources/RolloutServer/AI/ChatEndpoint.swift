@@ -221,9 +221,7 @@ struct ChatEndpoint: Sendable {
     do {
       let completion = try await gateway.complete(
         call.request, route: route, for: call.caller)
-      await purse.settle(
-        hold, call, cost: completion.usage == nil ? nil : completion.cost,
-        provider: completion.trail.provider)
+      await purse.settle(hold, cost: completion.cost, provider: completion.trail.provider)
       record(
         call, completion.trail.isFallbackModel ? .degradedModel : .ok, completion.usage,
         completion.cost)
@@ -238,7 +236,7 @@ struct ChatEndpoint: Sendable {
       }
       return .provider(completion)
     } catch {
-      await purse.settle(hold, call, cost: owed(error), provider: nil)
+      await purse.settle(hold, cost: owed(error), provider: nil)
       return exhausted(call, error, cached?.key)
     }
   }
@@ -278,7 +276,11 @@ struct ChatEndpoint: Sendable {
   func reserve(
     _ call: inout ChatCall, _ route: GatewayConfiguration.Route
   ) async throws -> Purse.Hold? {
-    let hold = try await purse.reserve(call, route, gateway)
+    let spender = Spender(
+      request: call.requestID, plan: call.plan.plan, app: call.app, user: call.user,
+      providers: route.targets.map(\.provider))
+    let hold = try await purse.reserve(
+      { [call, gateway] in gateway.bound(of: call.request, route: route) }, for: spender)
     if hold != nil { call.request.boundOutput() }
     return hold
   }
@@ -297,11 +299,14 @@ struct ChatEndpoint: Sendable {
     let problem: Problem
     var retryAfter: Int?
     switch error {
-    case Purse.Refusal.spent(let budget, let until):
+    case Purse.Refusal.spent(let budget, let bound, let until):
       reason = "budget"
       retryAfter = until.map { max(1, Int($0.since(clock.now).milliseconds / 1000)) }
       problem = Problem(
-        .budgetExceeded, "The budget \(budget) is spent; raise it, or wait for its next window.")
+        .budgetExceeded,
+        "The budget \(budget) has no room for this request, which may cost up to \(bound.text): "
+          + "ask for fewer tokens, raise the budget"
+          + (until.map { ", or wait for its next window at \($0.rfc3339)." } ?? "."))
     case Purse.Refusal.unknownPrice(let model):
       reason = "unknown_price"
       problem = Problem(
@@ -383,7 +388,7 @@ struct ChatEndpoint: Sendable {
       at: clock.steady, beganAt: call.arrivedAt.steady,
       latency: Double(monotonicMilliseconds() - call.started),
       inputTokens: usage?.inputTokens, outputTokens: usage?.outputTokens,
-      cost: usage == nil ? nil : cost)
+      cost: cost)
     outcome.isDrawn = call.decision?.reason == .split
     outcome.origin = origin
     outcome.isFromCache = isFromCache

@@ -187,7 +187,9 @@ struct ChatStreamWriter: Sendable {
   private let wantsUsage: Bool
   private var translation: Translation
   /// What the provider said it used so far.
-  private(set) var usage: Usage?
+  private var counts = UsageCounts()
+  /// Nil as long as the provider has not said all of it.
+  var usage: Usage? { counts.usage }
   /// The text so far; nil once the answer is more than text, or was cut short.
   private(set) var text: String? = ""
   private let source: ChatDialect
@@ -240,11 +242,10 @@ struct ChatStreamWriter: Sendable {
   private mutating func note(_ event: Document) {
     noteText(event)
     let found = source == .openai ? event["usage"] : event["usage"] ?? event["message"]?["usage"]
-    guard let more = Usage(found, source) else { return }
-    // Anthropic's later counts may leave out the input that the first one told.
-    let input = more.inputTokens == 0 ? usage?.inputTokens ?? 0 : more.inputTokens
-    usage = more
-    usage?.inputTokens = input
+    var more = UsageCounts(found, source)
+    // Anthropic's later counts may leave out, or put at zero, the input that the first one told.
+    if more.inputTokens == 0, counts.inputTokens != nil { more.inputTokens = nil }
+    counts.merge(more)
   }
 
   private mutating func noteText(_ event: Document) {

@@ -5,17 +5,31 @@ import RolloutCore
 import RolloutGateway
 import RolloutStore
 
+/// On whose account a provider is called.
+struct Spender: Sendable {
+  /// Unlike any other's.
+  var request: String
+  /// What is rolled out; nil for a question of our own.
+  var plan: Plan?
+  /// The token's id.
+  var app: String
+  /// As the caller named them.
+  var user: String?
+  /// Who may be asked, and paid.
+  var providers: [String]
+}
+
 /// Asks the budgets before a provider is called, and pays afterwards.
 struct Purse: Sendable {
   var budgets: [Budget]
   let store: any BudgetStore
   let clock: any WallClock
   let log: Log
-  let tell: @Sendable (BudgetAlert, ChatCall) async -> Void
+  let tell: @Sendable (BudgetAlert, Spender) async -> Void
 
   /// What a request may cost at most, and where it is held.
   struct Hold: Sendable {
-    var request: String
+    var spender: Spender
     var amount: Money
     var lines: [BudgetLine]
     /// The provider of each line that belongs to one.
@@ -24,20 +38,18 @@ struct Purse: Sendable {
 
   /// Why a request must not be sent.
   enum Refusal: Error {
-    /// `until` is when its window ends; nil for a total.
-    case spent(budget: String, until: Instant?)
+    /// `bound` is what the request may cost; `until` is when its window ends, nil for a total.
+    case spent(budget: String, bound: Money, until: Instant?)
     case unknownPrice(model: String)
     case unavailable
   }
 
-  /// Holds what the request may cost; nil when no budget concerns it. Throws `Refusal`.
-  func reserve(
-    _ call: ChatCall, _ route: GatewayConfiguration.Route, _ gateway: Gateway
-  ) async throws -> Hold? {
-    let concerned = budgets.filter { $0.feature == nil || $0.feature == call.plan.plan.feature }
+  /// Holds what a request may cost; nil when no budget concerns it. Throws `Refusal`.
+  func reserve(_ bound: () -> Gateway.Bound, for spender: Spender) async throws -> Hold? {
+    let concerned = budgets.filter { $0.feature == nil || $0.feature == spender.plan?.feature }
     guard !concerned.isEmpty else { return nil }
     let amount: Money
-    switch gateway.bound(of: call.request, route: route) {
+    switch bound() {
     case .amount(let bound): amount = bound
     case .unknownPrice(let model):
       // Free of charge is a price of 0; an unknown one is no price.
@@ -47,7 +59,7 @@ struct Purse: Sendable {
     var providers: [BudgetAccount: String] = [:]
     let now = clock.now
     let lines = concerned.flatMap { budget -> [BudgetLine] in
-      scopes(budget, call, route).map { scope in
+      scopes(budget, spender).map { scope in
         let account = BudgetAccount(
           budget: budget.name, scope: scope, windowStart: budget.window(at: now).start)
         if budget.division == .provider { providers[account] = scope }
@@ -57,31 +69,31 @@ struct Purse: Sendable {
       }
     }
     do {
-      if let full = try await store.reserve(call.requestID, amount, lines, at: now) {
+      if let full = try await store.reserve(spender.request, amount, lines, at: now) {
         let budget = concerned.first { $0.name == full.budget }
-        throw Refusal.spent(budget: full.budget, until: budget?.window(at: now).end)
+        throw Refusal.spent(
+          budget: full.budget, bound: amount, until: budget?.window(at: now).end)
       }
     } catch let refusal as Refusal { throw refusal } catch {
       // Money that cannot be counted is not spent. The store itself has said why.
       throw Refusal.unavailable
     }
-    return Hold(request: call.requestID, amount: amount, lines: lines, providers: providers)
+    return Hold(spender: spender, amount: amount, lines: lines, providers: providers)
   }
 
-  private func scopes(
-    _ budget: Budget, _ call: ChatCall, _ route: GatewayConfiguration.Route
-  ) -> [String] {
+  private func scopes(_ budget: Budget, _ spender: Spender) -> [String] {
     switch budget.division {
     case nil: [""]
-    case .app: [call.app]
-    case .feature: [call.plan.plan.feature]
-    case .user: [call.user.map { String(Outcome.hash(user: $0), radix: 16) } ?? "anonymous"]
-    case .provider: Set(route.targets.map(\.provider)).sorted()
+    case .app: [spender.app]
+    // A feature's key cannot be this.
+    case .feature: [spender.plan?.feature ?? "(probe)"]
+    case .user: [spender.user.map { String(Outcome.hash(user: $0), radix: 16) } ?? "anonymous"]
+    case .provider: Set(spender.providers).sorted()
     }
   }
 
   /// Pays `cost` to `provider`; nil is a request whose cost nobody knows, which is paid in full.
-  func settle(_ hold: Hold?, _ call: ChatCall, cost: Money?, provider: String?) async {
+  func settle(_ hold: Hold?, cost: Money?, provider: String?) async {
     guard let hold else { return }
     let paid = cost ?? hold.amount
     var amounts: [BudgetAccount: Money] = [:]
@@ -90,8 +102,8 @@ struct Purse: Sendable {
       amounts[line.account] = isTheirs ? paid : .zero
     }
     do {
-      for alert in try await store.settle(hold.request, amounts, hold.lines) {
-        await tell(alert, call)
+      for alert in try await store.settle(hold.spender.request, amounts, hold.lines) {
+        await tell(alert, hold.spender)
       }
     } catch {
       // The hold stays, and counts in full: too careful is better than too dear.
