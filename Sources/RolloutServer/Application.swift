@@ -29,7 +29,7 @@ final class Application: Sendable {
   let monitor: Monitor
   private let background: [Task<Void, Never>]
   private let telemetry: Task<Void, Never>
-  private let ledger: OutcomeLedger
+  let ledger: OutcomeLedger
   private let jobs: JobRunner
   /// The server's time.
   let clock: KeptClock

@@ -53,6 +53,25 @@ import Testing
     await server.stop()
   }
 
+  @Test func `a restart does not make what was asked for look unused`() async throws {
+    let server = try await TestServer()
+    try await complete(server)
+    _ = try await isOn(server)
+    // The monitor has seen it.
+    #expect(
+      try await server.eventually { server.application.ledger.lastTraffic(of: "f") != nil })
+    await server.stop()
+    let again = try await TestServer(folder: server.folder, clock: server.clock)
+    again.clock.advance(.hours(1))
+    let refused = try await command(again, "archive")
+    #expect(refused.code == "in_use")
+    let detail = try #require(refused.json["detail"]?.string)
+    #expect(detail.hasPrefix("f was in use in the last 24 hours, before the server was started"))
+    again.clock.advance(.hours(24))
+    #expect(try await command(again, "archive").status == 200)
+    await again.stop()
+  }
+
   @Test func `what nobody has asked for in a day is archived unasked`() async throws {
     let server = try await TestServer()
     try await complete(server)

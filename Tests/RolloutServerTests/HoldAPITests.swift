@@ -74,6 +74,22 @@ import Testing
     await server.stop()
   }
 
+  @Test func `a restart does not make a plan look silent that people ask for`() async throws {
+    let server = try await TestServer(looks: false)
+    try await server.startPlan()
+    server.clock.advance(.hours(30))
+    _ = try await server.send("GET", "/v1/features/ai-summary/decision?user=u")
+    await server.application.monitor.look()
+    await server.stop()
+    let again = try await TestServer(folder: server.folder, clock: server.clock, looks: false)
+    await again.application.monitor.look()
+    #expect(try await plan(again)["hold"]?.isNull == true)
+    again.clock.advance(.hours(25))
+    await again.application.monitor.look()
+    #expect(try await plan(again)["hold"]?["cause"]?.string == "no_traffic")
+    await again.stop()
+  }
+
   @Test func `a plan that requires evidence is passed to be looked at by force only`() async throws
   {
     let server = try await TestServer()

@@ -25,6 +25,9 @@ struct Scenario: Sendable {
   /// Something that happens beside the traffic.
   enum Turn: Sendable {
     case restart, acknowledge, resume
+    /// Acknowledged during the cooldown.
+    case see
+    case restore
     case rollback
     /// People ask who has the feature; nobody reports.
     case decisions(Int)
@@ -128,6 +131,9 @@ struct Scenario: Sendable {
       return try await TestServer(folder: server.folder, clock: server.clock, looks: false)
     case .acknowledge:
       try await server.command("acknowledge", "ai-summary", #"{"reason":"seen","force":true}"#)
+    case .see: try await server.command("acknowledge", "ai-summary", #"{"reason":"looking"}"#)
+    case .restore:
+      try await server.command("restore", "ai-summary", #"{"reason":"the prompt is mended"}"#)
     case .resume: try await server.command("resume", "ai-summary", #"{"reason":"mended"}"#)
     case .rollback: try await server.command("rollback", "ai-summary", #"{"reason":"by hand"}"#)
     case .decisions(let count):

@@ -260,6 +260,11 @@ extension Scenario {
       }
     },
     Scenario(
+      name: "seen at once, released by itself, and restored",
+      plan: #"\#(errorPlan),"rollback":{"cooldown":"10m"}"#, seconds: 1500, incident: 300,
+      right: ["rolled_back few", "released"], within: 40, turns: [360: .see, 1000: .restore],
+      endsWithStep: true, traffic: steady(10) { second, _ in second < 300 ? 0.008 : 0.5 }),
+    Scenario(
       name: "two incidents in a day", plan: #"\#(errorPlan),"rollback":{"cooldown":"1m"}"#,
       advances: 2, seconds: 900, incident: 100,
       right: ["rolled_back half", "rolled_back few", "rolled_back off"],

@@ -40,6 +40,8 @@ package struct FeatureHealth: Sendable {
   package private(set) var lastOutcomeAt: Instant?
   /// The last outcome or evaluation of any kind, in any stage.
   package private(set) var lastTrafficAt: Instant?
+  /// The traffic that was last marked for keeping, where nothing else was.
+  private var trafficMarkedAt: Instant?
   /// Whether anything was measured since it was last kept.
   package var isDirty = false
 
@@ -58,6 +60,8 @@ package struct FeatureHealth: Sendable {
 
   /// Votes kept waiting at most; more say nothing new.
   private static let votesMax = 1000
+  /// How old what is kept of mere decisions may be.
+  private static let trafficKeptEvery = TimeSpan.minutes(10)
   /// A vote that no request follows is counted by itself.
   private static let votePatience = TimeSpan.seconds(10)
 
@@ -265,6 +269,10 @@ package struct FeatureHealth: Sendable {
   package mutating func noteDecisions(on: Int, off: Int, at: Instant) {
     lastTrafficAt = max(lastTrafficAt ?? at, at)
     reporting.noteDecisions(on: on, off: off, at: at)
+    // Seldom is often enough for what is told in days, and all of the state is written.
+    guard trafficMarkedAt.map({ at.since($0) >= Self.trafficKeptEvery }) ?? true else { return }
+    trafficMarkedAt = at
+    isDirty = true
   }
 
   /// An answer to the query of the guard at `index` of the plan's list.

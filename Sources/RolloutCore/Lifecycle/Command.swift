@@ -64,6 +64,8 @@ package struct CommandContext: Sendable {
   package var evidence: Document?
   /// Who asked for the feature in the last day; only an archive wants to know.
   package var askers: [Asker] = []
+  /// Whether somebody did before that is known by name.
+  package var wasAskedBefore = false
   /// The feature's name, said again by who means it.
   package var confirm: String?
 

@@ -11,6 +11,10 @@ package struct Asker: Sendable, Equatable {
 
   /// `ai-summary was asked for 1,300 times in the last 24 hours, by web (1,000) and job (300)`.
   static func sentence(_ feature: String, _ askers: [Asker]) -> String {
+    guard !askers.isEmpty else {
+      return "\(feature) was in use in the last 24 hours, before the server was started; by whom "
+        + "is not known any more"
+    }
     let total = askers.reduce(0) { $0 + $1.count }
     let shown = askers.sorted { ($1.count, $0.name) < ($0.count, $1.name) }.prefix(5)
     var who = shown.map { "\($0.name) (\($0.count))" }.joined(separator: ", ")
@@ -53,7 +57,8 @@ extension Lifecycle {
       plan, in: [.draft, .completed, .killed],
       "Only a plan that is done can be archived, so complete or kill this one first; "
         + "\(hint(plan)).")
-    guard context.askers.isEmpty || context.confirm == plan.feature else {
+    let isAsked = !context.askers.isEmpty || context.wasAskedBefore
+    guard !isAsked || context.confirm == plan.feature else {
       let after = plan.status == .completed ? "A week after archiving" : "When archived"
       throw .inUse(
         "\(Asker.sentence(plan.feature, context.askers)). \(after) it is off for all of them. "

@@ -7,7 +7,7 @@ final class AskBook: Sendable {
   /// Counts by feature and account; they only grow.
   typealias Totals = [String: [Int: Int]]
 
-  private static let window = TimeSpan.hours(24)
+  static let window = TimeSpan.hours(24)
   private static let step = TimeSpan.hours(1)
 
   private let totals: @Sendable () -> Totals
@@ -36,6 +36,11 @@ final class AskBook: Sendable {
       past.append((now, totals()))
       while past.count > 1, now.since(past[1].at) >= Self.window { past.removeFirst() }
     }
+  }
+
+  /// Whether it has seen less than a day.
+  func isYoung(_ now: Instant) -> Bool {
+    past.withLock { $0.first.map { now.since($0.at) < Self.window } ?? true }
   }
 
   /// Those who asked for a feature in the last day, who asks most first.

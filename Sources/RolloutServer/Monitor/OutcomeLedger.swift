@@ -184,6 +184,11 @@ final class OutcomeLedger: Sendable {
     entries.withLock { $0[feature]?.look(now).gates ?? HealthGates() }
   }
 
+  /// When somebody last asked for a feature or reported of it; nil where that is not known.
+  func lastTraffic(of feature: String) -> Instant? {
+    entries.withLock { $0[feature]?.health.lastTrafficAt }
+  }
+
   /// What each running feature's users use.
   func usageRates(now: Instant) -> [(plan: Plan, rate: UsageRate)] {
     entries.withLock { entries in

@@ -229,7 +229,11 @@ struct PlanEndpoint: Sendable {
     context.force = body.force
     if case .archive = command {
       context.confirm = body.confirm
-      context.askers = asks.askers(of: plan.feature, now: context.now.steady)
+      let now = context.now.steady
+      context.askers = asks.askers(of: plan.feature, now: now)
+      // Who asked is forgotten with a restart; that somebody did is not.
+      let last = asks.isYoung(now) ? ledger.lastTraffic(of: plan.feature) : nil
+      context.wasAskedBefore = last.map { now.since($0) < AskBook.window } ?? false
     }
     guard let key = try request.idempotencyKey() else {
       let done = try await controller.perform(
