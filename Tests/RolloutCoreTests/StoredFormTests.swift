@@ -212,7 +212,7 @@ private struct RandomPlan {
 
   private mutating func values() -> PlanDefinition.Values {
     switch random.below(3) {
-    case 0: .init(on: .string(text()), off: .string(text()))
+    case 0: .init(on: .string(text()), off: .string("off " + text()))
     case 1: .init(on: .double(bound()), off: Document(.number("-1.50E+400")))
     default:
       .init(

@@ -130,8 +130,8 @@ actor PlanController {
 
   // MARK: Changing
 
-  /// Creates the plan, or replaces its definition when `expecting` is its version. `limit` holds the
-  /// features of a limited token.
+  /// Creates the plan, or replaces its definition when `expecting` is its version. `limit` holds
+  /// the features of a limited token.
   /// Throws `Problem`, `Stale`, `Refusal` or `StoreError`.
   func apply(
     _ definition: PlanDefinition, expecting version: Int?, actor: Actor, reason: String,
