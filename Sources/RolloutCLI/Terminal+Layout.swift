@@ -26,6 +26,15 @@ extension Terminal {
     }
   }
 
+  /// A sentence or a few, each on its line: broken where `descriptor` is a terminal, and left as
+  /// they are for whatever else reads them.
+  func told(_ text: String, on descriptor: Int32, indent: Int = 2) -> String {
+    guard isatty(descriptor) == 1 else { return text }
+    return text.split(separator: "\n", omittingEmptySubsequences: false).flatMap { line in
+      wrapped(String(line), indent: indent + line.prefix { $0 == " " || $0 == "-" }.count)
+    }.joined(separator: "\n")
+  }
+
   /// `first` is the width of the first line.
   private static func broken(_ text: String, width: Int, first: Int) -> [String] {
     var lines: [String] = []

@@ -38,8 +38,12 @@ struct Terminal: Sendable {
   }
 
   /// Lines of our own; whoever puts others' words into them cleans those.
-  func complain(_ text: String) { write("rollout: \(escapedLines(text))\n", STDERR_FILENO) }
-  func note(_ text: String) { write(text.onOneLine + "\n", STDERR_FILENO) }
+  func complain(_ text: String) {
+    write(told("rollout: \(escapedLines(text))", on: STDERR_FILENO) + "\n", STDERR_FILENO)
+  }
+  func note(_ text: String) {
+    write(told(text.onOneLine, on: STDERR_FILENO) + "\n", STDERR_FILENO)
+  }
 
   /// Replaces the present line of standard error, if that is a terminal.
   func redraw(_ line: String) {

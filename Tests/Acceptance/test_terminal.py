@@ -77,3 +77,6 @@ def test_pages_fit_the_terminal(env, columns):
         assert status == 0, shown
         assert max(len(line) for line in shown.splitlines()) <= columns, shown
     assert ("WHY" in shown) == (columns >= 132), shown
+    for words in (["resume", "ai-summary"], ["advance", "ai-summary", "--reason", "go"]):
+        _, shown = at_terminal(words, env, columns)
+        assert max(len(line) for line in shown.splitlines()) <= columns, shown

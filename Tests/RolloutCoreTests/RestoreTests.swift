@@ -43,6 +43,10 @@ import Testing
     }
     unproven.force = true
     #expect(try perform(.restore, plan, unproven).stageName == "50")
+    unproven.health.evidence = ["healthy evidence: 3 of 114 samples"]
+    #expect(
+      Lifecycle.passedOver(plan, unproven, isRestore: true)
+        == ["healthy evidence: 3 of 77 samples"], "what the next stage asks for is not asked")
     var held = try perform(
       .rollback(to: "beta"), Samples.plan(atStage: 3), Samples.context(.monitor))
     #expect(throws: Refusal.self) { try perform(.restore, held, unproven) }

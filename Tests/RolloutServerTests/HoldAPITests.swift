@@ -228,6 +228,8 @@ import Testing
     let force = #"{"reason":"mended","force":true}"#
     #expect(try await send(server, "restore", force).code == "gate_closed")
     #expect(try await send(server, "approve", #"{"to":"x"}"#, token: bob).status == 422)
+    let both = #"{"to":"c","definition":{"feature":"ai-summary"}}"#
+    #expect(try await send(server, "approve", both, token: bob).status == 400)
     let approved = try await send(server, "approve", #"{"to":"c"}"#, token: bob)
     #expect(texts(approved.json["restore"]?["approvals"]) == ["bob"], "\(approved.text)")
     #expect(try await send(server, "restore", force, token: bob).status == 403)

@@ -236,7 +236,8 @@ import Testing
     // So theirs may still change it, and nobody else's plan says who is in it.
     let owner = try await token(server, "o", [.operate], #","features":["theirs"]"#).text
     #expect(
-      try await server.send("PUT", "/v1/cohorts/their-people/members/v", token: owner).status == 204)
+      try await server.send("PUT", "/v1/cohorts/their-people/members/v", token: owner).status == 204
+    )
     // What is free it may name, what its own features use too, and what its plan names may stay.
     for cohort in ["nobodys", "mine-people"] {
       let feature = cohort == "nobodys" ? "new" : "mine"

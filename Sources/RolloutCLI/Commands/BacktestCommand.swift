@@ -50,8 +50,8 @@ enum BacktestCommand {
       return "\(view.feature): no outcomes are recorded yet."
     }
     var lines = [
-      "\(terminal.style(view.feature, .bold)): \(view.outcomes) outcomes at stage \(view.stage), "
-        + "\(Words.time(from)) to \(Words.time(to))"
+      "\(terminal.style(view.feature, .bold)): \(view.outcomes) outcomes at stage \(view.stage)",
+      "  \(Words.time(from)) to \(Words.time(to))",
     ]
     if view.alarms.isEmpty { lines.append("These guards would not have acted.") }
     for alarm in view.alarms {
@@ -60,7 +60,7 @@ enum BacktestCommand {
         alarm.falseAlarm ? "" : " \(alarm.usersSpared) user\(alarm.usersSpared == 1 ? "" : "s")"
       lines.append(
         "  \(Words.time(alarm.at))  after \(alarm.requests) requests, \(judgement)\(users)")
-      lines.append("    \(clean(alarm.sentence))")
+      lines += terminal.wrapped("    \(clean(alarm.sentence))", indent: 4)
     }
     for step in view.actual {
       lines.append("  \(Words.time(step.at))  really stepped back, by \(Words.actor(step.actor))")

@@ -1,4 +1,5 @@
 import DocumentKit
+import Glibc
 import RolloutAPI
 import RolloutCore
 
@@ -159,7 +160,6 @@ enum LifecycleCommands {
   private static func sentence(
     _ name: String, _ before: PlanView, _ plan: PlanView, _ terminal: Terminal
   ) -> String {
-    let feature = terminal.style(plan.feature, .bold)
     let stage = plan.stages.indices.contains(plan.stageIndex) ? plan.stages[plan.stageIndex] : nil
     let share =
       stage?.percent.map { " (\(shortestText(of: $0)) %)" } ?? ""
@@ -176,7 +176,7 @@ enum LifecycleCommands {
       what =
         plan.hold.value == nil
         ? "is released and may advance again"
-        : "is acknowledged; it is released by itself when its cooldown ends\(gate)"
+        : "is acknowledged, and released by itself\(gate)"
     case "kill": what = "is killed: nobody has it now"
     case "archive":
       let until = plan.answersUntil.map {
@@ -186,7 +186,10 @@ enum LifecycleCommands {
     case "unarchive": what = "is back, \(plan.status) at \(plan.stage)"
     default: what = "is \(plan.status) at \(plan.stage)"
     }
-    return "\(feature) \(what). Version \(plan.version)."
+    let text = terminal.told(
+      "\(plan.feature) \(what). Version \(plan.version).", on: STDOUT_FILENO)
+    guard text.hasPrefix("\(plan.feature) ") else { return text }
+    return terminal.style(plan.feature, .bold) + text.dropFirst(plan.feature.count)
   }
 
   private static func approval(_ before: PlanView, _ plan: PlanView) -> String {

@@ -96,7 +96,8 @@ extension Lifecycle {
     if let ends = plan.cooldownEnds, now < ends {
       sentences.append("cooldown: \(ends.since(now).words) left")
     } else if let seen = hold.acknowledged {
-      sentences.append("hold: acknowledged by \(seen.name), released in a moment")
+      let end = plan.isDueForRelease(at: now) ? "released in a moment" : "acknowledge it to end it"
+      sentences.append("hold: acknowledged by \(seen.name), \(end)")
     }
     return sentences
   }
@@ -120,8 +121,11 @@ extension Lifecycle {
   }
 
   /// What a person's step that was carried out passed over although it was not open.
-  package static func passedOver(_ plan: Plan, _ context: CommandContext) -> [String] {
+  package static func passedOver(
+    _ plan: Plan, _ context: CommandContext, isRestore: Bool = false
+  ) -> [String] {
     let hold = passableHold(plan, context.now.steady)
+    if isRestore { return hold + (context.force ? restoreGates(plan, context) : []) }
     guard context.force else { return hold + context.health.warnings }
     let soak = [soakGate(plan, context.now.steady, byPerson: true)].compactMap { $0 }
     return hold + soak + context.health.firing + context.health.warnings

@@ -115,7 +115,7 @@ extension Lifecycle {
   }
 
   /// What a restore waits for, hold and approvals apart.
-  private static func restoreGates(_ plan: Plan, _ context: CommandContext) -> [String] {
+  static func restoreGates(_ plan: Plan, _ context: CommandContext) -> [String] {
     guard plan.isServing else {
       return ["healthy evidence: nobody has the feature, so there is none"]
     }

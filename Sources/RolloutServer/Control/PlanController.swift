@@ -183,7 +183,8 @@ actor PlanController {
     // What a person passed over is printed with the result.
     let isStep = [.advanced, .restored, .completed].contains(change.event.kind)
     let warnings =
-      isStep && context.actor.isPerson ? Lifecycle.passedOver(plan, context) : []
+      isStep && context.actor.isPerson
+      ? Lifecycle.passedOver(plan, context, isRestore: change.event.kind == .restored) : []
     context.health = HealthGates()
     let view = PlanView(change.plan, context, warnings: warnings)
     var done = try await commit(change, answer: try answer?(view))

@@ -220,6 +220,9 @@ struct PlanEndpoint: Sendable {
       throw Problem(.notFound, "There is no command \(name).")
     }
     if let file = body.file {
+      guard body.to == nil else {
+        throw Problem(.badRequest, "One approval is of a file or of a stage; send the other apart.")
+      }
       let definition = try definition(file, feature: plan.feature)
       command = .approveFile(digest: definition.digest)
     }
