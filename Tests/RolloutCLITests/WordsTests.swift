@@ -116,6 +116,19 @@ import Testing
         """)
   }
 
+  @Test func `what is ready says for whom, and what to type`() async throws {
+    let waits =
+      #""ready":false,"waiting_on":["healthy evidence: 41 of 77 samples, and a sentence that is much longer than any terminal that people have"]"#
+    let plan = Self.plan(hold: nil).replacing(
+      waits, with: #""ready":true,"ready_for":"anybody but anna, who approved","waiting_on":[]"#)
+    let page = try await show(
+      "plan", "show", "ai-summary", plan: plan, health: Self.health("healthy"))
+    #expect(
+      page.contains("next        advance to 25, ready for anybody but anna, who approved\n"),
+      "\(page)")
+    #expect(page.hasSuffix("\n\nNext: rollout advance ai-summary\n"), "\(page)")
+  }
+
   @Test func `scores are shown to those who ask for them`() async throws {
     let (plan, health) = (Self.plan(hold: nil), Self.health("healthy"))
     #expect(
