@@ -142,6 +142,21 @@ import Testing
     await server.stop()
   }
 
+  @Test func `a payload that turns out too large in its chunks is answered 503, never 413`()
+    async throws
+  {
+    let server = try await TestServer()
+    let raw = RawConnection(port: server.port)
+    raw.send(
+      "POST /v1/alerts/alertmanager HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "
+        + "\(server.adminToken)\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + String(AlertEndpoint.bodySizeMax + 1, radix: 16) + "\r\n")
+    let chunked = await raw.receive { $0.contains("\r\n\r\n") }.text
+    #expect(chunked.hasPrefix("HTTP/1.1 503 "), "\(chunked)")
+    #expect(chunked.contains("\r\nRetry-After: "))
+    await server.stop()
+  }
+
   @Test func `several features and actions in one group are each judged`() async throws {
     let server = try await TestServer()
     for feature in ["ai-summary", "ai-search"] { try await server.startPlan(feature) }

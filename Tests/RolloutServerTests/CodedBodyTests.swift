@@ -111,6 +111,29 @@ import Testing
     await server.stop()
   }
 
+  /// Blanks, a byte more than alerts may have, as the system's gzip codes them.
+  private func manyBlanks() throws -> [UInt8] {
+    let folder = TemporaryFolder()
+    let blanks = String(repeating: " ", count: AlertEndpoint.bodySizeMax + 1)
+    let gzip = Process()
+    gzip.executableURL = URL(fileURLWithPath: "/bin/gzip")
+    gzip.arguments = ["-1", folder.write(blanks, to: "blanks")]
+    try gzip.run()
+    gzip.waitUntilExit()
+    return folder.read("blanks.gz")
+  }
+
+  @Test func `alerts that are too large decoded are 503: Alertmanager gives up after a 4xx`()
+    async throws
+  {
+    let server = try await TestServer()
+    let line = "POST /v1/alerts/alertmanager"
+    let large = await answer(server, line, coding: "gzip", try manyBlanks())
+    #expect(large.hasPrefix("HTTP/1.1 503 "), "\(large)")
+    #expect(large.contains("\r\nRetry-After: 60\r\n"))
+    await server.stop()
+  }
+
   @Test func `decoded bodies have a room, of which one account gets half`() {
     let room = FairRoom(capacity: 100)
     #expect(room.take(50, 1))

@@ -63,16 +63,20 @@ final class PendingRequest {
   let head: RequestHead
   /// Whose upload it is.
   let account: Int
+  /// Whether its sender gives up after a 4xx, and sends again after a 503.
+  let isSentAgain: Bool
   /// The head's bytes, when the body comes in chunks and the input is consumed as it arrives.
   let headBytes: [UInt8]
   /// nil when the body has a length and is waited for in the input.
   var decoder: ChunkedDecoder?
 
   init(
-    _ head: RequestHead, account: Int, headBytes: [UInt8] = [], decoder: ChunkedDecoder? = nil
+    _ head: RequestHead, account: Int, isSentAgain: Bool, headBytes: [UInt8] = [],
+    decoder: ChunkedDecoder? = nil
   ) {
     self.head = head
     self.account = account
+    self.isSentAgain = isSentAgain
     self.headBytes = headBytes
     self.decoder = decoder
   }

@@ -129,7 +129,10 @@ extension EventLoop {
       return end
     }
     // In place: taken out and put back, every arrival would copy the body so far.
-    let count = try pending.decoder?.consume(bytes) ?? 0
+    let count: Int
+    do throws(ParseFailure) { count = try pending.decoder?.consume(bytes) ?? 0 } catch {
+      throw error == .bodyTooLarge && pending.isSentAgain ? .bodyTooLargeAtOnce : error
+    }
     guard let decoder = pending.decoder, decoder.isDone else { return count }
     connection.pending = nil
     pending.headBytes.withUnsafeBufferPointer { head in
@@ -152,7 +155,7 @@ extension EventLoop {
       respond(
         connection, head, response, close: !bodiless, hasMore: bytes.count > head.length)
       return bodiless ? head.length : bytes.count
-    case .accept(let bodySizeMax, let ticket, let account):
+    case .accept(let bodySizeMax, let ticket, let account, let isSentAgain):
       var head = head
       head.ticket = ticket
       if head.framing == .length(0) {
@@ -160,16 +163,19 @@ extension EventLoop {
         return head.length
       }
       if case .length(let length) = head.framing {
-        guard length <= bodySizeMax else { throw .bodyTooLarge }
+        guard length <= bodySizeMax else {
+          throw isSentAgain ? .bodyTooLargeAtOnce : .bodyTooLarge
+        }
         if bytes.count - head.length >= length {
           let end = head.length + length
           serve(connection, head, bytes, body: bytes[head.length..<end], isFresh: true)
           return end
         }
-        connection.pending = PendingRequest(head, account: account)
+        connection.pending = PendingRequest(head, account: account, isSentAgain: isSentAgain)
       } else {
         connection.pending = PendingRequest(
-          head, account: account, headBytes: bytes[0..<head.length].array,
+          head, account: account, isSentAgain: isSentAgain,
+          headBytes: bytes[0..<head.length].array,
           decoder: ChunkedDecoder(bodyMax: bodySizeMax, overheadMax: limits.chunkOverheadMax))
       }
       connection.phase = .body

@@ -317,7 +317,9 @@ final class EventLoop {
     let isArriving =
       connection.phase == .body || connection.phase == .head && !connection.input.isEmpty
     if isArriving, connection.outputPending == 0 {
-      fail(connection, status: 408, detail: "The request did not arrive in time; send it at once.")
+      fail(
+        connection, status: connection.pending?.isSentAgain == true ? 503 : 408,
+        detail: "The request did not arrive in time; send it at once.")
     } else {
       drop(connection)
     }

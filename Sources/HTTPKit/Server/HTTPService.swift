@@ -15,8 +15,9 @@ package enum Admission {
   /// Up to so many bytes; a larger body is answered 413. `ticket` comes back with the request, so
   /// that nothing has to be looked up twice. `account` is in whose name the body is counted while
   /// it arrives: when there is no room left, whoever holds most has to give way. 0 is for
-  /// strangers.
-  case accept(bodySizeMax: Int, ticket: Int, account: Int = 0)
+  /// strangers. With `isSentAgain`, a body that is too large or too slow is answered 503: to those
+  /// who send again after that, and give up after a 4xx.
+  case accept(bodySizeMax: Int, ticket: Int, account: Int = 0, isSentAgain: Bool = false)
   /// Answered at once; the connection closes if a body would follow.
   case refuse(HTTPResponse)
 }

@@ -13,6 +13,8 @@ struct BodyUnpacking: Sendable {
   /// nil where the body is plain.
   let coding: ContentCoding?
   let sizeMax: Int
+  /// Whether the sender gives up after a 4xx, and sends again after a 503.
+  let isSentAgain: Bool
   let dialect: Dialect
 
   /// Runs `use` with the plain request; answers by itself where there is none.
@@ -37,11 +39,19 @@ struct BodyUnpacking: Sendable {
     do throws(Problem) {
       plain.body = try coding.decoded(request.body, sizeMax: sizeMax)
     } catch {
-      exchange.respond(dialect.error(error))
+      exchange.respond(refusal(error))
       return
     }
     room.give(held - plain.body.count, account)
     held = plain.body.count
     await use(plain)
+  }
+
+  private func refusal(_ problem: Problem) -> HTTPResponse {
+    guard isSentAgain, problem.code == ProblemCode.bodyTooLarge.rawValue else {
+      return dialect.error(problem)
+    }
+    return dialect.error(
+      Problem(.unavailable, problem.detail), headers: [("Retry-After", "60")])
   }
 }

@@ -68,7 +68,8 @@ final class LoopService: HTTPService {
       if let coding = request.contentCoding { try checkCoding(request, coding, index) }
       try checkSize(request, table.routes[index], index)
       return .accept(
-        bodySizeMax: table.routes[index].bodySizeMax, ticket: index, account: admitted.account)
+        bodySizeMax: table.routes[index].bodySizeMax, ticket: index, account: admitted.account,
+        isSentAgain: table.routes[index].oversizeIsUnavailable)
     } catch { return .refuse(counted(error)) }
   }
 
@@ -238,7 +239,8 @@ final class LoopService: HTTPService {
   private func unpacking(_ request: RequestView, _ route: Route) -> BodyUnpacking {
     BodyUnpacking(
       room: unpackingRoom, coding: request.contentCoding.flatMap { ContentCoding($0) },
-      sizeMax: route.bodySizeMax, dialect: Dialect(path: request.path))
+      sizeMax: route.bodySizeMax, isSentAgain: route.oversizeIsUnavailable,
+      dialect: Dialect(path: request.path))
   }
 
   /// nil when the request cannot be decoded; it is answered then.
