@@ -18,8 +18,6 @@ final class Readiness: Sendable {
   private struct State {
     var isDraining = false
     var warnings: [String: String] = [:]
-    /// Why decisions are not right, by what said so.
-    var failures: [String: String] = [:]
   }
 
   private let state = Mutex(State())
@@ -43,34 +41,20 @@ final class Readiness: Sendable {
     }
   }
 
-  /// Takes in that decisions are wrong, which is a reason to send traffic elsewhere; nil ends it.
-  func noteFailure(_ what: String, _ trouble: String?, _ log: Log) {
-    let before = state.withLock { state in
-      defer { state.failures[what] = trouble }
-      return state.failures[what]
-    }
-    if let trouble, before == nil { log.error(trouble, ["what": what]) }
-  }
-
   /// What is degraded now, by name.
   var warnings: [Warning] {
     state.withLock { state in
-      state.warnings.merging(state.failures) { _, failure in failure }
-        .map { Warning(what: $0.key, detail: $0.value) }
+      state.warnings.map { Warning(what: $0.key, detail: $0.value) }
     }.sorted { $0.what < $1.what }
   }
 
   /// `/readyz`; with `isStrict` every warning is a reason not to be ready.
   func response(isStrict: Bool) -> HTTPResponse {
     let warnings = warnings
-    let (isDraining, failures) = state.withLock { ($0.isDraining, $0.failures) }
+    let isDraining = state.withLock { $0.isDraining }
     var reasons = isDraining ? ["the server is shutting down"] : []
-    reasons += isStrict ? warnings.map(\.detail) : failures.sorted { $0.key < $1.key }.map(\.value)
-    let status =
-      if isDraining { "draining" } else if !failures.isEmpty { "failing" } else if warnings.isEmpty
-      {
-        "ready"
-      } else { "degraded" }
+    if isStrict { reasons += warnings.map(\.detail) }
+    let status = isDraining ? "draining" : warnings.isEmpty ? "ready" : "degraded"
     return .json(
       .object([
         "status": .string(status),
