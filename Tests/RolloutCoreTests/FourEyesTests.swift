@@ -178,13 +178,83 @@ import Testing
     definition.stages[0].approvals = 1
     var plan = Lifecycle.create(definition, anna).plan
     #expect(Lifecycle.waitingOn(plan, anna) == ["approval: 1 more person must approve"])
-    #expect(throws: Refusal.self) { try perform(.start, plan, anna) }
+    let refusal = try #require(throws: Refusal.self) { try perform(.start, plan, anna) }
+    guard case .approvalNeededFromAnother = refusal else {
+      Issue.record("refused with \(refusal)")
+      return
+    }
     // A file that lowers what the draft asks for needs them too.
     definition.stages[0].approvals = 0
     #expect(throws: Refusal.self) { try perform(.apply(definition, digest: "d"), plan, anna) }
     plan = try perform(.approve, plan, bob)
     #expect(throws: Refusal.self) { try perform(.start, plan, bob) }
     #expect(try perform(.start, plan, anna).status == .active)
+  }
+
+  @Test func `an advance that only lacks approvals needs another person, with force or without`()
+    throws
+  {
+    var plan = try plan(at: 0)
+    plan.definition.stages[1].approvals = 1
+    for force in [false, true] {
+      var context = anna
+      context.force = force
+      context.reason = "now"
+      let refusal = try #require(throws: Refusal.self) {
+        try perform(.advance(to: nil), plan, context)
+      }
+      guard case .approvalNeededFromAnother(let why) = refusal else {
+        Issue.record("refused with \(refusal)")
+        return
+      }
+      #expect(why.contains("rollout approve"))
+    }
+  }
+
+  @Test func `a file that only narrows need not wait for a disk, one that widens must`() throws {
+    let plan = try plan(at: 1)
+    var narrower = plan.definition
+    narrower.stages[0].rules = []
+    narrower.stages[1].percent = .percent(20)
+    narrower.holdout = .percent(5)
+    // What comes later, and what is said, changes nothing now.
+    narrower.stages[2].approvals = 3
+    narrower.description = "less"
+    let change = try #require(
+      try Lifecycle.perform(.apply(narrower, digest: "d"), on: plan, anna))
+    #expect(change.lowersExposure(from: plan))
+    var wider = change
+    wider.plan.definition.forceOn = ["dora"]
+    #expect(!wider.lowersExposure(from: plan))
+    wider = change
+    wider.plan.definition.salt = "other"
+    #expect(!wider.lowersExposure(from: plan))
+  }
+
+  @Test func `a file in place of a plan that cannot be read is no way around approvals`() throws {
+    let before = try plan(at: 1)
+    func lost(_ before: Plan?) -> UnreadablePlan {
+      UnreadablePlan(
+        feature: "ai-summary", version: 9, status: .active, stage: "beta", why: "damaged",
+        before: before)
+    }
+    let same = try Lifecycle.replace(lost(before), with: before.definition, anna)
+    #expect(same.plan.status == .killed && same.plan.stageName == "beta")
+    var lower = before.definition
+    lower.stages[2].approvals = 0
+    var wider = before.definition
+    wider.stages[1].percent = .all
+    for definition in [lower, wider] {
+      let refusal = try #require(throws: Refusal.self) {
+        try Lifecycle.replace(lost(before), with: definition, anna)
+      }
+      guard case .approvalNeededFromAnother = refusal else {
+        Issue.record("refused with \(refusal)")
+        return
+      }
+    }
+    // Nothing is known of how far it was allowed to go: it begins anew.
+    #expect(try Lifecycle.replace(lost(nil), with: wider, anna).plan.status == .draft)
   }
 
   @Test func `a change says who joins and leaves, by rule, cohort, list and share`() throws {

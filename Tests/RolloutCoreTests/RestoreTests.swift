@@ -80,7 +80,7 @@ import Testing
     }
     let gate =
       "approval: 2 more people must approve (rollout approve ai-summary --to 50)"
-    #expect(throws: Refusal.gateClosed(waitingOn: [gate])) { try perform(.restore, plan) }
+    #expect(throws: Refusal.approvalNeededFromAnother("\(gate).")) { try perform(.restore, plan) }
     #expect(Lifecycle.restoreWaitsOn(plan, Samples.context()) == [gate])
     plan = try perform(.approveStage("50"), plan, Samples.context(.token("anna")))
     #expect(throws: Refusal.self) { try perform(.approveStage("50"), plan) }

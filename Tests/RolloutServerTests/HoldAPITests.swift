@@ -226,7 +226,7 @@ import Testing
     try await server.command("rollback", "ai-summary", #"{"to":"a"}"#)
     try await server.command("acknowledge", "ai-summary", #"{"force":true,"reason":"seen"}"#)
     let force = #"{"reason":"mended","force":true}"#
-    #expect(try await send(server, "restore", force).code == "gate_closed")
+    #expect(try await send(server, "restore", force).code == "approval_needed_from_another")
     #expect(try await send(server, "approve", #"{"to":"x"}"#, token: bob).status == 422)
     let both = #"{"to":"c","definition":{"feature":"ai-summary"}}"#
     #expect(try await send(server, "approve", both, token: bob).status == 400)

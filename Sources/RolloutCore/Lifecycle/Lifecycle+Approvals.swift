@@ -94,7 +94,10 @@ extension Lifecycle {
 
   /// Whether enough people approved entering the next stage, and others than the one who enters it.
   static func checkApprovals(_ plan: Plan, _ context: CommandContext) throws(Refusal) {
-    if let gate = approvalGate(plan) { throw .gateClosed(waitingOn: [gate]) }
+    if let gate = approvalGate(plan) {
+      throw .approvalNeededFromAnother(
+        "\(gate). Another person does it with: rollout approve \(plan.feature).")
+    }
     guard nextApprovals(plan).suffice(for: context.actor) else {
       throw .approvalNeededFromAnother(
         "Who approves may not be who advances: another person must approve or advance "

@@ -1,10 +1,22 @@
 /// What can be done when a disk or a stored plan is in a bad way.
 extension Lifecycle {
-  /// A person's new definition in place of a stored plan that cannot be read.
+  /// A person's new definition in place of a stored plan that cannot be read. It is no way around
+  /// what the newest readable definition asks for, and nobody can approve a file for what cannot be
+  /// read.
   package static func replace(
     _ unreadable: UnreadablePlan, with definition: PlanDefinition, _ context: CommandContext
-  ) -> Change {
-    change(unreadable, to: unreadable.replaced(by: definition, at: context.now), .applied, context)
+  ) throws(Refusal) -> Change {
+    let plan = unreadable.replaced(by: definition, at: context.now)
+    let needed = AudienceChange(
+      unreadable.placeholder(at: context.now), to: definition, index: plan.stageIndex
+    ).approvals
+    guard needed == 0 else {
+      throw .approvalNeededFromAnother(
+        "This file reaches people, or lowers approvals, that \(plan.feature) as it last could be "
+          + "read leaves to \(needed + 1) people. Kill it, which makes that definition count again; "
+          + "then others approve the file: rollout approve \(plan.feature) -f FILE.")
+    }
+    return change(unreadable, to: plan, .applied, context)
   }
 
   /// Only a kill can be carried out on what cannot be read: it makes the newest readable definition
@@ -47,31 +59,11 @@ extension Lifecycle.Change {
       return false
     }
     guard plan.isServing else { return true }
-    guard before.isServing, plan.stageIndex <= before.stageIndex else { return false }
-    // A completed plan serves its holdout too.
-    guard plan.status != .completed || before.status == .completed else { return false }
-    return plan.definition.serves(noMoreThan: before.definition, upTo: plan.stageIndex)
-  }
-}
-
-extension PlanDefinition {
-  /// Whether everybody who has the feature by this definition at a stage has it by `other` too.
-  /// False where that cannot be seen.
-  fileprivate func serves(noMoreThan other: PlanDefinition, upTo stage: Int) -> Bool {
-    func exact(_ users: [String]) -> Set<ExactText> { Set(users.map(ExactText.init)) }
-    func extents(_ rules: [Rule]?) -> [RuleExtent]? { rules?.map(RuleExtent.init) }
-    guard salt == other.salt, valueOff.hasSameValue(as: other.valueOff),
-      other.eligible == nil || extents(eligible) == extents(other.eligible),
-      exact(other.forceOn).isSuperset(of: exact(forceOn)),
-      exact(forceOff).isSuperset(of: exact(other.forceOff)),
-      holdout >= other.holdout, stages.count > stage, other.stages.count > stage
+    guard before.isServing else { return false }
+    // A completed plan serves its holdout too; another salt draws everybody anew.
+    guard plan.status != .completed || before.status == .completed,
+      plan.definition.salt == before.definition.salt
     else { return false }
-    return (0...max(0, stage)).allSatisfy { index in
-      let (new, old) = (stages[index], other.stages[index])
-      let known = old.rules.map(RuleExtent.init)
-      return new.rules.allSatisfy { known.contains(RuleExtent($0)) }
-        && (new.cohort == nil || new.cohort == old.cohort)
-        && (new.percent ?? .none) <= (old.percent ?? .none)
-    }
+    return !AudienceChange(before, to: plan.definition, index: plan.stageIndex).widens
   }
 }

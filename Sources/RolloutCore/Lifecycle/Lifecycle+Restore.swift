@@ -64,7 +64,9 @@ extension Lifecycle {
       let closed = restoreGates(plan, context)
       guard closed.isEmpty else { throw .gateClosed(waitingOn: closed + approval) }
     }
-    guard approval.isEmpty else { throw .gateClosed(waitingOn: approval) }
+    guard approval.isEmpty else {
+      throw .approvalNeededFromAnother("\(approval.joined(separator: "; ")).")
+    }
     guard approvals.suffice(for: context.actor) else {
       throw .approvalNeededFromAnother(
         "Who approves may not be who restores: another person must approve or restore "

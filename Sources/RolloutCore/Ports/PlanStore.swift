@@ -86,14 +86,15 @@ package struct UnreadablePlan: Sendable, Equatable {
   }
 
   /// The definition that replaces it, at the next version: killed at the stage it had, so that
-  /// nobody is served before a person resumes it; a draft again where that stage is not in it.
+  /// nobody is served before a person resumes it; a draft again where that stage is not in it, and
+  /// where nothing is known of what it takes to get there.
   package func replaced(by definition: PlanDefinition, at now: Moment) -> Plan {
     var plan = Plan(definition, at: before.map { Moment($0.createdAt) } ?? now)
     plan.version = version + 1
     plan.updatedAt = now
     if status == .archived {
       plan.status = .archived
-    } else if status != .draft {
+    } else if status != .draft, before != nil {
       if let index = definition.stages.firstIndex(where: { $0.name == stage }) {
         plan.status = .killed
         plan.stageIndex = index

@@ -149,7 +149,7 @@ actor PlanController {
     guard let version, version == plan.version else { throw stale(plan, actor) }
     if let unreadable = unreadable[definition.feature] {
       return try await commit(
-        Lifecycle.replace(unreadable, with: definition, context), answer: nil)
+        try Lifecycle.replace(unreadable, with: definition, context), answer: nil)
     }
     let command = Command.apply(definition, digest: definition.digest)
     guard let change = try Lifecycle.perform(command, on: plan, context) else {
