@@ -130,6 +130,28 @@ import Testing
     #expect(usage.status == 2)
   }
 
+  @Test func `what lacks another's approval is exit 5, a cohort that nobody knows is asked for`()
+    async throws
+  {
+    let server = try await start(folder)
+    let file = folder.write(
+      #"{"feature":"f","stages":[{"name":"a","percent":1},{"name":"b","percent":9,"approvals":1}]}"#,
+      to: "f.json")
+    #expect(try await server.rollout("plan", "apply", "-f", file).status == 0)
+    #expect(try await server.rollout("start", "f").status == 0)
+    for more in [[], ["--force", "--reason", "now"]] {
+      let refused = try await server.rollout(["advance", "f"] + more)
+      #expect(refused.status == 5, "\(refused.errors)")
+      #expect(refused.errors.contains("1 more person must approve"))
+    }
+    let unknown = try await server.rollout("cohort", "add", "beta", "anna")
+    #expect(unknown.status == 1)
+    #expect(unknown.errors.contains("--create"))
+    #expect(try await server.rollout("cohort", "add", "beta", "anna", "--create").status == 0)
+    #expect(try await server.rollout("cohort", "list", "beta").output == "anna\n")
+    #expect(server.terminate() == 0)
+  }
+
   @Test func `tokens and bulk cohorts work from the shell`() async throws {
     let server = try await start(folder)
     let made = try await server.rollout("token", "create", "--name", "app", "--scope", "evaluate")

@@ -167,4 +167,18 @@ import Testing
     #expect(try await members(server) == ["anna", "carl", "dora"])
     await server.stop()
   }
+
+  @Test func `a single member makes no cohort that nobody knows, unless asked to`() async throws {
+    let server = try await TestServer()
+    try await server.startPlan()
+    let wrong = try await server.send("PUT", "/v1/cohorts/internl/members/anna")
+    #expect(wrong.status == 404)
+    #expect(wrong.json["detail"]?.string?.contains("Did you mean internal?") == true)
+    #expect(try await server.send("PUT", "/v1/cohorts/internal/members/anna").status == 204)
+    #expect(try await server.send("PUT", "/v1/cohorts/new/members/a?create=false").status == 404)
+    #expect(try await server.send("PUT", "/v1/cohorts/new/members/a?create=true").status == 204)
+    #expect(try await server.send("PUT", "/v1/cohorts/new/members/b").status == 204)
+    #expect(try await server.send("PUT", "/v1/cohorts/new/members/c?crate=1").status == 400)
+    await server.stop()
+  }
 }

@@ -5,7 +5,8 @@ import RolloutAPI
 enum CohortCommands {
   static let all = [
     Command("cohort list", ["cohort"], "all cohorts, or the members of one", run: list),
-    Command("cohort add", ["COHORT", "USER…"], "let users into a cohort", run: add),
+    Command(
+      "cohort add", ["COHORT", "USER…"], "let users into a cohort", options: [create], run: add),
     Command("cohort remove", ["COHORT", "USER…"], "take users out of a cohort", run: remove),
     Command(
       "cohort import", ["COHORT", "FILE"],
@@ -13,9 +14,16 @@ enum CohortCommands {
       options: [
         .init("--column", "NAME", "the column with the ids (default: user, user_id, id or email)"),
         .init("--no-header", nil, "the first line is a user too"),
-        .init("--create", nil, "make the cohort, although no plan uses it yet"),
+        create,
       ], run: importFile),
   ]
+
+  private static let create = Command.Option(
+    "--create", nil, "make the cohort, although no plan uses it yet")
+
+  private static func createQuery(_ session: Session) -> [(name: String, value: String)] {
+    session.arguments.has("--create") ? [("create", "true")] : []
+  }
 
   private static func list(_ session: Session) async throws {
     guard let cohort = session.arguments.operands.first else {
@@ -40,7 +48,8 @@ enum CohortCommands {
   private static func add(_ session: Session) async throws {
     let cohort = session.operand(0)
     for user in session.arguments.operands.dropFirst() {
-      _ = try await session.send("PUT", APIPath.member(cohort, user))
+      let path = APIPath.member(cohort, user) + APIPath.query(createQuery(session))
+      _ = try await session.send("PUT", path)
       session.terminal.note("\(user) is in \(cohort)")
     }
   }
@@ -69,8 +78,7 @@ enum CohortCommands {
     var sent = 0
     var last: Session.Answer?
     for (index, portion) in portions.enumerated() {
-      var query: [(name: String, value: String)] = []
-      if session.arguments.has("--create") { query.append(("create", "true")) }
+      var query = createQuery(session)
       if portions.count > 1 {
         query += [
           ("import", id), ("portion", "\(index + 1)"), ("of", "\(portions.count)"),

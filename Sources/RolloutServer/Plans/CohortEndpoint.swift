@@ -79,9 +79,11 @@ struct CohortEndpoint: Sendable {
   }
 
   private func add(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.allowQuery("create")
     try check(request.parameters[1])
     let cohort = try name(request)
     try await check(cohort, isIn: request)
+    try await checkIsKnown(cohort, request)
     _ = try await controller.add([request.parameters[1]], to: cohort)
     return .noContent
   }
@@ -100,9 +102,7 @@ struct CohortEndpoint: Sendable {
     let cohort = try name(request)
     try await check(cohort, isIn: request)
     let portion = try MemberImports.Portion(request)
-    if try !flag("create", request, absent: false), await !controller.isKnown(cohort) {
-      throw Problem(.notFound, await unknown(cohort, request))
-    }
+    try await checkIsKnown(cohort, request)
     let file = try file(request)
     guard file.users.count <= Self.bulkMax else {
       throw Problem(
@@ -129,6 +129,13 @@ struct CohortEndpoint: Sendable {
       AddedMembers(
         added: added.new, alreadyMembers: added.known, duplicates: file.duplicates,
         empty: file.empty, members: added.total))
+  }
+
+  /// A name that nobody knows may be a misspelt one: it is made only for who says so.
+  private func checkIsKnown(_ cohort: String, _ request: APIRequest) async throws {
+    if try !flag("create", request, absent: false), await !controller.isKnown(cohort) {
+      throw Problem(.notFound, await unknown(cohort, request))
+    }
   }
 
   private func file(_ request: APIRequest) throws -> MemberFile {
