@@ -25,6 +25,9 @@ private let target: @Sendable ([UInt8]) -> Void = {
   case "state": fuzzState
   case "outcomes": fuzzOutcomes
   case "stored-plan": fuzzStoredPlan
+  case "stored-token": fuzzStoredToken
+  case "stored-members": fuzzStoredMembers
+  case "stored-job": fuzzStoredJob
   case "redact": fuzzRedact
   case "pattern": fuzzPattern
   case let other: preconditionFailure("FUZZ_TARGET is \(other ?? "not set")")
@@ -260,6 +263,51 @@ private func fuzzStoredPlan(_ bytes: [UInt8]) {
   precondition(again == plan)
   _ = plan.timePaused(Instant(milliseconds: Int64.max))
   _ = plan.cooldownEnds
+}
+
+/// A token's row, its first line the scopes and the rest the limit: whatever stands there gives no
+/// more than it says, and what is read is written and read back the same.
+private func fuzzStoredToken(_ bytes: [UInt8]) {
+  let parts = bytes.split(separator: 0x0A, maxSplits: 1, omittingEmptySubsequences: false)
+    .map { String(decoding: $0, as: UTF8.self) }
+  let rights = StoredRights(scopes: parts[0], features: parts.count > 1 ? parts[1] : nil)
+  precondition(rights.scopes.allSatisfy { parts[0].contains($0.rawValue) })
+  precondition((rights.features == nil) == (parts.count == 1))
+  let again = StoredRights(scopes: rights.scopesText, features: rights.featuresText)
+  precondition(again == rights, "not read back")
+}
+
+/// Members of a cohort, one a line, who come and, those of every other line, go: as a set of texts
+/// has it, and as JSON hands them to the store.
+private func fuzzStoredMembers(_ bytes: [UInt8]) {
+  let lines = bytes.split(separator: 0x0A).map { String(decoding: $0, as: UTF8.self) }
+  var members = ByteSet()
+  var model: Set<[UInt8]> = []
+  for line in lines {
+    members.insert(line)
+    model.insert(Array(line.utf8))
+  }
+  for line in lines.enumerated().filter({ $0.offset % 2 == 1 }).map(\.element) {
+    members.remove(line)
+    model.remove(Array(line.utf8))
+  }
+  precondition(members.count == model.count)
+  precondition(model.allSatisfy { members.contains($0.span) })
+  precondition(ByteSet(lines).mark == ByteSet(lines.reversed()).mark)
+  let list = Document.array(lines.map { .string($0) })
+  guard let read = try? JSONReader.read(list.json) else { preconditionFailure("not read back") }
+  precondition(read == list)
+}
+
+/// A job's request as it is stored: what is read is written and read back the same, and can be made
+/// into a request or refused.
+private func fuzzStoredJob(_ bytes: [UInt8]) {
+  guard let request = StoredRequest(stored: bytes) else { return }
+  precondition(StoredRequest(stored: request.stored) == request, "not read back")
+  if let attributes = request.attributes { _ = try? JSONReader.read(Array(attributes.utf8)) }
+  guard var chat = try? ChatRequest(RawObject(request.body.json), dialect: .openai) else { return }
+  chat.boundOutput()
+  precondition(chat.outputBound(GatewayConfiguration.Target(provider: "p", model: "m")) > 0)
 }
 
 /// Linear, and what was taken out stays out.

@@ -12,15 +12,10 @@ extension Store: TokenStore {
         ORDER BY created_at_ms, id
         """
       ) { row in
-        // A limit that cannot be read is no licence: such a token is for no feature at all.
-        let features = row.optionalText(4).map { text in
-          (try? JSONReader.read(Array(text.utf8)).array) ?? []
-        }
+        let stored = StoredRights(scopes: row.text(3), features: row.optionalText(4))
         var token = TokenRecord(
-          id: row.text(0), name: row.text(1), secretHash: row.blob(2),
-          scopes: Set(row.text(3).split(separator: " ").compactMap { Scope(rawValue: String($0)) }),
-          features: features.map { Set($0.compactMap(\.string)) }, createdAt: row.instant(5),
-          expiresAt: row.optionalInstant(6))
+          id: row.text(0), name: row.text(1), secretHash: row.blob(2), scopes: stored.scopes,
+          features: stored.features, createdAt: row.instant(5), expiresAt: row.optionalInstant(6))
         token.revokedAt = row.optionalInstant(7)
         token.lastUsedAt = row.optionalInstant(8)
         return token
@@ -30,8 +25,7 @@ extension Store: TokenStore {
 
   package func insert(_ token: TokenRecord) async throws {
     try await database.write { connection in
-      let scopes = token.scopes.map(\.rawValue).sorted().joined(separator: " ")
-      let features = token.features.map { Document.array($0.sorted().map { .string($0) }).jsonText }
+      let rights = StoredRights(scopes: token.scopes, features: token.features)
       // An index cannot know what time it is: an expired token gives its name back here.
       try connection.run(
         """
@@ -47,7 +41,7 @@ extension Store: TokenStore {
         """,
         [
           "id": .text(token.id), "name": .text(token.name), "hash": .blob(token.secretHash),
-          "scopes": .text(scopes), "features": SQLValue(features),
+          "scopes": .text(rights.scopesText), "features": SQLValue(rights.featuresText),
           "created": SQLValue(token.createdAt), "expires": SQLValue(token.expiresAt),
         ])
       guard changed == 1 else { throw StoreError.alreadyExists("A token named \(token.name)") }
@@ -86,5 +80,33 @@ extension Store: TokenStore {
           ["id": .text(id), "now": SQLValue(now)])
       }
     }
+  }
+}
+
+/// What a token may do, as its row says it.
+package struct StoredRights: Sendable, Equatable {
+  package var scopes: Set<Scope>
+  /// nil for all.
+  package var features: Set<String>?
+
+  package init(scopes: Set<Scope>, features: Set<String>?) {
+    self.scopes = scopes
+    self.features = features
+  }
+
+  /// Reads what stands there, whatever it is. What cannot be read is no licence: a scope that is
+  /// not known is none, and a limit that is no list is for no feature at all.
+  package init(scopes: String, features: String?) {
+    self.scopes = Set(scopes.split(separator: " ").compactMap { Scope(rawValue: String($0)) })
+    self.features = features.map { text in
+      let list = (try? JSONReader.read(Array(text.utf8)).array) ?? []
+      return Set(list.compactMap(\.string))
+    }
+  }
+
+  package var scopesText: String { scopes.map(\.rawValue).sorted().joined(separator: " ") }
+
+  package var featuresText: String? {
+    features.map { Document.array($0.sorted().map { .string($0) }).jsonText }
   }
 }
