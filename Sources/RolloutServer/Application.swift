@@ -141,7 +141,10 @@ final class Application: Sendable {
     let chat = Current(endpoint)
     jobs = JobRunner(
       store: data.jobs, settings: settings, clock: clock, log: log,
-      execute: { await chat.value.process($0) })
+      execute: { [checked = configuration.authenticates ? tokens : nil] job in
+        guard job.isOrdered(by: checked) else { return .done(.failed, Job.withoutToken) }
+        return await chat.value.process(job)
+      })
     let alerts = AlertEndpoint(
       desk: AlertDesk(
         controller: controller, store: data.control, history: data.control, clock: clock,

@@ -42,6 +42,35 @@ import Testing
     try #require(answer.json["job_id"]?.string, "\(answer.text)")
   }
 
+  @Test(arguments: ["revoked", "expired"])
+  func `a job whose token has ended before it is begun is not processed`(how: String) async throws {
+    let server = try await start("jobs: {concurrency: 1}")
+    try await plan(server)
+    upstream.next(.wait(milliseconds: 1500), .chat("first"))
+    upstream.always(.chat("never"))
+    let first = try id(try await submit(server, "anna"))
+    #expect(try await server.eventually { upstream.requests.count == 1 })
+    let made = try await server.send(
+      "POST", "/v1/tokens", #"{"name":"app","scopes":["evaluate"],"expires_in":"1h"}"#
+    ).json
+    let waiting = try id(
+      try await server.send(
+        "POST", path, #"{"user":"bob","prompt":"hi"}"#, token: made["token"]?.string))
+    if how == "revoked" {
+      let token = try #require(made["id"]?.string)
+      #expect(try await server.send("DELETE", "/v1/tokens/\(token)").status == 204)
+    } else {
+      server.clock.step(milliseconds: 7_200_000)
+    }
+    #expect(try await server.eventually { try await status(server, waiting) == "failed" })
+    let job = try await server.send("GET", "/v1/jobs/\(waiting)").json
+    #expect(job["error"]?["code"]?.string == "unauthorized")
+    #expect(job["error"]?["detail"]?.string?.contains("revoked or had expired") == true)
+    #expect(try await status(server, first) == "succeeded")
+    #expect(upstream.requests.count == 1)
+    await server.stop()
+  }
+
   @Test func `a job is accepted, processed, and its answer kept`() async throws {
     upstream.always(.chat("done"))
     let server = try await start()

@@ -53,8 +53,12 @@ final class TokenDirectory: Sendable {
 
   /// Whether whoever was let in once would be let in still.
   func isInForce(_ principal: Principal) -> Bool {
-    guard let id = principal.tokenID else { return true }
-    return entries.withLock { $0[id] }?.record.isValid(at: clock.now) ?? false
+    principal.tokenID.map(isInForce(id:)) ?? true
+  }
+
+  /// Whether the token of this id is in force.
+  func isInForce(id: String) -> Bool {
+    entries.withLock { $0[id] }?.record.isValid(at: clock.now) ?? false
   }
 
   /// nil for anything but a valid token. Unknown ids cost the same comparison as known ones.

@@ -110,14 +110,13 @@ struct JobEndpoint: Sendable {
   }
 }
 
-/// What a job was asked, as it is kept until it is processed.
+/// What a job was asked, on its way into the store and out of it.
 struct JobSubmission {
+  private let request: StoredRequest
   /// The native request's body.
-  let body: Document
-  /// `X-Rollout-User`, which wins over the body.
-  private let headerUser: String?
-  private let attributes: String?
-  var user: String? { headerUser ?? body["user"]?.string }
+  var body: Document { request.body }
+  var user: String? { request.headerUser ?? body["user"]?.string }
+  var stored: [UInt8] { request.stored }
   var expiresIn: TimeSpan?
 
   init(_ request: APIRequest) throws(Problem) {
@@ -129,44 +128,49 @@ struct JobSubmission {
       expiresIn = span
       body.remove("expires_in")
     }
-    self.body = body
-    headerUser = request.field("x-rollout-user")
-    attributes = request.field("x-rollout-attributes")
+    self.request = StoredRequest(
+      body: body, headerUser: request.field("x-rollout-user"),
+      attributes: request.field("x-rollout-attributes"))
     // What cannot be processed is refused now, while somebody listens.
     _ = try ChatRequest(native: body)
-    if let attributes { _ = try ChatCall.attributes(attributes) }
+    if let attributes = self.request.attributes { _ = try ChatCall.attributes(attributes) }
     var context = EvaluationContext(user: user)
     try context.check()
   }
 
   /// From what `stored` was; nil for anything else.
   init?(stored: [UInt8]) {
-    guard let document = try? JSONReader.read(stored), let body = document["body"] else {
-      return nil
-    }
-    self.body = body
-    headerUser = document["user"]?.string
-    attributes = document["attributes"]?.string
-  }
-
-  var stored: [UInt8] {
-    Document.object([
-      "body": body, "user": headerUser.map { .string($0) },
-      "attributes": attributes.map { .string($0) },
-    ]).json
+    guard let request = StoredRequest(stored: stored) else { return nil }
+    self.request = request
   }
 
   /// The request as if it had come just now.
   func request(_ job: Job) -> APIRequest {
     var fields: [(name: String, value: String)] = []
-    if let headerUser { fields.append(("x-rollout-user", headerUser)) }
-    if let attributes { fields.append(("x-rollout-attributes", attributes)) }
+    if let user = request.headerUser { fields.append(("x-rollout-user", user)) }
+    if let attributes = request.attributes {
+      fields.append(("x-rollout-attributes", attributes))
+    }
     let app = Principal(
       actor: .anonymous, tokenID: job.app == "anonymous" ? nil : job.app, scopes: [.evaluate],
       features: nil, expiresAt: nil)
     return APIRequest(
       method: .post, parameters: [job.feature], query: [], fields: HeaderLines(fields), body: [],
       principal: app)
+  }
+}
+
+extension Job {
+  /// Whether its token may still have it processed; nil for everybody's may.
+  func isOrdered(by tokens: TokenDirectory?) -> Bool { tokens?.isInForce(id: app) ?? true }
+
+  /// The problem of a job that is not.
+  static var withoutToken: [UInt8] {
+    Dialect.native.error(
+      Problem(
+        .unauthorized,
+        "The token that made this job was revoked or had expired before it was processed.")
+    ).body
   }
 }
 
