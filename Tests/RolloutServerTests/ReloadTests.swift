@@ -61,6 +61,46 @@ import Testing
     await server.stop()
   }
 
+  @Test func `a sample of captures begins and ends with the file`() async throws {
+    let server = try await start(yaml())
+    upstream.always(.chat("hello"))
+    func count() async throws -> Int? {
+      try await server.send("GET", "/v1/captures?feature=ai-summary").json["captures"]?.array?.count
+    }
+    #expect(try await server.send("POST", path, chat()).status == 200)
+    await server.reload(yaml(more: "capture: {sample: 100%, ttl: 1h}"))
+    #expect(try await server.send("POST", path, chat()).status == 200)
+    #expect(try await server.eventually { try await count() == 1 })
+    await server.reload(yaml())
+    #expect(try await server.send("POST", path, chat()).status == 200)
+    await server.reload(yaml(more: "capture: {sample: 100%, ttl: 1h, features: [other]}"))
+    #expect(try await server.send("POST", path, chat()).status == 200)
+    try await Task.sleep(for: .milliseconds(300))
+    #expect(try await count() == 1)
+    await server.stop()
+  }
+
+  @Test func `the Prometheus server that is asked is the file's`() async throws {
+    let (first, second) = (ScriptedUpstream(), ScriptedUpstream())
+    let body = #"{"status":"success","data":{"resultType":"scalar","result":[1,"0.01"]}}"#
+    for prometheus in [first, second] {
+      prometheus.always(
+        .send("HTTP/1.1 200 OK\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"))
+    }
+    let server = try await TestServer("prometheus: {url: \"\(first.url)\", interval: 1s}")
+    try await server.startPlan("ai-summary", #","guards":[{"prometheus":"errors","max":0.05}]"#)
+    #expect(try await server.eventually { !first.requests.isEmpty })
+    await server.reload("prometheus: {url: \"\(second.url)\", interval: 1s}")
+    #expect(try await server.eventually { !second.requests.isEmpty })
+    await server.reload("{}")
+    #expect(
+      try await server.eventually {
+        try await server.send("GET", "/v1/plans/ai-summary/health").text
+          .contains("configuration names no prometheus")
+      })
+    await server.stop()
+  }
+
   @Test func `a request under way ends with the configuration it began with`() async throws {
     let server = try await start(yaml())
     upstream.next(.wait(milliseconds: 600), .chat("slow", model: "old"))
