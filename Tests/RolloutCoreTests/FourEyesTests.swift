@@ -226,6 +226,16 @@ import Testing
     var wider = change
     wider.plan.definition.forceOn = ["dora"]
     #expect(!wider.lowersExposure(from: plan))
+    // What everybody else gets is handed out by a killed plan too.
+    var killed = plan
+    killed.status = .killed
+    var other = plan.definition
+    other.values = .init(on: .string("on"), off: .string("other"))
+    wider = change
+    wider.plan = killed
+    #expect(wider.lowersExposure(from: killed))
+    wider.plan.definition = other
+    #expect(!wider.lowersExposure(from: killed))
     wider = change
     wider.plan.definition.salt = "other"
     #expect(!wider.lowersExposure(from: plan))

@@ -230,7 +230,7 @@ import Testing
     let moved = server.folder.path + "-moved"
     rename(server.folder.path, moved)
     // At once, for who writes; within a second for everybody.
-    #expect(try await server.send("PUT", "/v1/cohorts/c/members/u").status == 503)
+    #expect(try await server.send("PUT", "/v1/cohorts/c/members/u?create=true").status == 503)
     #expect(
       try await server.eventually {
         try await warning(server, "store")?.contains("deleted") == true

@@ -224,7 +224,7 @@ import Testing
     let theirs = try await server.send("PUT", "/v1/plans/theirs", plan("theirs", "their-people"))
     #expect(theirs.status == 201)
     #expect(
-      try await server.send("PUT", "/v1/cohorts/prepared/members/v").status == 204)
+      try await server.send("PUT", "/v1/cohorts/prepared/members/v?create=true").status == 204)
     for cohort in ["their-people", "prepared"] {
       for path in ["/v1/plans/new", "/v1/plans/new?dry_run=true"] {
         let answer = try await server.send("PUT", path, plan("new", cohort), token: limited)

@@ -104,7 +104,7 @@ import Testing
     let stream = await open(server, token: try #require(made.json["token"]?.string))
     _ = await stream.receive { $0.contains(": connected\n\n") }
     _ = try await server.send("PUT", "/v1/cohorts/internal/members/anna")
-    _ = try await server.send("PUT", "/v1/cohorts/other/members/anna")
+    _ = try await server.send("PUT", "/v1/cohorts/other/members/anna?create=true")
     _ = try await told(stream)
     await server.stop()
   }

@@ -58,8 +58,10 @@ extension Lifecycle.Change {
       .unarchived, .restored:
       return false
     }
-    guard plan.isServing else { return true }
-    guard before.isServing else { return false }
+    if event.kind != .applied {
+      guard plan.isServing else { return true }
+      guard before.isServing else { return false }
+    }
     // A completed plan serves its holdout too; another salt draws everybody anew.
     guard plan.status != .completed || before.status == .completed,
       plan.definition.salt == before.definition.salt
