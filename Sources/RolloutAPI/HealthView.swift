@@ -125,18 +125,3 @@ package struct HealthView: Codable, Sendable {
     self.notes = notes
   }
 }
-
-/// What a user said or did about an answer.
-package struct FeedbackRequest: Codable, Sendable {
-  package var feature: String
-  package var user: String?
-  package var kind: String
-  package var requestId: String?
-
-  package init(feature: String, user: String?, kind: String, requestId: String?) {
-    self.feature = feature
-    self.user = user
-    self.kind = kind
-    self.requestId = requestId
-  }
-}

@@ -16,7 +16,8 @@ extension Application {
     let clock: any SteadyClock
     let metrics: MetricsEndpoint
     let chat: Current<ChatEndpoint>
-    let budgets: BudgetEndpoint
+    let budgets: BudgetAccounts
+    let log: Log
     let jobs: JobRunner
     let alerts: AlertEndpoint
     let settings: Current<ServerConfiguration>
@@ -24,7 +25,8 @@ extension Application {
 
     /// Every route there is. Made anew for each table.
     var routes: [Route] {
-      DecisionEndpoint.routes + OFREP.routes + ChatEndpoint.routes(chat) + budgets.routes
+      DecisionEndpoint.routes + OFREP.routes + ChatEndpoint.routes(chat)
+        + BudgetEndpoint(accounts: budgets, log: log).routes
         + planRoutes
         + signalRoutes
         + JobEndpoint(chat: chat, store: data.jobs, runner: jobs, clock: clock).routes

@@ -114,8 +114,8 @@ final class Application: Sendable {
           alarm.note(report)
         }))
     let loops = (0..<environment.loops).map { _ in LoopMetrics() }
-    let budgets = BudgetEndpoint(
-      settings: settings, store: data.money, losses: data.money, clock: clock, log: log)
+    let budgets = BudgetAccounts(
+      settings: settings, store: data.money, losses: data.money, clock: clock)
     let failures = FailedAuthentications(log: log)
     let reloads = ReloadState(at: clock.now)
     let metrics = MetricsEndpoint(
@@ -153,6 +153,7 @@ final class Application: Sendable {
     let parts = Parts(
       data: data, controller: controller, ledger: ledger, hub: hub, tokens: tokens, box: box,
       readiness: readiness, clock: clock, metrics: metrics, chat: chat, budgets: budgets,
+      log: log,
       jobs: jobs, alerts: alerts, settings: settings, asks: asks)
     routes = parts.routes
     let longWork = LongWork()

@@ -11,7 +11,7 @@ import Testing
           // A tab before it is part of a value and must not end the search.
           if length > 0 { bytes[position] = byte }
           if position > 2 { bytes[position - 2] = 0x09 }
-          let plain = bytes.firstIndex { !RequestParser.isFieldValue($0) } ?? length
+          let plain = bytes.firstIndex { !FieldGrammar.isFieldValue($0) } ?? length
           let found = bytes.withUnsafeBufferPointer { ByteView($0).endOfFieldValue(from: 0) }
           #expect(found == plain, "\(bytes)")
         }

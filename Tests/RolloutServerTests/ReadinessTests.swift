@@ -9,8 +9,8 @@ import Testing
   private let log = Log(clock: ManualClock(), isSilent: true)
 
   private func body(_ readiness: Readiness, strict: Bool = false) throws -> (Int, Document) {
-    let response = readiness.response(isStrict: strict)
-    return (response.status, try JSONReader.read(response.body))
+    let report = readiness.report(isStrict: strict)
+    return (report.isReady ? 200 : 503, report.document)
   }
 
   @Test func `a warning keeps 200, and is a 503 for who asks strictly`() throws {

@@ -104,7 +104,7 @@ struct ChunkedDecoder {
       state = .sizeLineFeed
       return
     }
-    guard RequestParser.isFieldValue(byte) else {
+    guard FieldGrammar.isFieldValue(byte) else {
       throw .bad("A chunk extension holds a control character.")
     }
     guard let next = part.next(byte) else { throw .bad("A chunk extension is malformed.") }
@@ -119,14 +119,14 @@ struct ChunkedDecoder {
       guard length == 0 || inValue else { throw .bad("A trailer has no colon.") }
       state = .trailerLineFeed(lineLength: length)
     } else if inValue {
-      guard RequestParser.isFieldValue(byte) else {
+      guard FieldGrammar.isFieldValue(byte) else {
         throw .bad("A trailer holds a control character.")
       }
       state = .trailer(lineLength: length + 1, inValue: true)
     } else if byte == UInt8(ascii: ":"), length > 0 {
       state = .trailer(lineLength: length + 1, inValue: true)
     } else {
-      guard RequestParser.isToken(byte) else { throw .bad("A trailer name is malformed.") }
+      guard FieldGrammar.isToken(byte) else { throw .bad("A trailer name is malformed.") }
       state = .trailer(lineLength: length + 1, inValue: false)
     }
   }
@@ -164,7 +164,7 @@ private enum ChunkExtension {
     case UInt8(ascii: "\""):
       if case .beforeValue = self { return .quoted(escaped: false) }
       return nil
-    default: return RequestParser.isToken(byte) ? afterToken : nil
+    default: return FieldGrammar.isToken(byte) ? afterToken : nil
     }
   }
 

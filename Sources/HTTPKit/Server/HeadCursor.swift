@@ -5,7 +5,7 @@ struct HeadCursor {
 
   mutating func requestLine(_ limits: HTTPLimits) throws(ParseFailure) -> RequestHead {
     let methodStart = index
-    index = bytes.end(from: index, while: RequestParser.isToken)
+    index = bytes.end(from: index, while: FieldGrammar.isToken)
     let methodRange = methodStart..<index
     guard !methodRange.isEmpty, bytes[index] == 0x20 else {
       throw .bad("The request line is malformed.")
@@ -27,9 +27,9 @@ struct HeadCursor {
   private mutating func target(_ limits: HTTPLimits) throws(ParseFailure) -> Range<Int> {
     let start = index
     while true {
-      index = bytes.end(from: index) { RequestParser.isTarget($0) && $0 != UInt8(ascii: "%") }
+      index = bytes.end(from: index) { FieldGrammar.isTarget($0) && $0 != UInt8(ascii: "%") }
       guard bytes[index] == UInt8(ascii: "%") else { break }
-      guard RequestParser.isHex(bytes[index + 1]), RequestParser.isHex(bytes[index + 2]) else {
+      guard FieldGrammar.isHex(bytes[index + 1]), FieldGrammar.isHex(bytes[index + 2]) else {
         throw .bad("A percent sign in the target must be followed by two hexadecimal digits.")
       }
       index += 1
@@ -108,7 +108,7 @@ struct HeadCursor {
   /// One field line. A space before the colon, a folded line and control bytes are refused.
   mutating func field() throws(ParseFailure) -> (name: Range<Int>, value: Range<Int>) {
     let nameStart = index
-    index = bytes.end(from: index, while: RequestParser.isToken)
+    index = bytes.end(from: index, while: FieldGrammar.isToken)
     guard index > nameStart, bytes[index] == UInt8(ascii: ":") else {
       throw .bad(
         "A field must be a name, a colon without space before it, and a value on one line.")
@@ -206,10 +206,10 @@ func isHost(_ value: ByteView) -> Bool {
     while index < value.count, value[index] != UInt8(ascii: ":") {
       let byte = value[index]
       if byte == UInt8(ascii: "%") {
-        guard index + 2 < value.count, RequestParser.isHex(value[index + 1]),
-          RequestParser.isHex(value[index + 2])
+        guard index + 2 < value.count, FieldGrammar.isHex(value[index + 1]),
+          FieldGrammar.isHex(value[index + 2])
         else { return false }
-      } else if !RequestParser.isTarget(byte) || byte == UInt8(ascii: "/")
+      } else if !FieldGrammar.isTarget(byte) || byte == UInt8(ascii: "/")
         || byte == UInt8(ascii: "?") || byte == UInt8(ascii: "@")
       {
         return false
@@ -225,7 +225,7 @@ func isHost(_ value: ByteView) -> Bool {
 }
 
 private func isAddressByte(_ byte: UInt8) -> Bool {
-  RequestParser.isHex(byte) || byte == UInt8(ascii: ":") || byte == UInt8(ascii: ".")
+  FieldGrammar.isHex(byte) || byte == UInt8(ascii: ":") || byte == UInt8(ascii: ".")
     || byte == UInt8(ascii: "v")
 }
 

@@ -85,7 +85,7 @@ enum RequestParser {
   ) throws(ParseFailure) {
     if bytes.count - start >= limits.headSizeMax { throw .headTooLarge }
     guard start < bytes.count else { return }
-    guard isToken(bytes[start]) else { throw .bad("The request line is malformed.") }
+    guard FieldGrammar.isToken(bytes[start]) else { throw .bad("The request line is malformed.") }
     // A line feed without its carriage return will never end a line here.
     var from = start
     while let feed = bytes.firstIndex(of: 0x0A, from: from) {
@@ -94,42 +94,6 @@ enum RequestParser {
       }
       from = feed + 1
     }
-  }
-}
-
-extension RequestParser {
-  /// RFC 9110 §5.6.2 tchar.
-  @inline(__always) static func isToken(_ byte: UInt8) -> Bool {
-    switch byte {
-    case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
-    case 0x21, 0x23, 0x24, 0x25, 0x26, 0x27, 0x2A, 0x2B, 0x2D, 0x2E, 0x5E, 0x5F, 0x60, 0x7C,
-      0x7E:
-      true
-    default: false
-    }
-  }
-
-  /// RFC 3986 pchar, `/` and `?`; percent signs are checked by the caller.
-  @inline(__always) static func isTarget(_ byte: UInt8) -> Bool {
-    switch byte {
-    case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
-    case 0x21, 0x24, 0x25, 0x26, 0x27, 0x28, 0x29, 0x2A, 0x2B, 0x2C, 0x2D, 0x2E, 0x2F, 0x3A, 0x3B,
-      0x3D, 0x3F, 0x40, 0x5F, 0x7E:
-      true
-    default: false
-    }
-  }
-
-  @inline(__always) static func isHex(_ byte: UInt8) -> Bool {
-    switch byte {
-    case 0x30...0x39, 0x41...0x46, 0x61...0x66: true
-    default: false
-    }
-  }
-
-  /// RFC 9110 §5.5 field-vchar, SP, HTAB and obs-text.
-  @inline(__always) static func isFieldValue(_ byte: UInt8) -> Bool {
-    byte >= 0x20 && byte != 0x7F || byte == 0x09
   }
 }
 

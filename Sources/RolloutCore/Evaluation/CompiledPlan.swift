@@ -60,10 +60,6 @@ package final class CompiledPlan: Sendable {
 
   package var stageName: String { plan.stageName }
 
-  package func cohortName(_ decision: Decision) -> String {
-    decision.cohort.map { plan.definition.stages[$0].name } ?? "none"
-  }
-
   /// Decides for one user; nil is a request without a user id. No allocation for percentages.
   ///
   /// Order: not serving, force_off, force_on, eligible, holdout, stages.

@@ -1,31 +1,3 @@
-/// A provider's model.
-package struct ProviderModel: Sendable, Hashable, CustomStringConvertible {
-  package var provider: String
-  package var model: String
-
-  package init(provider: String, model: String) {
-    self.provider = provider
-    self.model = model
-  }
-
-  package var description: String { "\(provider)/\(model)" }
-}
-
-/// Where a bad outcome of the AI path came from.
-package struct FailureOrigin: Sendable, Hashable {
-  package var target: ProviderModel
-  /// One word, as in `rollout_provider_attempts_total`: `timeout`, `server_error`, …
-  package var kind: String
-  /// A limit said no: never an outage, whoever else meets with it.
-  package var isThrottled: Bool
-
-  package init(_ target: ProviderModel, kind: String, isThrottled: Bool) {
-    self.target = target
-    self.kind = kind
-    self.isThrottled = isThrottled
-  }
-}
-
 /// Where the last bad outcomes of a stage came from: which provider to ask before a feature is
 /// blamed.
 struct FailureOrigins: Sendable, Equatable {

@@ -123,11 +123,6 @@ extension Guard {
   func unit(_ limit: Double) -> Double { metric == .costPerRequest ? limit / 1e9 : limit }
 }
 
-/// `0.0612` → `6.1 %`.
-package func percent(_ fraction: Double) -> String {
-  shortestText(of: (fraction * 1000).rounded() / 10) + " %"
-}
-
 func rounded(_ score: Double) -> String {
   score >= 1e15
     ? "over 1e15" : shortestText(of: score < 10 ? (score * 10).rounded() / 10 : score.rounded())

@@ -38,9 +38,6 @@ extension PlanDefinition {
 }
 
 extension Share {
-  /// `5%`, as plan files write it.
-  package var compact: String { formatFixed(thousandths, decimals: 3) + "%" }
-
   /// `25`, a number where that leaves no doubt; `0.25%` where a bare one would.
   fileprivate var plain: Document {
     let number = formatFixed(thousandths, decimals: 3)

@@ -1,18 +1,3 @@
-/// A moment on both clocks: as people are shown it, and as durations are measured from it.
-package struct Moment: Sendable, Hashable {
-  package var wall: Instant
-  /// A place on the steady timeline; comparable with nothing but other such places.
-  package var steady: Instant
-
-  package init(wall: Instant, steady: Instant) {
-    self.wall = wall
-    self.steady = steady
-  }
-
-  /// On a machine whose clock never stepped.
-  package init(_ both: Instant) { self.init(wall: both, steady: both) }
-}
-
 /// Time that only goes forward, at its own pace, over restarts too: what every soak, cooldown,
 /// lease and window is measured with. It began at the wall clock's time and has gone its own way
 /// since; who sets the wall clock does not move it.

@@ -60,10 +60,10 @@ package struct ChatRequest: Sendable {
   /// The whole body. Throws when a key stands twice somewhere inside.
   package func document() throws(DocumentError) -> Document { try raw.document() }
 
-  /// Tokens that a target may answer with at most, all its answers together. A prediction that is
-  /// rejected is paid like an answer.
-  func outputBound(_ target: GatewayConfiguration.Target) -> Int {
-    outputAsked.with(target.params).tokens.adding(size(of: "prediction"))
+  /// Tokens that a target with parameters of its own may answer with at most, all its answers
+  /// together. A prediction that is rejected is paid like an answer.
+  func outputBound(_ params: [Document.Member]) -> Int {
+    outputAsked.with(params).tokens.adding(size(of: "prediction"))
   }
 
   /// Bytes of what a model reads.
@@ -71,8 +71,8 @@ package struct ChatRequest: Sendable {
 
   /// Tokens that a provider will count for its limits, about: four bytes each, and the whole
   /// answer.
-  func tokensExpected(_ target: GatewayConfiguration.Target) -> Int {
-    (promptSize / 4).adding(outputBound(target))
+  func tokensExpected(_ params: [Document.Member]) -> Int {
+    (promptSize / 4).adding(outputBound(params))
   }
 
   /// Tokens of everything that a model may read, at most: schemas and files too. O(bytes).
@@ -94,23 +94,20 @@ package struct ChatRequest: Sendable {
 
   /// What goes over the caller's members at a target: its own parameters, and the bounds on the
   /// answer as they were held.
-  func settings(
-    _ target: GatewayConfiguration.Target
-  ) -> [(key: String, value: Document?)] {
-    let bound = outputAsked.with(target.params)
-    var settings = target.params.map { ($0.key, $0.value as Document?) }
+  func settings(_ params: [Document.Member]) -> [(key: String, value: Document?)] {
+    let bound = outputAsked.with(params)
+    var settings = params.map { ($0.key, $0.value as Document?) }
     settings += outputAsked.corrections.map { ($0.key, .int($0.value) as Document?) }
-      .filter { correction in !target.params.contains { $0.key == correction.0 } }
+      .filter { correction in !params.contains { $0.key == correction.0 } }
     if boundsOutput, !bound.isSet { settings.append(("max_tokens", .int(bound.tokens))) }
     return settings
   }
 
   /// The body in `dialect` with `settings` over it (nil leaves a member out), and the parameters
-  /// that were dropped or clamped on the way. Throws `ProviderFailure.callerError` for a body that
-  /// cannot be translated.
+  /// that were dropped or clamped on the way. Throws for a body that cannot be translated.
   func body(
     in dialect: ChatDialect, _ settings: [(key: String, value: Document?)]
-  ) throws(ProviderFailure) -> (json: [UInt8], dropped: [String]) {
+  ) throws(DocumentError) -> (json: [UInt8], dropped: [String]) {
     guard dialect != self.dialect else {
       var last: [(key: String, value: [UInt8]?)] = []
       for (key, value) in settings {
@@ -129,11 +126,8 @@ package struct ChatRequest: Sendable {
   /// In `dialect`, with the parameters that were dropped or clamped on the way.
   func translated(
     to dialect: ChatDialect
-  ) throws(ProviderFailure) -> (body: Document, dropped: [String]) {
-    let body: Document
-    do throws(DocumentError) { body = try document() } catch {
-      throw .callerError(status: 400, message: "The body is not usable JSON: \(error)")
-    }
+  ) throws(DocumentError) -> (body: Document, dropped: [String]) {
+    let body = try document()
     return switch (self.dialect, dialect) {
     case (.openai, .openai), (.anthropic, .anthropic): (body, [])
     case (.openai, .anthropic): RequestTranslation.anthropic(from: body, outputAsked.largest)

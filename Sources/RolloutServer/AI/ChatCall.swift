@@ -44,37 +44,17 @@ struct ChatCall: Sendable {
   var shapes: ChatShapes { ChatShapes(dialect: request.dialect) }
 
   init(
-    _ endpoint: ChatEndpoint, _ request: APIRequest, _ chat: ChatRequest, isBatch: Bool = false
-  ) throws(Problem) {
+    _ request: ChatRequest, plan: CompiledPlan, app: String, user: String?, decision: Decision?,
+    running: Int?, arrivedAt: Moment, isBatch: Bool
+  ) {
+    self.request = request
+    self.plan = plan
+    self.app = app
+    self.user = user
+    self.decision = decision
+    self.running = running
+    self.arrivedAt = arrivedAt
     self.isBatch = isBatch
-    plan = try endpoint.plan(request)
-    self.request = chat
-    app = request.principal.tokenID ?? "anonymous"
-    arrivedAt = endpoint.clock.moment
-    // An empty one means none, and leaves the word to the next.
-    let user = [
-      request.field("x-rollout-user"), chat["user"]?.string, chat["safety_identifier"]?.string,
-      chat["metadata"]?["user_id"]?.string,
-    ].lazy.compactMap { $0 }.first { !$0.isEmpty }
-    var context = EvaluationContext(user: user)
-    if let text = request.field("x-rollout-attributes") {
-      context.attributes = try Self.attributes(text)
-    }
-    try context.check()
-    self.user = context.user
-    decision = try? plan.decide(context)
-    let isEnabled = decision?.enabled == true
-    endpoint.metrics.evaluations.counter(plan.plan.feature).countShared(
-      enabled: isEnabled, for: request.principal.account)
-    let hasRoute =
-      plan.plan.definition.route.map { endpoint.gateway.configuration.routes[$0] != nil } ?? false
-    running =
-      isEnabled && hasRoute
-      ? endpoint.ledger.begin(
-        plan.plan.feature, user: context.user.map { Outcome.hash(user: $0) },
-        at: endpoint.clock.steady
-      )
-      : nil
     requestID = Self.newRequestID()
   }
 
@@ -86,14 +66,6 @@ struct ChatCall: Sendable {
   private static func newRequestID() -> String {
     let number = requestCount.wrappingAdd(1, ordering: .relaxed).newValue
     return requestPrefix + String(number, radix: 36)
-  }
-
-  /// `X-Rollout-Attributes: {"email":"a@acme.com"}`, for rules of a plan's stages.
-  static func attributes(_ text: String) throws(Problem) -> Attributes {
-    guard let members = try? JSONReader.read(Array(text.utf8)).members else {
-      throw Problem(.badRequest, "X-Rollout-Attributes must be a JSON object.")
-    }
-    return try EvaluationContext(attributes: members, path: "X-Rollout-Attributes").attributes
   }
 
   /// The plan's route; a model that the caller names and the route lists is asked first.

@@ -30,10 +30,21 @@ enum Dialect: Sendable {
     }
     return switch self {
     case .native: Self.native(problem, headers)
-    case .ofrep: OFREP.error(problem, headers)
+    case .ofrep: Self.ofrep(problem, headers)
     case .openai: ChatShapes(dialect: .openai).error(problem, headers)
     case .anthropic: ChatShapes(dialect: .anthropic).error(problem, headers)
     }
+  }
+
+  /// Outside an evaluation: token, path, method, size.
+  private static func ofrep(
+    _ problem: Problem, _ headers: [(name: String, value: String)]
+  ) -> HTTPResponse {
+    .json(
+      .object([
+        "errorCode": .string(problem.status == 404 ? "FLAG_NOT_FOUND" : "GENERAL"),
+        "errorDetails": .string(problem.detail),
+      ]), status: problem.status, headers: headers)
   }
 
   private static func native(

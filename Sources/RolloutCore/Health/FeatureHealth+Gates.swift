@@ -1,0 +1,63 @@
+extension FeatureHealth {
+  /// The gates of the next advance, from what `assess` found.
+  package func gates(_ findings: [Finding], now: Instant) -> HealthGates {
+    var gates = HealthGates()
+    guard plan.isServing, let next = plan.nextStage else { return gates }
+    if let projection, projection.stage == next.name { gates.projection = projection }
+    gates.freshness = freshness(now)
+    var isMeasured = false
+    for (index, finding) in findings.enumerated() {
+      let isActing =
+        finding.rule.action != .notify && !finding.rule.dryRun && !plan.definition.dryRun
+      guard isActing else { continue }
+      isMeasured = true
+      switch finding.verdict.state {
+      case .firing: gates.firing.append(finding.verdict.sentence)
+      case .unavailable where isOptional(finding.rule): continue
+      case .pending, .investigate, .unavailable: gates.unsettled.append(finding.verdict.sentence)
+      case .quiet, .inconclusive:
+        guard let detector = detector(index) else { continue }
+        if let missing = detector.missingHealth { gates.evidence.append(missing) }
+        if let missing = detector.missingHealth(for: HealthyEvidence.enough) {
+          gates.recovery.append(missing)
+        }
+      }
+    }
+    if !isMeasured {
+      gates.evidence = ["healthy evidence: no guard watches this plan"]
+      gates.recovery = gates.evidence
+    }
+    if let missing = missingUsers {
+      gates.evidence.append(missing)
+      gates.recovery.append(missing)
+    }
+    gates.recovery = gates.freshness + gates.firing + gates.unsettled + gates.recovery
+    return gates
+  }
+
+  /// Requests of a stage from which votes are missed where nobody has voted.
+  private static let votesMissedFrom = 2000
+
+  /// Votes are rare: a young stage does not wait for them, unless the plan says so.
+  private func isOptional(_ rule: Guard) -> Bool {
+    rule.isVoted && !rule.isRequired && treatment.requests < Self.votesMissedFrom
+  }
+
+  /// One person's traffic is no evidence for everybody.
+  private var missingUsers: String? {
+    // Without any request the guards say so.
+    guard users.distinct > 0, users.effective < StageUsers.enough else { return nil }
+    // Where the stage is a short list, half of it is all there can be.
+    if let listedMembers, listedMembers < 6, users.distinct * 2 >= listedMembers { return nil }
+    let seen = users.distinct == 1 ? "1 person" : "\(users.distinct) people"
+    return "healthy evidence: the requests are those of \(seen); three that use it alike are needed"
+  }
+
+  private func freshness(_ now: Instant) -> [String] {
+    if let staleness = staleness(now) { return ["outcomes: \(staleness)"] }
+    guard let last = lastOutcomeAt else { return ["outcomes: none of this stage yet"] }
+    let age = now.since(last)
+    guard age > HealthGates.freshnessMax else { return [] }
+    return ["outcomes: the last one of this stage is \(age.words) old"]
+  }
+}

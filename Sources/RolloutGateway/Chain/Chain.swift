@@ -1,0 +1,192 @@
+import HTTPKit
+import RolloutCore
+
+/// One request's way along its route: which target is tried, when, and how often.
+///
+/// Targets are asked in their order. One whose breaker is open is passed over; one that has no room
+/// is too, and only when no other could answer the request waits for its turn there.
+struct Chain: Sendable {
+  /// A provider that wants a longer pause is not waited for.
+  private static let waitMax = 8.0
+
+  let request: ChatRequest
+  let caller: Caller
+  let route: GatewayConfiguration.Route
+  let providers: [String: any Provider]
+  let gates: [String: ProviderGate]
+  let board: TargetBoard
+  /// Numbers in 0..<1 for the pause before a retry.
+  let jitter: @Sendable () -> Double
+  let clock: any WallClock
+
+  /// What has happened so far.
+  private struct Progress {
+    let deadline: Int
+    var attempts = 0
+    var last = ProviderFailure.timeout
+    /// Whose failure `last` is.
+    var failed: ProviderModel?
+    var mayHaveCost = false
+    /// Targets that had no room.
+    var crowded: [Int] = []
+
+    var secondsLeft: Double { Double(deadline - monotonicMilliseconds()) / 1000 }
+    var isOver: Bool { secondsLeft <= 0 || attempts >= Gateway.triesMax }
+
+    var exhausted: Gateway.Exhausted {
+      Gateway.Exhausted(
+        last: last, attempts: attempts, deadlinePassed: secondsLeft <= 0, target: failed,
+        mayHaveCost: mayHaveCost)
+    }
+  }
+
+  /// Throws `Gateway.Exhausted`.
+  func run<Answer: Sendable>(
+    _ call: @Sendable (any Provider, Attempt) async throws -> Answer
+  ) async throws -> (Answer, Gateway.Trail, ProviderGate.Slot) {
+    var progress = Progress(
+      deadline: monotonicMilliseconds() + Int(route.deadline.milliseconds),
+      failed: route.targets.first.map { ProviderModel(provider: $0.provider, model: $0.model) })
+    for index in route.targets.indices {
+      if let done = try await visit(index, &progress, call) { return done }
+      if progress.isOver { throw progress.exhausted }
+    }
+    for index in progress.crowded {
+      if let done = try await queue(index, &progress, call) { return done }
+      if progress.isOver { break }
+    }
+    throw progress.exhausted
+  }
+
+  /// Asks a target if it has room; nil when the next one has to be asked.
+  private func visit<Answer: Sendable>(
+    _ index: Int, _ progress: inout Progress,
+    _ call: @Sendable (any Provider, Attempt) async throws -> Answer
+  ) async throws -> (Answer, Gateway.Trail, ProviderGate.Slot)? {
+    let target = route.targets[index]
+    guard let gate = gates[target.provider] else { return nil }
+    guard board.admit(target) else {
+      if progress.attempts == 0, progress.crowded.isEmpty { progress.last = .breakerOpen }
+      return nil
+    }
+    let slot: ProviderGate.Slot
+    do { slot = try gate.enterAtOnce(caller, tokens: request.tokensExpected(target.params)) } catch
+    {
+      board.withdraw(target)
+      if progress.attempts == 0 { progress.last = error }
+      if case .limited = error { progress.crowded.append(index) }
+      return nil
+    }
+    let untried = route.targets.count - index - 1
+    return try await ask(index, slot, leaving: untried, &progress, call)
+  }
+
+  /// Waits for a turn at a target that had no room, then asks it.
+  private func queue<Answer: Sendable>(
+    _ index: Int, _ progress: inout Progress,
+    _ call: @Sendable (any Provider, Attempt) async throws -> Answer
+  ) async throws -> (Answer, Gateway.Trail, ProviderGate.Slot)? {
+    let target = route.targets[index]
+    guard let gate = gates[target.provider] else { return nil }
+    let slot: ProviderGate.Slot
+    do {
+      slot = try await gate.enter(
+        caller, tokens: request.tokensExpected(target.params), deadline: progress.deadline)
+    } catch {
+      progress.last = error as? ProviderFailure ?? .cancelled
+      if progress.last == .cancelled { throw progress.exhausted }
+      return nil
+    }
+    guard board.admit(target) else {
+      slot.leave(usedTokens: 0)
+      progress.last = .breakerOpen
+      return nil
+    }
+    let untried = progress.crowded.count { $0 > index }
+    return try await ask(index, slot, leaving: untried, &progress, call)
+  }
+
+  /// Asks a target, and once more where that may help: with another key at once, or after a pause.
+  /// The second time must leave tries for `untried` targets.
+  private func ask<Answer: Sendable>(
+    _ index: Int, _ slot: ProviderGate.Slot, leaving untried: Int, _ progress: inout Progress,
+    _ call: @Sendable (any Provider, Attempt) async throws -> Answer
+  ) async throws -> (Answer, Gateway.Trail, ProviderGate.Slot)? {
+    if let done = try await attempt(index, slot, &progress, call) { return done }
+    let target = route.targets[index]
+    let mayRetry = !progress.isOver && Gateway.triesMax - progress.attempts > untried
+    // It has had its turn: with another key it keeps its place.
+    if mayRetry, progress.last.concernsKey, let other = slot.exchangeKey() {
+      if board.admit(target), let done = try await attempt(index, other, &progress, call) {
+        return done
+      }
+      other.leave(usedTokens: progress.last.mayHaveCost ? nil : 0)
+      return nil
+    }
+    slot.leave(usedTokens: progress.last.mayHaveCost ? nil : 0)
+    guard mayRetry, progress.last.isTransient, board.allowsRetry(target.provider),
+      await pause(after: progress.last, progress.secondsLeft), !progress.isOver,
+      let gate = gates[target.provider], board.admit(target)
+    else { return nil }
+    guard let slot = try? gate.enterAtOnce(caller, tokens: request.tokensExpected(target.params))
+    else {
+      board.withdraw(target)
+      return nil
+    }
+    if let done = try await attempt(index, slot, &progress, call) { return done }
+    slot.leave(usedTokens: progress.last.mayHaveCost ? nil : 0)
+    return nil
+  }
+
+  /// One attempt; nil when it failed in a way that leaves hope, and the slot is still held.
+  private func attempt<Answer: Sendable>(
+    _ index: Int, _ slot: ProviderGate.Slot, _ progress: inout Progress,
+    _ call: @Sendable (any Provider, Attempt) async throws -> Answer
+  ) async throws -> (Answer, Gateway.Trail, ProviderGate.Slot)? {
+    let target = route.targets[index]
+    guard let provider = providers[target.provider] else { return nil }
+    progress.attempts += 1
+    let left = progress.secondsLeft
+    let attempt = Attempt(
+      request: request, target: target, seconds: min(left, target.timeout?.seconds ?? left),
+      key: slot.key, hear: slot.learn, wall: clock.now.milliseconds)
+    let started = monotonicMilliseconds()
+    board.begin(target)
+    do {
+      let answer = try await call(provider, attempt)
+      board.end(target, started, nil)
+      slot.note(nil)
+      let trail = Gateway.Trail(
+        provider: provider.name, model: target.model, target: target.model,
+        attempts: progress.attempts, isFallbackModel: index > 0)
+      return (answer, trail, slot)
+    } catch {
+      var failure = error as? ProviderFailure ?? .cancelled
+      if Task.isCancelled { failure = .cancelled }
+      board.end(target, started, failure)
+      slot.note(failure)
+      progress.last = failure
+      progress.failed = ProviderModel(provider: target.provider, model: target.model)
+      progress.mayHaveCost = progress.mayHaveCost || failure.mayHaveCost
+      guard failure.allowsFallback else {
+        slot.leave(usedTokens: failure.mayHaveCost ? nil : 0)
+        var ended = progress.exhausted
+        ended.deadlinePassed = false
+        throw ended
+      }
+      return nil
+    }
+  }
+
+  /// Waits full jitter (or what the provider asked for); false when there is no time for it.
+  private func pause(after failure: ProviderFailure, _ left: Double) async -> Bool {
+    var seconds = jitter() * 0.25
+    if case .throttled(let retryAfter) = failure {
+      guard let retryAfter else { return false }
+      seconds = max(seconds, retryAfter)
+    }
+    guard seconds <= Self.waitMax, seconds < left / 2 else { return false }
+    do { try await Task.sleep(for: .seconds(seconds)) } catch { return false }
+    return true
+  }
+}

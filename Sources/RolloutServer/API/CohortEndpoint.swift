@@ -1,0 +1,203 @@
+import DocumentKit
+import HTTPKit
+import RolloutAPI
+import RolloutCore
+
+/// Who opted in: member lists of cohorts.
+struct CohortEndpoint: Sendable {
+  /// Members in one bulk call.
+  private static let bulkMax = 100_000
+
+  let controller: PlanController
+  let store: any CohortStore
+  let clock: any SteadyClock
+
+  var routes: [Route] {
+    func route(
+      _ method: HTTPMethod, _ path: String, _ scope: Scope, bodySizeMax: Int = 1 << 20,
+      _ answer: @escaping @Sendable (APIRequest) async throws -> HTTPResponse
+    ) -> Route {
+      Route(
+        method, path, .scopes([scope]), featureLimit: .respected, bodySizeMax: bodySizeMax,
+        .task(answer))
+    }
+    return [
+      route(.get, "/v1/cohorts", .view, list),
+      route(.get, "/v1/cohorts/{name}", .view, members),
+      route(.post, "/v1/cohorts/{name}/members", .operate, bodySizeMax: 16 << 20, bulk),
+      route(.put, "/v1/cohorts/{name}/members/{user}", .operate, add),
+      route(.delete, "/v1/cohorts/{name}/members/{user}", .operate, remove),
+    ]
+  }
+
+  /// A cohort's members decide for every feature that uses it, and are nobody else's to know: a
+  /// limited token reads and changes one only when its features use it, and they alone. One that
+  /// nobody uses may be prepared for another.
+  private func check(_ cohort: String, isIn request: APIRequest) async throws {
+    guard let limit = request.principal.features else { return }
+    let users = await controller.features(using: cohort)
+    guard !users.isEmpty, users.isSubset(of: limit) else {
+      throw Problem(
+        .forbidden,
+        "The token is limited to some features, and the cohort \(cohort) is not used by those "
+          + "alone; use a token without that limit.")
+    }
+  }
+
+  private func list(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.allowQuery()
+    var sizes = await controller.cohortSizes()
+    if let limit = request.principal.features {
+      let visible = await controller.cohorts(usedBy: limit)
+      sizes.removeAll { !visible.contains($0.name) }
+    }
+    return try .json(CohortList(cohorts: sizes.map { .init(name: $0.name, members: $0.count) }))
+  }
+
+  private func name(_ request: APIRequest) throws(Problem) -> String {
+    guard isName(request.parameters[0]) else {
+      throw Problem(.badRequest, "A cohort name is 1–128 of a–z A–Z 0–9 . _ -")
+    }
+    return request.parameters[0]
+  }
+
+  private func members(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.allowQuery("after", "limit")
+    let limit = try request.limit()
+    let cohort = try name(request)
+    try await check(cohort, isIn: request)
+    let members = try await store.members(
+      of: cohort, after: try request.queryValue("after"), limit: limit + 1)
+    let page = Array(members.prefix(limit))
+    return try .json(MemberList(members: page, next: members.count > limit ? page.last : nil))
+  }
+
+  private func check(_ user: String) throws(Problem) {
+    guard !user.isEmpty, user.utf8.count <= UserID.lengthMax, !user.utf8.contains(0) else {
+      throw Problem(.badRequest, "A user id is 1–\(UserID.lengthMax) bytes without NUL.")
+    }
+  }
+
+  private func add(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.allowQuery("create")
+    try check(request.parameters[1])
+    let cohort = try name(request)
+    try await check(cohort, isIn: request)
+    try await checkIsKnown(cohort, request)
+    _ = try await controller.add([request.parameters[1]], to: cohort)
+    return .noContent
+  }
+
+  private func remove(_ request: APIRequest) async throws -> HTTPResponse {
+    try check(request.parameters[1])
+    let cohort = try name(request)
+    try await check(cohort, isIn: request)
+    let isDurable = await controller.remove(request.parameters[1], from: cohort)
+    return isDurable ? .noContent : .json(.object(["durable": .bool(false)]), status: 202)
+  }
+
+  /// A list of users: JSON or a table, whole or in portions. All of it or nothing.
+  private func bulk(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.allowQuery("column", "header", "create", "import", "portion", "of")
+    let cohort = try name(request)
+    try await check(cohort, isIn: request)
+    let portion = try MemberImports.Portion(request)
+    try await checkIsKnown(cohort, request)
+    let file = try file(request)
+    guard file.users.count <= Self.bulkMax else {
+      throw Problem(
+        .tooMany,
+        "At most \(Self.bulkMax) members in one call; send portions (?import=ID&portion=1&of=3).")
+    }
+    var users = file.users
+    if let portion {
+      let key = MemberImports.Key(
+        token: request.principal.tokenID ?? "", cohort: cohort, id: portion.id)
+      let whole = try controller.imports.take(
+        users, key, portion: portion.number, of: portion.count, now: clock.steady)
+      guard let whole else {
+        return .json(
+          .object([
+            "import": .string(portion.id), "portion": .int(portion.number),
+            "of": .int(portion.count),
+          ]), status: 202)
+      }
+      users = whole
+    }
+    let added = try await controller.add(users, to: cohort)
+    return try .json(
+      AddedMembers(
+        added: added.new, alreadyMembers: added.known, duplicates: file.duplicates,
+        empty: file.empty, members: added.total))
+  }
+
+  /// A name that nobody knows may be a misspelt one: it is made only for who says so.
+  private func checkIsKnown(_ cohort: String, _ request: APIRequest) async throws {
+    if try !flag("create", request, absent: false), await !controller.isKnown(cohort) {
+      throw Problem(.notFound, await unknown(cohort, request))
+    }
+  }
+
+  private func file(_ request: APIRequest) throws -> MemberFile {
+    let type = request.field("content-type") ?? ""
+    let form: MemberFile.Form
+    if ["csv", "tab-separated", "text/plain"].contains(where: type.contains) {
+      form = .table
+    } else if type.contains("json") {
+      form = .json
+    } else {
+      throw Problem(
+        .unsupportedMediaType,
+        "Send Content-Type: application/x-ndjson, application/json, text/csv or text/plain.")
+    }
+    var options = MemberFile.Options(column: try request.queryValue("column"))
+    if try request.queryValue("header") != nil {
+      options.hasHeader = try flag("header", request, absent: true)
+    }
+    do throws(MemberFile.Unreadable) { return try MemberFile(request.body, form, options) } catch {
+      throw Problem(.badRequest, error.text)
+    }
+  }
+
+  private func flag(_ name: String, _ request: APIRequest, absent: Bool) throws(Problem) -> Bool {
+    switch try request.queryValue(name) {
+    case nil: absent
+    case "true", "1", "": true
+    case "false", "0": false
+    default: throw Problem(.badRequest, "\(name) must be true or false.")
+    }
+  }
+
+  /// Names the cohorts that may have been meant: those the token may know of.
+  private func unknown(_ cohort: String, _ request: APIRequest) async -> String {
+    let known = await controller.knownCohorts(usedBy: request.principal.features).sorted()
+    let near = known.min { editDistance($0, cohort) < editDistance($1, cohort) }
+    let hint =
+      near.flatMap { editDistance($0, cohort) <= 2 ? " Did you mean \($0)?" : nil }
+      ?? (known.isEmpty ? "" : " There are \(known.prefix(10).joined(separator: ", ")).")
+    return "No plan uses a cohort \(cohort), and it has no members.\(hint) To make it: --create "
+      + "(?create=true)."
+  }
+}
+
+extension MemberImports.Portion {
+  /// From `?import=ID&portion=2&of=5`; all three or none.
+  init?(_ request: APIRequest) throws(Problem) {
+    let id = try request.queryValue("import")
+    let number = try request.queryValue("portion")
+    let count = try request.queryValue("of")
+    if id == nil, number == nil, count == nil { return nil }
+    guard let id, isName(id), let count = count.flatMap({ Int($0) }),
+      (1...MemberImports.portionsMax).contains(count), let number = number.flatMap({ Int($0) }),
+      (1...count).contains(number)
+    else {
+      throw Problem(
+        .badRequest,
+        "A portion says import=<a name of yours>, portion=<from 1> and of=<how many, up to "
+          + "\(MemberImports.portionsMax)>.")
+    }
+    self.id = id
+    self.number = number
+    self.count = count
+  }
+}

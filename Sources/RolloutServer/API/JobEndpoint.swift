@@ -1,0 +1,221 @@
+import DocumentKit
+import HTTPKit
+import RolloutAPI
+import RolloutCore
+import RolloutGateway
+import RolloutStore
+
+/// Requests that are answered later: `POST /v1/features/{feature}/jobs`, then `GET` until it is
+/// done.
+struct JobEndpoint: Sendable {
+  /// Bytes of a job's request.
+  private static let bodySizeMax = 4 << 20
+  private static let expiresInDefault = TimeSpan.days(1)
+  private static let expiresInMax = TimeSpan.days(7)
+
+  let chat: Current<ChatEndpoint>
+  let store: any JobStore
+  let runner: JobRunner
+  let clock: any SteadyClock
+
+  var routes: [Route] {
+    [
+      Route(
+        .post, "/v1/features/{feature}/jobs", .scopes([.evaluate]), featureLimit: .path,
+        bodySizeMax: Self.bodySizeMax, .task(create)),
+      Route(.get, "/v1/jobs/{id}", .scopes([.evaluate]), featureLimit: .respected, .task(show)),
+      Route(
+        .delete, "/v1/jobs/{id}", .scopes([.evaluate]), featureLimit: .respected,
+        .task(cancel)),
+    ]
+  }
+
+  private func create(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.allowQuery()
+    let plan = try chat.value.plan(request)
+    let submission = try JobSubmission(request)
+    let now = clock.steady
+    let lifetime = submission.expiresIn ?? Self.expiresInDefault
+    guard lifetime <= Self.expiresInMax else {
+      throw Problem(.badRequest, "expires_in is at most \(Self.expiresInMax.text).")
+    }
+    let job = Job(
+      id: "job_" + Digest.hexadecimal(Digest.random(12)), feature: plan.plan.feature,
+      app: request.principal.tokenID ?? "anonymous", user: submission.user,
+      request: submission.stored, createdAt: now, expiresAt: now + lifetime)
+    let key = try request.idempotencyKey().map {
+      IdempotencyKey(key: $0, requestHash: Digest.sha256(submission.stored))
+    }
+    do throws(JobRoom.Refusal) { try runner.keepRoom(for: job) } catch { return refusal(error) }
+    let added: JobAddition
+    do { added = try await store.add(job, key) } catch {
+      runner.giveBackRoom(of: job)
+      throw error
+    }
+    switch added {
+    case .added:
+      runner.enqueue(job, hasRoom: true)
+      return try answer(job, status: 202)
+    case .known(let known):
+      runner.giveBackRoom(of: job)
+      return try answer(known, status: 202)
+    case .keyReused:
+      runner.giveBackRoom(of: job)
+      throw Problem(
+        .idempotencyKeyReused,
+        "This Idempotency-Key was used for another request; take a new one.")
+    }
+  }
+
+  private func refusal(_ refusal: JobRoom.Refusal) -> HTTPResponse {
+    let problem =
+      switch refusal {
+      case .full: Problem(.unavailable, "Too many jobs wait already; try again in 10 s.")
+      case .share:
+        Problem(
+          .rateLimited,
+          "This token has its share of the jobs that may wait; try again in 10 s.")
+      }
+    return Dialect.native.error(
+      problem, headers: [("Retry-After", "10"), ("x-rollout-limit", "jobs")])
+  }
+
+  private func show(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.allowQuery()
+    return try answer(try await own(request))
+  }
+
+  private func cancel(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.allowQuery()
+    let job = try await own(request)
+    return try answer(try await runner.cancel(job.id) ?? job)
+  }
+
+  /// A job of the token that asks; of others nobody learns whether it exists.
+  private func own(_ request: APIRequest) async throws -> Job {
+    let id = request.parameters[0]
+    guard let job = try await store.job(id),
+      job.app == request.principal.tokenID ?? "anonymous" || request.principal.may(.admin),
+      request.principal.may(use: job.feature)
+    else { throw Problem(.notFound, "There is no job \(quoted(id)) of this token.") }
+    return job
+  }
+
+  private func answer(_ job: Job, status: Int = 200) throws -> HTTPResponse {
+    var headers: [(name: String, value: String)] = []
+    if status == 202 { headers.append(("Location", "/v1/jobs/\(job.id)")) }
+    if !job.status.isFinal { headers.append(("Retry-After", "1")) }
+    return try .json(
+      JobView(job, position: runner.position(of: job.id), clock), status: status, headers: headers)
+  }
+}
+
+/// What a job was asked, on its way into the store and out of it.
+struct JobSubmission {
+  private let request: StoredRequest
+  /// The native request's body.
+  var body: Document { request.body }
+  var user: String? { request.headerUser ?? body["user"]?.string }
+  var stored: [UInt8] { request.stored }
+  var expiresIn: TimeSpan?
+
+  init(_ request: APIRequest) throws(Problem) {
+    var body = try request.json()
+    if let text = body["expires_in"] {
+      guard let span = text.string.flatMap(TimeSpan.init), span > .zero else {
+        throw Problem(.badRequest, "expires_in must be a duration such as 30m, 1h or 2d.")
+      }
+      expiresIn = span
+      body.remove("expires_in")
+    }
+    self.request = StoredRequest(
+      body: body, headerUser: request.field("x-rollout-user"),
+      attributes: request.field("x-rollout-attributes"))
+    // What cannot be processed is refused now, while somebody listens.
+    _ = try ChatRequest(native: body)
+    if let attributes = self.request.attributes { _ = try ChatEndpoint.attributes(attributes) }
+    var context = EvaluationContext(user: user)
+    try context.check()
+  }
+
+  /// From what `stored` was; nil for anything else.
+  init?(stored: [UInt8]) {
+    guard let request = StoredRequest(stored: stored) else { return nil }
+    self.request = request
+  }
+
+  /// The request as if it had come just now.
+  func request(_ job: Job) -> APIRequest {
+    var fields: [(name: String, value: String)] = []
+    if let user = request.headerUser { fields.append(("x-rollout-user", user)) }
+    if let attributes = request.attributes {
+      fields.append(("x-rollout-attributes", attributes))
+    }
+    let app = Principal(
+      actor: .anonymous, tokenID: job.app == "anonymous" ? nil : job.app, scopes: [.evaluate],
+      features: nil, expiresAt: nil)
+    return APIRequest(
+      method: .post, parameters: [job.feature], query: [], fields: HeaderLines(fields), body: [],
+      principal: app)
+  }
+}
+
+extension Job {
+  /// Whether its token may still have it processed; nil for everybody's may.
+  func isOrdered(by tokens: TokenDirectory?) -> Bool { tokens?.isInForce(id: app) ?? true }
+
+  /// The problem of a job that is not.
+  static var withoutToken: [UInt8] {
+    Dialect.native.error(
+      Problem(
+        .unauthorized,
+        "The token that made this job was revoked or had expired before it was processed.")
+    ).body
+  }
+}
+
+extension ChatEndpoint {
+  /// Processes a job: the same way as a native request, behind everybody who waits in person.
+  func process(_ job: Job) async -> JobExecution {
+    do throws(Problem) {
+      guard let submission = JobSubmission(stored: job.request) else {
+        throw Problem(.internal, "The stored request cannot be read.")
+      }
+      var call = try self.call(
+        submission.request(job), try ChatRequest(native: submission.body), isBatch: true)
+      if limit(&call) != nil { return .later(seconds: call.retryAfter ?? 1) }
+      let answer = await answer(call)
+      let response = response(call, answer)
+      if let seconds = answer.wait(response) { return .later(seconds: seconds) }
+      return .done(response.status == 200 ? .succeeded : .failed, response.body)
+    } catch {
+      return .done(.failed, Dialect.native.error(error).body)
+    }
+  }
+}
+
+extension ChatEndpoint.Answer {
+  /// Seconds after which there may be room; nil when the answer stands. A job can wait where a
+  /// person would rather have the fallback.
+  fileprivate func wait(_ response: HTTPResponse) -> Double? {
+    if case .fallback(_, "limit", _) = self { return 1 }
+    guard case .error = self,
+      response.headers.contains(where: { $0.name == "x-rollout-limit" })
+    else { return nil }
+    let seconds = response.headers.first { $0.name == "Retry-After" }?.value
+    return seconds.flatMap(Double.init) ?? 1
+  }
+}
+
+extension JobView {
+  fileprivate init(_ job: Job, position: Int?, _ clock: any SteadyClock) {
+    func shown(_ place: Instant) -> String { clock.wall(of: place).rfc3339 }
+    let result = job.result.flatMap { try? JSONReader.read($0) }
+    self.init(
+      jobId: job.id, feature: job.feature, status: job.status.rawValue, position: position,
+      attempts: job.attempts, createdAt: shown(job.createdAt), startedAt: job.startedAt.map(shown),
+      finishedAt: job.finishedAt.map(shown), expiresAt: shown(job.expiresAt),
+      result: job.status == .succeeded ? result : nil,
+      error: job.status == .failed ? result : nil)
+  }
+}

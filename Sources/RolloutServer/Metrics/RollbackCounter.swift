@@ -1,0 +1,32 @@
+import DocumentKit
+import Glibc
+import HTTPKit
+import RolloutAPI
+import RolloutCore
+import Synchronization
+
+/// Steps back since the process began, by feature and cause (`monitor`, `alert`, `person`).
+final class RollbackCounter: Sendable {
+  struct Key: Hashable, Comparable, Sendable {
+    var feature: String
+    var cause: String
+    static func < (a: Key, b: Key) -> Bool { (a.feature, a.cause) < (b.feature, b.cause) }
+  }
+
+  private let counts = Mutex<[Key: Int]>([:])
+
+  func note(_ event: PlanEvent) {
+    guard event.kind == .rolledBack else { return }
+    let cause =
+      switch event.actor {
+      case .monitor: "monitor"
+      case .alert: "alert"
+      case .token, .anonymous: "person"
+      }
+    counts.withLock { $0[Key(feature: event.feature, cause: cause), default: 0] += 1 }
+  }
+
+  var all: [(key: Key, count: Int)] {
+    counts.withLock { $0.sorted { $0.key < $1.key }.map { ($0.key, $0.value) } }
+  }
+}

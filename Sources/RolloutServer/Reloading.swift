@@ -1,0 +1,108 @@
+import RolloutCore
+import RolloutGateway
+import RolloutStore
+import Synchronization
+
+/// Puts the configuration file in force again without a restart: all of it, or nothing.
+///
+/// Requests under way end with the configuration they began with. What an entry has learnt (who has
+/// used up which limit, which provider rests) is kept for as long as the entry stays as it is.
+actor Reloading {
+  private let path: String?
+  private let settings: Current<ServerConfiguration>
+  private let gateway: Current<Gateway>
+  private let chat: Current<ChatEndpoint>
+  private let store: Store
+  private let controller: PlanController
+  private let jobs: JobRunner
+  private let readiness: Readiness
+  private let state: ReloadState
+  private let clock: any WallClock
+  private let log: Log
+  /// The reload that was asked for last: one after the other.
+  private var last: Task<Void, Never>?
+
+  /// `path` is the file; nil for a server without one.
+  init(
+    path: String?, settings: Current<ServerConfiguration>, gateway: Current<Gateway>,
+    chat: Current<ChatEndpoint>, store: Store, controller: PlanController, jobs: JobRunner,
+    readiness: Readiness, state: ReloadState, clock: any WallClock, log: Log
+  ) {
+    self.path = path
+    self.settings = settings
+    self.gateway = gateway
+    self.chat = chat
+    self.store = store
+    self.controller = controller
+    self.jobs = jobs
+    self.readiness = readiness
+    self.state = state
+    self.clock = clock
+    self.log = log
+  }
+
+  /// Reads the file and puts it in force; what is wrong with it is said, and changes nothing.
+  func reload() async {
+    let before = last
+    let task = Task {
+      await before?.value
+      await self.readAgain()
+    }
+    last = task
+    await task.value
+  }
+
+  private func readAgain() async {
+    guard let path else {
+      log.notice("there is no configuration to read again: the server runs without --config")
+      return
+    }
+    do {
+      let next = try ServerConfiguration.load(path)
+      try await checkRoutes(next, path)
+      apply(next)
+      state.succeeded(at: clock.now)
+      readiness.note("configuration", nil, log)
+      log.notice(
+        "the configuration is in force; addresses and the data directory need a restart",
+        ["file": path])
+    } catch {
+      state.failed()
+      let since = state.current.at.rfc3339
+      readiness.note(
+        "configuration",
+        "the new configuration was not taken, and the one of \(since) stays in force: \(error)", log
+      )
+      log.error("the configuration was not taken", ["file": path, "error": "\(error)"])
+    }
+  }
+
+  /// A plan that serves must not lose its route by a slip of the pen.
+  private func checkRoutes(_ next: ServerConfiguration, _ path: String) async throws {
+    for plan in await controller.allPlans() where plan.isServing {
+      guard let route = plan.definition.route, next.gateway.routes[route] == nil,
+        settings.value.gateway.routes[route] != nil
+      else { continue }
+      throw ConfigurationError(
+        description:
+          "\(path): the route \(route) is missing, and \(plan.feature) uses it; change that plan first"
+      )
+    }
+  }
+
+  /// Cannot fail: whatever can go wrong has been tried by now.
+  private func apply(_ configuration: ServerConfiguration) {
+    var next = configuration
+    if next.authenticates != settings.value.authenticates {
+      next.authenticates = settings.value.authenticates
+      log.error(
+        "auth needs a restart to change; it stays \(next.authenticates ? "on" : "off") until then")
+    }
+    store.subscribe(next.notify.map(\.subscription))
+    let following = gateway.value.reconfigured(next.gateway)
+    gateway.replace(with: following)
+    chat.replace(with: chat.value.reconfigured(next.gateway, following))
+    settings.replace(with: next)
+    jobs.settingsChanged()
+  }
+}

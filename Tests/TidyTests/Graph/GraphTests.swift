@@ -1,0 +1,112 @@
+import Foundation
+import Testing
+
+/// The plan of the house: which folder may use which. The rules are tried on good and bad samples
+/// in `GraphSampleTests`.
+@Suite struct GraphTests {
+  private static let root = URL(filePath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+  /// From the lowest folder to the highest: each uses only those before it. `.` are the files
+  /// beside the folders, which put everything together.
+  private static let orders: [String: [String]] = [
+    "HTTPKit": ["Base", "Server", "Client"],
+    "RolloutCore": [
+      "Values", "Bucketing", "Privacy", "Outcomes", "Money", "Plans", "Lifecycle", "Evaluation",
+      "Health", "Series", "Ports",
+    ],
+    "RolloutGateway": ["Dialects", "Configuration", "Limits", "Providers", "Room", "Chain"],
+    "RolloutServer": [
+      "Support", "Metrics", "Serving", "Access", "Events", "Ledger", "Control", "Notify", "AI",
+      "Jobs", "Watch", "HTTP", "API", ".",
+    ],
+    "RolloutCLI": ["Session", "Commands", "."],
+  ]
+
+  // What is not as it should be yet. These lists only shrink.
+
+  private static let typesInTwoTargets: Set<String> = ["Command", "Connection", "Main"]
+  private static let longFunctions: Set<String> = ["Application.init", "Lifecycle.perform"]
+  /// Used by tests alone: how they turn what runs by itself, and look where nobody else looks.
+  private static let forTests: Set<String> = [
+    "Application.lookAtTokens", "Courier.deliverDue", "RateLimiter.remembered",
+    "TelemetryStore.answersSize", "Job.Status.expired",
+  ]
+  /// Folders below the endpoints whose files name HTTP's types.
+  private static let speaksHTTP: Set<String> = ["AI", "Events"]
+
+  private let graph: SourceGraph
+
+  init() throws { graph = SourceGraph(try Self.files(under: "Sources")) }
+
+  private static func files(under folders: String...) throws -> [SourceFile] {
+    try folders.flatMap { folder -> [SourceFile] in
+      let base = root.appending(path: folder)
+      let names = FileManager.default.enumerator(atPath: base.path)?.compactMap { $0 as? String }
+      return try (names ?? []).filter { $0.hasSuffix(".swift") }.sorted().map { name in
+        SourceFile(
+          "\(folder)/\(name)",
+          try String(contentsOf: base.appending(path: name), encoding: .utf8))
+      }
+    }
+  }
+
+  @Test func `a folder uses only the folders below it`() throws {
+    #expect(graph.files.count > 300)
+    for (target, order) in Self.orders { #expect(graph.upward(target, order) == [], "\(target)") }
+  }
+
+  @Test func `no folders use each other in a circle, and every target with folders has an order`()
+    throws
+  {
+    for target in Set(graph.files.map(\.target)) {
+      #expect(graph.circles(target) == [], "\(target)")
+      let folders = Set(graph.files.filter { $0.target == target }.map(\.folder))
+      #expect(folders.count == 1 || Self.orders[target] != nil, "\(target)")
+    }
+  }
+
+  @Test func `below the endpoints no file needs more than half of all files`() throws {
+    for (path, count) in graph.closures() where !path.hasPrefix("Sources/RolloutServer/API/") {
+      // Beside the folders: the composition, which needs everything.
+      guard path.split(separator: "/").count > 3 else { continue }
+      #expect(count <= graph.files.count / 2, "\(path) needs \(count) files")
+    }
+  }
+
+  @Test func `only the endpoints, the routing and the composition speak HTTP`() throws {
+    let words: Set<String> = ["HTTPResponse", "APIRequest", "Exchange"]
+    var speaking: Set<String> = []
+    for file in graph.files where file.target == "RolloutServer" {
+      guard !["HTTP", "API", "."].contains(file.folder) else { continue }
+      if file.tokens.contains(where: { words.contains($0.text) }) { speaking.insert(file.folder) }
+    }
+    #expect(speaking == Self.speaksHTTP)
+  }
+
+  @Test func `every definition is used, and not by tests alone`() throws {
+    let names = Set(
+      try Self.files(under: "Tests", "Benchmarks", "Fuzz").flatMap(\.tokens)
+        .filter { $0.kind == .name }.map(\.text))
+    for definition in graph.unused(butFor: names) {
+      Issue.record("\(definition.full) at \(definition.file.path):\(definition.line) is unused")
+    }
+    let forTests = Set(
+      graph.unused(butFor: []).filter { $0.file.target != "RolloutTesting" }.map(\.full))
+    #expect(forTests == Self.forTests)
+  }
+
+  @Test func `a type's name is of one target`() throws {
+    let names = graph.sharedTypeNames()
+    #expect(Set(names.keys) == Self.typesInTwoTargets, "\(names)")
+  }
+
+  @Test func `functions are short, initializers and long signatures too`() throws {
+    let long = graph.files.flatMap(\.definitions).filter {
+      ($0.kind == .function || $0.kind == .initializer) && $0.lines > 70
+    }
+    #expect(
+      Set(long.map(\.full)) == Self.longFunctions,
+      "\(long.map { "\($0.file.path):\($0.line) \($0.full) \($0.lines)" })")
+  }
+}
