@@ -1,10 +1,10 @@
 import DocumentKit
 import Foundation
 import RolloutCore
-import RolloutStore
 
 @testable import HTTPKit
 @testable import RolloutGateway
+@testable import RolloutStore
 
 /// What is fuzzed, by `FUZZ_TARGET`. Each must end every input with a value or an error of its own;
 /// a trap, a read beyond its bytes or a broken promise is a crash.
@@ -28,6 +28,7 @@ private let target: @Sendable ([UInt8]) -> Void = {
   case "stored-token": fuzzStoredToken
   case "stored-members": fuzzStoredMembers
   case "stored-job": fuzzStoredJob
+  case "stored-file": fuzzStoredFile
   case "redact": fuzzRedact
   case "pattern": fuzzPattern
   case let other: preconditionFailure("FUZZ_TARGET is \(other ?? "not set")")
@@ -308,6 +309,19 @@ private func fuzzStoredJob(_ bytes: [UInt8]) {
   guard var chat = try? ChatRequest(RawObject(request.body.json), dialect: .openai) else { return }
   chat.boundOutput()
   precondition(chat.outputBound(GatewayConfiguration.Target(provider: "p", model: "m")) > 0)
+}
+
+/// A database file and its log, cut where the first two bytes say: nobody's bytes end the process,
+/// and SQLite takes or refuses what they make.
+private func fuzzStoredFile(_ bytes: [UInt8]) {
+  guard bytes.count > 2 else { return }
+  let rest = bytes[2...]
+  let cut = (Int(bytes[0]) << 8 | Int(bytes[1])) % (rest.count + 1)
+  let parts = (Array(rest.prefix(cut)), Array(rest.dropFirst(cut)))
+  guard let image = try? FileImage(file: parts.0, log: parts.1) else { return }
+  guard let connection = try? Connection(image) else { return }
+  _ = try? connection.query("SELECT count(*) FROM sqlite_schema") { $0.int(0) }
+  connection.close()
 }
 
 /// Linear, and what was taken out stays out.

@@ -15,9 +15,13 @@ struct FileImage {
 
   /// Throws `StoreError`, also for a file that is too large.
   init(_ path: String) throws(StoreError) {
-    bytes = try Self.read(path)
-    let log = try Self.read(path + "-wal")
-    if let log = Log(log) { apply(log) }
+    try self.init(file: try Self.read(path), log: try Self.read(path + "-wal"))
+  }
+
+  /// From what stands in the file and in its log. Throws `StoreError.corrupt`.
+  init(file: [UInt8], log: [UInt8]) throws(StoreError) {
+    bytes = file
+    if let log = Log(log) { try apply(log) }
     // From here on it is a file with a rollback journal: memory has no place for a log.
     if bytes.count > 19 { for index in [18, 19] where bytes[index] == 2 { bytes[index] = 1 } }
   }
@@ -52,13 +56,17 @@ struct FileImage {
     .unavailable("\(path): \(String(cString: strerror(errno)))")
   }
 
-  private mutating func apply(_ log: Log) {
+  private mutating func apply(_ log: Log) throws(StoreError) {
     var pages: [(number: Int, start: Int)] = []
     for frame in log.frames {
       pages.append((frame.page, frame.start))
       // What no commit follows was never acknowledged.
       guard let count = frame.pagesAfterCommit else { continue }
       let size = count * log.pageSize
+      // Its checksum is right, and it is believed only as far as memory goes.
+      guard size <= 2 * Self.sizeMax else {
+        throw .corrupt("the write-ahead log says that the file is \(size) bytes long")
+      }
       if bytes.count > size { bytes.removeLast(bytes.count - size) }
       if bytes.count < size { bytes += [UInt8](repeating: 0, count: size - bytes.count) }
       for page in pages where page.number <= count {

@@ -64,6 +64,48 @@ import Testing
     connection.close()
   }
 
+  /// A log of one frame with the right checksums, which are big-endian if asked.
+  private func log(page: UInt32, count: UInt32, of content: [UInt8], isBig: Bool) -> [UInt8] {
+    func word(_ value: UInt32) -> [UInt8] {
+      (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * $0)) }
+    }
+    var sums: (UInt32, UInt32) = (0, 0)
+    func sum(_ bytes: [UInt8]) -> [UInt8] {
+      for start in stride(from: 0, to: bytes.count, by: 8) {
+        let words = [bytes[start..<start + 4], bytes[start + 4..<start + 8]].map { part in
+          (isBig ? Array(part) : part.reversed()).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+        }
+        sums.0 &+= words[0] &+ sums.1
+        sums.1 &+= words[1] &+ sums.0
+      }
+      return word(sums.0) + word(sums.1)
+    }
+    let salts = word(7) + word(11)
+    var header = word(isBig ? 0x377F_0683 : 0x377F_0682) + word(3_007_000)
+    header += word(UInt32(content.count)) + word(0) + salts
+    header += sum(header)
+    let frame = word(page) + word(count)
+    _ = sum(frame)
+    return header + frame + salts + sum(content) + content
+  }
+
+  @Test(arguments: [false, true])
+  func `a log of either byte order counts, and what it claims is bounded`(isBig: Bool) throws {
+    let content = (0..<512).map { UInt8(truncatingIfNeeded: $0 * 7 + 100) }
+    let plain = try FileImage(file: [], log: log(page: 1, count: 1, of: content, isBig: isBig))
+    #expect(plain.bytes == content)
+    let later = try FileImage(
+      file: content + content, log: log(page: 3, count: 3, of: content, isBig: isBig))
+    #expect(later.bytes == content + content + content)
+    // A page behind the end is none; a file that was made shorter is.
+    let shorter = try FileImage(
+      file: content + content, log: log(page: 2, count: 1, of: content, isBig: isBig))
+    #expect(shorter.bytes == content)
+    #expect(throws: StoreError.self) {
+      try FileImage(file: content, log: log(page: 1, count: .max, of: content, isBig: isBig))
+    }
+  }
+
   @Test func `no file is an empty one, and one of nobody's is refused`() throws {
     let folder = TemporaryFolder()
     #expect(try FileImage("\(folder.path)/none.db").bytes.isEmpty)
