@@ -53,6 +53,29 @@ def attacks():
     }
 
 
+UNREADER = """
+import resource, socket, sys, time
+port, seconds, count, pipelined = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]), 50
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+asks, held, end = b"GET /openapi.json HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n" * pipelined, [], time.monotonic() + seconds
+for _ in range(count):
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    s.connect(("127.0.0.1", port))
+    s.setblocking(False)
+    try:
+        s.send(asks)
+    except OSError:
+        pass
+    held.append(s)
+time.sleep(max(0, end - time.monotonic()))
+print(len(held))
+"""
+
+# Clients that ask for a description 50 times and read none of it, without a token.
+UNREAD = 3000
+
+
 ATTACKER = """
 import base64, http.client, json, os, socket, sys, time
 port, seconds, token = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
@@ -107,6 +130,38 @@ def attack(port, token, seconds, what, processes=2):
     return started
 
 
+def resident_mib(port, token):
+    """As the server says it of itself."""
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {token}"})
+    for line in connection.getresponse().read().decode().splitlines():
+        if line.startswith("process_resident_memory_bytes "):
+            return float(line.split()[1]) / (1 << 20)
+    raise AssertionError("/metrics says nothing of the memory")
+
+
+def unread(port, token, results, rounds, seconds):
+    """What evaluations and the memory feel of thousands who read nothing."""
+    alone, attacked, grown = [], [], 0
+    for _ in range(rounds):
+        alone.append(p99(port, token, seconds))
+        before = resident_mib(port, token)
+        process = subprocess.Popen(
+            [sys.executable, "-c", UNREADER, str(port), str(seconds + 2), str(UNREAD)],
+            stdout=subprocess.PIPE, text=True)
+        time.sleep(0.2)
+        attacked.append(p99(port, token, seconds))
+        grown = max(grown, resident_mib(port, token) - before)
+        assert int(process.stdout.read() or 0) == UNREAD
+        process.wait()
+    ratio = statistics.median(attacked) / statistics.median(alone)
+    results["attack_unread_p99_ratio"] = ratio
+    results["attack_unread_rss_mib"] = grown
+    print(f"attack {'unread':16} p99 {statistics.median(alone):6.2f} ms alone, "
+          f"{statistics.median(attacked):6.2f} ms beside {UNREAD} who read nothing: {ratio:.2f}, "
+          f"{grown:.0f} MiB more", flush=True)
+
+
 def run(port, token, call, results, rounds, seconds):
     plans(call)
     for name, what in attacks().items():
@@ -123,6 +178,7 @@ def run(port, token, call, results, rounds, seconds):
         results[f"attack_{name}_p99_ratio"] = ratio
         print(f"attack {name:16} p99 {statistics.median(alone):6.2f} ms alone, "
               f"{statistics.median(attacked):6.2f} ms under {count:6} of them: {ratio:.2f}", flush=True)
+    unread(port, token, results, rounds, seconds)
 
 
 def main():

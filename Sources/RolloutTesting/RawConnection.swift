@@ -56,6 +56,29 @@ package final class RawConnection: Sendable {
     }
   }
 
+  /// Like `receive`, for more than anybody wants to look at: how many bytes came.
+  package func receiveCount(
+    milliseconds: Int = 2000, until enough: @escaping @Sendable (Int) -> Bool
+  ) async -> (bytes: Int, end: End) {
+    await withCheckedContinuation { continuation in
+      onThread { continuation.resume(returning: self.count(milliseconds, enough)) }
+    }
+  }
+
+  private func count(_ milliseconds: Int, _ enough: (Int) -> Bool) -> (bytes: Int, end: End) {
+    var received = 0
+    var buffer = [UInt8](repeating: 0, count: 262_144)
+    let deadline = now() + milliseconds
+    while !enough(received), deadline > now() {
+      var poll = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+      guard Glibc.poll(&poll, 1, Int32(max(0, deadline - now()))) > 0 else { break }
+      let count = recv(descriptor, &buffer, buffer.count, 0)
+      if count <= 0 { return (received, count == 0 ? .closed : .reset) }
+      received += count
+    }
+    return (received, .open)
+  }
+
   private func wait(_ milliseconds: Int, _ enough: (String) -> Bool) -> (text: String, end: End) {
     var received: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 65_536)

@@ -27,9 +27,10 @@ final class Connection {
   /// Bytes this connection counts for in the loop's upload room, and in whose name: 0 is nobody's.
   var held = 0
   var account = 0
-  /// Bytes the socket did not take yet, and how many of them it has taken since.
-  var output: [UInt8] = []
-  var outputSent = 0
+  /// Bytes the socket did not take yet, and how many of them this connection counts for in what the
+  /// loop holds for slow readers.
+  var output = OutputQueue()
+  var outputHeld = 0
   /// Milliseconds of the loop's clock; `Int.max` for none.
   var deadline: Int
   var writeDeadline = Int.max
@@ -51,7 +52,7 @@ final class Connection {
     self.deadline = deadline
   }
 
-  var outputPending: Int { output.count - outputSent }
+  var outputPending: Int { output.count }
 
   var isIdle: Bool { phase == .idle && outputPending == 0 }
   var isLingering: Bool { phase == .lingering }

@@ -29,7 +29,7 @@ extension EventLoop {
         return
       }
       if !connection.isLingering { take(connection, count) }
-      let blocked = connection.outputPending > limits.pipelinedOutputMax
+      let blocked = connection.outputPending > 0
       // A short read has emptied the socket; after a hangup its end is still to be seen.
       guard hangup || count == scratch.count, !blocked else { return }
       reads += 1
@@ -73,18 +73,17 @@ extension EventLoop {
     connection.input = used == input.count ? [] : Array(input[used...])
   }
 
-  /// Takes as many complete requests as there are; returns the bytes consumed.
+  /// Takes as many complete requests as there are; returns the bytes consumed. A client that does
+  /// not read its answers gets no more of them.
   private func process(_ connection: Connection, _ bytes: ByteView) -> Int {
     var used = 0
     while used < bytes.count, connection.exchange == nil, !connection.isLingering,
       !connection.closeAfterOutput
     {
-      if reply.output.count > limits.pipelinedOutputMax {
-        flush(connection)
-        // What the socket takes costs us nothing; what it leaves is for `resumeWriting` to go on.
-        guard connections[connection.slot] === connection,
-          connection.outputPending <= limits.pipelinedOutputMax
-        else { return used }
+      if reply.tail != nil || reply.output.count > limits.pipelinedOutputMax { flush(connection) }
+      // What the socket takes costs us nothing; what it leaves is for `resumeWriting` to go on.
+      guard connections[connection.slot] === connection, connection.outputPending == 0 else {
+        return used
       }
       let rest = bytes[used..<bytes.count]
       do throws(ParseFailure) {
@@ -198,7 +197,7 @@ extension EventLoop {
     hasMore: Bool = false
   ) {
     let keepAlive = head.keepAlive && !close && (!draining || hasMore)
-    reply.output.append(response, context(head, keepAlive: keepAlive))
+    reply.put(response, context(head, keepAlive: keepAlive))
     finishRequest(connection, keepAlive: keepAlive)
   }
 
@@ -247,7 +246,7 @@ extension EventLoop {
     if draining, connection.input.isEmpty, !connection.hasUnread { context.keepAlive = false }
     switch kind {
     case .response(let response):
-      reply.output.append(response, context)
+      reply.put(response, context)
       complete(connection, exchange, keepAlive: context.keepAlive)
     case .begin(let head):
       // HTTP/1.0 knows no chunks: the end of the connection is the end of the stream.
@@ -310,7 +309,7 @@ extension EventLoop {
     let response = HTTPResponse.problem(
       status: status, code: codes[status] ?? "bad_request", detail: detail,
       headers: status == 503 ? [("Retry-After", "1")] : [])
-    reply.output.append(
+    reply.put(
       response,
       HeadContext(
         date: reply.context.date, keepAlive: false, minorVersion: 1,

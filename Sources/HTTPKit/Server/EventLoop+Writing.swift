@@ -8,61 +8,82 @@ extension EventLoop {
 
   /// Sends what the loop has gathered for this connection; keeps what the socket does not take.
   func flush(_ connection: Connection) {
-    guard !reply.output.isEmpty else { return }
-    defer { reply.output.removeAll() }
+    guard reply.hasOutput else { return }
+    defer { reply.clear() }
     guard connections[connection.slot] === connection else { return }
-    var sent = 0
-    if connection.outputPending == 0 {
-      sent = transmit(connection, reply.output.bytes)
-      if sent < 0 {
-        drop(connection)
-        return
-      }
-      connection.exchange?.sent(sent)
+    let bytes = reply.output.bytes
+    guard let sent = pass(connection, bytes, hasMore: reply.tail != nil) else { return }
+    connection.output.append(copying: UnsafeRawBufferPointer(rebasing: bytes[sent...]))
+    if let tail = reply.tail {
+      let sent = tail.bytes.withUnsafeBytes { pass(connection, $0) }
+      guard let sent else { return }
+      connection.output.append(tail.bytes, skipping: sent, isShared: tail.isKept)
     }
-    if sent < reply.output.count {
-      connection.output.append(contentsOf: reply.output.bytes[sent...])
-      if connection.writeDeadline == Int.max {
-        connection.writeDeadline = now + limits.writeTimeout
-        noteDeadline(connection.writeDeadline)
-      }
+    if connection.outputPending > 0, connection.writeDeadline == Int.max {
+      connection.writeDeadline = now + limits.writeTimeout
+      noteDeadline(connection.writeDeadline)
     }
   }
 
+  /// Hands bytes to the socket where none wait before them; returns how many it took, nil when the
+  /// connection is gone.
+  private func pass(
+    _ connection: Connection, _ bytes: UnsafeRawBufferPointer, hasMore: Bool = false
+  ) -> Int? {
+    guard connection.output.isEmpty, !bytes.isEmpty else { return 0 }
+    let sent = transmit(connection, bytes, hasMore: hasMore)
+    guard sent >= 0 else {
+      drop(connection)
+      return nil
+    }
+    connection.exchange?.sent(sent)
+    return sent
+  }
+
   /// Bytes taken by the socket; -1 when the connection is broken.
-  private func transmit(_ connection: Connection, _ bytes: UnsafeRawBufferPointer) -> Int {
-    let count = send(
-      connection.descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+  private func transmit(
+    _ connection: Connection, _ bytes: UnsafeRawBufferPointer, hasMore: Bool = false
+  ) -> Int {
+    // A head waits in the kernel for its body, so that one packet takes both.
+    let flags = Int32(MSG_NOSIGNAL) | (hasMore ? Int32(MSG_MORE) : 0)
+    let count = send(connection.descriptor, bytes.baseAddress, bytes.count, flags)
     if count >= 0 { return count }
     return errno == EAGAIN || errno == EINTR || errno == ENOBUFS ? 0 : -1
   }
 
   func resumeWriting(_ connection: Connection) {
-    let sent = connection.output.withUnsafeBytes {
-      transmit(connection, UnsafeRawBufferPointer(rebasing: $0[connection.outputSent...]))
-    }
-    guard sent >= 0 else {
+    let before = connection.outputPending
+    let isWhole = connection.output.drain { transmit(connection, $0) }
+    guard isWhole else {
       drop(connection)
       return
     }
-    connection.outputSent += sent
-    connection.exchange?.sent(sent)
-    if connection.outputPending == 0 {
-      connection.output = []
-      connection.outputSent = 0
+    connection.exchange?.sent(before - connection.outputPending)
+    if connection.output.isEmpty {
       connection.writeDeadline = Int.max
       if connection.exchange == nil { processInput(connection) }
-    } else if connection.outputSent > 1 << 20 {
-      connection.output.removeFirst(connection.outputSent)
-      connection.outputSent = 0
     }
     settle(connection)
+  }
+
+  /// Counts what waits for a slow reader.
+  func accountOutput(_ connection: Connection) {
+    unread += connection.output.held - connection.outputHeld
+    connection.outputHeld = connection.output.held
+    guard unread > limits.unreadMax else { return }
+    let goal = limits.unreadMax - limits.unreadMax / 16
+    let worst = connections.compactMap(\.self).filter { $0.outputHeld > 0 }
+      .sorted { ($0.outputHeld, $1.writeDeadline) > ($1.outputHeld, $0.writeDeadline) }
+    for connection in worst where unread > goal { drop(connection) }
   }
 
   /// After every step: closes what is finished, and watches for what comes next.
   func settle(_ connection: Connection) {
     guard connections[connection.slot] === connection else { return }
     account(connection)
+    accountOutput(connection)
+    // Whoever holds too much is closed, which may be this one.
+    guard connections[connection.slot] === connection else { return }
     if connection.closeAfterOutput, connection.outputPending == 0, connection.exchange == nil,
       !connection.isLingering
     {

@@ -20,6 +20,8 @@ final class EventLoop {
   var liveCount = 0
   /// What unfinished requests hold.
   private var room = UploadRoom()
+  /// Bytes of answers that wait for their readers.
+  var unread = 0
   /// Connections whose sockets hold more than they were read for.
   var unfinished: [(slot: Int, generation: UInt32, hangup: Bool)] = []
   /// A descriptor to give up when there is no other, so that the next client can be told.
@@ -281,7 +283,7 @@ final class EventLoop {
     // Changing the interest asks the kernel anew, so nothing that waits is missed. Most clients
     // send nothing while they wait: only for the others is it changed.
     var wanted = cp_epoll_rdhup | cp_epoll_et
-    let blocked = connection.outputPending > limits.pipelinedOutputMax
+    let blocked = connection.outputPending > 0
     if !connection.hasUnread, !blocked { wanted |= cp_epoll_in }
     if connection.outputPending > 0 { wanted |= cp_epoll_out }
     guard wanted != connection.interest else { return }
@@ -333,6 +335,8 @@ final class EventLoop {
     freeSlots.append(connection.slot)
     liveCount -= 1
     forget(connection)
+    unread -= connection.outputHeld
+    connection.outputHeld = 0
     connection.pending = nil
     connection.exchange?.disconnect()
   }

@@ -11,8 +11,12 @@ package struct HTTPLimits: Sendable {
   /// Bytes that all unfinished requests of one loop may hold. When they would hold more, the newest
   /// of whoever holds most are refused.
   package var bufferedMax = 128 << 20
-  /// Bytes of answers to pipelined requests before no further request is read.
-  package var pipelinedOutputMax = 256 * 1024
+  /// Bytes of answers to pipelined requests that are gathered before they are sent. While the
+  /// socket does not take them no further request is read.
+  package var pipelinedOutputMax = 32 * 1024
+  /// Bytes of answers that all connections of one loop together may leave unread, beside those that
+  /// are kept anyway. When there would be more, those who leave most are closed.
+  package var unreadMax = 128 << 20
   /// Milliseconds from the first byte (or the accept) to a complete head.
   package var headTimeout = 10_000
   /// Milliseconds from the complete head to a complete body.

@@ -4,15 +4,19 @@ package struct HTTPResponse: Sendable {
   package var contentType: StaticString
   package var headers: [(name: String, value: String)]
   package var body: [UInt8]
+  /// Whether the process keeps the body anyway, as it does what is compiled in: a client that does
+  /// not read it then takes up no memory.
+  package var isBodyKept: Bool
 
   package init(
     status: Int, contentType: StaticString = "application/json",
-    headers: [(name: String, value: String)] = [], body: [UInt8] = []
+    headers: [(name: String, value: String)] = [], body: [UInt8] = [], isBodyKept: Bool = false
   ) {
     self.status = status
     self.contentType = contentType
     self.headers = headers
     self.body = body
+    self.isBodyKept = isBodyKept
   }
 
   /// RFC 9457 problem; `detail` says what to do next.

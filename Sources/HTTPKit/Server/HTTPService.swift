@@ -32,6 +32,10 @@ package final class Reply {
   }
 
   var output: OutputBuffer
+  /// A body that follows `output` as it is; it is sent before anything else is written.
+  private(set) var tail: (bytes: [UInt8], isKept: Bool)?
+  /// A larger body is not copied.
+  private static let copiedMax = 16 * 1024
   private var body = OutputBuffer()
   var outcome = Outcome.none
   /// The status answered during the call; 0 while nothing was.
@@ -72,6 +76,25 @@ package final class Reply {
       + Array("\r\nContent-Type: application/json\r\nContent-Length: ".utf8)
   }
 
+  /// Whether something waits to be sent.
+  var hasOutput: Bool { !output.isEmpty || tail != nil }
+
+  /// A whole answer with its length.
+  func put(_ response: HTTPResponse, _ context: HeadContext) {
+    guard output.appendHead(response, context) else { return }
+    if response.body.count > Self.copiedMax {
+      tail = (response.body, response.isBodyKept)
+    } else {
+      output.append(response.body)
+    }
+  }
+
+  /// Forgets what was to be sent.
+  func clear() {
+    output.removeAll()
+    tail = nil
+  }
+
   /// Forgets the request before.
   func prepare() {
     outcome = .none
@@ -83,7 +106,7 @@ package final class Reply {
       kept = response
       return
     }
-    output.append(response, context)
+    put(response, context)
     sentStatus = response.status
     outcome = .sent
   }

@@ -153,8 +153,8 @@ extension OutputBuffer {
     }
   }
 
-  /// A whole answer with its length.
-  mutating func append(_ response: HTTPResponse, _ context: HeadContext) {
+  /// The head of a whole answer, with its length. Returns whether the body follows.
+  mutating func appendHead(_ response: HTTPResponse, _ context: HeadContext) -> Bool {
     begin(response.status, context)
     let bodiless = response.status == 204 || response.status == 304
     if !bodiless {
@@ -165,7 +165,7 @@ extension OutputBuffer {
     }
     appendFields(response.headers)
     append("\r\n\r\n")
-    if !bodiless, !context.isHead { append(response.body) }
+    return !bodiless && !context.isHead
   }
 
   mutating func appendFields(_ headers: [(name: String, value: String)]) {

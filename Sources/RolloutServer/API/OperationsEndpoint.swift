@@ -16,7 +16,10 @@ struct OperationsEndpoint: Sendable {
         .get, "/readyz", .open, .inline { [readiness] in $1.send(Self.ready(readiness, $0.view)) }),
       Route(
         .get, "/openapi.json", .open,
-        .inline { $1.send(HTTPResponse(status: 200, body: PackageResources.openapi_json)) }),
+        .inline {
+          $1.send(
+            HTTPResponse(status: 200, body: PackageResources.openapi_json, isBodyKept: true))
+        }),
     ]
   }
 
