@@ -25,6 +25,8 @@ final class AnswerCache: Sendable {
 
   /// Bytes in memory and on disk.
   static let sizeMax = 64 << 20
+  /// Bytes of one answer; a longer one is not kept.
+  static let answerSizeMax = sizeMax / 16
   /// Bytes that wait for the disk; beyond that the oldest of them are kept in memory only.
   static let unsavedMax = 8 << 20
   /// Bytes that are written at once.
@@ -127,7 +129,7 @@ final class AnswerCache: Sendable {
   var backlog: (bytes: Int, dropped: Int) { state.withLock { ($0.unsavedSize, $0.dropped) } }
 
   private func put(_ answer: CachedAnswer, at key: Key) {
-    guard answer.size <= Self.sizeMax / 16 else { return }
+    guard answer.size <= Self.answerSizeMax else { return }
     state.withLock { state in
       state.uses += 1
       if let old = state.answers.updateValue(Held(answer: answer, usedAt: state.uses), forKey: key)

@@ -190,12 +190,20 @@ struct ChatStreamWriter: Sendable {
   private var counts = UsageCounts()
   /// Nil as long as the provider has not said all of it.
   var usage: Usage? { counts.usage }
-  /// The text so far; nil once the answer is more than text, or was cut short.
-  private(set) var text: String? = ""
+  /// The text so far; nil once the answer is more than text, longer than is kept, or cut short.
+  private(set) var text: String?
+  /// Bytes of text that are kept.
+  private let textSizeMax: Int
   private let source: ChatDialect
 
-  init(_ shapes: ChatShapes, from source: ChatDialect, wantsUsage: Bool, at now: Instant) {
+  /// `textSizeMax` is how many bytes of text somebody wants to have in the end.
+  init(
+    _ shapes: ChatShapes, from source: ChatDialect, wantsUsage: Bool, textSizeMax: Int = 0,
+    at now: Instant
+  ) {
     self.shapes = shapes
+    self.textSizeMax = textSizeMax
+    text = textSizeMax > 0 ? "" : nil
     self.source = source
     self.wantsUsage = wantsUsage
     switch (source, shapes.dialect) {
@@ -252,7 +260,9 @@ struct ChatStreamWriter: Sendable {
     let choice = event["choices"]?.array?.first
     let delta = source == .openai ? choice?["delta"] : event["delta"]
     let more = source == .openai ? delta?["content"]?.string : delta?["text"]?.string
-    if let more { text?.append(more) }
+    if let more, let size = text?.utf8.count {
+      if size + more.utf8.count <= textSizeMax { text?.append(more) } else { text = nil }
+    }
     let stop = choice?["finish_reason"]?.string ?? delta?["stop_reason"]?.string
     let isTool =
       delta?["tool_calls"]?.isNull == false || event["content_block"]?["type"]?.string == "tool_use"

@@ -33,7 +33,10 @@ extension ChatEndpoint {
       return
     }
     begin(exchange, call.headers(.provider(streaming.trail, nil, dropped: streaming.dropped)))
-    let (cost, text) = await relay(streaming, call, exchange, wantsUsage)
+    let isCaptured = captures.wants(call)
+    let (cost, text) = await relay(
+      streaming, call, exchange, wantsUsage, isCaptured: isCaptured,
+      textSizeMax: isCaptured || cached != nil ? AnswerCache.answerSizeMax : 0)
     if let text, !text.isEmpty, let cached { keep(text, streaming.trail, call, cached) }
     // Whoever leaves early has paid for what nobody counted: a stream tells its usage at the end.
     await purse.settle(hold, cost: cost, provider: streaming.trail.provider)
@@ -74,12 +77,14 @@ extension ChatEndpoint {
   }
 
   /// Passes chunks on as the reader takes them; returns what the answer cost, nil when nobody
-  /// knows, and its text when it is whole and nothing but text.
+  /// knows, and its text when it is whole, nothing but text, and of at most `textSizeMax` bytes.
   private func relay(
-    _ streaming: Gateway.Streaming, _ call: ChatCall, _ exchange: Exchange, _ wantsUsage: Bool
+    _ streaming: Gateway.Streaming, _ call: ChatCall, _ exchange: Exchange, _ wantsUsage: Bool,
+    isCaptured: Bool, textSizeMax: Int
   ) async -> (cost: Money?, text: String?) {
     var writer = ChatStreamWriter(
-      call.shapes, from: streaming.dialect, wantsUsage: wantsUsage, at: clock.now)
+      call.shapes, from: streaming.dialect, wantsUsage: wantsUsage, textSizeMax: textSizeMax,
+      at: clock.now)
     func ended(_ failure: String?) {
       streaming.end(writer.usage)
       let seconds = Double(monotonicMilliseconds() - call.started) / 1000
@@ -98,7 +103,7 @@ extension ChatEndpoint {
       // All of the answer is out; whoever leaves now has been served.
       try? await exchange.write(writer.end())
       exchange.finish()
-      if captures.wants(call), let text = writer.text {
+      if isCaptured, let text = writer.text {
         captures.keep(call, .text(text), streaming.trail, writer.usage, at: clock.now)
       }
       return (cost, writer.text)
