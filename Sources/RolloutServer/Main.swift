@@ -1,5 +1,6 @@
 import DocumentKit
 import Glibc
+import HTTPKit
 import RolloutStore
 
 @main
@@ -17,7 +18,7 @@ enum Main {
         getenv(name).map { String(cString: $0) }
       }
       if options.showsHelp {
-        say(ServerOptions.usage, to: STDOUT_FILENO)
+        say(ServerOptions.usage)
         return
       }
       var environment = Application.Environment()
@@ -28,7 +29,7 @@ enum Main {
       let configuration =
         try options.config.map(ServerConfiguration.load) ?? ServerConfiguration()
       if options.command == .checkConfig {
-        say("\(options.config ?? "the default configuration"): ok\n", to: STDOUT_FILENO)
+        say("\(options.config ?? "the default configuration"): ok\n")
         return
       }
       serve(options, configuration, environment)
@@ -54,9 +55,9 @@ enum Main {
     }
     Task {
       await starting.value.shutDown()
-      exit(0)
+      end(0)
     }
-    exit(128 + waitForEnd())
+    end(128 + waitForEnd())
   }
 
   private static func makeAdminToken(
@@ -66,7 +67,7 @@ enum Main {
       do {
         let file = try await AdminToken.makeAnother(
           in: options.data, migrations: environment.migrations, clock: environment.clock)
-        say("\(file)\n", to: STDOUT_FILENO)
+        say("\(file)\n")
         exit(0)
       } catch { fail(error) }
     }
@@ -76,15 +77,21 @@ enum Main {
   private static func fail(_ error: any Error) -> Never {
     switch error {
     case is UsageError:
-      say("rollout-server: \(error)\n\n\(ServerOptions.usage)")
-      exit(2)
+      complain("\(error)\n\n\(ServerOptions.usage)")
+      end(2)
     case is ConfigurationError:
-      say("rollout-server: \("\(error)".onOneLine)\n")
-      exit(78)
+      complain("\(error)".onOneLine)
+      end(78)
     default:
-      say("rollout-server: \("\(error)".onOneLine)\n")
-      exit(1)
+      complain("\(error)".onOneLine)
+      end(1)
     }
+  }
+
+  /// Ends the process once the log is out, or a second later: its reader may stand still.
+  private static func end(_ status: Int32) -> Never {
+    Log.standardErrorLines.flush(milliseconds: 1000)
+    exit(status)
   }
 
   /// What the program was started with. Swift's own list is empty where a preloaded library moved
@@ -97,9 +104,13 @@ enum Main {
     }
   }
 
-  private static func say(_ text: String, to descriptor: Int32 = STDERR_FILENO) {
+  private static func say(_ text: String) {
     let bytes = Array(text.utf8)
-    _ = write(descriptor, bytes, bytes.count)
+    _ = write(STDOUT_FILENO, bytes, bytes.count)
+  }
+
+  private static func complain(_ text: String) {
+    Log.standardErrorLines.write("rollout-server: \(text)")
   }
 }
 

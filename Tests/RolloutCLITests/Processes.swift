@@ -65,9 +65,12 @@ final class ServerProcess: Sendable {
   let port: Int
   let data: String
   private let process: Process
+  /// Kept open, read or not.
+  private let log: FileHandle
 
-  /// Starts it on a free port and waits until it says which.
-  init(data: String, config: String? = nil) async throws {
+  /// Starts it on a free port and waits until it says which. From then on its log is read, or, where
+  /// `readsLog` is false, nobody reads any more of it.
+  init(data: String, config: String? = nil, readsLog: Bool = true) async throws {
     self.data = data
     process = Process()
     process.executableURL = programs.appending(path: "rollout-server")
@@ -83,7 +86,8 @@ final class ServerProcess: Sendable {
       try #require(!more.isEmpty, "the server ended: \(said)")
       said += String(decoding: more, as: UTF8.self)
     }
-    handle.readabilityHandler = { _ = $0.availableData }
+    if readsLog { handle.readabilityHandler = { _ = $0.availableData } }
+    log = handle
     let address = try #require(said.firstMatch(of: #/"address":"127\.0\.0\.1:(\d+)"/#))
     port = try #require(Int(address.1))
   }

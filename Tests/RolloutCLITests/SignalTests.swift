@@ -56,6 +56,31 @@ import Testing
     #expect(server.terminate() == 0)
   }
 
+  @Test func `nobody reads the log: all are served, and the process ends when it is told to`()
+    async throws
+  {
+    let config = folder.write("{}", to: "rollout.yaml")
+    let server = try await ServerProcess(
+      data: "\(folder.path)/data", config: config, readsLog: false)
+    // Each says a line of its own: far more than a pipe takes.
+    let wrong = "budgets: [{name: \(String(repeating: "x", count: 2000)), limit_usd: much}]"
+    for _ in 0..<300 {
+      _ = folder.write(wrong, to: "rollout.yaml")
+      server.signal(SIGHUP)
+      try await Task.sleep(for: .milliseconds(2))
+    }
+    let path = "GET /v1/plans HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ro_wrong\r\n\r\n"
+    let connection = RawConnection(port: server.port)
+    connection.send(String(repeating: path, count: 400))
+    let text = await connection.receive(milliseconds: 10_000) {
+      $0.components(separatedBy: "HTTP/1.1 4").count > 400
+    }.text
+    #expect(text.components(separatedBy: "HTTP/1.1 4").count == 401)
+    #expect(await get(server, "/livez").contains("alive"))
+    let time = ContinuousClock().measure { #expect(server.terminate() == 0) }
+    #expect(time < .seconds(10), "\(time)")
+  }
+
   // MARK: admin-token
 
   @Test func `admin-token makes a new token, but not while a server runs`() async throws {

@@ -1,5 +1,6 @@
 import DocumentKit
 import Glibc
+import HTTPKit
 import RolloutCore
 
 /// One JSON object per line on standard error. Never prompts, completions or secrets.
@@ -41,10 +42,16 @@ struct Log: Sendable {
 
   private func line(_ level: String, _ message: String, _ fields: KeyValuePairs<String, String>) {
     guard !isSilent else { return }
+    write(Self.text(level, message, fields, at: clock.now))
+  }
+
+  private static func text(
+    _ level: String, _ message: String, _ fields: KeyValuePairs<String, String>, at now: Instant
+  ) -> String {
     var writer = JSONWriter()
     writer.beginObject()
     writer.key("time")
-    writer.string(clock.now.rfc3339)
+    writer.string(now.rfc3339)
     writer.key("level")
     writer.string(level)
     writer.key("message")
@@ -54,11 +61,15 @@ struct Log: Sendable {
       writer.string(value.onOneLine)
     }
     writer.endObject()
-    write(String(decoding: writer.bytes, as: UTF8.self))
+    return String(decoding: writer.bytes, as: UTF8.self)
   }
 
-  private static let standardError: @Sendable (String) -> Void = { line in
-    let bytes = Array(line.utf8) + [0x0A]
-    _ = Glibc.write(STDERR_FILENO, bytes, bytes.count)
+  /// Never waits for whoever reads it: loops write here too.
+  static let standardErrorLines = LineWriter(STDERR_FILENO) { dropped in
+    text(
+      "error", "log lines were dropped: nobody read them in time", ["count": "\(dropped)"],
+      at: SystemClock().now)
   }
+
+  private static let standardError: @Sendable (String) -> Void = { standardErrorLines.write($0) }
 }
