@@ -45,7 +45,7 @@ let package = Package(
     library("HTTPKit", ["CPlatform", "CCurl", "CZlib"]),
     library(
       "RolloutStore", ["RolloutCore", "DocumentKit", "CSQLite", "CCrypto"],
-      resources: [.embedInCode("Migrations")]),
+      resources: ["control", "telemetry", "money", "jobs"].map { .embedInCode("Migrations/\($0)") }),
     library("RolloutGateway", ["RolloutCore", "DocumentKit", "HTTPKit"]),
     library("RolloutAPI", ["RolloutCore", "DocumentKit"]),
     library("RolloutTesting", ["RolloutCore"]),

@@ -11,7 +11,7 @@ final class Application: Sendable {
   /// Everything impure, in one value.
   struct Environment: Sendable {
     var clock: any SystemTime = SystemClock()
-    var migrations = Migration.embedded
+    var migrations = Migration.control
     var limits = HTTPLimits()
     var loops = processorCount()
     /// nil leaves looking to whoever turns the clock.

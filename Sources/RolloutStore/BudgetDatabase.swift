@@ -169,7 +169,7 @@ package final class BudgetDatabase: BudgetStore {
   static let holdsName = "holds.bin"
 
   private static func open(_ directory: DataDirectory, _ now: Instant) throws -> Database {
-    try Database(directory, fileName, durability: .normal, migrations: schema, now: now)
+    try Database(directory, fileName, durability: .normal, migrations: Migration.money, now: now)
   }
 
   var currentLoss: Loss? {

@@ -8,51 +8,10 @@ package final class JobDatabase: JobStore {
   /// Whether a prompt was overwritten in the file and may still lie in its write-ahead log.
   private let hasErased = Atomic<Bool>(false)
 
-  private static let schema = [
-    Migration(
-      number: 1, name: "jobs-1",
-      sql: """
-        CREATE TABLE job (
-          id TEXT NOT NULL PRIMARY KEY,
-          feature TEXT NOT NULL,
-          app TEXT NOT NULL,
-          user_id TEXT,
-          request BLOB NOT NULL,
-          status TEXT NOT NULL CHECK (
-            status IN ('queued', 'processing', 'succeeded', 'failed', 'expired', 'cancelled')
-          ),
-          attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
-          created_at_ms INTEGER NOT NULL,
-          started_at_ms INTEGER,
-          finished_at_ms INTEGER,
-          expires_at_ms INTEGER NOT NULL,
-          lease_until_ms INTEGER,
-          result BLOB,
-          CHECK ((status = 'processing') = (lease_until_ms IS NOT NULL)),
-          CHECK ((finished_at_ms IS NULL) = (status IN ('queued', 'processing')))
-        ) STRICT;
-        CREATE INDEX job_by_status ON job (status, created_at_ms);
-        CREATE TABLE job_key (
-          app TEXT NOT NULL,
-          feature TEXT NOT NULL,
-          key TEXT NOT NULL,
-          request_hash BLOB NOT NULL,
-          job TEXT NOT NULL REFERENCES job (id) ON DELETE CASCADE,
-          PRIMARY KEY (app, feature, key)
-        ) STRICT, WITHOUT ROWID;
-        CREATE INDEX job_key_by_job ON job_key (job);
-        """),
-    Migration(
-      number: 2, name: "jobs-2",
-      sql: """
-        CREATE INDEX job_by_finish ON job (finished_at_ms) WHERE finished_at_ms IS NOT NULL;
-        """),
-  ]
-
   package init(_ directory: DataDirectory, now: Instant) throws {
     database = try Database(
       directory, "jobs.db", durability: .full, erasesDeleted: true,
-      migrations: Self.schema, now: now)
+      migrations: Migration.jobs, now: now)
   }
 
   /// Why nothing can be written now, in words; nil when all is well.

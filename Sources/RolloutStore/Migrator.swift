@@ -12,26 +12,53 @@ package struct Migration: Sendable, Equatable {
     self.sql = sql
   }
 
-  /// The migrations compiled into the program from `migrations/`.
-  package static let embedded: [Migration] = [
+  /// `text` is the file's; its name begins with its number.
+  private init(_ name: String, _ text: [UInt8], endsWithNewline: Bool = false) {
+    number = Int(name.prefix(4)) ?? 0
+    self.name = name
+    // Most were applied without the newline that ends every file.
+    sql = String(decoding: endsWithNewline ? text[...] : text.dropLast(), as: UTF8.self)
+  }
+}
+
+/// The files below `migrations/`, compiled into the program.
+extension Migration {
+  /// Of `rollout.db`.
+  package static let control = [
+    Migration("0001-initial.sql", PackageResources._001_initial_sql, endsWithNewline: true),
     Migration(
-      number: 1, name: "0001-initial.sql",
-      sql: String(decoding: PackageResources._001_initial_sql, as: UTF8.self)),
+      "0002-notices-and-outbox.sql", PackageResources._002_notices_and_outbox_sql,
+      endsWithNewline: true),
+    Migration("0003-clock.sql", PackageResources._003_clock_sql, endsWithNewline: true),
+    Migration("0004-tokens.sql", PackageResources._004_tokens_sql, endsWithNewline: true),
     Migration(
-      number: 2, name: "0002-notices-and-outbox.sql",
-      sql: String(decoding: PackageResources._002_notices_and_outbox_sql, as: UTF8.self)),
+      "0005-outbox-lanes.sql", PackageResources._005_outbox_lanes_sql, endsWithNewline: true),
+    Migration("0006-alerts.sql", PackageResources._006_alerts_sql, endsWithNewline: true),
+  ]
+
+  /// Of `telemetry.db`.
+  package static let telemetry = [
+    Migration("0001-guard-windows.sql", PackageResources._001_guard_windows_sql),
     Migration(
-      number: 3, name: "0003-clock.sql",
-      sql: String(decoding: PackageResources._003_clock_sql, as: UTF8.self)),
-    Migration(
-      number: 4, name: "0004-tokens.sql",
-      sql: String(decoding: PackageResources._004_tokens_sql, as: UTF8.self)),
-    Migration(
-      number: 5, name: "0005-outbox-lanes.sql",
-      sql: String(decoding: PackageResources._005_outbox_lanes_sql, as: UTF8.self)),
-    Migration(
-      number: 6, name: "0006-alerts.sql",
-      sql: String(decoding: PackageResources._006_alerts_sql, as: UTF8.self)),
+      "0002-feature-states-and-outcomes.sql", PackageResources._002_feature_states_and_outcomes_sql),
+    Migration("0003-cached-answers.sql", PackageResources._003_cached_answers_sql),
+    Migration("0004-captures.sql", PackageResources._004_captures_sql),
+    Migration("0005-answers-by-expiry.sql", PackageResources._005_answers_by_expiry_sql),
+    Migration("0006-seen-ids.sql", PackageResources._006_seen_ids_sql),
+    Migration("0007-series-and-failures.sql", PackageResources._007_series_and_failures_sql),
+  ]
+
+  /// Of `budget.db`.
+  package static let money = [
+    Migration("0001-accounts-and-holds.sql", PackageResources._001_accounts_and_holds_sql),
+    Migration("0002-holds-in-a-file.sql", PackageResources._002_holds_in_a_file_sql),
+    Migration("0003-losses.sql", PackageResources._003_losses_sql),
+  ]
+
+  /// Of `jobs.db`.
+  package static let jobs = [
+    Migration("0001-jobs.sql", PackageResources._001_jobs_sql),
+    Migration("0002-jobs-by-finish.sql", PackageResources._002_jobs_by_finish_sql),
   ]
 }
 

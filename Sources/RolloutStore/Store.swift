@@ -13,7 +13,7 @@ package final class Store: Sendable {
 
   /// Opens `<data>/rollout.db`, creating and migrating it. Throws `StoreError`.
   package init(
-    _ directory: DataDirectory, migrations: [Migration] = Migration.embedded,
+    _ directory: DataDirectory, migrations: [Migration] = Migration.control,
     subscriptions: [Subscription] = [], now: Instant,
     committed: @escaping @Sendable (Message) -> Void = { _ in }
   ) throws {

@@ -1,18 +1,6 @@
 import RolloutCore
 
 extension TelemetryStore {
-  static let seenIDs = Migration(
-    number: 6, name: "telemetry-6",
-    sql: """
-      CREATE TABLE seen_id (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        feature TEXT NOT NULL,
-        id_count INTEGER NOT NULL CHECK (id_count > 0),
-        hashes BLOB NOT NULL CHECK (length(hashes) = id_count * 8)
-      ) STRICT;
-      CREATE INDEX seen_id_by_feature ON seen_id (feature, id);
-      """)
-
   /// Ids in one row; a feature's last row is filled up first.
   private static let idsPerRow = 2000
   /// Ids kept of a feature, about: as many as are remembered.

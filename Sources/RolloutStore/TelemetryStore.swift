@@ -67,78 +67,10 @@ package struct TelemetryChanges: Sendable, Equatable {
 package final class TelemetryStore: Sendable {
   let database: Database
 
-  private static let schema = [
-    Migration(
-      number: 1, name: "telemetry-1",
-      sql: """
-        CREATE TABLE guard_window (
-          feature TEXT NOT NULL,
-          position INTEGER NOT NULL,
-          stage_entered_at_ms INTEGER NOT NULL,
-          metric TEXT NOT NULL,
-          state BLOB NOT NULL,
-          PRIMARY KEY (feature, position)
-        ) STRICT, WITHOUT ROWID;
-        """),
-    Migration(
-      number: 2, name: "telemetry-2",
-      sql: """
-        DROP TABLE guard_window;
-        CREATE TABLE feature_state (
-          feature TEXT NOT NULL PRIMARY KEY,
-          state BLOB NOT NULL
-        ) STRICT, WITHOUT ROWID;
-        CREATE TABLE outcome_chunk (
-          id INTEGER PRIMARY KEY AUTOINCREMENT,
-          feature TEXT NOT NULL,
-          outcome_count INTEGER NOT NULL CHECK (outcome_count > 0),
-          at_ms INTEGER NOT NULL,
-          outcomes BLOB NOT NULL
-        ) STRICT;
-        CREATE INDEX outcome_chunk_by_feature ON outcome_chunk (feature, id);
-        """),
-    Migration(
-      number: 3, name: "telemetry-3",
-      sql: """
-        CREATE TABLE cached_answer (
-          key BLOB NOT NULL PRIMARY KEY CHECK (length(key) = 32),
-          feature TEXT NOT NULL,
-          text TEXT NOT NULL,
-          model TEXT NOT NULL,
-          provider TEXT NOT NULL,
-          stored_at_ms INTEGER NOT NULL,
-          fresh_until_ms INTEGER NOT NULL,
-          stale_until_ms INTEGER NOT NULL
-        ) STRICT, WITHOUT ROWID;
-        CREATE INDEX cached_answer_by_age ON cached_answer (stored_at_ms);
-        """),
-    Migration(
-      number: 4, name: "telemetry-4",
-      sql: """
-        CREATE TABLE captured_exchange (
-          id INTEGER PRIMARY KEY AUTOINCREMENT,
-          request TEXT NOT NULL,
-          feature TEXT NOT NULL,
-          stage TEXT NOT NULL,
-          at_ms INTEGER NOT NULL,
-          expires_at_ms INTEGER NOT NULL,
-          provider TEXT NOT NULL,
-          model TEXT NOT NULL,
-          prompt TEXT NOT NULL,
-          answer TEXT NOT NULL,
-          input_tokens INTEGER NOT NULL,
-          output_tokens INTEGER NOT NULL
-        ) STRICT;
-        CREATE INDEX captured_exchange_by_feature ON captured_exchange (feature, id);
-        CREATE INDEX captured_exchange_by_expiry ON captured_exchange (expires_at_ms);
-        """),
-    answersByExpiry, seenIDs, seriesTables,
-  ]
-
   package init(_ directory: DataDirectory, now: Instant) throws {
     database = try Database(
       directory, "telemetry.db", durability: .normal, erasesDeleted: true,
-      migrations: Self.schema, now: now)
+      migrations: Migration.telemetry, now: now)
   }
 
   /// Outcomes kept per feature; the oldest chunks go first.

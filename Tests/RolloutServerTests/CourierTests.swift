@@ -38,7 +38,7 @@ import Testing
 
   private func store(_ targets: [String]) throws -> Store {
     try Store(
-      try DataDirectory(folder.path), migrations: Migration.embedded,
+      try DataDirectory(folder.path), migrations: Migration.control,
       subscriptions: targets.map { Subscription(target: $0, kinds: nil) }, now: clock.now)
   }
 

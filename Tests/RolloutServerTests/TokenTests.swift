@@ -199,7 +199,7 @@ import Testing
     #expect(try await warnings(server).contains("rollout-server admin-token"))
     await server.stop()
     let file = try await AdminToken.makeAnother(
-      in: server.folder.path, migrations: Migration.embedded, clock: server.clock)
+      in: server.folder.path, migrations: Migration.control, clock: server.clock)
     let again = try await TestServer(folder: server.folder, clock: server.clock)
     #expect(file == "\(server.folder.path)/admin.token")
     #expect(try await again.send("GET", "/v1/tokens").status == 200)

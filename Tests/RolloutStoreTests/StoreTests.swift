@@ -49,11 +49,13 @@ private func checkPlanStore(_ store: some PlanStore) async throws {
   @Test func `what was committed is there after closing and opening`() async throws {
     let created = Lifecycle.create(PlanDefinition(feature: "a"), Samples.context())
     do {
-      let store = try open()
+      let directory = try DataDirectory(folder.path)
+      let store = try Store(directory, now: Samples.start)
       _ = try await store.commit(created, answer: nil)
       try await store.add(["anna", "bob"], to: "beta", at: Samples.start)
       try await store.remove("bob", from: "beta")
       await store.close()
+      directory.release()
     }
     let store = try open()
     #expect(try await store.loadPlans() == LoadedPlans(readable: [created.plan]))
@@ -94,7 +96,7 @@ private func checkPlanStore(_ store: some PlanStore) async throws {
       let store = try Store(directory, now: Samples.start)
       await store.close()
     }
-    var changed = Migration.embedded
+    var changed = Migration.control
     changed[0].sql += "\n-- touched"
     let first = try #require(throws: StoreError.self) {
       try Store(directory, migrations: changed, now: Samples.start)
@@ -105,7 +107,7 @@ private func checkPlanStore(_ store: some PlanStore) async throws {
     }
     #expect(newer.description.contains("a newer version wrote this database"))
     let broken =
-      Migration.embedded + [Migration(number: 9, name: "0009.sql", sql: "CREATE NONSENSE")]
+      Migration.control + [Migration(number: 9, name: "0009.sql", sql: "CREATE NONSENSE")]
     #expect(throws: StoreError.self) {
       try Store(directory, migrations: broken, now: Samples.start)
     }

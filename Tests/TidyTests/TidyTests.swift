@@ -136,8 +136,32 @@ import Testing
       try process.run()
       let sum = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         .prefix(64)
-      let name = try #require(file.path.split(separator: "/").last)
+      let name = file.path.dropFirst("migrations/".count)
       #expect(ledger.contains("\(sum)  \(name)"), "\(name) changed, or is not in the ledger yet")
+    }
+  }
+
+  @Test func `every migration is compiled in, in the order of its number`() throws {
+    let source = try String(
+      contentsOf: Self.root.appending(path: "Sources/RolloutStore/Migrator.swift"), encoding: .utf8)
+    let embedded = source.matches(of: #/Migration\("([^"]+\.sql)", PackageResources\.(\w+)/#)
+    let files = try files(under: "migrations", ending: ".sql").map(\.path)
+    for folder in ["control", "telemetry", "money", "jobs"] {
+      let names = files.filter { $0.hasPrefix("migrations/\(folder)/") }
+        .compactMap { $0.split(separator: "/").last.map(String.init) }.sorted()
+      #expect(!names.isEmpty)
+      #expect(
+        names.compactMap { Int($0.prefix(4)) } == Array(1...names.count), "\(folder): a gap")
+      let list = source.ranges(of: "package static let \(folder) = [").first
+      let rest = try #require(list.map { source[$0.upperBound...] })
+      let own = rest.prefix { $0 != "]" }.matches(of: #/"([^"]+\.sql)"/#).map { String($0.1) }
+      #expect(own == names, "\(folder)")
+    }
+    #expect(embedded.count == files.count)
+    for match in embedded {
+      // As SwiftPM names the bytes of a file.
+      let symbol = "_" + match.1.dropFirst().map { $0.isLetter || $0.isNumber ? $0 : "_" }
+      #expect(match.2 == symbol, "\(match.1)")
     }
   }
 

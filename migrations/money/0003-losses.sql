@@ -1,0 +1,12 @@
+CREATE TABLE loss (
+  only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+  since_ms INTEGER NOT NULL,
+  why TEXT NOT NULL
+) STRICT;
+CREATE TABLE acceptance (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  budget TEXT,
+  at_ms INTEGER NOT NULL,
+  actor TEXT NOT NULL,
+  reason TEXT NOT NULL
+) STRICT;
