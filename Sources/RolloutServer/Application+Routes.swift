@@ -23,6 +23,29 @@ extension Application {
     let settings: Current<ServerConfiguration>
     let asks: AskBook
 
+    init(_ stores: StoresPhase, _ control: ControlPhase, _ ai: AIPhase) {
+      data = stores.data
+      controller = control.controller
+      ledger = control.ledger
+      hub = stores.hub
+      tokens = control.tokens
+      box = control.box
+      readiness = stores.readiness
+      clock = stores.clock
+      metrics = ai.metrics
+      chat = ai.chat
+      budgets = ai.budgets
+      log = stores.log
+      jobs = ai.jobs
+      alerts = AlertEndpoint(
+        desk: AlertDesk(
+          controller: controller, store: data.control, history: data.control, clock: clock,
+          log: log),
+        store: data.control, room: AlertRoom(), clock: clock, settings: control.settings)
+      settings = control.settings
+      asks = ai.asks
+    }
+
     /// Every route there is. Made anew for each table.
     var routes: [Route] {
       DecisionEndpoint.routes + OFREP.routes + ChatEndpoint.routes(chat)

@@ -25,83 +25,116 @@ package enum Lifecycle {
       throw .reasonRequired("A forced command needs a reason; it is recorded. Say why.")
     }
     var next = plan
-    var evidence = context.evidence
-    let kind: PlanEvent.Kind
-    switch command {
-    case .apply(let definition, let digest):
-      guard !definition.isIdentical(to: plan.definition) else { return nil }
-      evidence = try apply(definition, digest, to: &next, context) ?? evidence
-      kind = .applied
-    case .start:
-      try require(plan, in: [.draft], "Only a draft can be started; \(hint(plan)).")
-      try checkApprovals(plan, context)
-      enter(0, &next, context.now)
-      next.status = .active
-      kind = .started
-    case .advance(let expected):
-      try advance(&next, to: expected, context)
-      kind = .advanced
-    case .rollback(let target):
-      try rollBack(&next, to: target, context)
-      kind = .rolledBack
-    case .restore:
-      try restore(&next, context)
-      kind = .restored
-    case .pause:
-      try require(plan, in: [.active], "Only an active plan can be paused; \(hint(plan)).")
-      next.status = .paused
-      next.pausedAt = context.now.steady
-      kind = .paused
-    case .resume:
-      try resume(&next, context)
-      kind = .resumed
-    case .acknowledge:
-      try acknowledge(&next, context)
-      kind = .acknowledged
-    case .approve:
-      try approve(&next, context)
-      kind = .approved
-    case .approveStage(let name):
-      try approve(stage: name, &next, context)
-      evidence = .object(["stage": .string(name)])
-      kind = .approved
-    case .approveFile(let digest):
-      try approve(file: digest, &next, context)
-      evidence = .object(["file": .string(digest)])
-      kind = .approved
-    case .kill:
-      if !plan.bidsFarewell(at: context.now.steady) {
-        try require(
-          plan, in: [.active, .paused, .completed],
-          "Only a plan that serves can be killed; \(hint(plan)).")
-      }
-      next.archived = nil
-      next.status = .killed
-      kind = .killed
-    case .complete:
-      try complete(&next, context)
-      kind = .completed
-    case .archive:
-      try archive(&next, context)
-      kind = .archived
-    case .unarchive:
-      try unarchive(&next)
-      kind = .unarchived
-    case .hold(let cause):
-      guard plan.hold == nil, plan.status == .active || plan.status == .paused else { return nil }
-      next.hold = .init(cause: cause, reason: context.reason, since: context.now)
-      kind = .held
-    case .release:
-      guard release(&next, context.now.steady) else { return nil }
-      kind = .released
-    }
+    guard let done = try transition(command, &next, context) else { return nil }
     next.version = plan.version.adding(1)
     next.updatedAt = context.now
     let event = PlanEvent(
-      feature: plan.feature, version: next.version, at: context.now.wall, kind: kind,
+      feature: plan.feature, version: next.version, at: context.now.wall, kind: done.kind,
       actor: context.actor, reason: context.reason, from: .init(plan), to: .init(next),
-      evidence: evidence)
+      evidence: done.evidence ?? context.evidence)
     return Change(plan: next, event: event)
+  }
+
+  /// Changes the plan as the command says; nil where nothing changes.
+  private static func transition(
+    _ command: Command, _ plan: inout Plan, _ context: CommandContext
+  ) throws(Refusal) -> (kind: PlanEvent.Kind, evidence: Document?)? {
+    switch command {
+    case .apply(let definition, let digest):
+      guard !definition.isIdentical(to: plan.definition) else { return nil }
+      return (.applied, try apply(definition, digest, to: &plan, context))
+    case .approve, .approveStage, .approveFile:
+      return (.approved, try approval(command, &plan, context))
+    case .hold(let cause):
+      guard plan.hold == nil, plan.status == .active || plan.status == .paused else { return nil }
+      plan.hold = .init(cause: cause, reason: context.reason, since: context.now)
+      return (.held, nil)
+    case .release: return release(&plan, context.now.steady) ? (.released, nil) : nil
+    default: return (try move(command, &plan, context), nil)
+    }
+  }
+
+  /// Where a command leads that moves the plan.
+  private static func move(
+    _ command: Command, _ plan: inout Plan, _ context: CommandContext
+  ) throws(Refusal) -> PlanEvent.Kind {
+    switch command {
+    case .start:
+      try start(&plan, context)
+      return .started
+    case .advance(let expected):
+      try advance(&plan, to: expected, context)
+      return .advanced
+    case .rollback(let target):
+      try rollBack(&plan, to: target, context)
+      return .rolledBack
+    case .restore:
+      try restore(&plan, context)
+      return .restored
+    case .pause:
+      try pause(&plan, context)
+      return .paused
+    case .resume:
+      try resume(&plan, context)
+      return .resumed
+    case .acknowledge:
+      try acknowledge(&plan, context)
+      return .acknowledged
+    case .kill:
+      try kill(&plan, context)
+      return .killed
+    case .complete:
+      try complete(&plan, context)
+      return .completed
+    case .archive:
+      try archive(&plan, context)
+      return .archived
+    case .unarchive:
+      try unarchive(&plan)
+      return .unarchived
+    case .apply, .approve, .approveStage, .approveFile, .hold, .release:
+      throw .invalidTransition("That does not move a plan.")
+    }
+  }
+
+  /// An approval, and what it is for where that is not the next stage.
+  private static func approval(
+    _ command: Command, _ plan: inout Plan, _ context: CommandContext
+  ) throws(Refusal) -> Document? {
+    switch command {
+    case .approveStage(let name):
+      try approve(stage: name, &plan, context)
+      return .object(["stage": .string(name)])
+    case .approveFile(let digest):
+      try approve(file: digest, &plan, context)
+      return .object(["file": .string(digest)])
+    default:
+      try approve(&plan, context)
+      return nil
+    }
+  }
+
+  private static func start(_ plan: inout Plan, _ context: CommandContext) throws(Refusal) {
+    try require(plan, in: [.draft], "Only a draft can be started; \(hint(plan)).")
+    try checkApprovals(plan, context)
+    enter(0, &plan, context.now)
+    plan.status = .active
+  }
+
+  private static func pause(_ plan: inout Plan, _ context: CommandContext) throws(Refusal) {
+    try require(plan, in: [.active], "Only an active plan can be paused; \(hint(plan)).")
+    plan.status = .paused
+    plan.pausedAt = context.now.steady
+  }
+
+  private static func kill(_ plan: inout Plan, _ context: CommandContext) throws(Refusal) {
+    if !plan.bidsFarewell(at: context.now.steady) {
+      try require(
+        plan, in: [.active, .paused, .completed],
+        "Only a plan that serves can be killed; \(hint(plan)).")
+    }
+    plan.archived = nil
+    plan.status = .killed
   }
 
   static func require(

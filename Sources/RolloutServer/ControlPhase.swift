@@ -1,0 +1,51 @@
+import HTTPKit
+import RolloutCore
+import RolloutStore
+
+/// Plans, who may change them, who is told, and what users met with: the second phase.
+struct ControlPhase: Sendable {
+  let settings: Current<ServerConfiguration>
+  let client: HTTPClient
+  let box = SnapshotBox()
+  let ledger = OutcomeLedger()
+  let rollbacks = RollbackCounter()
+  let courier: Courier
+  let controller: PlanController
+  let cache = AnswerCache()
+  let keeper: TelemetryKeeper
+  let tokens: TokenDirectory
+  /// Whom requests are checked against; nil with `auth: off`.
+  let checkedTokens: TokenDirectory?
+
+  /// Throws `StoreError`, or `SystemError` where no client can be made.
+  init(_ stores: StoresPhase, _ configuration: ServerConfiguration) async throws {
+    let (log, readiness, control) = (stores.log, stores.readiness, stores.data.control)
+    settings = Current(configuration)
+    client = try HTTPClient()
+    let courier = Courier(
+      store: control, messenger: HTTPMessenger(settings: settings, client: client),
+      clock: stores.clock, log: log,
+      report: { target, trouble in readiness.note("notify:\(target)", trouble, log) })
+    self.courier = courier
+    controller = try await PlanController(
+      planStore: control, cohortStore: control, box: box, clock: stores.clock, ledger: ledger,
+      hub: stores.hub, note: { readiness.note($0, $1, log) },
+      committed: { [rollbacks] event in
+        rollbacks.note(event)
+        log.changed(event)
+        courier.wake()
+      })
+    keeper = TelemetryKeeper(store: stores.data.telemetry, cache: cache)
+    do { try await keeper.restore(into: ledger, now: stores.clock.steady) } catch {
+      // Decisions need none of it: guards begin anew.
+      readiness.note("telemetry", "what was measured cannot be read: \(error)", log)
+    }
+    tokens = try await TokenDirectory(store: control, clock: stores.clock)
+    checkedTokens = configuration.authenticates ? tokens : nil
+    if tokens.isEmpty {
+      let file = try await AdminToken.make(tokens, stores.data.directory, name: "admin")
+      log.notice("made the admin token", ["file": file])
+    }
+    stores.hub.start(at: try await control.newestPlace(), tokens: checkedTokens)
+  }
+}

@@ -1,0 +1,100 @@
+import HTTPKit
+import RolloutCore
+import RolloutGateway
+import RolloutStore
+
+/// What listens and what watches: the last phase.
+struct SurfacePhase: Sendable {
+  let routes: [Route]
+  let server: HTTPServer
+  let monitor: Monitor
+  let reloading: Reloading
+  let tokenWatch: TokenWatch
+  private let capacity: CapacityWatch
+  private let poller: PrometheusPoller
+
+  /// Throws `SystemError` or `AddressError` where it cannot listen.
+  init(
+    _ stores: StoresPhase, _ control: ControlPhase, _ ai: AIPhase, _ options: ServerOptions,
+    _ environment: Application.Environment
+  ) throws {
+    let (log, clock, readiness) = (stores.log, stores.clock, stores.readiness)
+    let parts = Application.Parts(stores, control, ai)
+    routes = parts.routes
+    server = try Self.listen(parts.routes, stores, control, ai, options, environment)
+    monitor = Monitor(
+      controller: control.controller, ledger: control.ledger, outbox: stores.data.control,
+      hub: stores.hub, readiness: readiness, clock: clock, log: log,
+      evaluations: ai.metrics.evaluationTotals,
+      probe: Probe(clock: clock, log: log, mayAsk: { ai.gateway.value.mayProbe($0) }) { target in
+        await Self.ask(target, ai.gateway.value, ai.chat.value.purse)
+      })
+    poller = PrometheusPoller(
+      current: control.settings, client: control.client, ledger: control.ledger, clock: clock)
+    capacity = CapacityWatch(
+      ledger: control.ledger, current: ai.gateway, budgets: ai.budgets, clock: clock, log: log,
+      evaluations: ai.metrics.evaluationTotals)
+    reloading = Reloading(
+      path: options.config, settings: control.settings, gateway: ai.gateway, chat: ai.chat,
+      store: stores.data.control, controller: control.controller, jobs: ai.jobs,
+      readiness: readiness, state: ai.reloads, clock: clock, log: log)
+    tokenWatch = TokenWatch(tokens: control.tokens, readiness: readiness, clock: clock, log: log)
+  }
+
+  private static func listen(
+    _ routes: [Route], _ stores: StoresPhase, _ control: ControlPhase, _ ai: AIPhase,
+    _ options: ServerOptions, _ environment: Application.Environment
+  ) throws -> HTTPServer {
+    let longWork = LongWork()
+    let unpackingRoom = FairRoom(capacity: BodyUnpacking.roomMax)
+    return try HTTPServer(
+      host: options.host, port: options.port, loops: environment.loops, limits: environment.limits
+    ) { loop in
+      // A table of its own for every loop: routes are counted with every request.
+      LoopService(
+        table: RouteTable(routes: routes), box: control.box, tokens: control.checkedTokens,
+        failures: ai.failures, clock: stores.clock, metrics: ai.loops[loop],
+        executor: control.client.executor,
+        door: LongWorkDoor(longWork, ai.loops[loop], evaluations: ai.metrics.evaluations),
+        unpackingRoom: unpackingRoom)
+    }
+  }
+
+  /// Begins everything that runs by itself until it is cancelled; `lookInterval` nil leaves looking
+  /// to somebody else.
+  func begin(
+    _ stores: StoresPhase, _ control: ControlPhase, _ ai: AIPhase, lookInterval: Duration?
+  ) -> [Task<Void, Never>] {
+    [
+      Task { await stores.dataWatch.run() },
+      Task { await stores.clockWatch.run() },
+      Task { if control.checkedTokens != nil { await tokenWatch.run() } },
+      Task { await capacity.run() },
+      Task { await ai.asks.run(stores.clock) },
+      Task { await control.courier.run() },
+      Task { await poller.run() },
+      Task { if let lookInterval { await monitor.run(every: lookInterval) } },
+      Task { await ai.jobs.run() },
+      Task { await stores.hub.beat() },
+    ]
+  }
+
+  /// Asks a provider a neutral question, within the budgets that are not about one feature.
+  private static func ask(
+    _ target: ProviderModel, _ gateway: Gateway, _ purse: Purse
+  ) async -> Probe.Answer {
+    let spender = Spender(
+      request: "probe_" + Digest.hexadecimal(Digest.random(8)), app: "(probe)",
+      providers: [target.provider])
+    let hold: Purse.Hold?
+    do { hold = try await purse.reserve({ gateway.probeBound(target) }, for: spender) } catch {
+      return .notAsked
+    }
+    guard let answer = await gateway.probe(target) else {
+      await purse.settle(hold, cost: .zero, provider: target.provider)
+      return .notAsked
+    }
+    await purse.settle(hold, cost: answer.cost, provider: target.provider)
+    return answer.failure == nil ? .answered : .failed
+  }
+}
