@@ -1,8 +1,8 @@
 import RolloutCore
 import RolloutStore
 
-/// What the data folder holds, and the server's time: the first of the four phases in which a server
-/// is put together.
+/// What the data folder holds, and the server's time: the first of the four phases in which a
+/// server is put together.
 struct StoresPhase: Sendable {
   let log: Log
   let readiness: Readiness

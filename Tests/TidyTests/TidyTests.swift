@@ -144,14 +144,14 @@ import Testing
   @Test func `every migration is compiled in, in the order of its number`() throws {
     let source = try String(
       contentsOf: Self.root.appending(path: "Sources/RolloutStore/Migrator.swift"), encoding: .utf8)
-    let embedded = source.matches(of: #/Migration\("([^"]+\.sql)", PackageResources\.(\w+)/#)
+    let embedded = source.matches(of: #/Migration\(\s*"([^"]+\.sql)",\s*PackageResources\.(\w+)/#)
     let files = try files(under: "migrations", ending: ".sql").map(\.path)
     for folder in ["control", "telemetry", "money", "jobs"] {
       let names = files.filter { $0.hasPrefix("migrations/\(folder)/") }
         .compactMap { $0.split(separator: "/").last.map(String.init) }.sorted()
       #expect(!names.isEmpty)
       #expect(
-        names.compactMap { Int($0.prefix(4)) } == Array(1...names.count), "\(folder): a gap")
+        names.compactMap { Int($0.prefix(4)) } == names.indices.map { $0 + 1 }, "\(folder): a gap")
       let list = source.ranges(of: "package static let \(folder) = [").first
       let rest = try #require(list.map { source[$0.upperBound...] })
       let own = rest.prefix { $0 != "]" }.matches(of: #/"([^"]+\.sql)"/#).map { String($0.1) }

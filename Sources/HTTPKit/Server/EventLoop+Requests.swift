@@ -8,7 +8,7 @@ extension EventLoop {
 
   /// Events are edge-triggered: what is there is read until the socket has no more, or until the
   /// connection has enough; `updateInterest` asks for the rest later.
-  func read(_ connection: Connection, hangup: Bool) {
+  func read(_ connection: HTTPConnection, hangup: Bool) {
     var reads = 0
     while connections[connection.slot] === connection {
       if connection.exchange != nil {
@@ -42,7 +42,7 @@ extension EventLoop {
   }
 
   /// Serves the first `count` bytes of `scratch`.
-  private func take(_ connection: Connection, _ count: Int) {
+  private func take(_ connection: HTTPConnection, _ count: Int) {
     if connection.input.isEmpty {
       let used = scratch.withUnsafeBufferPointer { buffer in
         process(connection, ByteView(UnsafeBufferPointer(rebasing: buffer[..<count])))
@@ -57,12 +57,12 @@ extension EventLoop {
     settle(connection)
   }
 
-  private func keep(_ connection: Connection, _ bytes: ArraySlice<UInt8>) {
+  private func keep(_ connection: HTTPConnection, _ bytes: ArraySlice<UInt8>) {
     connection.input.append(contentsOf: bytes)
   }
 
   /// Serves what has been buffered, and keeps the rest.
-  func processInput(_ connection: Connection) {
+  func processInput(_ connection: HTTPConnection) {
     guard !connection.input.isEmpty, !connection.isLingering else { return }
     let input = connection.input
     let used = input.withUnsafeBufferPointer { process(connection, ByteView($0)) }
@@ -75,7 +75,7 @@ extension EventLoop {
 
   /// Takes as many complete requests as there are; returns the bytes consumed. A client that does
   /// not read its answers gets no more of them.
-  private func process(_ connection: Connection, _ bytes: ByteView) -> Int {
+  private func process(_ connection: HTTPConnection, _ bytes: ByteView) -> Int {
     var used = 0
     while used < bytes.count, connection.exchange == nil, !connection.isLingering,
       !connection.closeAfterOutput
@@ -100,7 +100,8 @@ extension EventLoop {
   }
 
   /// One step of the connection's phase; nil when more bytes are needed.
-  private func advance(_ connection: Connection, _ bytes: ByteView) throws(ParseFailure) -> Int? {
+  private func advance(_ connection: HTTPConnection, _ bytes: ByteView) throws(ParseFailure) -> Int?
+  {
     switch connection.phase {
     case .idle, .head:
       guard let head = try RequestParser.parse(bytes, limits) else {
@@ -116,7 +117,8 @@ extension EventLoop {
     }
   }
 
-  private func receive(_ connection: Connection, _ bytes: ByteView) throws(ParseFailure) -> Int? {
+  private func receive(_ connection: HTTPConnection, _ bytes: ByteView) throws(ParseFailure) -> Int?
+  {
     guard let pending = connection.pending else { return nil }
     guard pending.decoder != nil else {
       guard case .length(let length) = pending.head.framing,
@@ -145,7 +147,7 @@ extension EventLoop {
   }
 
   private func admit(
-    _ connection: Connection, _ head: RequestHead, _ bytes: ByteView
+    _ connection: HTTPConnection, _ head: RequestHead, _ bytes: ByteView
   ) throws(ParseFailure) -> Int? {
     let view = RequestView(head, in: bytes, body: .empty, from: connection.peer)
     switch service.admit(view) {
@@ -193,7 +195,7 @@ extension EventLoop {
   }
 
   private func respond(
-    _ connection: Connection, _ head: RequestHead, _ response: HTTPResponse, close: Bool,
+    _ connection: HTTPConnection, _ head: RequestHead, _ response: HTTPResponse, close: Bool,
     hasMore: Bool = false
   ) {
     let keepAlive = head.keepAlive && !close && (!draining || hasMore)
@@ -201,14 +203,14 @@ extension EventLoop {
     finishRequest(connection, keepAlive: keepAlive)
   }
 
-  private func finishRequest(_ connection: Connection, keepAlive: Bool) {
+  private func finishRequest(_ connection: HTTPConnection, keepAlive: Bool) {
     connection.phase = .idle
     connection.closeAfterOutput = !keepAlive
     setDeadline(connection, in: limits.idleTimeout)
   }
 
   private func serve(
-    _ connection: Connection, _ head: RequestHead, _ bytes: ByteView, body: ByteView,
+    _ connection: HTTPConnection, _ head: RequestHead, _ bytes: ByteView, body: ByteView,
     isFresh: Bool = false, hasMore: Bool? = nil
   ) {
     // What has been received is answered, also while draining; the last answer ends the connection.
@@ -240,7 +242,7 @@ extension EventLoop {
 
   // MARK: Answers from elsewhere
 
-  func deliver(_ kind: Mailbox.Message.Kind, to connection: Connection) {
+  func deliver(_ kind: Mailbox.Message.Kind, to connection: HTTPConnection) {
     guard let exchange = connection.exchange, var context = connection.stream else { return }
     // What came while the answer was made is answered too, and the last answer says close.
     if draining, connection.input.isEmpty, !connection.hasUnread { context.keepAlive = false }
@@ -287,7 +289,7 @@ extension EventLoop {
     reply.output.append("\r\n")
   }
 
-  private func complete(_ connection: Connection, _ exchange: Exchange, keepAlive: Bool) {
+  private func complete(_ connection: HTTPConnection, _ exchange: Exchange, keepAlive: Bool) {
     exchange.complete()
     connection.exchange = nil
     connection.stream = nil
@@ -298,7 +300,7 @@ extension EventLoop {
   /// Answers an error that ends the connection, and lingers so that the client can read it. `asks`
   /// begins with the request that failed, where it is not what the connection holds.
   func fail(
-    _ connection: Connection, status: Int, detail: String, asks bytes: ByteView? = nil
+    _ connection: HTTPConnection, status: Int, detail: String, asks bytes: ByteView? = nil
   ) {
     guard connections[connection.slot] === connection, !connection.isLingering else { return }
     let codes = [
@@ -323,7 +325,7 @@ extension EventLoop {
   }
 
   /// Whether the request that failed is a HEAD, which no answer may have a body for.
-  private func isHead(_ connection: Connection, _ bytes: ByteView?) -> Bool {
+  private func isHead(_ connection: HTTPConnection, _ bytes: ByteView?) -> Bool {
     if let pending = connection.pending { return pending.head.method == .head }
     func begins(_ view: ByteView) -> Bool { view.hasPrefix("HEAD ") || view.hasPrefix("\r\nHEAD ") }
     if let bytes { return begins(bytes) }

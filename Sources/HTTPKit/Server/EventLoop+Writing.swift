@@ -7,7 +7,7 @@ extension EventLoop {
   private static let lingerTime = 2000
 
   /// Sends what the loop has gathered for this connection; keeps what the socket does not take.
-  func flush(_ connection: Connection) {
+  func flush(_ connection: HTTPConnection) {
     guard reply.hasOutput else { return }
     defer { reply.clear() }
     guard connections[connection.slot] === connection else { return }
@@ -28,7 +28,7 @@ extension EventLoop {
   /// Hands bytes to the socket where none wait before them; returns how many it took, nil when the
   /// connection is gone.
   private func pass(
-    _ connection: Connection, _ bytes: UnsafeRawBufferPointer, hasMore: Bool = false
+    _ connection: HTTPConnection, _ bytes: UnsafeRawBufferPointer, hasMore: Bool = false
   ) -> Int? {
     guard connection.output.isEmpty, !bytes.isEmpty else { return 0 }
     let sent = transmit(connection, bytes, hasMore: hasMore)
@@ -42,7 +42,7 @@ extension EventLoop {
 
   /// Bytes taken by the socket; -1 when the connection is broken.
   private func transmit(
-    _ connection: Connection, _ bytes: UnsafeRawBufferPointer, hasMore: Bool = false
+    _ connection: HTTPConnection, _ bytes: UnsafeRawBufferPointer, hasMore: Bool = false
   ) -> Int {
     // A head waits in the kernel for its body, so that one packet takes both.
     let flags = Int32(MSG_NOSIGNAL) | (hasMore ? Int32(MSG_MORE) : 0)
@@ -51,7 +51,7 @@ extension EventLoop {
     return errno == EAGAIN || errno == EINTR || errno == ENOBUFS ? 0 : -1
   }
 
-  func resumeWriting(_ connection: Connection) {
+  func resumeWriting(_ connection: HTTPConnection) {
     let before = connection.outputPending
     let isWhole = connection.output.drain { transmit(connection, $0) }
     guard isWhole else {
@@ -67,7 +67,7 @@ extension EventLoop {
   }
 
   /// Counts what waits for a slow reader.
-  func accountOutput(_ connection: Connection) {
+  func accountOutput(_ connection: HTTPConnection) {
     unread += connection.output.held - connection.outputHeld
     connection.outputHeld = connection.output.held
     guard unread > limits.unreadMax else { return }
@@ -78,7 +78,7 @@ extension EventLoop {
   }
 
   /// After every step: closes what is finished, and watches for what comes next.
-  func settle(_ connection: Connection) {
+  func settle(_ connection: HTTPConnection) {
     guard connections[connection.slot] === connection else { return }
     account(connection)
     accountOutput(connection)

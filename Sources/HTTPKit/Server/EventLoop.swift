@@ -14,7 +14,7 @@ final class EventLoop {
   private var listener: Int32
   private let epoll: Int32
   private var events: [epoll_event]
-  var connections: [Connection?] = []
+  var connections: [HTTPConnection?] = []
   private var freeSlots: [Int] = []
   private var nextGeneration: UInt32 = 1
   var liveCount = 0
@@ -154,7 +154,7 @@ final class EventLoop {
     }
   }
 
-  private func connection(_ slot: Int, _ generation: UInt32) -> Connection? {
+  private func connection(_ slot: Int, _ generation: UInt32) -> HTTPConnection? {
     guard slot < connections.count, let connection = connections[slot],
       connection.generation == generation
     else { return nil }
@@ -196,7 +196,7 @@ final class EventLoop {
       descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
     let slot = freeSlots.popLast() ?? connections.count
     if slot == connections.count { connections.append(nil) }
-    let connection = Connection(
+    let connection = HTTPConnection(
       descriptor: descriptor, peer: peer, slot: slot, generation: nextGeneration,
       deadline: now + limits.headTimeout)
     nextGeneration = nextGeneration == .max - 1 ? 1 : nextGeneration + 1
@@ -279,7 +279,7 @@ final class EventLoop {
   // MARK: Interest, deadlines, closing
 
   /// Watches for what the connection can use now.
-  func updateInterest(_ connection: Connection) {
+  func updateInterest(_ connection: HTTPConnection) {
     // Changing the interest asks the kernel anew, so nothing that waits is missed. Most clients
     // send nothing while they wait: only for the others is it changed.
     var wanted = cp_epoll_rdhup | cp_epoll_et
@@ -294,7 +294,7 @@ final class EventLoop {
     epoll_ctl(epoll, EPOLL_CTL_MOD, connection.descriptor, &event)
   }
 
-  func setDeadline(_ connection: Connection, in milliseconds: Int) {
+  func setDeadline(_ connection: HTTPConnection, in milliseconds: Int) {
     connection.deadline = now + milliseconds
     noteDeadline(connection.deadline)
   }
@@ -315,7 +315,7 @@ final class EventLoop {
     if nextSweep < Int.max { nextSweep = max(nextSweep, now + 50) }
   }
 
-  private func expire(_ connection: Connection) {
+  private func expire(_ connection: HTTPConnection) {
     let isArriving =
       connection.phase == .body || connection.phase == .head && !connection.input.isEmpty
     if isArriving, connection.outputPending == 0 {
@@ -327,7 +327,7 @@ final class EventLoop {
     }
   }
 
-  func drop(_ connection: Connection) {
+  func drop(_ connection: HTTPConnection) {
     guard connections[connection.slot] === connection else { return }
     close(connection.descriptor)
     descriptors.giveInbound()
@@ -341,14 +341,14 @@ final class EventLoop {
     connection.exchange?.disconnect()
   }
 
-  func forget(_ connection: Connection) {
+  func forget(_ connection: HTTPConnection) {
     connection.input = []
     room.add(-connection.held, to: connection.account)
     connection.held = 0
   }
 
   /// Counts what an unfinished request holds.
-  func account(_ connection: Connection) {
+  func account(_ connection: HTTPConnection) {
     var held = connection.input.count
     if let pending = connection.pending { held += pending.held }
     guard held != connection.held else { return }
@@ -424,7 +424,7 @@ final class EventLoop {
   }
 
   /// A last look whether an idle connection has brought a request; without one it ends.
-  private func dismiss(_ connection: Connection) {
+  private func dismiss(_ connection: HTTPConnection) {
     read(connection, hangup: false)
     if connections[connection.slot] === connection, connection.isIdle { drop(connection) }
   }

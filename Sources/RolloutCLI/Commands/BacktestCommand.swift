@@ -4,7 +4,7 @@ import RolloutCore
 
 /// `rollout plan backtest FEATURE`
 enum BacktestCommand {
-  static let command = Command(
+  static let command = Subcommand(
     "plan backtest", ["FEATURE"], "what recorded outcomes would have done to other guards",
     options: [
       .init(

@@ -5,7 +5,7 @@ import RolloutAPI
 enum BudgetCommand {
   static let all = [command, accept]
 
-  private static let accept = Command(
+  private static let accept = Subcommand(
     "budget accept", ["name"],
     "spend on although what was spent before was lost; without a name from all budgets",
     options: [.init("--reason", "TEXT", "why that is safe; it is recorded")]
@@ -23,8 +23,9 @@ enum BudgetCommand {
     }
   }
 
-  private static let command = Command("budget", [], "what AI requests have cost, and what is left")
-  {
+  private static let command = Subcommand(
+    "budget", [], "what AI requests have cost, and what is left"
+  ) {
     session in
     let answer = try await session.send("GET", "/v1/budgets")
     let list = try session.decode(BudgetList.self, answer)

@@ -2,7 +2,7 @@ import RolloutAPI
 
 /// `rollout check FEATURE --user ID`
 enum CheckCommand {
-  static let command = Command(
+  static let command = Subcommand(
     "check", ["FEATURE"], "whether a user has the feature, and why",
     options: [
       .init("--user", "ID", "the user"),

@@ -4,11 +4,11 @@ import RolloutAPI
 /// `rollout cohort …`
 enum CohortCommands {
   static let all = [
-    Command("cohort list", ["cohort"], "all cohorts, or the members of one", run: list),
-    Command(
+    Subcommand("cohort list", ["cohort"], "all cohorts, or the members of one", run: list),
+    Subcommand(
       "cohort add", ["COHORT", "USER…"], "let users into a cohort", options: [create], run: add),
-    Command("cohort remove", ["COHORT", "USER…"], "take users out of a cohort", run: remove),
-    Command(
+    Subcommand("cohort remove", ["COHORT", "USER…"], "take users out of a cohort", run: remove),
+    Subcommand(
       "cohort import", ["COHORT", "FILE"],
       "add the users of a file: a list, a table (csv, tabs) or JSON; all of them or none",
       options: [
@@ -18,7 +18,7 @@ enum CohortCommands {
       ], run: importFile),
   ]
 
-  private static let create = Command.Option(
+  private static let create = Subcommand.Option(
     "--create", nil, "make the cohort, although no plan uses it yet")
 
   private static func createQuery(_ session: Session) -> [(name: String, value: String)] {

@@ -2,7 +2,7 @@ import DocumentKit
 
 /// Every command there is.
 enum CommandTable {
-  static let all: [Command] =
+  static let all: [Subcommand] =
     PlanCommands.all + LifecycleCommands.all + [
       HistoryCommand.command, WhyCommand.command, CheckCommand.command,
     ]
@@ -10,7 +10,7 @@ enum CommandTable {
     + BudgetCommand.all + [ProvidersCommand.command, CompletionCommand.command]
 
   /// The command whose words the line begins with; the longest wins.
-  static func find(_ words: [String]) -> Command? {
+  static func find(_ words: [String]) -> Subcommand? {
     all.filter { words.starts(with: $0.path) }.max { $0.path.count < $1.path.count }
   }
 

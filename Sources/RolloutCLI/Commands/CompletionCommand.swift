@@ -1,6 +1,6 @@
 /// `rollout completion bash|zsh|fish`
 enum CompletionCommand {
-  static let command = Command(
+  static let command = Subcommand(
     "completion", ["SHELL"], "completion for bash, zsh or fish: source its output"
   ) { session in
     switch session.operand(0) {

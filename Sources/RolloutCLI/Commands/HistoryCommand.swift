@@ -3,7 +3,7 @@ import RolloutAPI
 
 /// `rollout history FEATURE`
 enum HistoryCommand {
-  static let command = Command(
+  static let command = Subcommand(
     "history", ["FEATURE"], "what happened to a plan, newest first",
     options: [
       .init("--limit", "N", "so many lines (default 20)"),

@@ -5,12 +5,12 @@ import RolloutCore
 
 /// `rollout start|advance|rollback|… FEATURE`
 enum LifecycleCommands {
-  private static let reason = Command.Option("--reason", "TEXT", "why; stands in the history")
-  private static let force = Command.Option(
+  private static let reason = Subcommand.Option("--reason", "TEXT", "why; stands in the history")
+  private static let force = Subcommand.Option(
     "--force", nil, "past gates, not past holds or approvals; needs a reason, and is recorded")
-  private static let ifVersion = Command.Option(
+  private static let ifVersion = Subcommand.Option(
     "--if-version", "N", "only if the plan is still at this version")
-  private static let yes = Command.Option("--yes", nil, "do not ask")
+  private static let yes = Subcommand.Option("--yes", nil, "do not ask")
 
   static let all = [
     make("start", "serve the first stage"),
@@ -45,9 +45,10 @@ enum LifecycleCommands {
   ]
 
   private static func make(
-    _ name: String, _ summary: String, options: [Command.Option] = []
-  ) -> Command {
-    Command(name, ["FEATURE"], summary, options: [reason] + options + [yes, ifVersion]) { session in
+    _ name: String, _ summary: String, options: [Subcommand.Option] = []
+  ) -> Subcommand {
+    Subcommand(name, ["FEATURE"], summary, options: [reason] + options + [yes, ifVersion]) {
+      session in
       try await run(name == "ack" ? "acknowledge" : name, session)
     }
   }

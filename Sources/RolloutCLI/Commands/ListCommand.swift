@@ -3,7 +3,7 @@ import RolloutAPI
 
 /// `rollout plan list`
 enum ListCommand {
-  static let command = Command(
+  static let command = Subcommand(
     "plan list", [], "all plans, a line each, those that need somebody first", run: run)
 
   private static func run(_ session: Session) async throws {

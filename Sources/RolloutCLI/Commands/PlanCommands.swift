@@ -6,7 +6,7 @@ import RolloutCore
 enum PlanCommands {
   static let all = [
     ListCommand.command, ShowCommand.command,
-    Command(
+    Subcommand(
       "plan apply", [], "store plans from a file or a folder",
       options: [
         .init(
@@ -14,13 +14,13 @@ enum PlanCommands {
         .init("--dry-run", nil, "only say what would change, and for how many users"),
       ]
     ) { try await ApplyCommand.run($0) },
-    Command(
+    Subcommand(
       "plan diff", [], "what applying a file would change",
       options: [.init("--file", "FILE|FOLDER", "the plan file (-f)")]
     ) { try await ApplyCommand.diff($0) },
-    Command(
+    Subcommand(
       "plan export", ["FEATURE"], "the plan file in its canonical form, as JSON", run: export),
-    Command(
+    Subcommand(
       "plan preview", ["FEATURE"], "who would have the feature at a stage",
       options: [.init("--stage", "NAME", "the stage (default: the next)")], run: preview),
     BacktestCommand.command,

@@ -4,7 +4,7 @@ import RolloutCore
 
 /// `rollout plan show FEATURE`
 enum ShowCommand {
-  static let command = Command(
+  static let command = Subcommand(
     "plan show", ["FEATURE"], "where a plan stands, what it waits for, how it is doing",
     options: [.init("--verbose", nil, "with the numbers behind each sentence (-v)")], run: run)
 

@@ -6,7 +6,7 @@ import RolloutCore
 /// `rollout token …`
 enum TokenCommands {
   static let all = [
-    Command(
+    Subcommand(
       "token create", [], "make an access token; it is shown once",
       options: [
         .init("--name", "NAME", "whom or what it is for; stands in the history"),
@@ -16,8 +16,8 @@ enum TokenCommands {
         .init("--feature", "FEATURE", "limit it to this feature", repeatable: true),
         .init("--expires-in", "90d", "how long it is valid, or never (default: a year)"),
       ], run: create),
-    Command("token list", [], "all tokens, without their secrets", run: list),
-    Command("token revoke", ["ID"], "make a token useless, at once", run: revoke),
+    Subcommand("token list", [], "all tokens, without their secrets", run: list),
+    Subcommand("token revoke", ["ID"], "make a token useless, at once", run: revoke),
   ]
 
   private static func create(_ session: Session) async throws {

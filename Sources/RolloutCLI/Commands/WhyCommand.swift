@@ -4,7 +4,7 @@ import RolloutCore
 
 /// `rollout why FEATURE`
 enum WhyCommand {
-  static let command = Command(
+  static let command = Subcommand(
     "why", ["FEATURE"], "what failed, when and where, at its last step back or hold",
     options: [
       .init("--at", "TIME", "the one before this time (RFC 3339) instead of the last one"),

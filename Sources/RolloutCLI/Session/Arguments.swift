@@ -7,7 +7,7 @@ struct Arguments: Sendable {
   private var switches: Set<String> = []
 
   /// Throws a usage failure that names what is wrong and what is right.
-  init(_ words: [String], _ command: Command) throws {
+  init(_ words: [String], _ command: Subcommand) throws {
     var rest = words[...]
     while let word = rest.popFirst() {
       guard word.hasPrefix("-"), word != "-" else {
@@ -36,7 +36,7 @@ struct Arguments: Sendable {
 
   private static let short = ["-f": "--file", "-v": "--verbose"]
 
-  private static func unknown(_ name: String, _ command: Command) -> CLIFailure {
+  private static func unknown(_ name: String, _ command: Subcommand) -> CLIFailure {
     let near = command.allOptions.min {
       editDistance($0.name, name) < editDistance($1.name, name)
     }
@@ -46,7 +46,7 @@ struct Arguments: Sendable {
       .usage, "Unknown option \(name).\(hint)\nSee: rollout \(command.name) --help")
   }
 
-  private func check(_ command: Command) throws {
+  private func check(_ command: Subcommand) throws {
     let required = command.operands.filter { $0 == $0.uppercased() }
     let takesRest = command.operands.last?.hasSuffix("…") == true
     guard operands.count >= required.count else {

@@ -15,6 +15,8 @@ final class Definition {
   let access: String
   /// A requirement of a protocol, which others implement.
   let isRequirement: Bool
+  /// Marked `@main`: the program begins there.
+  var isEntryPoint = false
 
   init(
     _ name: String, _ kind: Kind, owner: String, _ file: SourceFile, line: Int, access: String,
@@ -153,6 +155,7 @@ final class SourceFile {
       !["func", "var", "let", "init", "subscript"].contains(text(index + 1))
     {
       let definition = define(text(index + 1), .type, at: index)
+      definition.isEntryPoint = text(index - 1) == "main" && text(index - 2) == "@"
       pending = Scope(
         kind: .type, name: definition.name, isProtocol: word == "protocol",
         access: definition.access, definition: definition)

@@ -217,7 +217,7 @@ struct SourceGraph {
     for definition in all { made[definition.name, default: 0] += 1 }
     let required = Set(all.filter(\.isRequirement).map(\.name))
     return all.filter { definition in
-      definition.kind != .initializer && !definition.isRequirement
+      definition.kind != .initializer && !definition.isRequirement && !definition.isEntryPoint
         && !required.contains(definition.name) && !Self.witnesses.contains(definition.name)
         && definition.name.first.map { $0.isLetter || $0 == "_" } == true
         && (mentions[definition.name] ?? 0) <= (made[definition.name] ?? 0)
@@ -229,7 +229,7 @@ struct SourceGraph {
   private static let witnesses: Set<String> = [
     "main", "encode", "decode", "decodeNil", "superEncoder", "superDecoder", "allKeys",
     "nestedContainer", "nestedUnkeyedContainer", "codingPath", "userInfo", "description", "hash",
-    "count", "isAtEnd", "currentIndex", "enqueue", "CodingKeys", "callAsFunction", "Main",
+    "count", "isAtEnd", "currentIndex", "enqueue", "CodingKeys", "callAsFunction",
   ]
 
   /// Types at the top of a file whose name another target has, too, with those targets.

@@ -1,5 +1,5 @@
 /// One command: its words, its options, what it does.
-struct Command: Sendable {
+struct Subcommand: Sendable {
   struct Option: Sendable {
     var name: String
     /// What stands for the value in help; nil for a switch.

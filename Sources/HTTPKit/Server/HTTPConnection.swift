@@ -1,5 +1,5 @@
 /// One client connection. Belongs to its loop's thread. An idle one owns no buffer.
-final class Connection {
+final class HTTPConnection {
   enum Phase {
     /// Waiting for the first byte of a request.
     case idle

@@ -4,7 +4,7 @@ import HTTPKit
 import RolloutStore
 
 @main
-enum Main {
+enum ServerProgram {
   /// Synchronous on purpose: the main thread blocks the signals before any other thread exists, so
   /// that all inherit it, and then is the one that waits for them.
   static func main() {

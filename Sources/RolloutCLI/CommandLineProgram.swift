@@ -3,7 +3,7 @@ import HTTPKit
 import RolloutAPI
 
 @main
-enum Main {
+enum CommandLineProgram {
   static func main() async {
     let terminal = Terminal(arguments: CommandLine.arguments)
     do {
@@ -51,7 +51,7 @@ private func optionsLast(_ arguments: [String]) -> [String] {
   var rest = arguments[...]
   while let word = rest.first, word.hasPrefix("-") {
     leading.append(rest.removeFirst())
-    let takesValue = Command.globalOptions.contains { $0.name == word && $0.value != nil }
+    let takesValue = Subcommand.globalOptions.contains { $0.name == word && $0.value != nil }
     if takesValue, let value = rest.popFirst() { leading.append(value) }
   }
   return rest + leading
