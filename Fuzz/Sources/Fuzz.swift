@@ -24,6 +24,7 @@ private let target: @Sendable ([UInt8]) -> Void = {
   case "alert": fuzzAlert
   case "state": fuzzState
   case "outcomes": fuzzOutcomes
+  case "series": fuzzSeries
   case "stored-plan": fuzzStoredPlan
   case "stored-token": fuzzStoredToken
   case "stored-members": fuzzStoredMembers
@@ -246,6 +247,14 @@ private func fuzzState(_ bytes: [UInt8]) {
   var again = FeatureHealth(plan)
   again.restore(state)
   precondition(again.state == state, "not read back")
+}
+
+/// What a cell of the series may hold on disk: it is read or not, and adds up to itself and others.
+private func fuzzSeries(_ bytes: [UInt8]) {
+  guard var cell = SeriesCell(bytes) else { return }
+  precondition(SeriesCell(cell.bytes) == cell, "what was read is not read again")
+  cell.merge(cell)
+  _ = (cell.requests, cell.users.estimate, cell.latencies.quantile(0.99))
 }
 
 private func fuzzOutcomes(_ bytes: [UInt8]) {
