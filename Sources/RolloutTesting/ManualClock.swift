@@ -23,6 +23,7 @@ package final class ManualClock: SteadyClock, SystemTime {
 
   package var now: Instant { state.withLock { $0.wall } }
   package var steady: Instant { state.withLock { $0.steady } }
+  package var wallAhead: Int64 { state.withLock { $0.offset } }
   package var uptime: Int64 { state.withLock { $0.steady.milliseconds - $0.bootedAt } }
   package var boot: String { state.withLock { "boot-\($0.boots)" } }
 

@@ -68,6 +68,27 @@ import Testing
     #expect(request.contains(#""user":"anna""#))
   }
 
+  private static func made(_ message: String, _ reason: String = "stop") -> String {
+    #"{"choices":[{"index":0,"message":\#(message),"finish_reason":"\#(reason)"}]}"#
+  }
+
+  @Test(
+    arguments: [
+      made(#"{"role":"assistant","content":""}"#),
+      made(#"{"role":"assistant","content":null}"#, "length"),
+      made(#"{"role":"assistant","content":null}"#, "content_filter"),
+      made(#"{"content":null,"refusal":"no"}"#),
+      made(#"{"content":null,"tool_calls":[{"id":"1"}]}"#, "tool_calls"),
+      made(#"{"content":null,"function_call":{"name":"f"}}"#, "function_call"),
+    ])
+  func `an answer without text that says why is an answer`(body: String) async throws {
+    let (gateway, route) = try make()
+    first.next(.answer(200, body))
+    let completion = try await gateway.complete(request, route: route, for: caller)
+    #expect(!completion.trail.isFallbackModel)
+    #expect(second.requests.isEmpty)
+  }
+
   /// What the first target does, and how often it is asked before the second one answers.
   private static let failures: [(String, [ScriptedUpstream.Step], Int)] = [
     ("500", [.answer(500, "oops")], 2), ("503", [.answer(503, "{}")], 2),
@@ -83,6 +104,15 @@ import Testing
     ("200 that is not JSON", [.answer(200, "<html>")], 1),
     ("200 with an error", [.answer(200, #"{"error":{"message":"x"}}"#)], 2),
     ("200 without choices", [.answer(200, "{}")], 1),
+    ("200 with no choice", [.answer(200, #"{"choices":[null]}"#)], 1),
+    ("200 with an empty message", [.answer(200, made("{}"))], 1),
+    ("200 cut short before its role", [.answer(200, made("{}", "length"))], 1),
+    ("200 with nothing but a role", [.answer(200, made(#"{"role":"assistant"}"#))], 1),
+    ("200 without content", [.answer(200, made(#"{"role":"assistant","content":null}"#))], 1),
+    (
+      "200 with no calls",
+      [.answer(200, made(#"{"content":null,"tool_calls":[],"refusal":null}"#))], 1
+    ),
     ("garbage", [.send("garbage\r\n\r\n"), .reset], 2),
     ("cut body", [.send("HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{"), .reset], 2),
   ]
@@ -176,6 +206,14 @@ import Testing
       [.streamHead, role, .send("data: {\"error\":{\"message\":\"x\"}}\n\n"), .reset]
     ),
     ("an end without content", [.streamHead, role, .reset]),
+    (
+      "a finish without an answer",
+      [
+        .streamHead,
+        .send(#"data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"# + "\n\n"),
+        .reset,
+      ]
+    ),
     ("an empty stream", [.streamHead, .send("data: [DONE]\n\n"), .reset]),
     ("broken JSON", [.streamHead, .send("data: {\n\n"), .reset]),
     ("pings only", [.streamHead, .send(": ping\n\n"), .hang]),

@@ -40,6 +40,21 @@ import Testing
     return (arms?["requests"]?.int ?? -1, arms?["failed"]?.int ?? -1)
   }
 
+  @Test(arguments: ["1", "0", #""true""#, "[true]", "{}"])
+  func `a stream that is neither true nor false is refused, in both dialects`(value: String)
+    async throws
+  {
+    let server = try await start()
+    for path in [path, "/features/ai-summary/v1/messages"] {
+      let answer = try await server.send(
+        "POST", path, chat(#","max_tokens":5,"stream":\#(value)"#))
+      #expect(answer.status == 400, "\(answer.text)")
+      #expect(answer.text.contains("stream must be true or false"))
+    }
+    #expect(upstream.requests.isEmpty)
+    await server.stop()
+  }
+
   @Test func `an eligible user's request is served by the provider, and the headers say so`()
     async throws
   {

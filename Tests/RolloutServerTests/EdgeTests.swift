@@ -137,6 +137,18 @@ import Testing
     await server.stop()
   }
 
+  @Test func `a target with a name of its own counts before the Host`() async throws {
+    let server = try await TestServer("auth: off")
+    let local = ["Host: localhost"]
+    for name in ["http://evil.example", "https://evil.example:8080", "HTTP://10.0.0.1"] {
+      #expect(try await raw(server, "GET \(name)/v1/plans", local) == 403, "\(name)")
+    }
+    for name in ["http://localhost", "http://127.0.0.1:\(server.port)", "https://a.localhost"] {
+      #expect(try await raw(server, "GET \(name)/v1/plans", local) == 200, "\(name)")
+    }
+    await server.stop()
+  }
+
   @Test func `with tokens the Host is nobody's business`() async throws {
     let server = try await TestServer()
     let fields = ["Host: rollout.example", "Authorization: Bearer \(server.adminToken)"]

@@ -18,9 +18,10 @@ struct HeadCursor {
     index += 1
     let minor = try version()
     let method = HTTPMethod(bytes[methodRange])
-    let (path, query) = try split(target, method)
+    let parts = try split(target, method)
     return RequestHead(
-      method: method, path: path, query: query, fields: 0..<0, framing: .length(0),
+      method: method, path: parts.path, query: parts.query, authority: parts.authority,
+      fields: 0..<0, framing: .length(0),
       keepAlive: true, minorVersion: minor, expectsContinue: false, length: 0)
   }
 
@@ -54,13 +55,14 @@ struct HeadCursor {
   /// Origin-form, absolute-form and, for OPTIONS, asterisk-form (RFC 9112 §3.2).
   private func split(
     _ target: Range<Int>, _ method: HTTPMethod
-  ) throws(ParseFailure) -> (path: Range<Int>, query: Range<Int>) {
+  ) throws(ParseFailure) -> (path: Range<Int>, query: Range<Int>, authority: Range<Int>?) {
     let view = bytes[target]
     var start = target.lowerBound
     if view.equals("*") {
       guard method == .options else { throw .bad("The target * is for OPTIONS only.") }
-      return (target, target.upperBound..<target.upperBound)
+      return (target, target.upperBound..<target.upperBound, nil)
     }
+    var named: Range<Int>?
     if view[0] != UInt8(ascii: "/") {
       guard let authority = authorityStart(view) else {
         throw .bad("The target must be a path that starts with / or an http URL.")
@@ -75,12 +77,13 @@ struct HeadCursor {
       guard start > authorityFrom, isHost(bytes[authorityFrom..<start]),
         start < target.upperBound, bytes[start] == UInt8(ascii: "/")
       else { throw .bad("The target URL must have a host and a path.") }
+      named = authorityFrom..<start
     }
     let mark = bytes.firstIndex(of: UInt8(ascii: "?"), from: start) ?? target.upperBound
     guard mark < target.upperBound else {
-      return (start..<target.upperBound, target.upperBound..<target.upperBound)
+      return (start..<target.upperBound, target.upperBound..<target.upperBound, named)
     }
-    return (start..<mark, (mark + 1)..<target.upperBound)
+    return (start..<mark, (mark + 1)..<target.upperBound, named)
   }
 
   private func authorityStart(_ view: ByteView) -> Int? {

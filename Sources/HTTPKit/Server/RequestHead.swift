@@ -25,6 +25,8 @@ struct RequestHead {
   var path: Range<Int>
   /// Without the question mark; empty when there is none.
   var query: Range<Int>
+  /// Host and port of a target in absolute-form; nil in every other.
+  var authority: Range<Int>?
   /// The field lines, each ending in CRLF.
   var fields: Range<Int>
   var authorization: Range<Int>?
@@ -47,6 +49,9 @@ package struct RequestView {
   /// As sent, percent-encoded; starts with `/`, or is `*` for OPTIONS.
   package let path: ByteView
   package let query: ByteView
+  /// Host and port of a target in absolute-form, which then count instead of `Host` (RFC 9112
+  /// §3.2.2); nil in every other.
+  package let authority: ByteView?
   package let body: ByteView
   package let authorization: ByteView?
   package let apiKey: ByteView?
@@ -64,6 +69,7 @@ package struct RequestView {
     query = bytes[copy.pathEnd..<copy.queryEnd]
     fields = bytes[copy.queryEnd..<bytes.count]
     self.body = body
+    authority = nil
     authorization = nil
     apiKey = nil
     contentCoding = nil
@@ -74,6 +80,7 @@ package struct RequestView {
     method = head.method
     path = bytes[head.path]
     query = bytes[head.query]
+    authority = head.authority.map { bytes[$0] }
     fields = bytes[head.fields]
     authorization = head.authorization.map { bytes[$0] }
     apiKey = head.apiKey.map { bytes[$0] }

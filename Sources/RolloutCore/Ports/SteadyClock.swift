@@ -5,6 +5,10 @@ package protocol SteadyClock: WallClock {
   /// Now, on the steady timeline.
   var steady: Instant { get }
 
+  /// Milliseconds that the wall clock is ahead of the steady one. The same with every reading until
+  /// the wall clock is set: what is shown twice is shown with the same time.
+  var wallAhead: Int64 { get }
+
   /// Whether the wall clock was set since `moment` of the steady timeline: then wall times from
   /// before and after it cannot be compared.
   func hasStepped(since moment: Instant) -> Bool
@@ -20,11 +24,11 @@ extension SteadyClock {
   /// What the wall clock showed at a place of the steady timeline, had it never been set but to
   /// what it says now.
   package func wall(of place: Instant) -> Instant {
-    Instant(milliseconds: now.milliseconds &- steady.milliseconds &+ place.milliseconds)
+    Instant(milliseconds: place.milliseconds &+ wallAhead)
   }
 
   /// The place on the steady timeline that is as long ago as `wall` is.
   package func steady(of wall: Instant) -> Instant {
-    Instant(milliseconds: steady.milliseconds &- now.milliseconds &+ wall.milliseconds)
+    Instant(milliseconds: wall.milliseconds &- wallAhead)
   }
 }

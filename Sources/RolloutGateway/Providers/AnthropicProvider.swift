@@ -30,7 +30,9 @@ struct AnthropicProvider: Provider {
     let answer = try? RawObject(body)
     if let error = answer?["error"], !error.isNull { throw classify(head, body, attempt) }
     guard let answer, let content = answer["content"]?.array,
-      content.allSatisfy({ $0["type"]?.string != nil })
+      content.allSatisfy({ block in
+        block["type"]?.string.map { $0 != "text" || block["text"]?.string != nil } ?? false
+      })
     else {
       throw ProviderFailure.malformed("the answer is no message")
     }

@@ -32,6 +32,9 @@ struct OpenAIProvider: Provider {
     guard !choices.isEmpty, choices.allSatisfy({ $0["message"]?.members != nil }) else {
       throw ProviderFailure.malformed("the answer has no choices")
     }
+    guard choices.allSatisfy(\.isAnswer) else {
+      throw ProviderFailure.malformed("the answer's message is empty")
+    }
     return ProviderAnswer(
       body: answer, usage: Usage(answer["usage"], .openai),
       model: answer["model"]?.string ?? attempt.target.model, dropped: call.dropped)
@@ -86,6 +89,25 @@ struct OpenAIProvider: Provider {
     case 200: return .serverError(status: 502)
     default: return .serverError(status: head.status)
     }
+  }
+}
+
+extension Document {
+  /// Why an answer may have got no further than its role.
+  static let cutShort = ["length", "content_filter"]
+
+  /// Whether a message, or a part of it, holds some of an answer: text (none of it counts too), a
+  /// call, or a refusal.
+  var holdsAnswer: Bool {
+    if let content = self["content"], !content.isNull { return true }
+    return self["tool_calls"]?.array?.isEmpty == false || self["function_call"]?.members != nil
+      || self["refusal"]?.string != nil || self["audio"]?.members != nil
+  }
+
+  /// Whether a choice answers, or says why it does not.
+  fileprivate var isAnswer: Bool {
+    guard let message = self["message"], message.members?.isEmpty == false else { return false }
+    return message.holdsAnswer || Self.cutShort.contains(self["finish_reason"]?.string ?? "")
   }
 }
 

@@ -119,6 +119,8 @@ struct ChunkReader: EventReader {
   /// Some servers omit [DONE]; an answer with a finish reason is whole nevertheless.
   private(set) var isWhole = false
   private(set) var hasEnded = false
+  /// Whether anything of an answer came, be it a text without a character.
+  private var hasAnswer = false
   var dialect: ChatDialect { .openai }
 
   mutating func take(_ data: [UInt8]) throws -> Document? {
@@ -135,8 +137,14 @@ struct ChunkReader: EventReader {
     }
     model = chunk["model"]?.string ?? model
     for choice in chunk["choices"]?.array ?? [] {
-      if choice["finish_reason"]?.string != nil { isWhole = true }
       let delta = choice["delta"]
+      if delta?.holdsAnswer == true { hasAnswer = true }
+      if let reason = choice["finish_reason"]?.string {
+        guard hasAnswer || Document.cutShort.contains(reason) else {
+          throw ProviderFailure.malformed("the answer's message is empty")
+        }
+        isWhole = true
+      }
       if delta?["content"]?.string?.isEmpty == false || delta?["refusal"]?.string != nil
         || delta?["tool_calls"]?.array?.isEmpty == false
       {

@@ -116,12 +116,13 @@ struct ChatEndpoint: Sendable {
       guard chat.hasMessages else {
         throw Problem(.badRequest, "messages must be a list that is not empty.")
       }
+      let wantsStream = try Self.wantsStream(chat)
       var call = try self.call(request, chat)
       if let problem = limit(&call) {
         exchange.respond(call.shapes.error(problem, call.headers(.refused("limit"))))
         return
       }
-      if chat["stream"]?.bool == true {
+      if wantsStream {
         await stream(call, exchange)
       } else {
         exchange.respond(await complete(call))
@@ -138,6 +139,14 @@ struct ChatEndpoint: Sendable {
     do throws(DocumentError) { return try ChatRequest(raw, dialect: dialect) } catch {
       throw Problem(.badRequest, error.message)
     }
+  }
+
+  private static func wantsStream(_ chat: ChatRequest) throws(Problem) -> Bool {
+    guard let value = chat["stream"], !value.isNull else { return false }
+    guard let wants = value.bool else {
+      throw Problem(.badRequest, "stream must be true or false, not \(value.kind).")
+    }
+    return wants
   }
 
   /// Why a limit stops the call; nil when none does. Who gets no provider call is not counted.

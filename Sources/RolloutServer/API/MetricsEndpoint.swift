@@ -230,7 +230,7 @@ final class MetricsEndpoint: Sendable {
     writer.metric(
       "rollout_clock_offset_seconds", "gauge",
       "What the wall clock is ahead of the clock that durations are measured with.")
-    writer.sample("rollout_clock_offset_seconds", [:], Double(clock.offset) / 1000)
+    writer.sample("rollout_clock_offset_seconds", [:], Double(clock.wallAhead) / 1000)
     var usage = rusage()
     getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     let seconds = Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)

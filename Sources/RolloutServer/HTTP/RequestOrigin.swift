@@ -19,12 +19,14 @@ extension RequestView {
     return (last.flatMap { PeerAddress(String($0)) } ?? peer).network
   }
 
-  /// The first field that shows a page from elsewhere behind the request; nil when there is none.
+  /// The first part that shows a page from elsewhere behind the request; nil when there is none.
   ///
   /// Without tokens only the address protects the server, and a browser on this machine reaches
   /// that for any page: a page that sends across sites says so in `Origin`, and one whose name was
   /// rebound to our address brings that name as `Host`.
   var foreignField: String? {
+    // A target with a name of its own counts before the field, which may say anything then.
+    if let authority, !isLoopback(authority: authority.string[...]) { return "the target" }
     if let host = field("host"), !isLoopback(authority: host.string[...]) { return "Host" }
     if let origin = field("origin") {
       let text = origin.string.lowercased()

@@ -7,6 +7,8 @@ final class KeptClock: SteadyClock {
     /// What the wall clock was ahead of the steady one at the last look, and when that was.
     var offset: Int64
     var lookedAt: Int64
+    /// What it is shown as ahead.
+    var shown: Int64
     var lastStep: ClockStep?
     /// Steps that nobody has been told of.
     var untold: [ClockStep] = []
@@ -23,9 +25,9 @@ final class KeptClock: SteadyClock {
     let reading = ClockReading(wall: system.now, uptime: system.uptime, boot: system.boot)
     let start = ClockCheckpoint.resume(checkpoint, at: reading)
     base = start.steady.milliseconds &- reading.uptime
+    let offset = reading.wall.milliseconds &- start.steady.milliseconds
     var state = State(
-      offset: reading.wall.milliseconds &- start.steady.milliseconds, lookedAt: reading.uptime,
-      lastStep: start.lastStep)
+      offset: offset, lookedAt: reading.uptime, shown: offset, lastStep: start.lastStep)
     if let step = start.lastStep, step != checkpoint?.lastStep { state.untold = [step] }
     self.state = Mutex(state)
   }
@@ -33,8 +35,12 @@ final class KeptClock: SteadyClock {
   var now: Instant { system.now }
   var steady: Instant { Instant(milliseconds: base &+ system.uptime) }
 
-  /// Milliseconds that the wall clock is ahead of the steady one.
-  var offset: Int64 { now.milliseconds &- steady.milliseconds }
+  var wallAhead: Int64 {
+    state.withLock { state in
+      look(&state)
+      return state.shown
+    }
+  }
 
   var checkpoint: ClockCheckpoint {
     let reading = ClockReading(wall: system.now, uptime: system.uptime, boot: system.boot)
@@ -43,10 +49,16 @@ final class KeptClock: SteadyClock {
       steady: steady, reading: reading, lastStep: state.withLock { $0.lastStep }, latest: steady)
   }
 
+  /// Two readings of unchanged clocks may differ by so many milliseconds.
+  private static let jitter: Int64 = 20
+
   /// Compares the clocks; both are read under the lock, so that no look is older than the last.
   private func look(_ state: inout State) {
     let uptime = system.uptime
     let offset = system.now.milliseconds &- (base &+ uptime)
+    // A thread that was put aside between the two readings has read nothing.
+    let isExact = system.uptime &- uptime < Self.jitter
+    if isExact, (offset &- state.shown).magnitude > Self.jitter { state.shown = offset }
     let ahead = offset &- state.offset
     let tolerance = ClockCheckpoint.tolerance(over: uptime &- state.lookedAt)
     state.lookedAt = uptime
