@@ -67,7 +67,7 @@ import Testing
     _ = try await server.send("POST", "/v1/feedback", vote)
     for user in ["a", "b", "c", "d"] {
       _ = try await server.send(
-        "POST", "/v1/features/f/decision", #"{"user":"\#(user)"}"#)
+        "POST", "/v1/features/f/decision", #"{"user":{"id":"\#(user)"}}"#)
     }
     await server.application.monitor.look()
     let series = try await get(server, "series")
