@@ -47,6 +47,7 @@ struct SurfacePhase: Sendable {
   ) throws -> HTTPServer {
     let longWork = LongWork()
     let unpackingRoom = FairRoom(capacity: BodyUnpacking.roomMax)
+    let longReads = LongReads()
     return try HTTPServer(
       host: options.host, port: options.port, loops: environment.loops, limits: environment.limits
     ) { loop in
@@ -56,7 +57,7 @@ struct SurfacePhase: Sendable {
         failures: ai.failures, clock: stores.clock, metrics: ai.loops[loop],
         executor: control.client.executor,
         door: LongWorkDoor(longWork, ai.loops[loop], evaluations: ai.metrics.evaluations),
-        unpackingRoom: unpackingRoom)
+        unpackingRoom: unpackingRoom, longReads: longReads)
     }
   }
 

@@ -90,9 +90,48 @@ import Testing
     let second = try await advance(#"{"reason":"a"}"#)
     #expect(first.status == 200)
     #expect(second.status == 200)
-    #expect(second.json["version"] == first.json["version"])
+    #expect(second.body == first.body)
+    #expect(second.header("etag") == first.header("etag"))
+    #expect(first.header("etag") == "\"\(version + 1)\"")
     #expect(try await advance(#"{"reason":"b"}"#).code == "idempotency_key_reused")
     #expect(try await server.stage() == "beta")
+    await server.stop()
+  }
+
+  @Test func `the same command twenty times at once is one, and all get its answer`() async throws {
+    let server = try await TestServer()
+    var version = try await server.startPlan()
+    for command in ["pause", "resume", "pause"] {
+      let present = version
+      let answers = try await withThrowingTaskGroup(of: TestServer.Answer.self) { group in
+        for _ in 0..<20 {
+          group.addTask {
+            try await server.send(
+              "POST", "/v1/plans/ai-summary/\(command)", #"{"reason":"same"}"#,
+              headers: [("If-Match", "\"\(present)\""), ("Idempotency-Key", "k\(present)")])
+          }
+        }
+        return try await group.reduce(into: []) { $0.append($1) }
+      }
+      #expect(Set(answers.map(\.status)) == [200])
+      #expect(Set(answers.map(\.body)).count == 1)
+      #expect(Set(answers.map { $0.header("etag") }) == ["\"\(present + 1)\""])
+      version += 1
+    }
+    // With one key and another request only one is carried out.
+    let statuses = try await withThrowingTaskGroup(of: String.self) { group in
+      for index in 0..<8 {
+        group.addTask { [version] in
+          let answer = try await server.send(
+            "POST", "/v1/plans/ai-summary/resume", #"{"reason":"\#(index)"}"#,
+            headers: [("If-Match", "\"\(version)\""), ("Idempotency-Key", "other")])
+          return answer.code ?? "\(answer.status)"
+        }
+      }
+      return try await group.reduce(into: []) { $0.append($1) }
+    }
+    #expect(statuses.count { $0 == "200" } == 1)
+    #expect(statuses.count { $0 == "idempotency_key_reused" } == 7)
     await server.stop()
   }
 

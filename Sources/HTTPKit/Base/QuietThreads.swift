@@ -5,8 +5,8 @@ import Synchronization
 /// Threads of low priority for long work without waiting. Where they share a core with an event
 /// loop, the loop comes first.
 package final class QuietThreads: Sendable {
-  /// Half of the processors: the process's own, started with the first work.
-  package static let process = QuietThreads(count: max(1, processorCount() / 2))
+  /// The process's own, started with the first work.
+  package static let process = QuietThreads()
 
   /// Added to the threads' nice value.
   private static let niceness: Int32 = 10
@@ -23,6 +23,9 @@ package final class QuietThreads: Sendable {
   private let queue = Mutex(Queue())
   /// Counts works that nobody has taken; a thread sleeps in reading it.
   private let semaphore: Int32
+
+  /// Starts threads that last as long as the process: half as many as there are processors.
+  package convenience init() { self.init(count: max(1, processorCount() / 2)) }
 
   init(count: Int) {
     semaphore = cp_semaphore_create()

@@ -9,8 +9,8 @@ package struct Exposure: Sendable, Equatable {
     self.leaves = leaves
   }
 
-  /// Compares what two plans serve, bucket by bucket. 100,000 steps at most when the salt is the
-  /// same; with a new salt everyone is drawn anew and the estimate says so statistically.
+  /// Compares what two plans serve. With a new salt everyone is drawn anew and the estimate says so
+  /// statistically. O(stages).
   package static func between(_ before: Plan?, _ after: Plan) -> Exposure {
     let old = before.map(servedShare) ?? 0
     let new = servedShare(after)

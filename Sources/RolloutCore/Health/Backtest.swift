@@ -32,7 +32,24 @@ package struct Backtest: Sendable {
   /// `plan` gives guards, preset and stage; `rollbacks` are the steps back that really happened.
   /// O(outcomes · guards).
   package init(_ outcomes: [Outcome], plan: Plan, rollbacks: [Instant]) {
-    self.outcomes = outcomes.filter { $0.arm == .treatment && $0.result != .excluded }
+    self.init(counted: outcomes.filter(Self.counts), plan: plan, rollbacks: rollbacks)
+  }
+
+  /// Of packed outcomes, those from `since` on. Unpacks a portion at a time: only what counts is in
+  /// memory.
+  package init(_ packed: [[UInt8]], since: Instant, plan: Plan, rollbacks: [Instant]) {
+    let counted = packed.flatMap { bytes in
+      PackedOutcomes.unpack(bytes).filter { Self.counts($0) && $0.at >= since }
+    }
+    self.init(counted: counted, plan: plan, rollbacks: rollbacks)
+  }
+
+  private static func counts(_ outcome: Outcome) -> Bool {
+    outcome.arm == .treatment && outcome.result != .excluded
+  }
+
+  private init(counted: [Outcome], plan: Plan, rollbacks: [Instant]) {
+    outcomes = counted
     self.rollbacks = rollbacks.sorted()
     self.plan = plan
     outcomeCount = self.outcomes.count

@@ -30,6 +30,8 @@ package struct AudienceChange: Sendable, Equatable {
   package private(set) var leaves: [Part] = []
   /// Persons other than the one who applies it that must approve the file.
   package private(set) var approvals = 0
+  /// The version of the plan that it changes.
+  package let planVersion: Int
 
   /// Whether it could give the feature to anybody who does not have it now.
   package var widens: Bool { !joins.isEmpty }
@@ -38,7 +40,9 @@ package struct AudienceChange: Sendable, Equatable {
   private let new: Reach
 
   /// The change of `plan` to `definition`, where the stage being served stands at `index` in it.
+  /// Compares every rule with every other: milliseconds for the largest plans.
   package init(_ plan: Plan, to definition: PlanDefinition, index: Int) {
+    planVersion = plan.version
     let isOpen = plan.status != .draft && plan.status != .archived
     old = Reach(plan.definition, openTo: isOpen ? plan.stageIndex : -1)
     new = Reach(definition, openTo: isOpen ? index : -1)

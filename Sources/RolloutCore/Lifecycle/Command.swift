@@ -66,6 +66,9 @@ package struct CommandContext: Sendable {
   package var askers: [Asker] = []
   /// Whether somebody did before that is known by name.
   package var wasAskedBefore = false
+  /// What the file that is applied changes, where that was computed beforehand. Of another version
+  /// of the plan it is not looked at.
+  package var audience: AudienceChange?
   /// The feature's name, said again by who means it.
   package var confirm: String?
 

@@ -41,7 +41,8 @@ extension Lifecycle {
       plan, in: [.draft, .active, .paused, .completed, .killed],
       "An archived plan cannot change; make a new feature.")
     let index = try stageIndex(of: plan, in: definition)
-    let change = AudienceChange(plan, to: definition, index: index)
+    let foreseen = context.audience.flatMap { $0.planVersion == plan.version ? $0 : nil }
+    let change = foreseen ?? AudienceChange(plan, to: definition, index: index)
     if change.widens, let hold = plan.hold, hold.needsAcknowledgement {
       throw .held(hold, waitingOn: holdSentences(plan, context.now.steady))
     }

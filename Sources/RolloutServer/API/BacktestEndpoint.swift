@@ -16,7 +16,7 @@ struct BacktestEndpoint: Sendable {
     [
       Route(
         .post, "/v1/plans/{feature}/backtest", .scopes([.view]), featureLimit: .path,
-        .task(run))
+        isLong: { _ in true }, .task(run))
     ]
   }
 
@@ -27,13 +27,14 @@ struct BacktestEndpoint: Sendable {
     let since = try configure(&plan, request)
     // What is still in memory is recorded too.
     try await TelemetryKeeper(store: telemetry).save(ledger)
-    let outcomes = try await telemetry.outcomes(feature).flatMap(PackedOutcomes.unpack)
+    let packed = try await telemetry.outcomes(feature)
     let events = try await store.events(feature: feature, before: nil, limit: 1000)
     let steps = events.map(\.event).filter { $0.kind == .rolledBack && $0.at >= since.wall }
-    let backtest = Backtest(
-      outcomes.filter { $0.at >= since.steady }, plan: plan,
-      rollbacks: steps.map { clock.steady(of: $0.at) })
-    return try .json(BacktestView(backtest, plan, steps.reversed(), clock))
+    return try await QuietThreads.reads.result { [plan, clock] in
+      let backtest = Backtest(
+        packed, since: since.steady, plan: plan, rollbacks: steps.map { clock.steady(of: $0.at) })
+      return try .json(BacktestView(backtest, plan, steps.reversed(), clock))
+    }
   }
 
   /// Puts the asked-for guards into a copy of the plan; returns from when to replay.

@@ -12,7 +12,7 @@ struct CaptureEndpoint: Sendable {
 
   var routes: [Route] {
     [
-      Route(.get, "/v1/captures", .scopes([.admin]), .task(list)),
+      Route(.get, "/v1/captures", .scopes([.admin]), isLong: { _ in true }, .task(list)),
       Route(.delete, "/v1/captures", .scopes([.admin]), .task(delete)),
     ]
   }
@@ -29,9 +29,11 @@ struct CaptureEndpoint: Sendable {
     let limit = try request.limit()
     let found = try await store.captures(
       try feature(request), before: try request.cursor(), limit: limit + 1, now: clock.now)
-    let page = found.prefix(limit)
-    let next = found.count > limit ? page.last.map { String($0.id) } : nil
-    return try .json(CaptureList(captures: page.map(CaptureView.init), next: next))
+    return try await QuietThreads.reads.result {
+      let page = found.prefix(limit)
+      let next = found.count > limit ? page.last.map { String($0.id) } : nil
+      return try .json(CaptureList(captures: page.map(CaptureView.init), next: next))
+    }
   }
 
   private func delete(_ request: APIRequest) async throws -> HTTPResponse {

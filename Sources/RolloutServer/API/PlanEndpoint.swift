@@ -20,20 +20,31 @@ struct PlanEndpoint: Sendable {
   var routes: [Route] {
     func route(
       _ method: HTTPMethod, _ path: String, _ scope: Scope,
+      isLong: @escaping @Sendable (RequestView) -> Bool = { _ in false },
       _ answer: @escaping @Sendable (APIRequest) async throws -> HTTPResponse
     ) -> Route {
-      Route(method, path, .scopes([scope]), featureLimit: .path, .task(answer))
+      Route(
+        method, path, .scopes([scope]), featureLimit: .path, isLong: isLong, .task(answer))
+    }
+    // A large file takes long to read, and what it changes takes long to tell.
+    let hasFile: @Sendable (RequestView) -> Bool = {
+      $0.body.count > LongWork.loopBodyMax || $0.contentCoding != nil
     }
     return [
       Route(.get, "/v1/plans", .scopes([.view]), featureLimit: .respected, .task(list)),
       route(.get, "/v1/plans/{feature}", .view, show),
-      route(.put, "/v1/plans/{feature}", .operate, apply),
+      route(
+        .put, "/v1/plans/{feature}", .operate,
+        isLong: { hasFile($0) || !$0.query.isEmpty }, apply),
       route(.get, "/v1/plans/{feature}/events", .view, events),
       route(.get, "/v1/plans/{feature}/health", .view, health),
       route(.get, "/v1/plans/{feature}/preview", .view, preview),
     ]
       + Command.names.map { name in
-        route(.post, "/v1/plans/{feature}/\(name)", .operate) { try await command(name, $0) }
+        route(
+          .post, "/v1/plans/{feature}/\(name)", .operate,
+          isLong: { name == "approve" && hasFile($0) }
+        ) { try await command(name, $0) }
       }
   }
 
@@ -55,7 +66,7 @@ struct PlanEndpoint: Sendable {
     return try .json(PlanList(plans: views, next: next))
   }
 
-  private func plan(_ request: APIRequest) async throws -> Plan {
+  func plan(_ request: APIRequest) async throws -> Plan {
     try await controller.plan(request.parameters[0])
   }
 
@@ -75,7 +86,7 @@ struct PlanEndpoint: Sendable {
   }
 
   /// 202 says that it is done, and not on disk yet.
-  private func answer(
+  func answer(
     _ done: PlanController.Done, to request: APIRequest, status: Int = 200
   ) async throws -> HTTPResponse {
     try await answer(
@@ -138,7 +149,7 @@ struct PlanEndpoint: Sendable {
     return try definition(document, feature: request.parameters[0])
   }
 
-  private func definition(_ document: Document, feature: String) throws -> PlanDefinition {
+  func definition(_ document: Document, feature: String) throws -> PlanDefinition {
     let definition = try PlanDefinition(document)
     try definition.checkRuleCost()
     guard definition.feature == feature else {
@@ -158,13 +169,13 @@ struct PlanEndpoint: Sendable {
   private func apply(_ request: APIRequest) async throws -> HTTPResponse {
     try request.allowQuery("dry_run")
     let feature = request.parameters[0]
-    let definition = try definition(request)
+    let definition = try await compute(request) { try self.definition(request) }
     let existing = await controller.planIfAny(feature)
     if try request.queryValue("dry_run") == "true" {
       // What cannot be read cannot be compared with either.
       let readable = await controller.isUnreadable(feature) ? nil : existing
       try await controller.checkCohorts(of: definition, limit: request.principal.features)
-      return try dryRun(definition, readable)
+      return try await QuietThreads.reads.result { try dryRun(definition, readable) }
     }
     var expected: Int?
     if existing == nil {
@@ -180,10 +191,25 @@ struct PlanEndpoint: Sendable {
     } else {
       expected = try request.expectedVersion()
     }
+    let (digest, audience) = try await compute(request) { () -> (String, AudienceChange?) in
+      let index = existing.flatMap { try? Lifecycle.stageIndex(of: $0, in: definition) }
+      let audience = existing.flatMap { plan in
+        index.map { AudienceChange(plan, to: definition, index: $0) }
+      }
+      return (definition.digest, audience)
+    }
     let done = try await controller.apply(
       definition, expecting: expected, actor: request.principal.actor, reason: "applied",
-      limit: request.principal.features)
+      digest: digest, audience: audience, limit: request.principal.features)
     return try await answer(done, to: request, status: existing == nil ? 201 : 200)
+  }
+
+  /// Of a large file on the threads of the long reads, where it may take its time.
+  func compute<Value: Sendable>(
+    _ request: APIRequest, _ work: @escaping @Sendable () throws -> Value
+  ) async throws -> Value {
+    guard request.body.count > LongWork.loopBodyMax else { return try work() }
+    return try await QuietThreads.reads.result(work)
   }
 
   private func dryRun(_ definition: PlanDefinition, _ existing: Plan?) throws -> HTTPResponse {
@@ -209,96 +235,20 @@ struct PlanEndpoint: Sendable {
         file: definition.digest, approvedBy: Lifecycle.approvers(of: definition.digest, existing),
         held: audience.widens && existing.hold?.needsAcknowledgement == true))
   }
-
-  // MARK: Commands
-
-  private func command(_ name: String, _ request: APIRequest) async throws -> HTTPResponse {
-    try request.allowQuery()
-    let plan = try await plan(request)
-    let body = try CommandMessage(try request.json(), name)
-    guard var command = Command.named(name, to: body.to) else {
-      throw Problem(.notFound, "There is no command \(name).")
-    }
-    if let file = body.file {
-      guard body.to == nil else {
-        throw Problem(.badRequest, "One approval is of a file or of a stage; send the other apart.")
-      }
-      let definition = try definition(file, feature: plan.feature)
-      command = .approveFile(digest: definition.digest)
-    }
-    let version = try request.expectedVersion()
-    var context = CommandContext(
-      actor: request.principal.actor, reason: body.reason, now: clock.moment)
-    context.force = body.force
-    if case .archive = command {
-      context.confirm = body.confirm
-      let now = context.now.steady
-      context.askers = asks.askers(of: plan.feature, now: now)
-      // Who asked is forgotten with a restart; that somebody did is not.
-      let last = asks.isYoung(now) ? ledger.lastTraffic(of: plan.feature) : nil
-      context.wasAskedBefore = last.map { now.since($0) < AskBook.window } ?? false
-    }
-    guard let key = try request.idempotencyKey() else {
-      let done = try await controller.perform(
-        command, on: plan.feature, expecting: version, context)
-      return try await answer(done, to: request)
-    }
-    let scope = "\(name) \(plan.feature) \(context.actor.text)"
-    let hash = Digest.sha256(Array("\(version) ".utf8) + request.body)
-    if let known = try await store.answer(scope: scope, key: key, now: clock.steady) {
-      guard known.requestHash == hash else {
-        throw Problem(
-          .idempotencyKeyReused,
-          "This Idempotency-Key was used for another request; take a new one.")
-      }
-      return HTTPResponse(status: 200, body: Array(known.answer.utf8))
-    }
-    let expires = clock.steady + .days(1)
-    let done = try await controller.perform(
-      command, on: plan.feature, expecting: version, context
-    ) { view in
-      StoredAnswer(
-        scope: scope, key: key, requestHash: hash,
-        answer: String(decoding: try WireEncoder.json(view), as: UTF8.self), expiresAt: expires)
-    }
-    return try await answer(done, to: request)
-  }
-}
-
-/// The body of a command, strictly read.
-private struct CommandMessage {
-  var reason = ""
-  var to: String?
-  var force = false
-  /// The file that is approved, with `approve`.
-  var file: Document?
-  var confirm: String?
-
-  init(_ document: Document, _ name: String) throws(Problem) {
-    do throws(DocumentError) {
-      var reader = try ObjectReader(document)
-      reason = try reader.string("reason") ?? ""
-      if ["advance", "rollback", "approve"].contains(name) { to = try reader.text("to") }
-      force = try reader.bool("force") ?? false
-      if name == "approve" { file = reader.optional("definition") }
-      if name == "archive" { confirm = try reader.string("confirm") }
-      try reader.finish()
-    } catch { throw Problem(.badRequest, "\(error)") }
-    guard reason.utf8.count <= 2000 else {
-      throw Problem(.badRequest, "A reason is at most 2000 bytes.")
-    }
-  }
 }
 
 /// What differs between two documents, by path, in the order of the newer one.
 func changes(_ from: Document, _ to: Document, path: String = "") -> [PlanDiff.Change] {
   if from == to { return [] }
   if let old = from.members, let new = to.members {
-    let keys = new.map(\.key) + old.map(\.key).filter { key in !new.contains { $0.key == key } }
+    // Values may have thousands of members: looked up, not searched for.
+    let before = Dictionary(old.map { ($0.key, $0.value) }) { first, _ in first }
+    let after = Dictionary(new.map { ($0.key, $0.value) }) { first, _ in first }
+    let keys = new.map(\.key) + old.map(\.key).filter { after[$0] == nil }
     return keys.flatMap { key -> [PlanDiff.Change] in
       let inner = path.isEmpty ? key : "\(path).\(key)"
-      guard let a = from[key], let b = to[key] else {
-        return [PlanDiff.Change(path: inner, from: from[key], to: to[key])]
+      guard let a = before[key], let b = after[key] else {
+        return [PlanDiff.Change(path: inner, from: before[key], to: after[key])]
       }
       return changes(a, b, path: inner)
     }

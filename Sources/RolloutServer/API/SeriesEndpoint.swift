@@ -19,10 +19,11 @@ struct SeriesEndpoint: Sendable {
   var routes: [Route] {
     [
       Route(
-        .get, "/v1/plans/{feature}/series", .scopes([.view]), featureLimit: .path, .task(series)),
+        .get, "/v1/plans/{feature}/series", .scopes([.view]), featureLimit: .path,
+        isLong: { _ in true }, .task(series)),
       Route(
         .get, "/v1/plans/{feature}/failures", .scopes([.view]), featureLimit: .path,
-        .task(failures)),
+        isLong: { _ in true }, .task(failures)),
     ]
   }
 
@@ -41,14 +42,17 @@ struct SeriesEndpoint: Sendable {
     let cells = try await telemetry.series(
       plan.feature, from: range.from.steady, to: range.to.steady, step: range.step)
     let stages = plan.definition.stages.map(\.name)
-    func order(_ key: SeriesKey) -> (Int64, Int, String, String) {
+    @Sendable func order(_ key: SeriesKey) -> (Int64, Int, String, String) {
       (key.at.milliseconds, stages.firstIndex(of: key.stage) ?? -1, key.stage, key.arm.rawValue)
     }
-    let rows = cells.sorted { order($0.key) < order($1.key) }.map { row($0.key, $0.value) }
-    return try .json(
-      SeriesView(
-        from: shown(range.from.steady, range.step), to: shown(range.to.steady, range.step),
-        stepS: Int(range.step.rawValue / 1000), marks: await marks(plan, range), rows: rows))
+    let marks = try await marks(plan, range)
+    return try await QuietThreads.reads.result {
+      let rows = cells.sorted { order($0.key) < order($1.key) }.map { row($0.key, $0.value) }
+      return try .json(
+        SeriesView(
+          from: shown(range.from.steady, range.step), to: shown(range.to.steady, range.step),
+          stepS: Int(range.step.rawValue / 1000), marks: marks, rows: rows))
+    }
   }
 
   private func failures(_ request: APIRequest) async throws -> HTTPResponse {
@@ -62,21 +66,23 @@ struct SeriesEndpoint: Sendable {
     let recent = try await telemetry.recentFailures(
       plan.feature, from: range.from.steady, to: range.to.steady, before: try request.cursor(),
       limit: limit + 1)
-    func order(_ entry: (key: FailureKey, value: Int)) -> (Int64, Int, String, String) {
+    @Sendable func order(_ entry: (key: FailureKey, value: Int)) -> (Int64, Int, String, String) {
       let key = entry.key
       return (
         key.at.milliseconds, -entry.value, key.kind,
         "\(key.target?.description ?? "") \(key.arm.rawValue)"
       )
     }
-    let entries = counts.sorted { order(($0.key, $0.value)) < order(($1.key, $1.value)) }
-    return try .json(
-      FailureList(
-        from: shown(range.from.steady, range.step), to: shown(range.to.steady, range.step),
-        stepS: Int(range.step.rawValue / 1000),
-        failures: entries.map { entry($0.key, $0.value) },
-        recent: recent.prefix(limit).map { self.recent($0.failure) },
-        next: recent.count > limit ? recent.prefix(limit).last.map { "\($0.id)" } : nil))
+    return try await QuietThreads.reads.result {
+      let entries = counts.sorted { order(($0.key, $0.value)) < order(($1.key, $1.value)) }
+      return try .json(
+        FailureList(
+          from: shown(range.from.steady, range.step), to: shown(range.to.steady, range.step),
+          stepS: Int(range.step.rawValue / 1000),
+          failures: entries.map { entry($0.key, $0.value) },
+          recent: recent.prefix(limit).map { self.recent($0.failure) },
+          next: recent.count > limit ? recent.prefix(limit).last.map { "\($0.id)" } : nil))
+    }
   }
 
   // MARK: Asking

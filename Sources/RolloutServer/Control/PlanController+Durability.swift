@@ -30,6 +30,14 @@ extension PlanController {
       + "and is written as soon as the disk allows; a restart before that brings the older state back"
   }
 
+  /// The answer of a command that is in force and not on disk yet.
+  func unwrittenAnswer(scope: String, key: String) -> StoredAnswer? {
+    for change in unwritten.values.joined() {
+      if let answer = change.answer, answer.scope == scope, answer.key == key { return answer }
+    }
+    return nil
+  }
+
   // MARK: After a failure
 
   /// Finds out what became of a change whose commit failed, and puts it in force where it only
@@ -75,6 +83,7 @@ extension PlanController {
     switch subject {
     case .plan(let feature): try await writeChanges(feature)
     case .cohort(let cohort): try await writeRemovals(cohort)
+    case .request: break
     }
   }
 
@@ -85,6 +94,7 @@ extension PlanController {
       switch subject {
       case .plan(let feature): try await rereadPlan(feature)
       case .cohort(let cohort): try await rereadMembers(cohort)
+      case .request: break
       }
       uncertain.remove(subject)
       return true

@@ -38,6 +38,8 @@ actor PlanController {
   enum Subject: Hashable {
     case plan(String)
     case cohort(String)
+    /// One request with an `Idempotency-Key`.
+    case request(scope: String, key: String)
   }
 
   struct Unwritten {
@@ -65,6 +67,8 @@ actor PlanController {
     var isDurable = true
     /// Who joins and leaves by a file; nil for commands and for a file that changed nothing.
     var audience: AudienceChange?
+    /// What is kept for a repeat of the request; nil for what needs none.
+    var answer: StoredAnswer?
   }
 
   init(
@@ -131,13 +135,14 @@ actor PlanController {
   // MARK: Changing
 
   /// Creates the plan, or replaces its definition when `expecting` is its version. `limit` holds
-  /// the features of a limited token.
+  /// the features of a limited token. `audience` is the change as it was computed beforehand, so
+  /// that nobody has to wait for it here.
   /// Throws `Problem`, `Stale`, `Refusal` or `StoreError`.
   func apply(
     _ definition: PlanDefinition, expecting version: Int?, actor: Actor, reason: String,
-    limit: Set<String>? = nil
+    digest: String? = nil, audience: AudienceChange? = nil, limit: Set<String>? = nil
   ) async throws -> Done {
-    let context = CommandContext(actor: actor, reason: reason, now: clock.moment)
+    var context = CommandContext(actor: actor, reason: reason, now: clock.moment)
     let subject = Subject.plan(definition.feature)
     await lock(subject)
     defer { unlock(subject) }
@@ -151,13 +156,17 @@ actor PlanController {
       return try await commit(
         try Lifecycle.replace(unreadable, with: definition, context), answer: nil)
     }
-    let command = Command.apply(definition, digest: definition.digest)
+    if let audience, audience.planVersion == plan.version {
+      context.audience = audience
+    } else if let index = try? Lifecycle.stageIndex(of: plan, in: definition) {
+      context.audience = AudienceChange(plan, to: definition, index: index)
+    }
+    let command = Command.apply(definition, digest: digest ?? definition.digest)
     guard let change = try Lifecycle.perform(command, on: plan, context) else {
       return unchanged(plan)
     }
-    let audience = AudienceChange(plan, to: definition, index: change.plan.stageIndex)
     var done = try await commit(change, answer: nil)
-    done.audience = audience
+    done.audience = context.audience
     return done
   }
 
@@ -172,8 +181,8 @@ actor PlanController {
     let plan = try plan(feature)
     guard plan.version == version else { throw stale(plan, context.actor) }
     if let unreadable = unreadable[feature] {
-      return try await commit(
-        try Lifecycle.perform(command, onUnreadable: unreadable, context), answer: nil)
+      let change = try Lifecycle.perform(command, onUnreadable: unreadable, context)
+      return try await commit(change, keeping: answer?(PlanView(change.plan, context)))
     }
     var context = context
     context.health = ledger.gates(feature, now: context.now.steady)
@@ -187,13 +196,21 @@ actor PlanController {
       ? Lifecycle.passedOver(plan, context, isRestore: change.event.kind == .restored) : []
     context.health = HealthGates()
     let view = PlanView(change.plan, context, warnings: warnings)
-    var done = try await commit(change, answer: try answer?(view))
+    var done = try await commit(change, keeping: answer?(view))
     done.warnings = warnings
     return done
   }
 
   func stale(_ plan: Plan, _ actor: Actor) -> Stale {
     Stale(current: plan, view: view(plan, for: actor))
+  }
+
+  private func commit(_ change: Lifecycle.Change, keeping answer: StoredAnswer?) async throws
+    -> Done
+  {
+    var done = try await commit(change, answer: answer)
+    done.answer = answer
+    return done
   }
 
   private func unchanged(_ plan: Plan) -> Done {
@@ -237,6 +254,15 @@ actor PlanController {
       return
     }
     await withCheckedContinuation { waiters[subject, default: []].append($0) }
+  }
+
+  /// Does `work` while nobody else changes the subject.
+  func alone<Value: Sendable>(
+    _ subject: Subject, _ work: @Sendable () async throws -> Value
+  ) async throws -> Value {
+    await lock(subject)
+    defer { unlock(subject) }
+    return try await work()
   }
 
   func unlock(_ subject: Subject) {

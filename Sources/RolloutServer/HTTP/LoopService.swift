@@ -31,6 +31,7 @@ final class LoopService: HTTPService {
   private let executor: any TaskExecutor
   private let door: LongWorkDoor
   private let unpackingRoom: FairRoom
+  private let longReads: LongReads
   private var served: ServedSnapshot
   private var verified = VerifiedTokens()
   /// Whom `admit` let in last.
@@ -40,10 +41,12 @@ final class LoopService: HTTPService {
   init(
     table: RouteTable, box: SnapshotBox, tokens: TokenDirectory?,
     failures: FailedAuthentications, clock: any SteadyClock, metrics: LoopMetrics,
-    executor: any TaskExecutor, door: LongWorkDoor, unpackingRoom: FairRoom
+    executor: any TaskExecutor, door: LongWorkDoor, unpackingRoom: FairRoom,
+    longReads: LongReads
   ) {
     self.door = door
     self.unpackingRoom = unpackingRoom
+    self.longReads = longReads
     self.failures = failures
     self.executor = executor
     self.metrics = metrics
@@ -190,19 +193,7 @@ final class LoopService: HTTPService {
     }
     switch route.action {
     case .inline(let handler): answer(request, route, principal, ticket, reply, handler)
-    case .task(let handler):
-      guard let owned = own(request, route, principal, reply) else { return }
-      let exchange = reply.suspend()
-      let unpacking = unpacking(request, route)
-      let counters = metrics.http
-      Task {
-        await unpacking(owned, exchange) { request in
-          do { exchange.respond(try await handler(request)) } catch {
-            exchange.respond(unpacking.dialect.error(Problem(error)))
-          }
-        }
-        counters.count(ticket, status: exchange.status)
-      }
+    case .task(let handler): begin(request, route, principal, ticket, reply, handler)
     case .exchange(let handler):
       guard let owned = own(request, route, principal, reply) else { return }
       let exchange = reply.suspend()
@@ -215,6 +206,37 @@ final class LoopService: HTTPService {
         counters.count(ticket, status: exchange.status)
       }
       exchange.onDisconnect { task.cancel() }
+    }
+  }
+
+  private func begin(
+    _ request: RequestView, _ route: Route, _ principal: Principal, _ ticket: Int,
+    _ reply: Reply, _ handler: @escaping @Sendable (APIRequest) async throws -> HTTPResponse
+  ) {
+    guard let owned = own(request, route, principal, reply) else { return }
+    let account = principal.account
+    let long = route.isLong(request) ? longReads : nil
+    guard long?.admit(account) ?? true else {
+      let refusal = LongReads.refusal(request)
+      metrics.http.count(ticket, status: refusal.status)
+      reply.send(refusal)
+      return
+    }
+    let exchange = reply.suspend()
+    let unpacking = unpacking(request, route)
+    let counters = metrics.http
+    Task {
+      func answer() async {
+        // Whoever has left meanwhile is not worked for.
+        guard long == nil || !exchange.isDisconnected else { return }
+        await unpacking(owned, exchange) { request in
+          do { exchange.respond(try await handler(request)) } catch {
+            exchange.respond(unpacking.dialect.error(Problem(error)))
+          }
+        }
+      }
+      if let long { await long.answer(account, answer) } else { await answer() }
+      counters.count(ticket, status: exchange.status)
     }
   }
 

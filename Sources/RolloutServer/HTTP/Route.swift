@@ -46,6 +46,8 @@ final class Route: Sendable {
   let bodySizeMax: Int
   /// Whether a larger body is answered 503 and not 413: to those who give up after a 4xx.
   let oversizeIsUnavailable: Bool
+  /// Which requests have to wait for their turn among the long reads; only of a task.
+  let isLong: @Sendable (RequestView) -> Bool
   /// The scopes of `access`; empty where none is needed.
   let scopes: ScopeSet
   let action: Action
@@ -57,7 +59,8 @@ final class Route: Sendable {
   init(
     _ method: HTTPMethod, _ pattern: String, _ access: Access,
     featureLimit: FeatureLimit = .refused, bodySizeMax: Int = 1 << 20,
-    oversizeIsUnavailable: Bool = false, _ action: Action
+    oversizeIsUnavailable: Bool = false,
+    isLong: @escaping @Sendable (RequestView) -> Bool = { _ in false }, _ action: Action
   ) {
     self.method = method
     self.pattern = pattern
@@ -66,6 +69,7 @@ final class Route: Sendable {
     scopes = ScopeSet(access.scopes)
     self.bodySizeMax = bodySizeMax
     self.oversizeIsUnavailable = oversizeIsUnavailable
+    self.isLong = isLong
     self.action = action
     parameterPositions = pattern.split(separator: "/").enumerated()
       .filter { $0.element.hasPrefix("{") }.map(\.offset)
