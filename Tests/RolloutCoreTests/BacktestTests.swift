@@ -39,6 +39,42 @@ import Testing
     }
   }
 
+  @Test func `spared are those with bad requests up to the rollback that was made, each once`() {
+    var plan = Samples.plan(atStage: 2)
+    plan.definition.preset = .sensitive
+    // Ill in spells, with two of three users again and again.
+    let all = (0..<20_000).map { (index: Int) -> Outcome in
+      let isIll = index / 1000 % 2 == 1
+      let isBad = isIll && index % 3 == 0
+      return Outcome(
+        result: isBad ? .failed : .ok, arm: .treatment, user: UInt64(index % 700),
+        at: Samples.start + TimeSpan(milliseconds: Int64(index) * 100))
+    }
+    let rollbacks: [Instant] = [300, 1100, 1730].map { Samples.start + TimeSpan.seconds($0) }
+    let backtest = Backtest(all, plan: plan, rollbacks: rollbacks)
+    #expect(backtest.alarms.count > 3)
+    for alarm in backtest.alarms {
+      let end = rollbacks.first { $0 >= alarm.at } ?? Instant(milliseconds: .max)
+      var spared: Set<UInt64> = []
+      for outcome in all where outcome.at > alarm.at && outcome.at <= end {
+        if outcome.result == .failed, let user = outcome.user { spared.insert(user) }
+      }
+      #expect(alarm.usersSpared == spared.count, "\(alarm.at)")
+    }
+    #expect(backtest.alarms.contains { $0.usersSpared > 0 })
+  }
+
+  @Test func `a plan has no more guards than every outcome can be counted for`() throws {
+    for (count, isTaken) in [(Guard.countMax, true), (Guard.countMax + 1, false)] {
+      let guards = Array(repeating: #"{"metric":"error_rate","max":"5%"}"#, count: count)
+      let text = #"{"feature":"x","guards":[\#(guards.joined(separator: ","))]}"#
+      let document = try JSONReader.read(Array(text.utf8))
+      let definition = try? PlanDefinition(document)
+      #expect((definition != nil) == isTaken)
+      #expect(throws: Never.self) { try PlanDefinition(document, isStored: true) }
+    }
+  }
+
   @Test func `it says when, for whom, and what was for nothing`() throws {
     let plan = Samples.plan(atStage: 2)
     // Healthy, then broken for good.

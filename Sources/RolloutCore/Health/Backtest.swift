@@ -32,30 +32,20 @@ package struct Backtest: Sendable {
   /// `plan` gives guards, preset and stage; `rollbacks` are the steps back that really happened.
   /// O(outcomes · guards).
   package init(_ outcomes: [Outcome], plan: Plan, rollbacks: [Instant]) {
-    self.init(counted: outcomes.filter(Self.counts), plan: plan, rollbacks: rollbacks)
-  }
-
-  /// Of packed outcomes, those from `since` on. Unpacks a portion at a time: only what counts is in
-  /// memory.
-  package init(_ packed: [[UInt8]], since: Instant, plan: Plan, rollbacks: [Instant]) {
-    let counted = packed.flatMap { bytes in
-      PackedOutcomes.unpack(bytes).filter { Self.counts($0) && $0.at >= since }
-    }
-    self.init(counted: counted, plan: plan, rollbacks: rollbacks)
-  }
-
-  private static func counts(_ outcome: Outcome) -> Bool {
-    outcome.arm == .treatment && outcome.result != .excluded
-  }
-
-  private init(counted: [Outcome], plan: Plan, rollbacks: [Instant]) {
-    outcomes = counted
+    // Already so where they were unpacked a portion at a time: a second copy would be large.
+    self.outcomes =
+      outcomes.allSatisfy(Self.counts) ? outcomes : outcomes.filter(Self.counts)
     self.rollbacks = rollbacks.sorted()
     self.plan = plan
     outcomeCount = self.outcomes.count
     from = self.outcomes.map(\.at).min()
     to = self.outcomes.map(\.at).max()
     replay()
+  }
+
+  /// Whether an outcome is one of those that are replayed.
+  package static func counts(_ outcome: Outcome) -> Bool {
+    outcome.arm == .treatment && outcome.result != .excluded
   }
 
   package var falseAlarms: Int { alarms.count { $0.isFalse } }
@@ -66,6 +56,7 @@ package struct Backtest: Sendable {
     var health = fresh(first)
     var requests = 0
     var looked = first
+    var fired: [(rule: Guard, index: Int)] = []
     for (index, outcome) in outcomes.enumerated() {
       requests += 1
       _ = health.record(outcome)
@@ -78,9 +69,47 @@ package struct Backtest: Sendable {
       }
       guard let firing else { continue }
       alarms.append(alarm(firing, after: index, requests))
+      fired.append((firing.rule, index))
       health = fresh(outcome.at)
       requests = 0
     }
+    countSpared(fired)
+  }
+
+  /// Who had bad requests after each alarm until the recorded rollback that ended it. One walk for
+  /// each guard, from the end: there may be thousands of alarms.
+  private mutating func countSpared(_ fired: [(rule: Guard, index: Int)]) {
+    var rules: [Guard] = []
+    for (rule, _) in fired where !rules.contains(rule) { rules.append(rule) }
+    for rule in rules {
+      var users: Set<UInt64> = []
+      var end: Instant?
+      var next = outcomes.count - 1
+      for (number, alarm) in fired.enumerated().reversed() where alarm.rule == rule {
+        let ownEnd = self.end(after: outcomes[alarm.index].at)
+        while next > alarm.index {
+          let outcome = outcomes[next]
+          next -= 1
+          let itsEnd = self.end(after: outcome.at)
+          if itsEnd != end { (users, end) = ([], itsEnd) }
+          guard let user = outcome.user, let measure = rule.measure(baseline: nil),
+            rule.reading(outcome, measure, feedback: false)?.bad == true
+          else { continue }
+          users.insert(user)
+        }
+        alarms[number].usersSpared = end == ownEnd ? users.count : 0
+      }
+    }
+  }
+
+  /// The first recorded rollback at or after a moment; far away when there is none.
+  private func end(after at: Instant) -> Instant {
+    var (low, high) = (0, rollbacks.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if rollbacks[middle] < at { low = middle + 1 } else { high = middle }
+    }
+    return low < rollbacks.count ? rollbacks[low] : Instant(milliseconds: Int64.max)
   }
 
   /// Detectors as they are when a stage has just been entered.
@@ -91,27 +120,22 @@ package struct Backtest: Sendable {
     return FeatureHealth(plan)
   }
 
+  /// What an alarm says, but for whom it would have spared.
   private func alarm(_ finding: Finding, after index: Int, _ requests: Int) -> Alarm {
-    let at = outcomes[index].at
-    let end = rollbacks.first { $0 >= at } ?? Instant(milliseconds: Int64.max)
     let rule = finding.rule
-    var users: Set<UInt64> = []
     var sum = 0.0
     var count = 0
     for outcome in outcomes[(index + 1)...] {
-      guard outcome.at <= end || count < Self.horizon else { break }
+      guard count < Self.horizon else { break }
       guard let measure = rule.measure(baseline: nil),
         let reading = rule.reading(outcome, measure, feedback: false)
       else { continue }
-      if count < Self.horizon {
-        sum += reading.ratio
-        count += 1
-      }
-      if reading.bad, outcome.at <= end, let user = outcome.user { users.insert(user) }
+      sum += reading.ratio
+      count += 1
     }
     return Alarm(
-      at: at, metric: rule.metric, sentence: finding.verdict.sentence, requests: requests,
-      isFalse: count > 0 && sum <= Double(count), usersSpared: users.count)
+      at: outcomes[index].at, metric: rule.metric, sentence: finding.verdict.sentence,
+      requests: requests, isFalse: count > 0 && sum <= Double(count), usersSpared: 0)
   }
 }
 

@@ -1,6 +1,20 @@
 package import DocumentKit
 
 extension Guard {
+  /// Guards of one plan: every outcome is counted for each of them.
+  package static let countMax = 50
+
+  /// The member `guards` of a file; nil when it is absent.
+  package static func list(_ file: inout ObjectReader) throws(DocumentError) -> [Guard]? {
+    guard let items = try file.list("guards") else { return nil }
+    guard file.isStored || items.count <= countMax else {
+      throw file.error("guards", "At most \(countMax) guards.")
+    }
+    var guards: [Guard] = []
+    for item in items { guards.append(try Guard(item, isStored: file.isStored)) }
+    return guards
+  }
+
   /// Reads one entry of a plan's `guards`; `path` is for errors.
   package init(
     _ item: (element: Document, path: String), isStored: Bool = false

@@ -36,10 +36,7 @@ extension PlanDefinition {
     holdout = try share(&file, "holdout") ?? .none
     if let stages = try file.list("stages") { self.stages = try decodeStages(stages, file) }
     advance = try file.choice("advance") ?? .manual
-    if let guards = try file.list("guards") {
-      self.guards = []
-      for item in guards { self.guards.append(try Guard(item, isStored: isStored)) }
-    }
+    if let guards = try Guard.list(&file) { self.guards = guards }
     if var rollback = try file.object("rollback") {
       rollbackTarget = try rollback.choice("to") ?? .previous
       cooldown = try time(&rollback, "cooldown") ?? cooldown

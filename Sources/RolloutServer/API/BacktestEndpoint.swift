@@ -31,8 +31,12 @@ struct BacktestEndpoint: Sendable {
     let events = try await store.events(feature: feature, before: nil, limit: 1000)
     let steps = events.map(\.event).filter { $0.kind == .rolledBack && $0.at >= since.wall }
     return try await QuietThreads.reads.result { [plan, clock] in
+      // A portion at a time, so that only what counts is in memory.
+      let outcomes = packed.flatMap { bytes in
+        PackedOutcomes.unpack(bytes).filter { Backtest.counts($0) && $0.at >= since.steady }
+      }
       let backtest = Backtest(
-        packed, since: since.steady, plan: plan, rollbacks: steps.map { clock.steady(of: $0.at) })
+        outcomes, plan: plan, rollbacks: steps.map { clock.steady(of: $0.at) })
       return try .json(BacktestView(backtest, plan, steps.reversed(), clock))
     }
   }
@@ -43,10 +47,7 @@ struct BacktestEndpoint: Sendable {
     do throws(DocumentError) {
       var reader = try ObjectReader(
         request.body.isEmpty ? .object([:]) : try JSONReader.read(request.body))
-      if let guards = try reader.list("guards") {
-        plan.definition.guards = []
-        for item in guards { plan.definition.guards.append(try Guard(item)) }
-      }
+      if let guards = try Guard.list(&reader) { plan.definition.guards = guards }
       if let preset: Preset = try reader.choice("preset") {
         plan.definition.preset = preset
         for index in plan.definition.stages.indices { plan.definition.stages[index].preset = nil }
