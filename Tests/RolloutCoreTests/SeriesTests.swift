@@ -102,6 +102,7 @@ import Testing
       }
       if random.chance(0.3) { bytes.removeLast(random.below(bytes.count)) }
       guard var read = SeriesCell(bytes) else { continue }
+      #expect(SeriesCell(read.bytes) == read)
       read.merge(read)
       _ = (read.requests, read.users.estimate, read.latencies.quantile(0.99))
     }

@@ -95,8 +95,10 @@ extension LatencyHistogram {
       let index = try reader.small()
       let bucket = UInt32(clamping: try reader.small())
       guard counts.indices.contains(index) else { throw StateReader.Truncated() }
+      // A bucket that stands twice counts once.
+      count += Int(bucket) - Int(counts[index])
       counts[index] = bucket
-      count = count.adding(Int(bucket))
     }
+    if count == 0 { counts = [] }
   }
 }

@@ -70,6 +70,13 @@ extension UserSketch {
   }
 
   mutating func read(from reader: inout StateReader) throws(StateReader.Truncated) {
+    try readRegisters(&reader)
+    if registers.allSatisfy({ $0 == 0 }) { registers = [] }
+  }
+
+  private mutating func readRegisters(
+    _ reader: inout StateReader
+  ) throws(StateReader.Truncated) {
     guard try reader.flag() else {
       registers = try reader.raw(Self.registerCount).map { min($0, Self.rankMax) }
       return
