@@ -90,6 +90,12 @@ package struct AddressError: Error, CustomStringConvertible {
 
 private func listen(host: String, port: Int) throws -> (descriptor: Int32, port: Int) {
   let descriptor = try bind(host: host, port: port, shares: true)
+  // What a client does not take is ours to bound, and not for the kernel to copy: it would hold
+  // megabytes of it for each. Those who connect inherit this.
+  var unsentMax: Int32 = 64 * 1024
+  setsockopt(
+    descriptor, Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, &unsentMax,
+    socklen_t(MemoryLayout<Int32>.size))
   guard Glibc.listen(descriptor, 4096) == 0 else {
     let error = SystemError("listen on \(host):\(port)")
     close(descriptor)
