@@ -231,4 +231,18 @@ import Testing
     #expect(rest.json["members"] == .array([.string("dora")]))
     await server.stop()
   }
+
+  @Test func `a cohort that nobody knows is not an empty one`() async throws {
+    let server = try await TestServer()
+    let unknown = try await server.send("GET", "/v1/cohorts/nope")
+    #expect(unknown.status == 404 && unknown.code == "not_found")
+    #expect(unknown.json["detail"]?.string?.contains("rollout cohort list") == true)
+    try await server.startPlan("f", #","stages":[{"name":"in","cohort":"testers"}]"#)
+    let near = try await server.send("GET", "/v1/cohorts/tester")
+    #expect(near.status == 404 && near.text.contains("Did you mean testers?"), "\(near.text)")
+    // One that a plan uses may be empty.
+    let empty = try await server.send("GET", "/v1/cohorts/testers")
+    #expect(empty.status == 200 && empty.json["members"] == .array([]))
+    await server.stop()
+  }
 }

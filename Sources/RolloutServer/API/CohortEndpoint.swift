@@ -66,6 +66,9 @@ struct CohortEndpoint: Sendable {
     let limit = try request.limit()
     let cohort = try name(request)
     try await check(cohort, isIn: request)
+    guard await controller.isKnown(cohort) else {
+      throw Problem(.notFound, await unknown(cohort, request) + " rollout cohort list shows all.")
+    }
     let members = try await store.members(
       of: cohort, after: try request.queryValue("after"), limit: limit + 1)
     let page = Array(members.prefix(limit))
@@ -134,7 +137,8 @@ struct CohortEndpoint: Sendable {
   /// A name that nobody knows may be a misspelt one: it is made only for who says so.
   private func checkIsKnown(_ cohort: String, _ request: APIRequest) async throws {
     if try !flag("create", request, absent: false), await !controller.isKnown(cohort) {
-      throw Problem(.notFound, await unknown(cohort, request))
+      throw Problem(
+        .notFound, await unknown(cohort, request) + " To make it: --create (?create=true).")
     }
   }
 
@@ -175,8 +179,7 @@ struct CohortEndpoint: Sendable {
     let hint =
       near.flatMap { editDistance($0, cohort) <= 2 ? " Did you mean \($0)?" : nil }
       ?? (known.isEmpty ? "" : " There are \(known.prefix(10).joined(separator: ", ")).")
-    return "No plan uses a cohort \(cohort), and it has no members.\(hint) To make it: --create "
-      + "(?create=true)."
+    return "No plan uses a cohort \(cohort), and it has no members.\(hint)"
   }
 }
 
