@@ -36,6 +36,35 @@ import Testing
     #expect(server.terminate() == 0)
   }
 
+  @Test func `what is in memory only is said by every command that shows it`() async throws {
+    let server = try await start(folder)
+    _ = try await server.rollout("plan", "apply", "-f", plan())
+    _ = try await server.rollout("start", "ai-summary")
+    _ = try await server.rollout("cohort", "add", "internal", "anna")
+    let lost = try await server.rollout("cohort", "list", "inernal")
+    #expect(lost.status != 0 && lost.errors.contains("Did you mean internal?"), "\(lost)")
+    try FileManager.default.moveItem(atPath: server.data, toPath: server.data + "-moved")
+    let killed = try await server.rollout("kill", "ai-summary", "--yes")
+    #expect(killed.status == 0)
+    #expect(killed.output.contains("Not on disk yet: the disk takes nothing now"), "\(killed)")
+    #expect(killed.output.contains("a restart of the server before that"), "\(killed)")
+    let show = try await server.rollout("plan", "show", "ai-summary")
+    #expect(show.output.contains("in memory only"), "\(show)")
+    let list = try await server.rollout("plan", "list")
+    #expect(list.output.contains("not on disk"), "\(list)")
+    let left = try await server.rollout("cohort", "remove", "internal", "anna")
+    #expect(left.errors.contains("in memory only"), "\(left)")
+    try FileManager.default.moveItem(atPath: server.data + "-moved", toPath: server.data)
+    for _ in 0..<100 {
+      let shown = try await server.rollout("plan", "show", "ai-summary")
+      if !shown.output.contains("in memory only") { break }
+      try await Task.sleep(for: .milliseconds(50))
+    }
+    let well = try await server.rollout("kill", "ai-summary", "--yes")
+    #expect(!well.output.contains("Not on disk"), "\(well)")
+    #expect(server.terminate() == 0)
+  }
+
   @Test func `a product manager takes a feature to its users and back`() async throws {
     let server = try await start(folder)
     let applied = try await server.rollout("plan", "apply", "-f", plan())

@@ -30,7 +30,7 @@ enum ApplyCommand {
         case "\"\(plan.version)\"": "\(plan.feature): unchanged, version \(plan.version)"
         default:
           (["\(plan.feature): changed, version \(plan.version)"] + sentences(plan.audience))
-            .joined(separator: "\n")
+            .joined(separator: "\n") + Undurable.note(plan)
         }
       }
     }

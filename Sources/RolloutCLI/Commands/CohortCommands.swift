@@ -57,8 +57,9 @@ enum CohortCommands {
   private static func remove(_ session: Session) async throws {
     let cohort = session.operand(0)
     for user in session.arguments.operands.dropFirst() {
-      _ = try await session.send("DELETE", APIPath.member(cohort, user))
-      session.terminal.note("\(user) is not in \(cohort)")
+      let answer = try await session.send("DELETE", APIPath.member(cohort, user))
+      let place = answer.status == 202 ? ", in memory only: \(Undurable.consequence)" : ""
+      session.terminal.note("\(user) is not in \(cohort)\(place)")
     }
   }
 

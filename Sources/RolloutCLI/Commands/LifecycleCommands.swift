@@ -81,7 +81,9 @@ enum LifecycleCommands {
       throw await refusal(answer, version, feature, session)
     }
     let plan = try session.decode(PlanView.self, answer)
-    try session.show(answer) { sentence(name, before, plan, session.terminal) }
+    try session.show(answer) {
+      sentence(name, before, plan, session.terminal) + Undurable.note(plan)
+    }
     if let warnings = plan.warnings, !session.printsJSON {
       session.terminal.note("Passed over, although not open:")
       for warning in warnings { session.terminal.note("  - \(warning)") }

@@ -21,7 +21,7 @@ enum ListCommand {
     let ordered = plans.map { (urgency: Urgency($0), plan: $0) }
       .sorted { ($0.urgency, $0.plan.feature) < ($1.urgency, $1.plan.feature) }
     let rows = ordered.map { _, plan in
-      [plan.feature, Words.state(plan), share(plan), next(plan)]
+      [plan.feature, Words.state(plan) + doubt(plan), share(plan), next(plan)]
     }
     session.terminal.print(
       session.terminal.table(["FEATURE", "STATE", "HAVE IT", "NEXT"], rows, fits: true))
@@ -56,6 +56,12 @@ enum ListCommand {
     }
 
     static func < (a: Urgency, b: Urgency) -> Bool { a.rawValue < b.rawValue }
+  }
+
+  /// Why the state may be another after a restart.
+  private static func doubt(_ plan: PlanView) -> String {
+    if plan.durable == false { return ", not on disk" }
+    return plan.degraded == nil ? "" : ", cannot be read"
   }
 
   /// `25 %`, or by what else the stage has its users.

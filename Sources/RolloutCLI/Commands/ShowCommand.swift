@@ -33,6 +33,7 @@ private struct Page {
       lines += terminal.wrapped(clean(plan.description), indent: 0).map { terminal.style($0, .dim) }
     }
     lines += [""] + stages + [""]
+    if let degraded = plan.degraded { lines += terminal.row("degraded", clean(degraded), .red) }
     lines += hold + next + restore
     if !plan.approvals.isEmpty {
       lines += terminal.row("approved by", clean(plan.approvals.joined(separator: ", ")))

@@ -77,8 +77,9 @@ extension PlanController {
 
   /// Makes memory and file agree again before the next change. Throws `StoreError`.
   func settle(_ subject: Subject) async throws {
-    if uncertain.contains(subject), await !reread(subject) {
-      throw StoreError.unavailable("the disk cannot be read")
+    if uncertain.contains(subject), let why = await failureOfRereading(subject) {
+      throw StoreError.unavailable(
+        "a write has failed, and what the disk holds since cannot be read: \(why)")
     }
     switch subject {
     case .plan(let feature): try await writeChanges(feature)
@@ -89,7 +90,9 @@ extension PlanController {
 
   /// Whether the file could be read; what it says counts from then on.
   @discardableResult
-  func reread(_ subject: Subject) async -> Bool {
+  func reread(_ subject: Subject) async -> Bool { await failureOfRereading(subject) == nil }
+
+  private func failureOfRereading(_ subject: Subject) async -> (any Error)? {
     do {
       switch subject {
       case .plan(let feature): try await rereadPlan(feature)
@@ -97,10 +100,10 @@ extension PlanController {
       case .request: break
       }
       uncertain.remove(subject)
-      return true
+      return nil
     } catch {
       uncertain.insert(subject)
-      return false
+      return error
     }
   }
 
