@@ -12,4 +12,7 @@ static inline int cs_bind_blob(sqlite3_stmt *s, int i, const void *p, sqlite3_ui
 static inline int cs_defensive(sqlite3 *db) {
   return sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)0);
 }
+static inline int cs_leave_log(sqlite3 *db) {
+  return sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)0);
+}
 #endif

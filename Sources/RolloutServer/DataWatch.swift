@@ -1,20 +1,38 @@
 import RolloutCore
 import RolloutStore
+import Synchronization
 
-/// Looks twice a second whether the main file is still there and can be written, and says so.
-struct DataWatch: Sendable {
+/// Looks twice a second whether the files are still those that were opened and can be written, and
+/// says so.
+final class DataWatch: Sendable {
   static let interval = Duration.milliseconds(500)
 
-  let data: Databases
-  let readiness: Readiness
-  let clock: any WallClock
-  let log: Log
+  private let data: Databases
+  private let readiness: Readiness
+  private let clock: any WallClock
+  private let log: Log
+  /// What stands in `/readyz` until the next start.
+  private let notices: Mutex<[String]>
 
-  /// What was found at the start: it stands in `/readyz` until the next one.
-  func begin() {
-    guard !data.notices.isEmpty else { return }
-    for notice in data.notices { log.error(notice) }
-    readiness.note("files", data.notices.joined(separator: "; "), log)
+  init(data: Databases, readiness: Readiness, clock: any WallClock, log: Log) {
+    self.data = data
+    self.readiness = readiness
+    self.clock = clock
+    self.log = log
+    notices = Mutex([])
+  }
+
+  /// What was found at the start.
+  func begin() { tell(data.notices) }
+
+  private func tell(_ news: [String]) {
+    guard !news.isEmpty else { return }
+    for notice in news { log.error(notice) }
+    let all = notices.withLock { notices in
+      notices += news.filter { !notices.contains($0) }
+      return notices
+    }
+    readiness.note("files", all.joined(separator: "; "), log)
   }
 
   /// Runs until the task is cancelled.
@@ -28,13 +46,16 @@ struct DataWatch: Sendable {
   func look() async {
     // Whoever writes next would find out; when nobody does, this is who.
     if data.control.trouble != nil { try? await data.control.probe() }
-    if data.jobs.isReadOnly { try? await data.jobs.probe() }
-    await data.money.resume(at: clock.now)
+    if data.jobs.trouble != nil { try? await data.jobs.probe() }
+    if data.telemetry.trouble != nil { try? await data.telemetry.probe() }
+    await data.money.look(at: clock.now)
     readiness.note(
       "store", data.control.trouble.map { "plans cannot be written: \($0)" }, log)
     readiness.note(
       "jobs", data.jobs.trouble.map { "jobs can be neither taken nor done: \($0)" }, log)
     readiness.note("budgets:lost", loss, log)
+    readiness.note("lock", data.directory.keepLock(), log)
+    tell(data.directory.takeMended())
   }
 
   private var loss: String? {

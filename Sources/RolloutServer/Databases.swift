@@ -53,11 +53,14 @@ struct Databases: Sendable {
   private static func telemetry(
     _ directory: DataDirectory, _ now: Instant, _ notices: inout [String]
   ) throws -> TelemetryStore {
+    let name = DataDirectory.telemetryFile
+    let anew = "measurements, outcomes and cached answers begin anew"
+    if directory.wasHere(name), directory.size(of: name) == 0 {
+      notices.append("\(name) was missing or empty: \(anew)")
+    }
     do { return try TelemetryStore(directory, now: now) } catch StoreError.corrupt(let why) {
-      let kept = try directory.setAside("telemetry.db", now: now)
-      notices.append(
-        "telemetry.db cannot be used (\(why)) and is kept as \(kept): measurements, outcomes and "
-          + "cached answers begin anew")
+      let kept = try directory.setAside(name, now: now)
+      notices.append("\(name) cannot be used (\(why)) and is kept as \(kept): \(anew)")
       return try TelemetryStore(directory, now: now)
     }
   }
@@ -68,21 +71,24 @@ struct Databases: Sendable {
     do { return try JobDatabase(directory, now: now) } catch StoreError.corrupt(let why) {
       guard directory.permissions.quarantines else {
         throw StoreError.corrupt(
-          "jobs.db is damaged (\(why)): jobs that were accepted are in it. Put a copy back, or "
-            + "start with --quarantine, which sets it aside and begins without jobs")
+          "jobs.db cannot be used (\(why)): jobs that were accepted are in it. Put the newest back, "
+            + "or start with --quarantine, which sets it aside and begins without jobs")
       }
-      let kept = try directory.setAside("jobs.db", now: now)
-      notices.append("jobs.db cannot be used (\(why)) and is kept as \(kept): its jobs are lost")
+      let kept = try directory.setAside(DataDirectory.jobsFile, now: now)
+      notices.append(
+        "jobs.db cannot be used (\(why)), and what there was of it is kept as \(kept): "
+          + "its jobs are lost")
+      directory.giveUp(DataDirectory.jobsFile)
       return try JobDatabase(directory, now: now)
     }
   }
 
   func close() async {
-    directory.end()
     await telemetry.close()
     await money.close()
     await jobs.close()
     await control.close()
+    directory.end()
     directory.release()
   }
 }

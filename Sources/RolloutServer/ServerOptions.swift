@@ -26,8 +26,8 @@ struct ServerOptions: Sendable, Equatable {
       --data DIR           where plans and tokens are kept (ROLLOUT_DATA, default ./data)
       --config FILE        rollout.yaml: providers, routes, prices (ROLLOUT_CONFIG)
       --accept-empty       begin anew although rollout.db is missing and files beside it are not
-      --accept-older       go on although rollout.db is older than the files beside it
-      --quarantine         set a damaged jobs.db aside and begin without jobs
+      --accept-older       go on although rollout.db or jobs.db is older than what was acknowledged
+      --quarantine         set a jobs.db that cannot be used aside and begin without jobs
       --migrations DIR     schema files to use instead of the built-in ones, for development
       --help
 

@@ -17,7 +17,17 @@ extension BudgetDatabase {
       INSERT INTO account (budget, scope, window_start_ms) VALUES (:budget, :scope, :start)
       ON CONFLICT DO NOTHING
       """, key(account))
-    let row = try connection.query(
+    guard let row = try find(account, connection) else {
+      throw StoreError.unavailable("an account has no row")
+    }
+    return row
+  }
+
+  /// The row of an account; nil where there is none.
+  static func find(
+    _ account: BudgetAccount, _ connection: Connection
+  ) throws -> AccountRow? {
+    try connection.query(
       """
       SELECT id, spent_nanodollars, alerted_percent
       FROM account
@@ -28,8 +38,6 @@ extension BudgetDatabase {
         account: account, id: row.int(0),
         entry: BudgetBook.Entry(spent: Money(nanodollars: row.int(1)), alerted: row.int(2)))
     }.first
-    guard let row else { throw StoreError.unavailable("an account has no row") }
-    return row
   }
 
   private static func key(_ account: BudgetAccount) -> KeyValuePairs<String, SQLValue> {

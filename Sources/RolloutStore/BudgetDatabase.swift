@@ -8,59 +8,11 @@ import Synchronization
 /// A power loss may forget the last moments of spending.
 package final class BudgetDatabase: BudgetStore {
   /// Accounts kept in memory; idle ones go first.
-  fileprivate static let accountsMax = 50_000
+  static let accountsMax = 50_000
   /// How long what was spent waits to be added to its row.
   private static let flushDelay = Duration.milliseconds(50)
   /// How long after a failure it is tried again.
   private static let retryDelay = Duration.seconds(1)
-
-  /// What was spent and is in no row yet.
-  fileprivate struct Batch {
-    var slots: [HoldFile.Slot] = []
-    var changes: [Int: Change] = [:]
-    /// What was spent while nothing could be written: it has no slot.
-    var unheld: [BudgetAccount: Money] = [:]
-
-    var isEmpty: Bool { slots.isEmpty && unheld.isEmpty }
-  }
-
-  struct Change {
-    var spent = Money.zero
-    var alerted = 0
-  }
-
-  fileprivate struct State: ~Copyable {
-    var book = BudgetBook()
-    var ids: [BudgetAccount: Int] = [:]
-    var file: HoldFile
-    /// Whether the rows cannot be written yet, and never could in this process.
-    var isWaiting = true
-    /// Requests that hold nothing because of that.
-    var unheld: Set<String> = []
-    /// Why spending is lost, when that is not in a row yet.
-    var lost: String?
-    var notices: [String]
-    var loss: Loss?
-    var slots: [String: [HoldFile.Slot]] = [:]
-    var batch = Batch()
-    /// Accounts of a batch that is being written.
-    var writing: Set<Int> = []
-    var flushes = 0
-    /// A flush will come by itself.
-    var isScheduled = false
-    /// Those who wait for everything so far to be in its row.
-    var waiters: [CheckedContinuation<Void, any Error>] = []
-    var isFlushing = false
-    /// Whether rows could not be read or written the last time.
-    var isFailing = false
-
-    /// Whether the caller has to start a flush: one at a time.
-    mutating func startFlush() -> Bool {
-      guard !isFlushing, !isWaiting, !batch.isEmpty || !waiters.isEmpty else { return false }
-      isFlushing = true
-      return true
-    }
-  }
 
   private let directory: DataDirectory
   private let database: Database
@@ -81,7 +33,7 @@ package final class BudgetDatabase: BudgetStore {
     self.directory = directory
     self.report = report
     var notices: [String] = []
-    let isMissing = directory.isKnown && directory.size(of: Self.fileName) == 0
+    let isMissing = directory.wasHere(Self.fileName) && directory.size(of: Self.fileName) == 0
     var lost = isMissing ? "\(Self.fileName) was missing" : nil
     do {
       database = try Self.open(directory, now)
@@ -101,13 +53,39 @@ package final class BudgetDatabase: BudgetStore {
   }
 
   /// Begins what could not be begun at the start for want of a disk, if it can be now.
-  package func resume(at now: Instant) async {
+  private func resume(at now: Instant) async {
     guard isWaiting else { return }
     do {
       try await begin(now)
       note(nil)
       flushLater()
     } catch { note(error) }
+  }
+
+  /// Looks whether the files are those that were opened. The holds are written anew from memory;
+  /// while the rows' file is gone or spoilt nothing that has a ceiling is held.
+  package func look(at now: Instant) async {
+    await resume(at: now)
+    guard !isWaiting else { return }
+    var trouble = database.fileTrouble
+    if trouble != nil {
+      // A log that is gone is put right by who writes.
+      try? await database.probe()
+      trouble = database.fileTrouble
+    }
+    var isMended = false
+    let isNews = state.withLock { state in
+      // Never into another folder of that name.
+      if trouble == nil { isMended = state.file.keep() || state.isMended }
+      state.isMended = false
+      defer { state.fileTrouble = trouble }
+      return state.fileTrouble != trouble
+    }
+    if isMended {
+      directory.tellMended(
+        "\(Self.holdsName) was deleted or changed under the server and is made anew")
+    }
+    if isNews { note(trouble.map { StoreError.unavailable($0) }) }
   }
 
   /// Whether hard budgets are shut because the disk takes nothing since the start.
@@ -119,22 +97,35 @@ package final class BudgetDatabase: BudgetStore {
     // Before a hold is taken for counted, its row must be able to take it.
     try await database.write { _ in }
     var (lost, notices) = state.withLock { ($0.lost, $0.notices) }
+    let commits = try await database.read(Membership.commits)
+    if lost == nil, commits < directory.acknowledged(Self.fileName) {
+      lost = "\(Self.fileName) was older than what was written (an old copy, or its log is gone)"
+    }
     let last = try await database.read(Self.lastFlush)
     let accounts = try await database.read { connection in
       Set(try connection.query("SELECT id FROM account") { $0.int(0) })
     }
     var file = try holds(accounts, now, &lost, &notices)
     let strangers = file.strangers(accounts.contains)
+    if lost == nil, file.withoutRow(lastFlush: last) > 0 {
+      lost = "\(Self.holdsName) holds spending of accounts that had no row yet"
+    }
     let leftOver = lost == nil || strangers == 0 ? file.leftOver(lastFlush: last) : [:]
     let why = lost
+    let known = directory.acknowledged(Self.fileName)
     try await database.write { connection in
-      for (account, amount) in leftOver {
+      for (account, amount) in leftOver where account != HoldFile.rowless {
         try Self.add(Change(spent: amount), to: account, connection)
       }
       if !leftOver.isEmpty { try Self.note(flush: last + 1, connection) }
-      if let why { try Self.keep(why, at: now, connection) }
+      guard let why else { return }
+      try Self.keep(why, at: now, connection)
+      // From here on the loss is known, and the file is as new as it can be.
+      try Membership.raise(connection, to: known)
     }
-    file.clear()
+    let generation = max(file.generation, directory.acknowledged(Self.holdsName)) + 1
+    file.clear(generation: generation)
+    directory.note(Self.holdsName, commits: generation, isDurable: false)
     if let lost {
       notices.append("\(lost): what was spent is not known, so hard budgets are shut")
     }
@@ -150,23 +141,32 @@ package final class BudgetDatabase: BudgetStore {
     let path = "\(directory.path)/\(Self.holdsName)"
     let identity = directory.identity ?? ""
     let file = try HoldFile(path: path, identity: identity)
-    let strangers = file.damage == nil ? file.strangers(accounts.contains) : 0
-    if file.isNew, directory.isKnown, !directory.wasClosed {
+    if file.isNew, directory.wasHere(Self.holdsName) {
       lost = lost ?? "\(Self.holdsName) was missing"
     }
-    // With new rows nothing in it has an account any more.
-    guard lost == nil || file.damage != nil, file.damage != nil || strangers > 0 else {
-      return file
-    }
-    let why = file.damage ?? "\(strangers) of its entries are not ours"
+    guard let why = fault(of: file, accounts, isLost: lost != nil) else { return file }
     let kept = try directory.setAside(Self.holdsName, now: now)
     notices.append("\(Self.holdsName) cannot be used (\(why)) and is kept as \(kept)")
-    lost = lost ?? "\(Self.holdsName) was damaged"
+    lost = lost ?? "\(Self.holdsName) could not be used"
     return try HoldFile(path: path, identity: identity)
   }
 
-  static let fileName = "budget.db"
-  static let holdsName = "holds.bin"
+  /// Why what the file of holds says is not to be counted; nil when it is.
+  private func fault(
+    of file: borrowing HoldFile, _ accounts: Set<Int>, isLost: Bool
+  ) -> String? {
+    if let damage = file.damage { return damage }
+    if !file.isNew, file.generation < directory.acknowledged(Self.holdsName) {
+      return "it is an old copy"
+    }
+    // With new rows nothing in it has an account any more.
+    guard !isLost else { return nil }
+    let strangers = file.strangers(accounts.contains)
+    return strangers == 0 ? nil : "\(strangers) of its entries are not ours"
+  }
+
+  static let fileName = DataDirectory.budgetFile
+  static let holdsName = DataDirectory.holdsFile
 
   private static func open(_ directory: DataDirectory, _ now: Instant) throws -> Database {
     try Database(directory, fileName, durability: .normal, migrations: Migration.money, now: now)
@@ -201,7 +201,7 @@ package final class BudgetDatabase: BudgetStore {
       switch result {
       case .held: return nil
       case .full(let account): return account
-      case .notOpen: try await open(lines.map(\.account))
+      case .notOpen: try await open(lines)
       case .noSlot:
         let error = StoreError.unavailable(
           state.withLock { $0.file.trouble } ?? "too many requests hold money at once")
@@ -224,7 +224,8 @@ package final class BudgetDatabase: BudgetStore {
   }
 
   package func balances(since: Instant) async throws -> [BudgetBalance] {
-    if !isWaiting { try await flushed() }
+    // What is in no row yet is in memory.
+    if !isWaiting { try? await flushed() }
     let rows = try await database.read { connection in
       try connection.query(
         """
@@ -241,12 +242,7 @@ package final class BudgetDatabase: BudgetStore {
           spent: Money(nanodollars: row.int(3)), reserved: .zero)
       }
     }
-    return state.withLock { state in
-      rows.map { row in
-        guard let entry = state.book[row.account] else { return row }
-        return BudgetBalance(account: row.account, spent: entry.spent, reserved: entry.reserved)
-      }
-    }
+    return state.withLock { $0.balances(rows, since: since) }
   }
 
   package func close() async {
@@ -256,34 +252,36 @@ package final class BudgetDatabase: BudgetStore {
 
   // MARK: Accounts in memory
 
-  /// Reads the accounts that are not in memory yet, and makes rows for new ones.
-  private func open(_ accounts: [BudgetAccount]) async throws {
-    let missing = state.withLock { state in accounts.filter { state.book[$0] == nil } }
+  /// Reads the accounts that are not in memory yet, and makes rows for new ones. Where they cannot
+  /// be written they begin in memory and get their rows later: what is read says what was spent.
+  /// Where nothing can be read either, only what has no ceiling begins.
+  private func open(_ lines: [BudgetLine]) async throws {
+    let missing = state.withLock { state in lines.filter { state.book[$0.account] == nil } }
     guard !missing.isEmpty else { return }
-    let found: [AccountRow]
+    let accounts = missing.map(\.account)
+    var found: [AccountRow?]?
+    var failure: (any Error)?
     do {
       found = try await database.write { connection in
-        try missing.map { try Self.row($0, connection) }
+        try accounts.map { try Self.row($0, connection) }
       }
     } catch {
-      note(error)
-      throw error
-    }
-    state.withLock { state in
-      if state.book.entries.count >= Self.accountsMax { state.forgetIdle() }
-      for row in found {
-        var entry = row.entry
-        entry.spent = entry.spent.adding(state.batch.unheld[row.account] ?? .zero)
-        state.book.open(row.account, entry)
-        state.ids[row.account] = row.id
+      failure = error
+      found = try? await database.read { connection in
+        try accounts.map { try Self.find($0, connection) }
       }
     }
-    note(nil)
+    note(failure)
+    if let failure, found == nil, missing.contains(where: { $0.ceiling != nil }) { throw failure }
+    let isOpen = state.withLock { $0.open(accounts, found, isWritten: failure == nil) }
+    if !isOpen { throw failure ?? StoreError.unavailable("too many accounts are in use") }
   }
 
   /// Tells of a failure, or of its end, once.
   private func note(_ error: (any Error)?) {
+    let trouble = error == nil ? nil : database.fileTrouble
     let isNews = state.withLock { state in
+      if trouble != nil { state.fileTrouble = trouble }
       defer { state.isFailing = error != nil }
       return state.isFailing != (error != nil)
     }
@@ -318,15 +316,19 @@ package final class BudgetDatabase: BudgetStore {
   /// Adds what was spent to the rows, then frees its slots.
   private func flush() {
     let (batch, waiters, number) = state.withLock { $0.takeBatch() }
+    let rows = NewRows()
     database.write { connection in
       for (account, change) in batch.changes { try Self.add(change, to: account, connection) }
-      for (account, spent) in batch.unheld {
-        try Self.add(Change(spent: spent), to: Self.row(account, connection).id, connection)
+      for (account, change) in batch.unheld {
+        let row = try Self.row(account, connection)
+        try Self.add(change, to: row.id, connection)
+        rows.all.withLock { $0.append(row) }
       }
       try Self.note(flush: number, connection)
     } then: { [self] error in
       note(error)
       let (goesOn, schedules) = state.withLock { state in
+        if error == nil { state.take(rows.all.withLock { $0 }) }
         let goesOn = state.end(batch, failed: error != nil)
         let schedules = !goesOn && !state.batch.isEmpty && !state.isScheduled
         if schedules { state.isScheduled = true }
@@ -338,146 +340,5 @@ package final class BudgetDatabase: BudgetStore {
       if goesOn { flush() }
       if schedules { flushLater(error == nil ? Self.flushDelay : Self.retryDelay) }
     }
-  }
-}
-
-// MARK: - Under the mutex
-
-extension BudgetDatabase {
-  fileprivate enum Holding {
-    case held
-    case full(BudgetAccount)
-    case notOpen
-    case noSlot
-  }
-}
-
-extension BudgetDatabase.State {
-  fileprivate mutating func begin(
-    _ file: inout HoldFile, flushes: Int, loss: BudgetDatabase.Loss?, notices: [String]
-  ) {
-    swap(&self.file, &file)
-    self.flushes = flushes
-    self.loss = loss
-    self.notices = notices
-    isWaiting = false
-  }
-
-  fileprivate mutating func hold(
-    _ request: String, _ amount: Money, _ lines: [BudgetLine]
-  ) -> BudgetDatabase.Holding {
-    if isWaiting {
-      // Money that cannot be counted is not spent; what has no ceiling is counted later.
-      guard !lines.contains(where: { $0.ceiling != nil }), unheld.count < HoldFile.capacity,
-        batch.unheld.count < BudgetDatabase.accountsMax
-      else { return .noSlot }
-      unheld.insert(request)
-      return .held
-    }
-    for line in lines where book[line.account] == nil { return .notOpen }
-    if let loss,
-      let shut = lines.first(where: { $0.ceiling != nil && loss.shuts($0.account.budget) })
-    {
-      return .full(shut.account)
-    }
-    if let full = book.reserve(request, amount, lines) { return .full(full) }
-    var taken: [HoldFile.Slot] = []
-    for line in lines {
-      guard let id = ids[line.account], let slot = file.hold(account: id, amount) else {
-        for slot in taken { file.release(slot) }
-        _ = book.release(request)
-        return .noSlot
-      }
-      taken.append(slot)
-    }
-    // Money that cannot be counted is not spent; what has no ceiling goes on in memory.
-    if file.trouble != nil, lines.contains(where: { $0.ceiling != nil }) {
-      for slot in taken { file.release(slot) }
-      _ = book.release(request)
-      return .noSlot
-    }
-    slots[request] = taken
-    return .held
-  }
-
-  fileprivate mutating func settle(
-    _ request: String, _ amounts: [BudgetAccount: Money], _ lines: [BudgetLine]
-  ) -> [BudgetAlert] {
-    if unheld.remove(request) != nil { return settleUnheld(amounts, lines) }
-    guard let hold = book.release(request), let taken = slots.removeValue(forKey: request) else {
-      return []
-    }
-    var alerts: [BudgetAlert] = []
-    for (account, slot) in zip(hold.accounts, taken) {
-      let actual = amounts[account] ?? .zero
-      file.settle(slot, actual)
-      batch.slots.append(slot)
-      guard let id = ids[account] else { continue }
-      var change = batch.changes[id] ?? .init()
-      change.spent = change.spent.adding(actual)
-      let line =
-        lines.first { $0.account == account }
-        ?? BudgetLine(account: account, ceiling: nil, limit: .zero, alertAt: [])
-      if let alert = book.spend(actual, line) {
-        alerts.append(alert)
-        change.alerted = max(change.alerted, alert.percent)
-      }
-      batch.changes[id] = change
-    }
-    return alerts
-  }
-
-  private mutating func settleUnheld(
-    _ amounts: [BudgetAccount: Money], _ lines: [BudgetLine]
-  ) -> [BudgetAlert] {
-    lines.compactMap { line in
-      let actual = amounts[line.account] ?? .zero
-      batch.unheld[line.account] = (batch.unheld[line.account] ?? .zero).adding(actual)
-      return book.spend(actual, line)
-    }
-  }
-
-  fileprivate mutating func forgetIdle() {
-    // What is in no row yet would be read back without its last change.
-    let busy = writing.union(batch.changes.keys)
-    let ids = ids
-    book.close { account in ids[account].map { !busy.contains($0) } ?? true }
-    self.ids = ids.filter { book[$0.key] != nil }
-  }
-
-  fileprivate mutating func takeBatch() -> (
-    BudgetDatabase.Batch, [CheckedContinuation<Void, any Error>], Int
-  ) {
-    flushes += 1
-    file.repair()
-    for slot in batch.slots { file.mark(slot, flush: flushes) }
-    writing = Set(batch.changes.keys)
-    defer {
-      batch = .init()
-      waiters = []
-    }
-    return (batch, waiters, flushes)
-  }
-
-  /// Whether somebody waits for another flush.
-  fileprivate mutating func end(_ done: BudgetDatabase.Batch, failed: Bool) -> Bool {
-    isFlushing = false
-    writing = []
-    if failed {
-      // Its slots still say what was spent; the next flush takes them along.
-      batch.slots += done.slots
-      for (id, change) in done.changes {
-        var sum = batch.changes[id] ?? .init()
-        sum.spent = sum.spent.adding(change.spent)
-        sum.alerted = max(sum.alerted, change.alerted)
-        batch.changes[id] = sum
-      }
-      for (account, spent) in done.unheld {
-        batch.unheld[account] = (batch.unheld[account] ?? .zero).adding(spent)
-      }
-      return false
-    }
-    for slot in done.slots { file.release(slot) }
-    return !waiters.isEmpty && startFlush()
   }
 }

@@ -23,6 +23,10 @@ struct SQLiteError: Error, CustomStringConvertible {
   /// The primary code, without its extension.
   var primary: Int32 { code & 0xFF }
 
+  /// Whether the disk had no room: nothing of the transaction is in the file then, and what was
+  /// there before can be read on.
+  var isFull: Bool { primary == SQLITE_FULL }
+
   /// The same with the file named.
   func named(_ path: String) -> SQLiteError {
     SQLiteError(code: code, message: "\(path): \(message)")
@@ -145,10 +149,12 @@ final class Connection {
 
   deinit { close() }
 
-  /// Closes the file, whoever still holds the connection; nothing else may be asked of it then.
-  func close() {
+  /// Closes the file, whoever still holds the connection; nothing else may be asked of it then. The
+  /// write-ahead log is moved into the file; `leavingLog` leaves both as they are.
+  func close(leavingLog: Bool = false) {
     guard !isClosed else { return }
     isClosed = true
+    if leavingLog { _ = cs_leave_log(handle) }
     for statement in statements.values { sqlite3_finalize(statement) }
     statements = [:]
     sqlite3_close_v2(handle)
@@ -185,6 +191,9 @@ final class Connection {
       }
     }
   }
+
+  /// Rows changed since it was opened, also by what was rolled back.
+  var changes: Int { Int(sqlite3_total_changes64(handle)) }
 
   var lastInsertedID: Int { Int(sqlite3_last_insert_rowid(handle)) }
 

@@ -2,39 +2,40 @@ import Glibc
 package import RolloutCore
 import Synchronization
 
-/// The server's data directory, held for one process by a lock file.
+/// The server's data directory, held for one process by locks on itself and on a file in it.
 ///
-/// Every file in it carries the identity of the directory. The main file counts its commits, and
-/// the lock file is told that count with each of them: so a main file that is missing, older than
-/// what was acknowledged, or from elsewhere is noticed before anything is written.
+/// Every file in it carries the identity of the directory. Those that hold what was promised count
+/// their commits, and the lock file is told that count with each of them: so a file that is
+/// missing, older than what was acknowledged, or from elsewhere is noticed before anything is
+/// written.
 package final class DataDirectory: Sendable {
   /// What a person allows with the command line, once.
   package struct Permissions: Sendable, Equatable {
     /// To begin anew where the main file is missing.
     package var acceptsEmpty = false
-    /// To go on with a main file that is older than the files beside it.
+    /// To go on with a main file, or jobs, that are older than what was acknowledged.
     package var acceptsOlder = false
-    /// To set a damaged `jobs.db` aside.
+    /// To set a `jobs.db` aside that cannot be used.
     package var quarantines = false
 
     package init() {}
   }
 
-  /// What the lock file says.
-  struct Mark: Sendable, Equatable {
-    var identity: String
-    /// Commits of the main file that were acknowledged.
-    var commits: Int
-    /// Whether a server has it open; false after a proper end.
-    var isOpen: Bool
+  private struct State {
+    /// Both are locked; -1 once released. Whoever deletes the file takes only one of them.
+    var folder: Int32
+    var lock: Int32
+    var mark: DirectoryMark?
+    /// Files whose loss a person has accepted.
+    var givenUp: Set<String> = []
+    var mended: [String] = []
   }
 
   package let path: String
   package let permissions: Permissions
-  private let lock: Mutex<Int32>
-  private let mark: Mutex<Mark?>
+  private let state: Mutex<State>
   /// How the server before this one left the directory; nil when nobody knows.
-  let markAtStart: Mark?
+  private let markAtStart: DirectoryMark?
 
   /// Creates the directory (mode 0700) where it is missing. Throws `StoreError.unavailable` when
   /// another server holds it: two writers on one WAL can corrupt it.
@@ -44,109 +45,216 @@ package final class DataDirectory: Sendable {
     if mkdir(path, 0o700) != 0, errno != EEXIST, access(path, F_OK) != 0 {
       throw StoreError.unavailable("\(path): \(String(cString: strerror(errno)))")
     }
-    let file = "\(path)/rollout.lock"
+    let folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard folder >= 0 else {
+      throw StoreError.unavailable("\(path): \(String(cString: strerror(errno)))")
+    }
+    do {
+      try Self.take(folder, of: path)
+      let lock = try Self.openLock(path)
+      let found = DirectoryMark(readFrom: lock)?.afterStart
+      markAtStart = found
+      state = Mutex(State(folder: folder, lock: lock, mark: found))
+    } catch {
+      close(folder)
+      throw error
+    }
+  }
+
+  private static let lockFile = "rollout.lock"
+
+  /// Opens or creates the lock file, and locks it.
+  private static func openLock(_ path: String) throws -> Int32 {
+    let file = "\(path)/\(lockFile)"
     var descriptor = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
     // A disk that can only be read can be served from.
     if descriptor < 0, errno == EROFS { descriptor = open(file, O_RDONLY | O_CLOEXEC) }
     guard descriptor >= 0 else {
       throw StoreError.unavailable("\(file): \(String(cString: strerror(errno)))")
     }
-    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+    do { try take(descriptor, of: path) } catch {
       close(descriptor)
+      throw error
+    }
+    return descriptor
+  }
+
+  private static func take(_ descriptor: Int32, of path: String) throws {
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      guard errno == EWOULDBLOCK else {
+        throw StoreError.unavailable(
+          "\(path) cannot be locked: \(String(cString: strerror(errno)))")
+      }
       throw StoreError.unavailable(
         "another server holds \(path); stop it, or start this one with another --data")
     }
-    let found = Mark(readFrom: descriptor)
-    markAtStart = found
-    mark = Mutex(found)
-    lock = Mutex(descriptor)
   }
 
   deinit { release() }
 
   /// Lets another server have the directory; call it once the databases are closed.
   package func release() {
-    lock.withLock { lock in
-      if lock >= 0 { close(lock) }
-      lock = -1
+    state.withLock { state in
+      for descriptor in [state.lock, state.folder] where descriptor >= 0 { close(descriptor) }
+      (state.lock, state.folder) = (-1, -1)
     }
   }
 
   static let mainFile = "rollout.db"
-  static let siblings = ["telemetry.db", "jobs.db", "budget.db", "holds.bin"]
+  package static let telemetryFile = "telemetry.db"
+  package static let jobsFile = "jobs.db"
+  static let budgetFile = "budget.db"
+  static let holdsFile = "holds.bin"
+  static let siblings = [telemetryFile, jobsFile, budgetFile, holdsFile]
 
   // MARK: Identity
 
   /// nil until the main file has been opened.
-  var identity: String? { mark.withLock { $0?.identity } }
+  var identity: String? { state.withLock { $0.mark?.identity } }
 
-  /// Whether there was a server on this directory before: then its files must be there.
-  package var isKnown: Bool { markAtStart != nil }
-
-  /// Whether the server before this one ended properly.
-  var wasClosed: Bool { markAtStart?.isOpen == false }
-
-  /// Refuses to begin anew beside what belongs to a main file that is gone. Throws `StoreError`.
-  func checkMainFile() throws {
-    guard !permissions.acceptsEmpty, size(of: Self.mainFile) == 0 else { return }
-    let left = Self.siblings.filter { size(of: $0) > 0 }
-    guard isKnown || !left.isEmpty else { return }
-    let beside = left.isEmpty ? "rollout.lock" : left.joined(separator: ", ")
-    throw StoreError.unavailable(
-      "\(path)/\(Self.mainFile) is missing, though \(beside) belong to one: plans, history and "
-        + "tokens would begin empty. Put it back (restore a copy), or start with --accept-empty")
+  /// Whether the server before this one had the file: then it must be there.
+  package func wasHere(_ name: String) -> Bool {
+    guard let markAtStart, !state.withLock({ $0.givenUp.contains(name) }) else { return false }
+    // Before they were counted, every start made all of them.
+    return markAtStart.boot == nil || markAtStart.counts[name] != nil
   }
 
-  /// Takes in what the main file says of itself, before anything is written to it. Throws
-  /// `StoreError`.
-  func check(identity: String, commits: Int) throws {
+  /// How many commits the file must have.
+  func acknowledged(_ name: String) -> Int { state.withLock { acknowledged(name, $0) } }
+
+  private func acknowledged(_ name: String, _ state: borrowing State) -> Int {
+    state.givenUp.contains(name) ? 0 : markAtStart?.counts[name]?.commits ?? 0
+  }
+
+  /// A person accepts that the file's content is lost; a new one may take its place.
+  package func giveUp(_ name: String) { state.withLock { _ = $0.givenUp.insert(name) } }
+
+  /// Refuses to begin anew beside what belongs to a file that is gone. Throws `StoreError`.
+  func checkPresence(of name: String) throws {
+    guard size(of: name) == 0 else { return }
+    switch name {
+    case Self.mainFile: try checkMainFile()
+    case Self.jobsFile where wasHere(name) && !permissions.acceptsEmpty:
+      throw StoreError.corrupt("\(path)/\(name) is missing or empty")
+    default: break
+    }
+  }
+
+  private func checkMainFile() throws {
+    guard !permissions.acceptsEmpty else { return }
+    let left = Self.siblings.filter { size(of: $0) > 0 }
+    guard markAtStart != nil || !left.isEmpty else { return }
+    let beside = left.isEmpty ? Self.lockFile : left.joined(separator: ", ")
+    throw StoreError.unavailable(
+      "\(path)/\(Self.mainFile) is missing or empty, though \(beside) belong to one: plans, history "
+        + "and tokens would begin empty. Put it back (restore a copy), or start with --accept-empty"
+    )
+  }
+
+  /// Takes in what a file says of itself, before anything is written to it. Throws `StoreError`.
+  func check(_ name: String, identity: String?, commits: Int) throws {
     guard let known = markAtStart, !permissions.acceptsEmpty, !permissions.acceptsOlder else {
       return
     }
-    guard known.identity == identity else {
+    let isMain = name == Self.mainFile
+    guard known.identity == identity ?? known.identity || !isMain else {
       throw StoreError.unavailable(
-        "\(path)/\(Self.mainFile) is from another data directory than the files beside it; put "
+        "\(path)/\(name) is from another data directory than the files beside it; put "
           + "the right one back, or start with --accept-older to go on with this one")
     }
-    guard commits >= known.commits else {
-      throw StoreError.unavailable(
-        "\(path)/\(Self.mainFile) is older than what this directory has acknowledged "
-          + "(\(known.commits - commits) commits are missing): an old copy, or its "
-          + "\(Self.mainFile)-wal is gone. Put the newest back, or start with --accept-older, "
-          + "which goes on with the older state")
+    let missing = acknowledged(name) - commits
+    // Older spending is for the budgets to judge.
+    guard missing > 0, isMain || name == Self.jobsFile else { return }
+    let why =
+      "\(path)/\(name) is older than what this directory has acknowledged "
+      + "(\(missing) commits are missing): an old copy, or its \(name)-wal is gone. "
+      + "Put the newest back, or start with --accept-older, which goes on with the older state"
+    throw isMain ? StoreError.unavailable(why) : StoreError.corrupt(why)
+  }
+
+  /// A file is open: from now on its commits are counted here. One that is older than it should be
+  /// is not gone down to: whoever accepts the loss raises the count in the file.
+  func begin(_ name: String, identity: String, commits: Int) {
+    state.withLock { state in
+      var mark = DirectoryMark(identity: identity, counts: state.mark?.counts ?? [:])
+      let known = mark.counts[name]?.commits ?? 0
+      let count = commits < acknowledged(name, state) ? known : commits
+      mark.counts[name] = DirectoryMark.Count(commits: count, durable: min(count, commits))
+      note(mark, &state)
     }
   }
 
-  /// The main file is open: from now on its commits are counted here.
-  func begin(identity: String, commits: Int) {
-    note(Mark(identity: identity, commits: commits, isOpen: true))
+  /// The file has this many commits; `isDurable` says whether all of them outlive a power loss.
+  /// Without an fsync: it is for what happens to files while the machine runs, and a power loss
+  /// only makes it say less.
+  func note(_ name: String, commits: Int, isDurable: Bool) {
+    state.withLock { state in
+      guard var mark = state.mark, commits > mark.counts[name]?.commits ?? 0 else { return }
+      let durable = isDurable ? commits : mark.counts[name]?.durable ?? 0
+      mark.counts[name] = DirectoryMark.Count(commits: commits, durable: durable)
+      note(mark, &state)
+    }
   }
 
-  /// The main file has this many commits on disk. Without an fsync: it is for what happens to files
-  /// while the machine runs, and a power loss only makes it say less.
-  func note(commits: Int) {
-    guard var next = mark.withLock({ $0 }), commits > next.commits else { return }
-    next.commits = commits
-    note(next)
-  }
-
-  /// The files are about to be closed properly.
+  /// The files are closed properly.
   package func end() {
-    guard var last = mark.withLock({ $0 }) else { return }
-    last.isOpen = false
-    note(last)
+    state.withLock { state in
+      guard var last = state.mark else { return }
+      last.isOpen = false
+      note(last, &state)
+    }
   }
 
-  private func note(_ new: Mark) {
-    mark.withLock { $0 = new }
+  private func note(_ new: DirectoryMark, _ state: inout State) {
+    state.mark = new
     let text = Array(new.text.utf8)
-    lock.withLock { lock in
-      guard lock >= 0, pwrite(lock, text, text.count, 0) < 0, errno == EBADF else { return }
-      // Opened to be read, when the disk could only be read. The lock stays with the first.
-      let writer = open("\(path)/rollout.lock", O_WRONLY | O_CLOEXEC)
-      guard writer >= 0 else { return }
-      _ = pwrite(writer, text, text.count, 0)
-      close(writer)
+    guard state.lock >= 0, pwrite(state.lock, text, text.count, 0) < 0, errno == EBADF else {
+      return
+    }
+    // Opened to be read, when the disk could only be read. The lock stays with the first.
+    let writer = open("\(path)/\(Self.lockFile)", O_WRONLY | O_CLOEXEC)
+    guard writer >= 0 else { return }
+    _ = pwrite(writer, text, text.count, 0)
+    close(writer)
+  }
+
+  // MARK: Under the server
+
+  /// Makes the lock file anew where somebody has deleted or replaced it: what it says is in memory,
+  /// and the directory itself is locked all the time. Returns what keeps it from that, in words.
+  package func keepLock() -> String? {
+    state.withLock { state in
+      guard state.lock >= 0, isOurs(state.folder, path),
+        !isOurs(state.lock, "\(path)/\(Self.lockFile)")
+      else { return nil }
+      let new: Int32
+      do { new = try Self.openLock(path) } catch {
+        return "\(path)/\(Self.lockFile) was deleted or replaced under the server: \(error)"
+      }
+      close(state.lock)
+      state.lock = new
+      ftruncate(new, 0)
+      if let mark = state.mark { note(mark, &state) }
+      state.mended.append(
+        "\(Self.lockFile) was deleted or replaced under the server and is made anew")
+      return nil
+    }
+  }
+
+  private func isOurs(_ descriptor: Int32, _ path: String) -> Bool {
+    var (ours, found) = (stat(), stat())
+    return fstat(descriptor, &ours) == 0 && stat(path, &found) == 0
+      && ours.st_dev == found.st_dev && ours.st_ino == found.st_ino
+  }
+
+  /// Tells of a file that was put right while it was in use.
+  func tellMended(_ text: String) { state.withLock { $0.mended.append(text) } }
+
+  /// What was put right since the last time, in words.
+  package func takeMended() -> [String] {
+    state.withLock { state in
+      defer { state.mended = [] }
+      return state.mended
     }
   }
 
@@ -173,7 +281,8 @@ package final class DataDirectory: Sendable {
     return Self.diskErrors.contains(result) ? String(cString: strerror(result)) : nil
   }
 
-  func size(of name: String) -> Int {
+  /// In bytes; 0 for a file that is not there.
+  package func size(of name: String) -> Int {
     var info = stat()
     return stat("\(path)/\(name)", &info) == 0 ? Int(info.st_size) : 0
   }
@@ -212,54 +321,5 @@ package final class DataDirectory: Sendable {
     guard folder >= 0 else { return }
     fsync(folder)
     close(folder)
-  }
-}
-
-extension DataDirectory.Mark {
-  /// One line of a fixed length, so that a newer one covers an older one.
-  fileprivate var text: String {
-    let digits = String(commits)
-    let padding = String(repeating: "0", count: max(0, 20 - digits.count))
-    return "rollout \(identity) \(padding)\(digits) \(isOpen ? "open  " : "closed")\n"
-  }
-
-  /// nil for an empty file, and for one of another shape.
-  fileprivate init?(readFrom descriptor: Int32) {
-    var buffer = [UInt8](repeating: 0, count: 256)
-    let count = pread(descriptor, &buffer, buffer.count, 0)
-    guard count > 0 else { return nil }
-    let words = String(decoding: buffer[..<count], as: UTF8.self)
-      .split(whereSeparator: \.isWhitespace)
-    guard words.count == 4, words[0] == "rollout", let commits = Int(words[2]),
-      words[3] == "open" || words[3] == "closed"
-    else { return nil }
-    self.init(identity: String(words[1]), commits: commits, isOpen: words[3] == "open")
-  }
-}
-
-/// Whether a path still leads to the file that was opened there.
-struct FileWitness: Sendable {
-  let path: String
-  private let device: UInt
-  private let number: UInt
-
-  init(_ path: String) {
-    self.path = path
-    (device, number) = Self.look(path) ?? (0, 0)
-  }
-
-  /// Whether there was a file.
-  var isOfFile: Bool { number != 0 }
-
-  private static func look(_ path: String) -> (UInt, UInt)? {
-    var info = stat()
-    return stat(path, &info) == 0 ? (UInt(info.st_dev), UInt(info.st_ino)) : nil
-  }
-
-  /// Why nothing may be written any more; nil when all is well, and when there was no file yet.
-  var trouble: String? {
-    guard isOfFile else { return nil }
-    guard let now = Self.look(path) else { return "\(path) was deleted while it was in use" }
-    return now == (device, number) ? nil : "\(path) was replaced while it was in use"
   }
 }

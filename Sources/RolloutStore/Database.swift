@@ -14,6 +14,8 @@ final class Database: Sendable {
   private final class Health: Sendable {
     let witness: Mutex<FileWitness>
     let failure: Mutex<StoreError?>
+    /// Whether the file could not be opened to be written, and still cannot: reads are of a copy in
+    /// memory, of the start, and each write tries again to open it.
     let isReadOnly: Atomic<Bool>
 
     init(_ path: String, readOnly why: StoreError?) {
@@ -22,18 +24,31 @@ final class Database: Sendable {
       isReadOnly = Atomic(why != nil)
     }
 
+    var file: FileWitness { witness.withLock { $0 } }
+
     /// Why what was opened is no longer what the next start will find; nil when it is.
-    var fileTrouble: String? { witness.withLock { $0.trouble } }
+    var fileTrouble: String? { file.trouble }
   }
 
   /// Why nothing can be written now, in words; nil when all is well.
   var trouble: String? {
-    health.fileTrouble ?? health.failure.withLock { $0 }.map { "\($0)" }
+    fileTrouble ?? health.failure.withLock { $0 }.map { "\($0)" }
   }
 
-  /// Whether the file could not be opened to be written, and still cannot: reads are of a copy in
-  /// memory, of the start, and each write tries again to open it.
-  var isReadOnly: Bool { health.isReadOnly.load(ordering: .acquiring) }
+  /// Why nothing may be written any more because of what somebody did to the file, in words.
+  var fileTrouble: String? {
+    let file = health.file
+    if let damage = file.damage { return damage + ": stop the server, and put a copy in its place" }
+    return (file.trouble ?? file.logTrouble).map {
+      $0 + ": put it back, or stop the server and restore a copy"
+    }
+  }
+
+  /// Writes what changes nothing, to know whether writing works; and puts a log that is not at its
+  /// place right. Throws `StoreError`.
+  func probe() async throws {
+    try await write { try Membership.touch($0) }
+  }
 
   /// One piece of work. `perform` runs on the database's thread and returns what to do once the
   /// batch is on disk; `fail` is called instead when it is not.
@@ -71,8 +86,8 @@ final class Database: Sendable {
     startDatabaseThread {
       var worker = Worker(connection: moved, health: health, opening: opening)
       while let jobs = queue.takeAll() { worker.run(jobs) }
-      // Closing moves the write-ahead log into the file.
-      worker.connection?.close()
+      // Closing moves the write-ahead log into the file, unless somebody has spoilt that.
+      worker.connection?.close(leavingLog: health.file.damage != nil)
       ended.signal()
     }
   }
@@ -166,7 +181,13 @@ final class Database: Sendable {
     mutating func run(_ jobs: [Job]) {
       let writes = jobs.filter(\.writes)
       do {
+        // What is read of it now may be anything.
+        if let damage = health.file.damage {
+          for job in jobs { job.fail(.unavailable(damage)) }
+          return
+        }
         if health.isReadOnly.load(ordering: .acquiring), !writes.isEmpty { try becomeWritable() }
+        if !writes.isEmpty { try keepLog() }
         let connection = try self.connection ?? reopened()
         self.connection = connection
         for job in jobs where !job.writes { job.perform(connection)() }
@@ -175,17 +196,29 @@ final class Database: Sendable {
           for job in writes { job.fail(.unavailable(trouble)) }
           return
         }
-        try commit(writes, connection)
-        health.failure.withLock { $0 = nil }
+        if try commit(writes, connection) { health.failure.withLock { $0 = nil } }
       } catch {
         let seen =
           (error as? SQLiteError)?.storeError ?? error as? StoreError ?? .unavailable("\(error)")
         health.failure.withLock { $0 = seen }
-        end(jobs, with: seen)
+        end(jobs, with: seen, wasFull: (error as? SQLiteError)?.isFull == true)
       }
     }
 
-    private mutating func end(_ jobs: [Job], with error: StoreError) {
+    /// Moves what a log holds that is not at its place into the file, and begins a new one. Throws
+    /// `SQLiteError`.
+    private mutating func keepLog() throws {
+      guard let trouble = health.file.logTrouble, health.fileTrouble == nil, let connection else {
+        return
+      }
+      try connection.settle()
+      connection.close()
+      self.connection = nil
+      self.connection = try reopened()
+      opening.directory.tellMended("\(trouble); what was in it is in \(opening.name)")
+    }
+
+    private mutating func end(_ jobs: [Job], with error: StoreError, wasFull: Bool) {
       defer { for job in jobs where job.writes { job.fail(error) } }
       let reads = jobs.filter { !$0.writes }
       if health.isReadOnly.load(ordering: .acquiring), let connection {
@@ -193,6 +226,7 @@ final class Database: Sendable {
         return
       }
       if connection == nil { for job in reads { job.fail(error) } }
+      if wasFull, connection != nil { return }
       // After a failed fsync nobody knows what the file holds: read it anew before going on, and
       // never through two connections.
       connection?.close()
@@ -207,6 +241,7 @@ final class Database: Sendable {
       // Never a new file in its place.
       if let trouble = health.fileTrouble { throw StoreError.unavailable(trouble) }
       let connection = try opening.again()
+      health.file.connectedAnew()
       try connection.settle()
       return connection
     }
@@ -227,29 +262,46 @@ final class Database: Sendable {
       connection?.close()
       connection = opened
       health.witness.withLock { witness in
-        if !witness.isOfFile { witness = FileWitness(opening.path) }
+        if witness.isOfFile {
+          witness.connectedAnew()
+        } else {
+          witness = FileWitness(opening.path)
+        }
       }
       health.isReadOnly.store(false, ordering: .releasing)
     }
 
-    private func commit(_ jobs: [Job], _ connection: Connection) throws {
+    /// Commits between two that take everything along that a power loss might take.
+    private static let commitsPerCheckpoint = 1024
+
+    /// Whether anything was written. Throws `SQLiteError`.
+    private func commit(_ jobs: [Job], _ connection: Connection) throws -> Bool {
       try connection.run("BEGIN IMMEDIATE")
       var commits = 0
       var acknowledge: [@Sendable () -> Void] = []
+      let before = connection.changes
       do {
         for job in jobs {
           try connection.run("SAVEPOINT job")
           acknowledge.append(job.perform(connection))
           try connection.run("RELEASE job")
         }
-        if opening.isMain { commits = try Membership.count(connection) }
+        // The main file's probe is to be a write.
+        let isCounted = opening.isMain || opening.isPromised && connection.changes > before
+        if isCounted { commits = try Membership.count(connection) }
         try connection.run("COMMIT")
       } catch {
         try? connection.execute("ROLLBACK")
         throw error
       }
-      if opening.isMain { opening.directory.note(commits: commits) }
+      if commits > 0 {
+        let isDurable =
+          opening.durability == .full
+          || commits % Self.commitsPerCheckpoint == 0 && (try? connection.settle()) != nil
+        opening.directory.note(opening.name, commits: commits, isDurable: isDurable)
+      }
       for answer in acknowledge { answer() }
+      return connection.changes > before
     }
   }
 }

@@ -13,6 +13,9 @@ struct FileOpening: Sendable {
 
   var path: String { "\(directory.path)/\(name)" }
   var isMain: Bool { name == DataDirectory.mainFile }
+  /// Whether the file holds what was promised, so that its commits are counted. What was measured
+  /// may be lost.
+  var isPromised: Bool { name != DataDirectory.telemetryFile }
 
   /// What there is to work with.
   enum Found {
@@ -23,7 +26,7 @@ struct FileOpening: Sendable {
 
   /// Throws `StoreError`, which names the file.
   func find() throws -> Found {
-    if isMain { try directory.checkMainFile() }
+    try directory.checkPresence(of: name)
     do { return .writable(try writable()) } catch let error as StoreError {
       guard case .unavailable(let why) = error, let trouble = directory.diskTrouble() else {
         throw error
@@ -62,7 +65,7 @@ struct FileOpening: Sendable {
     do {
       let connection = try open()
       do {
-        if isMain { try Membership.check(connection, directory) }
+        try Membership.check(connection, directory, name)
         try Migrator.migrate(connection, migrations, now: now)
         try Membership.take(connection, directory, name)
         return connection

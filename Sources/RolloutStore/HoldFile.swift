@@ -42,8 +42,12 @@ struct HoldFile: ~Copyable, @unchecked Sendable {
     static let checksum = 40
   }
 
+  /// What stands for an account that has no row yet.
+  static let rowless = 0
+  private static let generationOffset = 16
+
   private let path: String
-  private let descriptor: Int32
+  private var descriptor: Int32
   private let base: UnsafeMutableRawPointer
   /// Begins every checksum.
   private let seed: UInt64
@@ -54,6 +58,9 @@ struct HoldFile: ~Copyable, @unchecked Sendable {
   let isNew: Bool
   /// Why the file cannot be written now; nil when the last write went well.
   private(set) var trouble: String?
+
+  /// Which start of a server began the file; 0 for what no start has begun.
+  var generation: Int { Int(base.load(fromByteOffset: Self.generationOffset, as: Int64.self)) }
 
   /// Opens or creates. `identity` is that of the data directory. Throws `StoreError`.
   init(path: String, identity: String = "") throws {
@@ -203,11 +210,41 @@ struct HoldFile: ~Copyable, @unchecked Sendable {
     unused.append(slot)
   }
 
-  /// Makes the file whole again after somebody has cut it.
-  mutating func repair() {
+  /// Makes the file whole again after somebody has cut it. Whether it had to.
+  mutating func repair() -> Bool {
     var info = stat()
-    guard fstat(descriptor, &info) == 0, Int(info.st_size) < Self.size else { return }
+    guard descriptor >= 0, fstat(descriptor, &info) == 0, Int(info.st_size) < Self.size else {
+      return false
+    }
     write(0, Self.size)
+    return true
+  }
+
+  /// Makes the file anew, from memory, where it is not at its place any more or not as it was
+  /// written. Whether it had to.
+  mutating func keep() -> Bool {
+    guard descriptor >= 0 else { return false }
+    var (ours, found) = (stat(), stat())
+    guard fstat(descriptor, &ours) == 0 else { return false }
+    let isThere =
+      stat(path, &found) == 0 && found.st_dev == ours.st_dev && found.st_ino == ours.st_ino
+    var header: UInt64 = 0
+    let isWhole =
+      Int(ours.st_size) == Self.size && pread(descriptor, &header, 8, 0) == 8
+      && header == Self.magic
+    guard !isThere || !isWhole else { return false }
+    if !isThere {
+      let new = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+      guard new >= 0 else {
+        trouble = "\(path): \(String(cString: strerror(errno)))"
+        return false
+      }
+      close(descriptor)
+      descriptor = new
+    }
+    ftruncate(descriptor, off_t(Self.size))
+    write(0, Self.size)
+    return trouble == nil
   }
 
   // MARK: After a start
@@ -222,8 +259,22 @@ struct HoldFile: ~Copyable, @unchecked Sendable {
         UInt64(bitPattern: Int64(number(slot, Offset.checksum))) == checksum(slot)
         && (state == State.held || state == State.settled)
         && number(slot, Offset.held) >= 0 && number(slot, Offset.spent) >= 0
-      return !isOurs || !isAccount(number(slot, Offset.account))
+      let account = number(slot, Offset.account)
+      return !isOurs || account != Self.rowless && !isAccount(account)
     }
+  }
+
+  /// Slots that no row has taken in and of which nobody knows whose they are.
+  func withoutRow(lastFlush: Int) -> Int {
+    (0..<Slot(Self.capacity)).count { slot in
+      number(slot, Offset.state) != State.free && number(slot, Offset.account) == Self.rowless
+        && !isTakenIn(slot, lastFlush)
+    }
+  }
+
+  private func isTakenIn(_ slot: Slot, _ lastFlush: Int) -> Bool {
+    let flush = number(slot, Offset.flush)
+    return flush != 0 && flush <= lastFlush
   }
 
   /// What an earlier process left that no row has taken in, in whole by account: holds nobody
@@ -233,8 +284,7 @@ struct HoldFile: ~Copyable, @unchecked Sendable {
     for slot in 0..<Slot(Self.capacity) {
       let state = number(slot, Offset.state)
       guard state == State.held || state == State.settled else { continue }
-      let flush = number(slot, Offset.flush)
-      guard flush == 0 || flush > lastFlush else { continue }
+      guard !isTakenIn(slot, lastFlush) else { continue }
       let amount = number(slot, state == State.held ? Offset.held : Offset.spent)
       let account = number(slot, Offset.account)
       sums[account] = (sums[account] ?? .zero).adding(Money(nanodollars: max(0, amount)))
@@ -243,8 +293,10 @@ struct HoldFile: ~Copyable, @unchecked Sendable {
     return sums
   }
 
-  /// Makes every slot free.
-  mutating func clear() {
+  /// Makes every slot free, and says which start of a server it was.
+  mutating func clear(generation: Int) {
+    base.storeBytes(
+      of: Int64(generation), toByteOffset: Self.generationOffset, as: Int64.self)
     (base + Self.headerSize).initializeMemory(
       as: UInt8.self, repeating: 0, count: Self.capacity * Self.slotSize)
     write(0, Self.size)

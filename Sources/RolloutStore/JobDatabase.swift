@@ -10,18 +10,15 @@ package final class JobDatabase: JobStore {
 
   package init(_ directory: DataDirectory, now: Instant) throws {
     database = try Database(
-      directory, "jobs.db", durability: .full, erasesDeleted: true,
+      directory, DataDirectory.jobsFile, durability: .full, erasesDeleted: true,
       migrations: Migration.jobs, now: now)
   }
 
   /// Why nothing can be written now, in words; nil when all is well.
   package var trouble: String? { database.trouble }
 
-  /// Whether the disk has taken nothing since the start: what was there can be read.
-  package var isReadOnly: Bool { database.isReadOnly }
-
   /// Writes nothing, durably: whether writing works again. Throws `StoreError`.
-  package func probe() async throws { try await database.write { _ in } }
+  package func probe() async throws { try await database.probe() }
 
   private static let columns = """
     id, feature, app, user_id, request, status, attempts, created_at_ms, started_at_ms,

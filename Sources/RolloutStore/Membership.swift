@@ -16,17 +16,17 @@ enum Membership {
     }.first
   }
 
-  /// Whether the main file may be gone on with; before anything is written to it. Throws
-  /// `StoreError`.
-  static func check(_ connection: Connection, _ directory: DataDirectory) throws {
+  /// Whether a file may be gone on with; before anything is written to it. Throws `StoreError`.
+  static func check(_ connection: Connection, _ directory: DataDirectory, _ name: String) throws {
     let tables = try connection.query(
       "SELECT 1 FROM sqlite_schema WHERE name = 'data_directory'"
     ) { $0.int(0) }
-    guard !tables.isEmpty, let found = try find(connection) else { return }
-    try directory.check(identity: found.identity, commits: found.commits)
+    // All of it may have been in the log.
+    let found = tables.isEmpty ? nil : try find(connection)
+    try directory.check(name, identity: found?.identity, commits: found?.commits ?? 0)
   }
 
-  /// Commits that the main file has counted; 0 for the others.
+  /// Commits that the file has counted.
   static func commits(_ connection: Connection) throws -> Int {
     try find(connection)?.commits ?? 0
   }
@@ -38,29 +38,44 @@ enum Membership {
   ) throws {
     try connection.execute(table)
     let found = try find(connection)
-    if name == DataDirectory.mainFile {
-      let identity = found?.identity ?? Digest.hexadecimal(Digest.random(16))
-      if found == nil { try write(identity, directory.markAtStart?.commits ?? 0, connection) }
-      directory.begin(identity: identity, commits: found?.commits ?? 0)
-      return
-    }
+    let isMain = name == DataDirectory.mainFile
     // Alone, without its main file: in tests.
-    guard let identity = directory.identity else { return }
+    guard
+      let identity = isMain
+        ? found?.identity ?? Digest.hexadecimal(Digest.random(16)) : directory.identity
+    else { return }
     let mayChange = directory.permissions.acceptsEmpty || directory.permissions.acceptsOlder
     guard found == nil || found?.identity == identity || mayChange else {
       throw StoreError.corrupt("it belongs to another data directory")
     }
-    if found?.identity != identity { try write(identity, 0, connection) }
+    if found?.identity != identity { try write(identity, connection) }
+    // Who accepts an older state goes on counting where the newer one ended. What an older
+    // `budget.db` means is for the budgets to say.
+    if isMain || name == DataDirectory.jobsFile {
+      try raise(connection, to: directory.acknowledged(name))
+    }
+    directory.begin(name, identity: identity, commits: try commits(connection))
   }
 
-  private static func write(
-    _ identity: String, _ commits: Int, _ connection: Connection
-  ) throws {
+  private static func write(_ identity: String, _ connection: Connection) throws {
     try connection.run(
       """
-      INSERT INTO data_directory (only_row, identity, commits) VALUES (1, :identity, :commits)
+      INSERT INTO data_directory (only_row, identity, commits) VALUES (1, :identity, 0)
       ON CONFLICT (only_row) DO UPDATE SET identity = excluded.identity
-      """, ["identity": .text(identity), "commits": SQLValue(commits)])
+      """, ["identity": .text(identity)])
+  }
+
+  /// Counts on from `commits` where the file has fewer.
+  static func raise(_ connection: Connection, to commits: Int) throws {
+    // A full disk is asked for nothing that is there already.
+    guard try Self.commits(connection) < commits else { return }
+    try connection.run(
+      "UPDATE data_directory SET commits = :commits", ["commits": SQLValue(commits)])
+  }
+
+  /// Changes nothing, by writing.
+  static func touch(_ connection: Connection) throws {
+    try connection.run("UPDATE data_directory SET commits = commits")
   }
 
   /// Counts one more commit, in its transaction.

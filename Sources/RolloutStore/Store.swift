@@ -32,7 +32,7 @@ package final class Store: Sendable {
   package var trouble: String? { database.trouble }
 
   /// Writes nothing, durably: whether writing works again. Throws `StoreError`.
-  package func probe() async throws { try await database.write { _ in } }
+  package func probe() async throws { try await database.probe() }
 
   /// Waits for what has been asked; further work is refused.
   package func close() async { await database.close() }

@@ -69,12 +69,18 @@ package final class TelemetryStore: Sendable {
 
   package init(_ directory: DataDirectory, now: Instant) throws {
     database = try Database(
-      directory, "telemetry.db", durability: .normal, erasesDeleted: true,
+      directory, DataDirectory.telemetryFile, durability: .normal, erasesDeleted: true,
       migrations: Migration.telemetry, now: now)
   }
 
   /// Outcomes kept per feature; the oldest chunks go first.
   package static let outcomesMax = 500_000
+
+  /// Why nothing can be written now, in words; nil when all is well.
+  package var trouble: String? { database.trouble }
+
+  /// Writes what changes nothing: whether writing works again. Throws `StoreError`.
+  package func probe() async throws { try await database.probe() }
 
   package func save(_ changes: TelemetryChanges) async throws {
     guard !changes.isEmpty else { return }

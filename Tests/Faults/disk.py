@@ -321,7 +321,7 @@ def damaged_files(folder, _):
             server.token = token.strip()
             cases += 1
             label = f"{name} {how}"
-            if expected == "refused" and not (name == "jobs.db" and how in ("gone", "empty")):
+            if expected == "refused":
                 code, said = server.refuses()
                 assert code == 1 and name in said, f"{label}: {code} {said}"
                 assert "--" in said, f"{label} says nothing to do: {said}"
@@ -371,6 +371,80 @@ budgets: [{name: total, limit_usd: 50, window: total}]
     budget = server.call("GET", "/v1/budgets").json["budgets"][0]
     assert budget["reserved_usd"] < 1_000_000, f"forged holds are believed: {budget}"
     server.stop()
+
+
+@fault(16, "older files, and logs gone after kill -9: refused, or hard budgets shut", rounds=1)
+def older_files(folder, _):
+    config = """
+providers: {echo: {kind: echo}, slow: {kind: echo, latency: 60s}}
+prices: {m: {input: 1000, output: 1000}}
+routes:
+  quick: {targets: [{provider: echo, model: m}]}
+  late: {targets: [{provider: slow, model: m, timeout: 100s}]}
+budgets: [{name: total, limit_usd: 50, window: total}]
+"""
+    origin = Server(folder, config)
+    origin.plan("ai", route="quick", **ALL)
+    origin.plan("later", route="late", **ALL)
+    origin.stop()
+    old = folder / "old"
+    shutil.copytree(origin.data, old)
+    origin.start()
+    ask = {"user": "u", "prompt": "hi", "max_tokens": 50}
+    assert origin.call("POST", "/v1/features/ai/complete", ask).status == 200
+    assert origin.call("POST", "/v1/features/later/jobs", ask).status == 202
+    origin.call("GET", "/v1/budgets")
+    origin.kill()
+    cases = 0
+    for name in ("rollout.db", "jobs.db", "budget.db", "holds.bin"):
+        for how in ("older", "log gone"):
+            if name == "holds.bin" and how == "log gone" or name == "rollout.db" and how == "log gone":
+                continue
+            where = folder / f"{name}-{how}"
+            shutil.copytree(origin.data, where / "data")
+            for suffix in ("-wal", "-shm"):
+                (where / "data" / (name + suffix)).unlink(missing_ok=True)
+            if how == "older":
+                shutil.copy(old / name, where / "data" / name)
+            server = Server(where, config, start=False)
+            server.token = origin.token
+            cases += 1
+            if name in ("rollout.db", "jobs.db"):
+                code, said = server.refuses()
+                assert code == 1 and name in said and "--accept-older" in said, f"{name} {how}: {said}"
+                continue
+            server.start()
+            assert "budgets:lost" in server.warnings(), f"{name} {how}: {server.warnings()}"
+            assert server.call("POST", "/v1/features/ai/complete", ask).status == 429
+            server.stop()
+    return f"{cases} cases"
+
+
+@fault(16, "files deleted or cut under the server: said within a second, no second server", rounds=1)
+def files_under_server(folder, _):
+    cases = 0
+    for name, what in (("rollout.db", "store"), ("jobs.db", "jobs"), ("budget.db", "budgets"),
+                       ("telemetry.db", "telemetry"), ("holds.bin", "files"), ("rollout.lock", "files")):
+        for how in ("deleted", "cut"):
+            if (name, how) == ("rollout.lock", "cut"):
+                continue
+            where = folder / f"{name}-{how}"
+            where.mkdir(parents=True)
+            server = Server(where)
+            server.plan("all", **ALL)
+            if how == "deleted":
+                (server.data / name).unlink()
+            else:
+                with open(server.data / name, "r+b") as file:
+                    file.truncate(0)
+            eventually(f"a warning for {name} {how}", lambda: what in server.warnings(), 2)
+            second = Server(where, data=server.data, start=False)
+            code, said = second.refuses()
+            assert code == 1 and "another server" in said, f"{name} {how}: {said}"
+            assert server.is_on("all", "anna")
+            cases += 1
+            server.kill()
+    return f"{cases} cases"
 
 
 @fault(16, "the data directory deleted under the server: writes stop within a second", rounds=1)

@@ -155,7 +155,7 @@ import Testing
     let folder = try await used()
     damage(folder, "jobs.db")
     let why = try await refusal(folder)
-    #expect(why.contains("jobs.db is damaged") && why.contains("--quarantine"), "\(why)")
+    #expect(why.contains("jobs.db cannot be used") && why.contains("--quarantine"), "\(why)")
     let server = try await start(folder, allow { $0.quarantines = true })
     #expect(try await warning(server, "files")?.contains("jobs.db.corrupt-") == true)
     await server.stop()

@@ -17,6 +17,7 @@ import Testing
     budgets:
       - {name: hard, limit_usd: 5, window: total, match: {feature: hard}}
       - {name: soft, limit_usd: 5, window: total, hard: false}
+      - {name: daily, limit_usd: 5, window: day, hard: false, match: {feature: soft}}
     """
 
   private func setDisk(isFull: Bool) {
@@ -101,6 +102,28 @@ import Testing
     let after = try await TestServer(Self.config, folder: before.folder, clock: before.clock)
     #expect(try await isOn(after) == false)
     await after.stop()
+  }
+
+  @Test func `a window that begins while the disk is full refuses nobody under a soft budget`()
+    async throws
+  {
+    let before = try await used()
+    let server = try await TestServer(Self.config, folder: before.folder, clock: before.clock)
+    #expect(try await ask(server, "soft").status == 200)
+    setDisk(isFull: true)
+    defer { setDisk(isFull: false) }
+    server.clock.advance(.days(1))
+    for _ in 0..<3 { #expect(try await ask(server, "soft").status == 200) }
+    let killed = try await server.send(
+      "POST", "/v1/plans/all/kill", #"{"reason":"x"}"#, headers: [("If-Match", "\"2\"")])
+    #expect(killed.status == 202)
+    setDisk(isFull: false)
+    #expect(
+      try await server.eventually {
+        let spent = try await budget(server, "daily")?["spent_usd"]?.double ?? 0
+        return try await warnings(server).isEmpty && spent > 0
+      })
+    await server.stop()
   }
 
   @Test func `a first start on a full disk is refused: there is nothing to serve`() async throws {

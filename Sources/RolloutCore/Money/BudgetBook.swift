@@ -32,6 +32,14 @@ package struct BudgetBook: Sendable, Equatable {
     if entries[account] == nil { entries[account] = entry }
   }
 
+  /// Takes in what an open account had spent before it was opened without knowing.
+  package mutating func take(_ earlier: Entry, into account: BudgetAccount) {
+    guard var entry = entries[account] else { return }
+    entry.spent = entry.spent.adding(earlier.spent)
+    entry.alerted = max(entry.alerted, earlier.alerted)
+    entries[account] = entry
+  }
+
   /// Forgets accounts that hold nothing; they have to be opened again before they are used.
   package mutating func close(where isIdle: (BudgetAccount) -> Bool) {
     entries = entries.filter { $0.value.reserved > .zero || !isIdle($0.key) }
