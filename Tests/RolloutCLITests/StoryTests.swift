@@ -43,18 +43,19 @@ import Testing
     _ = try await server.rollout("cohort", "add", "internal", "anna")
     let lost = try await server.rollout("cohort", "list", "inernal")
     #expect(lost.status != 0 && lost.errors.contains("Did you mean internal?"), "\(lost)")
-    try FileManager.default.moveItem(atPath: server.data, toPath: server.data + "-moved")
+    let file = "\(server.data)/rollout.db"
+    try FileManager.default.moveItem(atPath: file, toPath: file + ".moved")
     let killed = try await server.rollout("kill", "ai-summary", "--yes")
     #expect(killed.status == 0)
-    #expect(killed.output.contains("Not on disk yet: the disk takes nothing now"), "\(killed)")
-    #expect(killed.output.contains("a restart of the server before that"), "\(killed)")
+    #expect(killed.output.contains("Not on disk yet: the server cannot write it now"), "\(killed)")
+    #expect(killed.output.contains("a restart before that"), "\(killed)")
     let show = try await server.rollout("plan", "show", "ai-summary")
     #expect(show.output.contains("in memory only"), "\(show)")
     let list = try await server.rollout("plan", "list")
     #expect(list.output.contains("not on disk"), "\(list)")
     let left = try await server.rollout("cohort", "remove", "internal", "anna")
     #expect(left.errors.contains("in memory only"), "\(left)")
-    try FileManager.default.moveItem(atPath: server.data + "-moved", toPath: server.data)
+    try FileManager.default.moveItem(atPath: file + ".moved", toPath: file)
     for _ in 0..<100 {
       let shown = try await server.rollout("plan", "show", "ai-summary")
       if !shown.output.contains("in memory only") { break }

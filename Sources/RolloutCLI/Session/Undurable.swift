@@ -3,7 +3,7 @@ import RolloutAPI
 /// What is in force and on no disk yet, for people.
 enum Undurable {
   static let consequence =
-    "the disk takes nothing now. It is written as soon as that works; a restart of the server before "
+    "the server cannot write it now (see /readyz). It will as soon as that works; a restart before "
     + "that brings the older state back"
 
   /// A line of its own below what was done; empty when it is on disk.
