@@ -174,12 +174,13 @@ package final class DataDirectory: Sendable {
 
   /// A file is open: from now on its commits are counted here. One that is older than it should be
   /// is not gone down to: whoever accepts the loss raises the count in the file.
-  func begin(_ name: String, identity: String, commits: Int) {
+  func begin(_ name: String, identity: String, commits: Int, isDurable: Bool) {
     state.withLock { state in
       var mark = DirectoryMark(identity: identity, counts: state.mark?.counts ?? [:])
       let known = mark.counts[name]?.commits ?? 0
       let count = commits < acknowledged(name, state) ? known : commits
-      mark.counts[name] = DirectoryMark.Count(commits: count, durable: min(count, commits))
+      let durable = isDurable ? commits : mark.counts[name]?.durable ?? 0
+      mark.counts[name] = DirectoryMark.Count(commits: count, durable: min(durable, commits))
       note(mark, &state)
     }
   }

@@ -54,7 +54,10 @@ enum Membership {
     if isMain || name == DataDirectory.jobsFile {
       try raise(connection, to: directory.acknowledged(name))
     }
-    directory.begin(name, identity: identity, commits: try commits(connection))
+    // What a process that was killed left in the log of the spending is in no fsync yet.
+    let isDurable = name != DataDirectory.budgetFile || (try? connection.settle()) != nil
+    directory.begin(
+      name, identity: identity, commits: try commits(connection), isDurable: isDurable)
   }
 
   private static func write(_ identity: String, _ connection: Connection) throws {
