@@ -60,7 +60,8 @@ import Testing
     #expect(cell.requests == 2)
     #expect(cell[.failed] == 1 && cell[.excluded] == 1)
     #expect(cell.latencies.count == 1)
-    #expect(cell.tokens == 10 && cell.cost == Money(nanodollars: 20))
+    // What was given up on is paid, too.
+    #expect(cell.tokens == 15 && cell.cost == Money(nanodollars: 30))
     #expect(cell.users.estimate == 3)
     let empty = SeriesCell()
     #expect(empty.tokens == nil && empty.cost == nil && empty.users.isEmpty)
@@ -156,6 +157,34 @@ import Testing
     #expect(changes.failures.count < 5000)
     #expect(changes.failures.values.reduce(0, +) == 7 * 8640)
     #expect(changes.recent.count == SeriesBook.recentMax)
+  }
+
+  @Test func `of very many failures the last are kept`() {
+    var book = SeriesBook()
+    for number in 0..<1234 {
+      book.record(
+        outcome(.failed), failure: FailureNote(kind: "e", requestID: "r\(number)"), now: day)
+    }
+    #expect(book.take().recent.map(\.note.requestID) == (1034..<1234).map { "r\($0)" })
+  }
+
+  @Test
+  func `a request given up on after too long is as slow as that, and named; one before is not`()
+    throws
+  {
+    var book = SeriesBook()
+    var slow = plan(1, stage: 0, at: day)
+    slow.definition.guards = [Guard(.latencyMean, max: .time(.seconds(5)))]
+    book.follow(slow)
+    for latency in [1000.0, 20_000] {
+      var left = outcome(.excluded, at: day + .minutes(1), latency: latency)
+      left.isGivenUp = true
+      book.record(left, now: day + .minutes(1))
+    }
+    let changes = book.take()
+    let cell = try #require(changes.cells.values.first)
+    #expect(cell[.excluded] == 2 && cell.latencies.count == 1)
+    #expect(changes.failures.map(\.key.kind) == ["given_up"])
   }
 
   @Test func `an app that reports ever new words makes a bounded number of kinds`() {

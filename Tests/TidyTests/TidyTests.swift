@@ -165,6 +165,24 @@ import Testing
     }
   }
 
+  @Test func `nothing is left of a merge`() throws {
+    for folder in ["Sources", "Tests", "docs", "script", "Benchmarks", "Fuzz", "migrations"] {
+      for ending in [".swift", ".md", ".json", ".py", ".sql", ".yaml"] {
+        for file in try files(under: folder, ending: ending) {
+          let marks = file.lines.filter { $0.hasPrefix("<<<<<<< ") || $0.hasPrefix(">>>>>>> ") }
+          #expect(marks.isEmpty, "\(file.path)")
+        }
+      }
+    }
+  }
+
+  @Test func `decisions have numbers without gaps, each once`() throws {
+    let numbers = try files(under: "docs/decisions", ending: ".md").compactMap { file in
+      file.path.split(separator: "/").last.flatMap { Int($0.prefix(4)) }
+    }
+    #expect(numbers.sorted() == numbers.indices.map { $0 + 1 })
+  }
+
   @Test func `the package depends on no other`() throws {
     let manifest = try String(
       contentsOf: Self.root.appending(path: "Package.swift"), encoding: .utf8)

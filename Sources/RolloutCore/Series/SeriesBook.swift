@@ -63,6 +63,8 @@ package struct SeriesBook: Sendable {
   /// Different failures in an hour; the rest of them is `other`. Apps may report any word.
   private static let kindsMax = 32
   private static let versionsMax = 16
+  /// What is said of a request that its user gave up on after too long.
+  private static let givenUp = "given_up"
 
   /// A version of the plan, and since when it was in force.
   private struct Version: Sendable {
@@ -77,6 +79,8 @@ package struct SeriesBook: Sendable {
   }
 
   private var changes = SeriesChanges()
+  /// Milliseconds: the smallest limit of the plan's latency guards; nil without one.
+  private var slowLimit: Double?
   private var versions: [Version] = []
   private var kinds: Set<Kind> = []
   private var kindsOf = Instant(milliseconds: 0)
@@ -86,6 +90,11 @@ package struct SeriesBook: Sendable {
   /// Takes over a new version of the plan.
   package mutating func follow(_ plan: Plan) {
     guard plan.version != versions.last?.number else { return }
+    slowLimit =
+      plan.definition.guards.compactMap { rule -> Double? in
+        guard rule.isLatency, case .time(let limit) = rule.limit else { return nil }
+        return Double(limit.milliseconds)
+      }.min()
     let updated = plan.updatedAt.steady
     // The first that is seen may have had its stage for long.
     let since = versions.isEmpty ? min(plan.stageEnteredAt?.steady ?? updated, updated) : updated
@@ -115,12 +124,19 @@ package struct SeriesBook: Sendable {
     _ outcome: Outcome, version number: Int? = nil, failure: FailureNote? = nil, now: Instant
   ) {
     let decided = version(number, at: outcome.beganAt)
-    changes.cells[key(outcome.at, decided, outcome.arm, now: now), default: SeriesCell()]
-      .record(outcome)
-    guard outcome.result == .failed || outcome.result == .degradedFallback else { return }
-    let said = failure ?? FailureNote(kind: outcome.result.rawValue)
+    let place = key(outcome.at, decided, outcome.arm, now: now)
+    changes.cells[place, default: SeriesCell()].record(outcome)
+    var said = failure ?? FailureNote(kind: outcome.result.rawValue)
+    if outcome.isGivenUp, let ran = outcome.latency, let slowLimit, ran > slowLimit {
+      // Nobody waits for a hang: given up on when it had taken too long already.
+      changes.cells[place]?.record(givenUpAfter: ran)
+      said.kind = Self.givenUp
+    } else if outcome.result != .failed, outcome.result != .degradedFallback {
+      return
+    }
     count(said, outcome, now)
-    guard changes.recent.count < Self.recentMax else { return }
+    // The newest count; what is too much goes in one piece.
+    if changes.recent.count >= 2 * Self.recentMax { changes.recent.removeFirst(Self.recentMax) }
     changes.recent.append(
       RecentFailure(
         at: outcome.at, arm: outcome.arm, note: said,
@@ -166,6 +182,7 @@ package struct SeriesBook: Sendable {
   /// What came in since the last call.
   package mutating func take() -> SeriesChanges {
     defer { changes = SeriesChanges() }
+    changes.recent.removeFirst(max(0, changes.recent.count - Self.recentMax))
     return changes
   }
 

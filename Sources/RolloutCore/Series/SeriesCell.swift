@@ -36,11 +36,16 @@ package struct SeriesCell: Sendable, Equatable {
   package mutating func record(_ outcome: Outcome) {
     results[Self.place(outcome.result)] += 1
     if let user = outcome.user { users.insert(user) }
-    guard outcome.result != .excluded else { return }
-    if let latency = outcome.latency { latencies.record(latency) }
+    // Paid for, whatever became of it.
     if let spent = outcome.tokens { tokens = (tokens ?? 0).adding(spent) }
     if let paid = outcome.cost { cost = (cost ?? .zero).adding(paid) }
+    guard outcome.result != .excluded else { return }
+    if let latency = outcome.latency { latencies.record(latency) }
   }
+
+  /// A request that its user gave up on when it had taken too long: it took at least so many
+  /// milliseconds.
+  mutating func record(givenUpAfter latency: Double) { latencies.record(latency) }
 
   package mutating func record(_ vote: Feedback) { votes[Self.place(vote.kind)] += 1 }
 

@@ -169,19 +169,18 @@ final class OutcomeLedger: Sendable {
     entries.withLock { entries in entries.values.compactMap(\.last) }
   }
 
-  /// A feature as it is now.
+  /// A feature as it is now. Judged on a copy, outside the lock: who looks moves no latch, counts
+  /// no vote and holds up no outcome.
   func inspect(_ feature: String, now: Instant) -> (health: FeatureHealth, assessment: Assessment)?
   {
-    entries.withLock { entries in
-      guard let assessment = entries[feature]?.look(now), let health = entries[feature]?.health
-      else { return nil }
-      return (health, assessment)
-    }
+    guard var health = entries.withLock({ $0[feature]?.health }) else { return nil }
+    let assessment = health.assessment(now: now)
+    return (health, assessment)
   }
 
-  /// What the health of a feature lets an advance wait for.
+  /// What the health of a feature lets an advance wait for; looked at as in `inspect`.
   func gates(_ feature: String, now: Instant) -> HealthGates {
-    entries.withLock { $0[feature]?.look(now).gates ?? HealthGates() }
+    inspect(feature, now: now)?.assessment.gates ?? HealthGates()
   }
 
   /// When somebody last asked for a feature or reported of it; nil where that is not known.
@@ -301,7 +300,7 @@ extension OutcomeLedger.Entry {
     return waits || now.since(lookedAt) >= OutcomeLedger.restInterval
   }
 
-  /// Anybody may look; only the monitor's look makes the news old.
+  /// The monitor's look: moves latches, and makes the news old.
   func look(_ now: Instant) -> Assessment {
     let assessment = health.assessment(now: now)
     last = assessment

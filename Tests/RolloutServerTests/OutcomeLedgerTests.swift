@@ -1,0 +1,47 @@
+import RolloutCore
+import RolloutTesting
+import Testing
+
+@testable import RolloutServer
+
+@Suite struct OutcomeLedgerTests {
+  private let start = Instant(milliseconds: 1_795_000_000_000)
+
+  private func ledger() throws -> OutcomeLedger {
+    var definition = PlanDefinition(feature: "f")
+    definition.guards = [Guard(.latencyMean, max: .time(.seconds(1)))]
+    var plan = Plan(definition, at: Moment(start))
+    plan.status = .active
+    plan.stageIndex = 0
+    plan.stageEnteredAt = Moment(start)
+    let ledger = OutcomeLedger()
+    ledger.follow(plan)
+    return ledger
+  }
+
+  /// A request that runs for a minute; whether the monitor, or anybody, looks meanwhile.
+  private func slowest(_ look: (OutcomeLedger, Instant) -> Void) throws -> Double {
+    let ledger = try ledger()
+    let number = ledger.begin("f", user: 1, at: start)
+    let later = start + .seconds(60)
+    for _ in 0..<3 { look(ledger, later) }
+    ledger.end(
+      "f", number,
+      Outcome(
+        result: .ok, arm: .treatment, user: 1, at: later, beganAt: start, latency: 60_000))
+    return try #require(
+      ledger.inspect("f", now: later)?.health.treatment.latencies.quantile(0.5))
+  }
+
+  @Test func `who looks changes nothing; the monitor's look does`() throws {
+    let unseen = try slowest { _, _ in }
+    let seen = try slowest { ledger, now in
+      _ = ledger.inspect("f", now: now)
+      _ = ledger.gates("f", now: now)
+    }
+    #expect(seen == unseen)
+    // It counts what runs for too long as the cap, once.
+    let watched = try slowest { ledger, now in _ = ledger.assess(now: now) }
+    #expect(watched < unseen / 5)
+  }
+}
