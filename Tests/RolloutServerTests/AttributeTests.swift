@@ -100,6 +100,14 @@ import Testing
       """)
     #expect(outcomes.json["accepted"]?.int == 2, "\(outcomes.text)")
     #expect(outcomes.json["unattributed"]?.int == 1, "\(outcomes.text)")
+    let vote = try await server.send(
+      "POST", "/v1/feedback", #"{"feature":"f","user":"u","kind":"thumbs_down"}"#)
+    #expect(vote.json["unattributed"]?.int == 1, "\(vote.text)")
+    #expect(vote.json["hint"]?.string?.contains("company, groups, tenant") == true, "\(vote.text)")
+    let told = try await server.send(
+      "POST", "/v1/feedback",
+      #"{"feature":"f","user":"u","kind":"thumbs_down","attributes":{"groups":["beta"]}}"#)
+    #expect(told.json["unattributed"] == nil, "\(told.text)")
     await server.stop()
   }
 }

@@ -57,6 +57,34 @@ import Testing
     await server.stop()
   }
 
+  @Test func `votes say which stage they are about, and roll back no other`() async throws {
+    let server = try await TestServer()
+    try await server.startPlan(
+      "ai-summary",
+      #","preset":"sensitive","stages":[{"name":"few","percent":50},{"name":"all","percent":100}],"#
+        + #""guards":[{"metric":"thumbs_down_rate","max":"10%"}]"#)
+    let before = try #require(try await plan(server)["version"]?.int)
+    let began = server.clock.now.rfc3339
+    server.clock.advance(.minutes(1))
+    try await server.command("advance", "ai-summary")
+    func vote(_ about: String) async throws {
+      for user in 0..<40 {
+        let answer = try await server.send(
+          "POST", "/v1/feedback",
+          """
+          {"feature":"ai-summary","user":"u\(user)","arm":"treatment","kind":"thumbs_down",\(about)}
+          """)
+        #expect(answer.status == 202, "\(answer.text)")
+      }
+    }
+    try await vote(#""plan_version":\#(before)"#)
+    try await vote(#""started_at":"\#(began)""#)
+    #expect(try await health(server)["guards"]?.array?.first?["requests"]?.int == 0)
+    try await vote(#""plan_version":\#(before + 1)"#)
+    #expect(try await server.eventually { try await server.stage() == "few" })
+    await server.stop()
+  }
+
   @Test func `slow answers roll back, and health shows latency, cost and the other arm`()
     async throws
   {

@@ -140,6 +140,20 @@ import Testing
     await unasked.stop()
   }
 
+  @Test func `a key that is refused is no feature's fault: held, and said`() async throws {
+    upstream.always(.answer(401, "{}"))
+    let server = try await start()
+    try await ask(server, 20)
+    #expect(try await isHeld(server))
+    let held = try await plan(server)
+    #expect(held["stage"]?.string == "all")
+    #expect(
+      held["hold"]?["reason"]?.string?.contains("provider main refuses our key") == true,
+      "\(held)")
+    #expect(questions() == 0, "there is nothing to ask with a key that is refused")
+    await server.stop()
+  }
+
   @Test func `a held outage ends when the provider and the traffic are well again`() async throws {
     upstream.always(.answer(500, "{}"))
     let server = try await start()

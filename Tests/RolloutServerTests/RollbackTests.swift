@@ -163,6 +163,18 @@ import Testing
     await server.stop()
   }
 
+  @Test func `the kind says how a request was degraded, and never mends one that failed`() {
+    for (ok, kind, result) in [
+      (true, "degraded_fallback", Outcome.Result.degradedFallback),
+      (true, "degraded_control", .degradedFallback), (false, "degraded_fallback", .failed),
+      (false, "degraded_control", .failed), (false, "degraded_model", .failed),
+      (true, "degraded_cache", .degradedCache), (true, "anything", .ok),
+      (false, "caller_error", .excluded),
+    ] {
+      #expect(OutcomeReader.result(ok: ok, kind: kind) == result, "\(ok) \(kind)")
+    }
+  }
+
   // MARK: Alerts
 
   private func alert(

@@ -20,18 +20,23 @@ package struct ArmStatistics: Sendable, Equatable {
   package subscript(_ result: Outcome.Result) -> Int { results[result] ?? 0 }
   package subscript(_ kind: Feedback.Kind) -> Int { feedback[kind] ?? 0 }
 
-  mutating func record(_ outcome: Outcome) {
+  /// `instead` is the latency that was noted for it while it was still running.
+  mutating func record(_ outcome: Outcome, instead noted: Double? = nil) {
     results[outcome.result, default: 0] += 1
     guard outcome.result != .excluded else { return }
     requests += 1
-    if let latency = outcome.latency { latencies.record(latency) }
+    if let latency = outcome.latency { note(latency: latency, instead: noted) }
     inputTokens = inputTokens.adding(outcome.inputTokens ?? 0)
     outputTokens = outputTokens.adding(outcome.outputTokens ?? 0)
     cost = cost.adding(outcome.cost ?? .zero)
   }
 
-  /// A latency of a request that is still running.
-  mutating func note(latency: Double) { latencies.record(latency) }
+  /// The latency of a request that is still running, or was given up; in the place of the one that
+  /// was noted for it before.
+  mutating func note(latency: Double, instead noted: Double?) {
+    if let noted { latencies.remove(noted) }
+    latencies.record(latency)
+  }
 
   mutating func record(_ kind: Feedback.Kind) { feedback[kind, default: 0] += 1 }
 }

@@ -1,6 +1,6 @@
 extension Detector {
   /// Grows when the bytes below change their meaning; older ones are then left unread.
-  private static let format = 4
+  private static let format = 5
 
   /// Everything measured, for keeping over a restart.
   package var state: [UInt8] {
@@ -26,6 +26,7 @@ extension Detector {
     writer.optional(latchedAt) { $0.instant($1) }
     writer.flag(isConfirming)
     writer.optional(calmSince) { $0.instant($1) }
+    writer.flag(isHeldFor)
     return writer.bytes
   }
 
@@ -66,5 +67,6 @@ extension Detector {
     latchedAt = try reader.optional { (r) throws(StateReader.Truncated) in try r.instant() }
     isConfirming = try reader.flag()
     calmSince = try reader.optional { (r) throws(StateReader.Truncated) in try r.instant() }
+    isHeldFor = try reader.flag()
   }
 }

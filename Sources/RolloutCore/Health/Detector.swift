@@ -47,6 +47,9 @@ package struct Detector: Sendable, Equatable {
   /// Whether what arrives now is fresh evidence.
   var isConfirming = false
   var calmSince: Instant?
+  /// Whether the outage that holds the plan is about this guard: until the hold ends only the
+  /// comparison with control rolls back for it.
+  package internal(set) var isHeldFor = false
   package internal(set) var requests = 0
   package internal(set) var errors = 0
 
@@ -143,6 +146,13 @@ package struct Detector: Sendable, Equatable {
   /// Evidence of health starts anew: what a shared outage left behind says nothing.
   package mutating func restartHealth() { health.reset() }
 
+  /// The band of a guard that begins anew goes on from where the one before it was: what ends it is
+  /// evidence of health.
+  mutating func keepInvestigating() {
+    band?.isLatched = true
+    band?.health.reset()
+  }
+
   // MARK: Triggers
 
   /// What the threshold trigger compares: bad requests for shares, the mean's ratio for amounts.
@@ -188,6 +198,23 @@ package struct Detector: Sendable, Equatable {
     affected.effective >= Double(minAffectedUsers)
       || window.isOver(withoutHeaviest: minAffectedUsers - 1)
   }
+
+  /// Whether what triggered it hurts enough people and goes on, and only fresh evidence is waited
+  /// for.
+  func isGoingOn(_ now: Instant) -> Bool {
+    latchedAt != nil && isRecentlyOver && !isConfirmed(now) && isWidespread(window.affected)
+  }
+
+  /// Whether it has seen as many requests as speak of now, and they are well.
+  var isWell: Bool {
+    latchedAt == nil && !isRecentlyOver && recent.count >= RecentLevel.requests
+  }
+
+  /// Whether it is over its mark and control is as sick.
+  var isShared: Bool { latchedAt != nil && attribution == .sharedOutage }
+
+  /// Whether an outage for which the plan is held now is about it. A provider's is about failures.
+  var isInOutage: Bool { isShared || latchedAt != nil && rule.isAboutFailures }
 
   /// When it began to fail; nil while it does not.
   package var failingSince: Instant? { latchedAt }

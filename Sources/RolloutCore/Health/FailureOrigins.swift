@@ -16,14 +16,27 @@ struct FailureOrigins: Sendable, Equatable {
   }
 
   /// The target behind at least half of the last bad outcomes; nil when there is none, or when it
-  /// was our quota that ended.
+  /// was our quota that ended, or our key that was refused.
   func suspect(_ now: Instant) -> ProviderModel? {
     let late = entries.filter { now.since($0.at) <= Self.span }
     var counts: [ProviderModel: Int] = [:]
-    for case let origin? in late.map(\.origin) where !origin.isThrottled {
+    for case let origin? in late.map(\.origin) where !origin.isThrottled && !origin.isRefused {
       counts[origin.target, default: 0] += 1
     }
     let most = counts.max { ($0.value, $1.key.description) < ($1.value, $0.key.description) }
+    guard let most, most.value * 2 >= late.count else { return nil }
+    return most.key
+  }
+
+  /// The provider that refused our key in at least half of the last bad outcomes; nil when there is
+  /// none.
+  func refuser(_ now: Instant) -> String? {
+    let late = entries.filter { now.since($0.at) <= Self.span }
+    var counts: [String: Int] = [:]
+    for case let origin? in late.map(\.origin) where origin.isRefused {
+      counts[origin.target.provider, default: 0] += 1
+    }
+    let most = counts.max { ($0.value, $1.key) < ($1.value, $0.key) }
     guard let most, most.value * 2 >= late.count else { return nil }
     return most.key
   }

@@ -14,6 +14,7 @@ extension FeatureHealth {
       switch finding.verdict.state {
       case .firing: gates.firing.append(finding.verdict.sentence)
       case .unavailable where isOptional(finding.rule): continue
+      case .pending where finding.isGoingOn: gates.firing.append(finding.verdict.sentence)
       case .pending, .investigate, .unavailable: gates.unsettled.append(finding.verdict.sentence)
       case .quiet, .inconclusive:
         guard let detector = detector(index) else { continue }
@@ -41,6 +42,7 @@ extension FeatureHealth {
   /// Votes are rare: a young stage does not wait for them, unless the plan says so.
   private func isOptional(_ rule: Guard) -> Bool {
     rule.isVoted && !rule.isRequired && treatment.requests < Self.votesMissedFrom
+      && !isMostlyUnattributed
   }
 
   /// One person's traffic is no evidence for everybody.

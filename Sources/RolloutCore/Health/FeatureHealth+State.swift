@@ -1,5 +1,5 @@
 extension FeatureHealth {
-  private static let format = 3
+  private static let format = 4
 
   /// Everything measured, for keeping over a restart; nil before the start.
   package var state: [UInt8]? {

@@ -11,14 +11,14 @@ package struct FeatureHealth: Sendable {
   }
 
   package private(set) var plan: Plan
-  package private(set) var detectors: [Detector] = []
+  package internal(set) var detectors: [Detector] = []
   package private(set) var polls: [PollWatch] = []
   private var slots: [Slot] = []
-  package private(set) var treatment = ArmStatistics()
+  package internal(set) var treatment = ArmStatistics()
   package private(set) var control = ArmStatistics()
   package private(set) var unattributed = ArmStatistics()
-  package private(set) var users = StageUsers()
-  private var reporting = Reporting()
+  package internal(set) var users = StageUsers()
+  private(set) var reporting = Reporting()
   private var origins = FailureOrigins()
   /// When the plan was last held for the investigate band, in any stage.
   package private(set) var investigatedAt: Instant?
@@ -30,8 +30,9 @@ package struct FeatureHealth: Sendable {
   package var listedMembers: Int?
   /// Votes that wait for a request to be counted with, by detector.
   private var votes: [[Vote]] = []
-  private var running: [Int: Running] = [:]
-  private var nextRunning = 0
+  var running = RunningRequests()
+  /// What automation judges since a person said "go on"; nil while nobody has in this stage.
+  var fresh: FreshStart?
   var seen = RecentIDs()
   /// Of all stages; what came before this one is left out when it is read.
   private var usage = UsageMeter()
@@ -50,14 +51,6 @@ package struct FeatureHealth: Sendable {
     var at: Instant
   }
 
-  /// A request that has not been answered yet.
-  private struct Running: Sendable {
-    var user: UInt64?
-    var since: Instant
-    /// Already counted as having taken the latency cap.
-    var isCounted = false
-  }
-
   /// Votes kept waiting at most; more say nothing new.
   private static let votesMax = 1000
   /// How old what is kept of mere decisions may be.
@@ -68,6 +61,8 @@ package struct FeatureHealth: Sendable {
   package init(_ plan: Plan) {
     self.plan = plan
     makeGuards()
+    // What was held before the process began is judged like the hold, until its state is back.
+    keepHolding(nil)
     if plan.stageEnteredAt == plan.updatedAt { stageVersion = plan.version }
   }
 
@@ -90,6 +85,26 @@ package struct FeatureHealth: Sendable {
       return .detector(detectors.count - 1)
     }
     votes = Array(repeating: [], count: detectors.count)
+    running.forgetGuards()
+  }
+
+  /// New detectors know nothing, and that is no evidence: a hold goes on until they have seen that
+  /// what it is about is well. `old` are those before; nil where they are not known.
+  private mutating func keepHolding(_ old: [Detector]?) {
+    guard let cause = plan.hold?.cause else { return }
+    for index in detectors.indices {
+      let metric = detectors[index].rule.metric
+      let before = old?.filter { $0.rule.metric == metric }
+      switch cause {
+      case .outage:
+        detectors[index].isHeldFor =
+          before?.contains { $0.isHeldFor } ?? detectors[index].rule.isAboutFailures
+      case .investigate:
+        guard before?.contains(where: { $0.band?.isLatched == true }) ?? true else { continue }
+        detectors[index].keepInvestigating()
+      case .rollback, .alert, .noTraffic, .manual: continue
+      }
+    }
   }
 
   private var baseline: StageMeans? {
@@ -119,9 +134,22 @@ package struct FeatureHealth: Sendable {
       && new.definition.preset(atStage: new.stageIndex)
         == old.definition.preset(atStage: old.stageIndex)
     guard sameStage else { return enterStage() }
-    if !sameGuards || Self.startsFresh(old, new) { return makeGuards() }
-    if old.hold?.cause == .outage, new.hold == nil {
-      for index in detectors.indices { detectors[index].restartHealth() }
+    let isFresh = Self.startsFresh(old, new)
+    if isFresh { fresh = FreshStart(version: new.version, at: new.updatedAt.steady) }
+    followHold(old, new)
+    if !sameGuards || isFresh {
+      let before = detectors
+      makeGuards()
+      keepHolding(before)
+    }
+  }
+
+  private mutating func followHold(_ old: Plan, _ new: Plan) {
+    let (wasHeld, isHeld) = (old.hold?.cause == .outage, new.hold?.cause == .outage)
+    guard wasHeld != isHeld else { return }
+    for index in detectors.indices {
+      detectors[index].isHeldFor = isHeld && detectors[index].isInOutage
+      if !isHeld { detectors[index].restartHealth() }
     }
   }
 
@@ -136,6 +164,7 @@ package struct FeatureHealth: Sendable {
     reporting.enterStage()
     origins = FailureOrigins()
     lastOutcomeAt = nil
+    fresh = nil
     stageVersion = plan.version
   }
 
@@ -158,7 +187,7 @@ package struct FeatureHealth: Sendable {
 
   /// Whether a request decided at `version`, or at `began`, belongs to the present stage: what was
   /// decided before it is not its fault.
-  private func isOfThisStage(_ began: Instant, version: Int?) -> Bool {
+  func isOfThisStage(_ began: Instant, version: Int?) -> Bool {
     guard let entered = plan.stageEnteredAt?.steady else { return false }
     if let version, let stageVersion { return version >= stageVersion }
     return began >= entered
@@ -168,51 +197,62 @@ package struct FeatureHealth: Sendable {
   /// request was decided, where that is known.
   package mutating func record(_ outcome: Outcome, id: String? = nil, version: Int? = nil) -> Bool {
     if let id, !seen.insert(id) { return false }
+    record(outcome, version: version, ended: nil)
+    return true
+  }
+
+  /// `ended` is what was counted of it while it was still running.
+  mutating func record(_ outcome: Outcome, version: Int?, ended: RunningRequests.Request?) {
     lastTrafficAt = max(lastTrafficAt ?? outcome.at, outcome.at)
-    guard isOfThisStage(outcome.beganAt, version: version) else { return true }
+    guard isOfThisStage(outcome.beganAt, version: version) else { return }
     isDirty = true
     switch outcome.arm {
-    case .treatment: treatment.record(outcome)
+    case .treatment: treatment.record(outcome, instead: ended?.noted)
     case .control: control.record(outcome)
     case .unknown: unattributed.record(outcome)
     }
-    guard outcome.arm != .unknown else { return true }
+    let isScored = fresh?.covers(outcome.beganAt, version: version) ?? true
+    guard outcome.arm != .unknown else { return }
     guard outcome.result != .excluded else {
-      if outcome.isGivenUp { recordGivenUp(outcome) }
-      return true
+      if outcome.isGivenUp, isScored { recordGivenUp(outcome, ended) }
+      return
     }
     if outcome.arm == .treatment {
       usage.record(outcome)
       reporting.note(outcome)
       users.record(outcome.user)
-      if outcome.result == .failed || outcome.result == .degradedFallback {
-        origins.record(outcome.origin, at: outcome.at)
-      }
       lastOutcomeAt = max(lastOutcomeAt ?? outcome.at, outcome.at)
       means[plan.stageName, default: StageMeans()].record(outcome)
     }
-    for index in detectors.indices { observe(outcome, index) }
-    return true
+    guard isScored else { return }
+    if outcome.arm == .treatment, outcome.result == .failed || outcome.result == .degradedFallback {
+      origins.record(outcome.origin, at: outcome.at)
+    }
+    for index in detectors.indices where ended?.counted.contains(index) != true {
+      observe(outcome, index)
+    }
   }
 
   /// A request that nobody waited for took at least as long as it ran. Below the limit that proves
   /// nothing.
-  private mutating func recordGivenUp(_ outcome: Outcome) {
+  private mutating func recordGivenUp(
+    _ outcome: Outcome, _ ended: RunningRequests.Request?
+  ) {
     guard let ran = outcome.latency else { return }
     var isSlow = false
     for index in detectors.indices where detectors[index].rule.isLatency {
       guard case .time(let limit) = detectors[index].rule.limit, ran > Double(limit.milliseconds)
       else { continue }
       isSlow = true
-      observe(outcome, index)
+      if ended?.counted.contains(index) != true { observe(outcome, index) }
     }
     guard isSlow, outcome.arm == .treatment else { return }
-    treatment.note(latency: ran)
+    treatment.note(latency: ran, instead: ended?.noted)
     users.record(outcome.user)
     lastOutcomeAt = max(lastOutcomeAt ?? outcome.at, outcome.at)
   }
 
-  private mutating func observe(_ outcome: Outcome, _ index: Int) {
+  mutating func observe(_ outcome: Outcome, _ index: Int) {
     let isVoted = outcome.arm == .treatment && !votes[index].isEmpty
     let rule = detectors[index].rule
     if outcome.arm == .treatment { reporting.note(carried: rule.isCarried(by: outcome), index) }
@@ -232,10 +272,12 @@ package struct FeatureHealth: Sendable {
 
   /// Thumbs are counted over thumbs; what was asked for again or abandoned makes the next request
   /// count as bad, since it always comes after the request it is about. False when a vote with this
-  /// id was counted before.
-  package mutating func record(_ feedback: Feedback, id: String? = nil) -> Bool {
+  /// id was counted before. `version` is the plan's when the request was decided, where that is
+  /// known.
+  package mutating func record(_ feedback: Feedback, id: String? = nil, version: Int? = nil) -> Bool
+  {
     if let id, !seen.insert(id) { return false }
-    guard let entered = plan.stageEnteredAt?.steady, feedback.at >= entered else { return true }
+    guard isOfThisStage(feedback.beganAt, version: version) else { return true }
     isDirty = true
     reporting.note(feedback)
     switch feedback.arm {
@@ -243,6 +285,7 @@ package struct FeatureHealth: Sendable {
     case .control: control.record(feedback.kind)
     case .unknown: unattributed.record(feedback.kind)
     }
+    guard fresh?.covers(feedback.beganAt, version: version) ?? true else { return true }
     for index in detectors.indices { observe(feedback, index) }
     return true
   }
@@ -282,49 +325,6 @@ package struct FeatureHealth: Sendable {
     polls[poll].record(sample, at: at)
   }
 
-  // MARK: Requests under way
-
-  /// A request of the treatment begins; the number ends it.
-  package mutating func begin(user: UInt64?, at: Instant) -> Int {
-    nextRunning += 1
-    running[nextRunning] = Running(user: user, since: at)
-    return nextRunning
-  }
-
-  /// Its outcome; the latency is left out when it was counted while it was still running.
-  package mutating func end(_ number: Int, _ outcome: Outcome) {
-    var outcome = outcome
-    if let request = running.removeValue(forKey: number) {
-      outcome.beganAt = request.since
-      if request.isCounted { outcome.latency = nil }
-    }
-    _ = record(outcome)
-  }
-
-  /// Milliseconds after which a running request counts as having taken that long.
-  private var latencyCap: Double? {
-    let limits = detectors.compactMap { detector -> Double? in
-      guard detector.rule.isLatency, case .time(let span) = detector.rule.limit else { return nil }
-      return Double(span.milliseconds) * Guard.latencyCap
-    }
-    return limits.min()
-  }
-
-  private mutating func countOverdue(_ now: Instant) {
-    guard !running.isEmpty, let cap = latencyCap else { return }
-    for (number, request) in running.sorted(by: { $0.key < $1.key })
-    where !request.isCounted && Double(now.since(request.since).milliseconds) >= cap {
-      running[number]?.isCounted = true
-      guard isOfThisStage(request.since, version: nil) else { continue }
-      let late = Outcome(
-        result: .ok, arm: .treatment, user: request.user, at: now, beganAt: request.since,
-        latency: cap)
-      for index in detectors.indices where detectors[index].rule.isLatency { observe(late, index) }
-      treatment.note(latency: cap)
-      isDirty = true
-    }
-  }
-
   private mutating func countLonelyVotes(_ now: Instant) {
     for index in votes.indices {
       while let vote = votes[index].first, now.since(vote.at) >= Self.votePatience {
@@ -345,11 +345,10 @@ package struct FeatureHealth: Sendable {
       switch slots[index] {
       case .detector(let place):
         let verdict = explained(detectors[place].assess(now: now), place, now)
-        var finding = Finding(
-          rule: rule, verdict: verdict, attribution: detectors[place].attribution,
-          threshold: detectors[place].evidence)
-        finding.failingSince = detectors[place].failingSince
-        return finding
+        if plan.hold?.cause == .outage, detectors[place].isShared {
+          detectors[place].isHeldFor = true
+        }
+        return Finding(rule, verdict, of: detectors[place], now: now)
       case .poll(let poll):
         return Finding(
           rule: rule, verdict: polls[poll].assess(now: now), attribution: .unopposed, threshold: 0)
@@ -372,46 +371,16 @@ package struct FeatureHealth: Sendable {
     return unavailable
   }
 
-  /// Why nobody can tell how a guard does; nil when it is fed.
-  private func unfed(_ rule: Guard, _ index: Int, _ now: Instant) -> String? {
-    let judged = treatment.requests >= rule.minRequests
-    if judged, unattributed.requests > treatment.requests + control.requests {
-      return "most outcomes belong to no arm, since the attributes that the plan's rules ask for "
-        + "were not sent with them"
-    }
-    if let carrier = rule.carrier, judged, let share = reporting.carriedShare(index), share < 0.5 {
-      return share == 0
-        ? "no outcome carries \(carrier); report it or remove the guard"
-        : "only \(percent(share)) of the outcomes carry \(carrier)"
-    }
-    if rule.metric == .thumbsDownRate, detectors[index].requests < rule.judgedFrom {
-      return "\(detectors[index].requests) of \(rule.judgedFrom) votes needed to judge"
-    }
-    if rule.feedbackKind != nil, !reporting.hasFeedback(now) {
-      return "no feedback has arrived within seven days"
-    }
-    return nil
-  }
-
   /// The provider's model that most of the last failures came from; nil when there is none.
   package func suspect(_ now: Instant) -> ProviderModel? { origins.suspect(now) }
+
+  /// The provider that refused our key in most of the last failures; nil when there is none.
+  package func refuser(_ now: Instant) -> String? { origins.refuser(now) }
 
   /// Why nobody can tell how the feature does, although people use it; nil when outcomes arrive.
   package func staleness(_ now: Instant) -> String? {
     guard plan.isServing, let entered = plan.stageEnteredAt?.steady else { return nil }
     return reporting.staleness(since: lastOutcomeAt ?? entered, now)
-  }
-
-  /// What people should know beside the verdicts.
-  package var notes: [String] {
-    var notes: [String] = []
-    let all = treatment.all
-    if all >= 20, treatment[.excluded] * 5 > all {
-      notes.append(
-        "\(percent(Double(treatment[.excluded]) / Double(all))) of the requests were given up, "
-          + "refused or wrong, and are not counted.")
-    }
-    return notes + reporting.notes(treatment: treatment, control: control)
   }
 
   /// The numbers behind a guard's verdict.
@@ -461,6 +430,7 @@ extension FeatureHealth {
       means[stage] = mean
     }
     makeGuards()
+    keepHolding(nil)
   }
 
   func writeArms(to writer: inout StateWriter) {
@@ -470,6 +440,7 @@ extension FeatureHealth {
     users.write(to: &writer)
     reporting.write(to: &writer)
     writer.optional(stageVersion) { $0.int($1) }
+    writer.optional(fresh) { writer, fresh in fresh.write(to: &writer) }
   }
 
   mutating func readArms(from reader: inout StateReader) throws(StateReader.Truncated) {
@@ -479,6 +450,7 @@ extension FeatureHealth {
     try users.read(from: &reader)
     try reporting.read(from: &reader)
     stageVersion = try reader.optional { (r) throws(StateReader.Truncated) in try r.natural() }
+    fresh = try reader.optional { (r) throws(StateReader.Truncated) in try FreshStart(from: &r) }
   }
 
   mutating func restoreTraffic(_ at: Instant?) { lastTrafficAt = at }

@@ -8,4 +8,22 @@ package struct Finding: Sendable, Equatable {
   package var threshold: Double
   /// Since when it is over its mark; nil while it is not.
   package var failingSince: Instant?
+  /// Whether it is over its mark and acts when it goes on: it stops people like one that fires.
+  package var isGoingOn = false
+  /// Whether the outage that holds the plan is about it.
+  package var isHeldFor = false
+  /// Whether it has seen enough requests that are well; nil where outcomes do not feed it.
+  package var isWell: Bool?
+}
+
+extension Finding {
+  init(_ rule: Guard, _ verdict: Verdict, of detector: Detector, now: Instant) {
+    self.init(
+      rule: rule, verdict: verdict, attribution: detector.attribution,
+      threshold: detector.evidence)
+    failingSince = detector.failingSince
+    isGoingOn = detector.isGoingOn(now)
+    isHeldFor = detector.isHeldFor
+    isWell = detector.requests > 0 || detector.isHeldFor ? detector.isWell : nil
+  }
 }

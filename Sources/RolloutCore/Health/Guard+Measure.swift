@@ -168,6 +168,9 @@ extension Guard {
     }
   }
 
+  /// Whether it is about requests that failed or were degraded: what a provider's outage explains.
+  var isAboutFailures: Bool { metric == .errorRate || metric == .degradedRate }
+
   var isLatency: Bool {
     switch metric {
     case .latencyMean, .latencyP50, .latencyP95, .latencyP99: true

@@ -117,7 +117,7 @@ package enum Judge {
           plan.status == .active
           ? (2, .command(.pause, reason: reason, guard: index)) : nil
       case .rollback:
-        switch blame(finding, plan, provider) {
+        switch blame(finding, assessment, provider) {
         case .nobodyYet: outcome = nil
         case .feature:
           let target = plan.definition.rollbackTarget.commandTarget(plan)
@@ -146,11 +146,13 @@ package enum Judge {
   /// Whose fault a firing guard is. Of failing AI calls the provider is asked first: control that
   /// never calls it says nothing about it.
   private static func blame(
-    _ finding: Finding, _ plan: Plan, _ provider: ProviderEvidence
+    _ finding: Finding, _ assessment: Assessment, _ provider: ProviderEvidence
   ) -> Blame {
-    guard plan.definition.attribution else { return .feature }
-    let isHeld = plan.hold?.cause == .outage
-    if finding.rule.metric == .errorRate || finding.rule.metric == .degradedRate {
+    guard assessment.plan.definition.attribution else { return .feature }
+    if finding.rule.isAboutFailures {
+      if let refuser = assessment.refuser {
+        return .others("provider \(refuser) refuses our key")
+      }
       switch provider {
       case .none: break
       case .asking: return .nobodyYet
@@ -164,8 +166,10 @@ package enum Judge {
     switch finding.attribution {
     case .treatment: return .feature
     case .sharedOutage: return .others("users without the feature meet with as many errors")
-    // What was held for an outage is rolled back by evidence only.
-    case .unopposed: return isHeld ? .nobodyYet : .feature
+    // What it is held for is rolled back by evidence only; nothing else is excused by the hold.
+    case .unopposed:
+      let isExcused = assessment.plan.hold?.cause == .outage && finding.isHeldFor
+      return isExcused ? .nobodyYet : .feature
     }
   }
 
@@ -181,15 +185,27 @@ package enum Judge {
     let states = assessment.findings.map(\.verdict.state)
     let isFailing = states.contains(.firing) || states.contains(.pending)
     switch assessment.plan.hold?.cause {
-    case .outage where !isFailing:
+    case .outage where !isFailing && isWell(assessment):
       if case .silent = provider { return nil }
       return .command(.release, reason: "the outage is over", guard: nil)
     case .investigate where !states.contains(.investigate) && !isFailing:
-      return .command(.release, reason: "well below the investigate limit again", guard: nil)
+      let isWatched = assessment.plan.definition.guards.contains { $0.investigate != nil }
+      let reason =
+        isWatched
+        ? "well below the investigate limit again" : "no guard has an investigate limit any more"
+      return .command(.release, reason: reason, guard: nil)
     case .noTraffic where !isSilent(assessment, now):
       return .command(.release, reason: "there is traffic again", guard: nil)
     default: return nil
     }
+  }
+
+  /// Whether what an outage holds the plan for is seen to be well since. Guards that have met
+  /// with nothing are no evidence of it.
+  private static func isWell(_ assessment: Assessment) -> Bool {
+    let heldFor = assessment.findings.filter(\.isHeldFor)
+    let seen = (heldFor.isEmpty ? assessment.findings : heldFor).compactMap(\.isWell)
+    return !seen.isEmpty && seen.allSatisfy { $0 }
   }
 
   private static func investigate(_ assessment: Assessment, _ now: Instant) -> MonitorAction? {

@@ -27,6 +27,11 @@ extension Detector {
   }
 
   private var unlatchedSentence: String {
+    if let band, band.isLatched, window.count == 0 {
+      return
+        "no request yet since the guards began anew; it was above \(band.low.text) where people "
+        + "should look."
+    }
     if let band, band.isLatched {
       let place = window.mean > 1 ? "not clearly over" : "under"
       return

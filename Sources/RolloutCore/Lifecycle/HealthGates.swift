@@ -2,7 +2,7 @@
 package struct HealthGates: Sendable, Equatable {
   /// No outcome of this stage lately.
   package var freshness: [String] = []
-  /// Guards that would act now; they stop a person too.
+  /// Guards that act now, or when what triggered them goes on; they stop a person too.
   package var firing: [String] = []
   /// Guards that are not quiet; they stop automation.
   package var unsettled: [String] = []

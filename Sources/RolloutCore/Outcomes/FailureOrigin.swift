@@ -18,10 +18,15 @@ package struct FailureOrigin: Sendable, Hashable {
   package var kind: String
   /// A limit said no: never an outage, whoever else meets with it.
   package var isThrottled: Bool
+  /// The provider does not know our key: no feature's fault.
+  package var isRefused: Bool
 
-  package init(_ target: ProviderModel, kind: String, isThrottled: Bool) {
+  package init(
+    _ target: ProviderModel, kind: String, isThrottled: Bool, isRefused: Bool = false
+  ) {
     self.target = target
     self.kind = kind
     self.isThrottled = isThrottled
+    self.isRefused = isRefused
   }
 }

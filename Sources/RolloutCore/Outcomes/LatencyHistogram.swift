@@ -19,6 +19,14 @@ package struct LatencyHistogram: Sendable, Equatable {
     count += 1
   }
 
+  /// Takes one back that was recorded; nothing where it was not.
+  mutating func remove(_ milliseconds: Double) {
+    let index = Self.index(milliseconds)
+    guard counts.indices.contains(index), counts[index] > 0 else { return }
+    counts[index] -= 1
+    count -= 1
+  }
+
   private static func index(_ milliseconds: Double) -> Int {
     guard milliseconds >= 1 else { return 0 }
     let exponent = min(Int(milliseconds.exponent), octaves - 1)

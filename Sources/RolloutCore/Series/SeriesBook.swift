@@ -161,8 +161,8 @@ package struct SeriesBook: Sendable {
     changes.failures[key, default: 0] += 1
   }
 
-  package mutating func record(_ vote: Feedback, now: Instant) {
-    let decided = version(nil, at: vote.at)
+  package mutating func record(_ vote: Feedback, version number: Int? = nil, now: Instant) {
+    let decided = version(number, at: vote.beganAt)
     changes.cells[key(vote.at, decided, vote.arm, now: now), default: SeriesCell()].record(vote)
   }
 

@@ -415,7 +415,11 @@ struct ChatEndpoint: Sendable {
 extension Gateway.Exhausted {
   /// Whose failure it was, for attribution.
   var origin: FailureOrigin? {
-    target.map { FailureOrigin($0, kind: last.word, isThrottled: last.isThrottle) }
+    target.map {
+      FailureOrigin(
+        $0, kind: last.word, isThrottled: last.isThrottle,
+        isRefused: last == .credentialRefused)
+    }
   }
 
   /// One word for `x-rollout-reason`.

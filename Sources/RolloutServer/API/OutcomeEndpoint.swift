@@ -57,12 +57,16 @@ struct OutcomeEndpoint: Sendable {
     }
     answer.accepted = accepted.count
     if !asked.isEmpty {
-      answer.hint =
-        "Send attributes with outcomes (\(asked.sorted().joined(separator: ", "))), or arm: the "
-        + "plan's rules ask for them, so nobody can tell which arm these belong to."
+      answer.hint = Self.hint("outcomes", asked.sorted())
     }
     ledger.record(accepted, at: now.steady)
     return try .json(answer, status: 202)
+  }
+
+  /// What to send so that the next ones belong to an arm.
+  private static func hint(_ what: String, _ asked: [String]) -> String {
+    "Send attributes with \(what) (\(asked.joined(separator: ", "))), or arm: the "
+      + "plan's rules ask for them, so nobody can tell which arm these belong to."
   }
 
   // MARK: Feedback
@@ -70,21 +74,26 @@ struct OutcomeEndpoint: Sendable {
   private func feedback(_ request: APIRequest) async throws -> HTTPResponse {
     try request.allowQuery()
     let snapshot = box.snapshot
-    let vote: Feedback
-    let feature: String
-    let about: String?
+    let said: OutcomeReader.Vote
     do throws(DocumentError) {
       var reader = try OutcomeReader(try JSONReader.read(request.body), index: 0, now: clock.moment)
-      (vote, feature, about) = try reader.feedback(snapshot, request.principal)
+      said = try reader.feedback(snapshot, request.principal)
     } catch { throw Problem(.badRequest, "\(error)") }
-    guard request.principal.may(use: feature) else {
+    guard request.principal.may(use: said.feature) else {
       throw Problem(.forbidden, "The token is limited to other features.")
     }
-    guard snapshot.plan(feature) != nil else {
-      throw PlanController.UnknownFeature(feature: feature)
+    guard let plan = snapshot.plan(said.feature) else {
+      throw PlanController.UnknownFeature(feature: said.feature)
     }
     // One vote of a kind per request, however often it is sent.
-    ledger.record(vote, of: feature, id: about.map { "\(vote.kind.rawValue) \($0)" })
-    return .json(.object(["accepted": .bool(true)]), status: 202)
+    ledger.record(
+      said.vote, of: said.feature, id: said.about.map { "\(said.vote.kind.rawValue) \($0)" },
+      version: said.version)
+    let isUnknown = said.vote.arm == .unknown
+    return .json(
+      .object([
+        "accepted": .bool(true), "unattributed": isUnknown ? .int(1) : nil,
+        "hint": isUnknown ? .string(Self.hint("votes", plan.attributesAsked)) : nil,
+      ]), status: 202)
   }
 }

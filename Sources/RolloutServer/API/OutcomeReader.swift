@@ -63,10 +63,20 @@ struct OutcomeReader {
       failure: FailureNote(kind: kind.isEmpty ? outcome.result.rawValue : kind, requestID: id))
   }
 
-  /// The body of `/v1/feedback`, the feature it names, and the request it is about.
+  /// What the body of `/v1/feedback` says.
+  struct Vote {
+    var vote: Feedback
+    var feature: String
+    /// The request it is about.
+    var about: String?
+    /// The plan's version when that was decided, where it was said.
+    var version: Int?
+  }
+
+  /// The body of `/v1/feedback`.
   mutating func feedback(
     _ snapshot: Snapshot, _ principal: Principal
-  ) throws(DocumentError) -> (vote: Feedback, feature: String, about: String?) {
+  ) throws(DocumentError) -> Vote {
     let feature = try reader.requiredText("feature")
     let user = try user()
     guard let kind: Feedback.Kind = try reader.choice("kind") else {
@@ -77,13 +87,13 @@ struct OutcomeReader {
     let membership = try snapshot.plan(feature).map { plan throws(DocumentError) in
       try self.membership(plan, user)
     }
-    _ = try reader.int("plan_version", in: 1...Int.max)
-    _ = try instant("started_at")
+    let version = try reader.int("plan_version", in: 1...Int.max)
+    let began = try instant("started_at")
     try reader.finish()
     let vote = Feedback(
       kind: kind, arm: membership?.arm ?? .treatment, user: user.map { Outcome.hash(user: $0) },
-      at: now.steady)
-    return (vote, feature, about)
+      at: now.steady, beganAt: began)
+    return Vote(vote: vote, feature: feature, about: about, version: version)
   }
 
   // MARK: Parts
@@ -181,12 +191,13 @@ struct OutcomeReader {
     return Instant(milliseconds: now.steady.milliseconds &- age)
   }
 
+  /// `degraded_control` is what people without the feature get: no answer of the feature either.
   static func result(ok: Bool, kind: String) -> Outcome.Result {
     switch kind {
     case "client_cancelled", "caller_error": .excluded
     case "degraded_model": ok ? .degradedModel : .failed
     case "degraded_cache": ok ? .degradedCache : .failed
-    case "degraded_fallback": .degradedFallback
+    case "degraded_fallback", "degraded_control": ok ? .degradedFallback : .failed
     default: ok ? .ok : .failed
     }
   }

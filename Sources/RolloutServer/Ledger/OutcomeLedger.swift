@@ -77,11 +77,14 @@ final class OutcomeLedger: Sendable {
     }
   }
 
-  func record(_ feedback: Feedback, of feature: String, id: String?) {
+  /// `version` is the plan's when the request that it is about was decided, where it was said.
+  func record(_ feedback: Feedback, of feature: String, id: String?, version: Int?) {
     entries.withLock { entries in
-      guard entries[feature]?.health.record(feedback, id: id) == true else { return }
+      guard entries[feature]?.health.record(feedback, id: id, version: version) == true else {
+        return
+      }
       entries[feature]?.totals.feedback[feedback.kind, default: 0] += 1
-      entries[feature]?.series.record(feedback, now: feedback.at)
+      entries[feature]?.series.record(feedback, version: version, now: feedback.at)
       entries[feature]?.hasNews = true
     }
   }

@@ -1,0 +1,46 @@
+// Whether what users meet with is told at all, in words.
+extension FeatureHealth {
+  /// Whether nobody can tell of most outcomes of this stage whose they are.
+  var isMostlyUnattributed: Bool {
+    unattributed.requests > treatment.requests + control.requests
+  }
+
+  /// Why nobody can tell how a guard does; nil when it is fed.
+  func unfed(_ rule: Guard, _ index: Int, _ now: Instant) -> String? {
+    if isMostlyUnattributed {
+      return "most outcomes belong to no arm, since the attributes that the plan's rules ask for "
+        + "were not sent with them"
+    }
+    let judged = treatment.requests >= rule.minRequests
+    if let carrier = rule.carrier, judged, let share = reporting.carriedShare(index), share < 0.5 {
+      return share == 0
+        ? "no outcome carries \(carrier); report it or remove the guard"
+        : "only \(percent(share)) of the outcomes carry \(carrier)"
+    }
+    if rule.metric == .thumbsDownRate, detectors[index].requests < rule.judgedFrom {
+      return "\(detectors[index].requests) of \(rule.judgedFrom) votes needed to judge"
+    }
+    if rule.feedbackKind != nil, !reporting.hasFeedback(now) {
+      return "no feedback has arrived within seven days"
+    }
+    return nil
+  }
+
+  /// What people should know beside the verdicts.
+  package var notes: [String] {
+    var notes: [String] = []
+    let all = treatment.all
+    if all >= 20, treatment[.excluded] * 5 > all {
+      notes.append(
+        "\(percent(Double(treatment[.excluded]) / Double(all))) of the requests were given up, "
+          + "refused or wrong, and are not counted.")
+    }
+    if unattributed.all > 0 {
+      let total = unattributed.all + all + control.all
+      notes.append(
+        "\(percent(Double(unattributed.all) / Double(total))) of the outcomes belong to no arm and "
+          + "are not counted: send the attributes that the plan's rules ask for, or the arm.")
+    }
+    return notes + reporting.notes(treatment: treatment, control: control)
+  }
+}
