@@ -203,6 +203,10 @@ extension JudgeTests {
     #expect(assessment.findings[0].verdict.state == .pending)
     #expect(assessment.gates.firing == [assessment.findings[0].verdict.sentence])
     #expect(assessment.gates.unsettled.isEmpty)
+    var polled = FeatureHealth(
+      try plan("guards: [{prometheus: up, max: 1, sustain: 1m}]"))
+    polled.record(.value(2), guard: 0, at: at(6))
+    #expect(polled.assessment(now: at(7)).gates.firing.count == 1, "a query acts when it goes on")
     // Within the limit again it is a warning, as it is while one person causes it.
     for number in 60..<160 { _ = health.record(outcome(number)) }
     let calmer = health.assessment(now: at(18))

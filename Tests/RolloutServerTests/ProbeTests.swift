@@ -166,7 +166,7 @@ import Testing
     for _ in 0..<12 {
       try await ask(server, 8)
       server.clock.advance(.seconds(2))
-      _ = try await server.send("GET", "/v1/plans/ai-summary/health")
+      await server.application.monitor.look()
     }
     #expect(try await server.eventually { try await plan(server)["hold"]?.isNull == true })
     #expect(try await server.stage() == "all")

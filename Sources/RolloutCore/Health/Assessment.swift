@@ -33,6 +33,7 @@ package struct Assessment: Sendable {
   package var lastTrafficAt: Instant?
   /// The provider's model that most of the last failures came from.
   package var suspect: ProviderModel?
+  package var lastFailureAt: Instant?
   /// The provider that refused our key in most of the last failures.
   package var refuser: String?
   /// When the plan was last held for the investigate band.
@@ -71,7 +72,7 @@ extension FeatureHealth {
     return Assessment(
       plan: plan, at: now, findings: findings, gates: gates, word: word, sentence: sentence,
       notes: notes, lastTrafficAt: lastTrafficAt, suspect: suspect(now),
-      refuser: refuser(now), investigatedAt: investigatedAt)
+      lastFailureAt: lastFailureAt, refuser: refuser(now), investigatedAt: investigatedAt)
   }
 
   private func overall(_ findings: [Finding], _ now: Instant) -> (Assessment.Word, String) {

@@ -15,6 +15,8 @@ struct FailureOrigins: Sendable, Equatable {
     entries.append((origin, at))
   }
 
+  var lastAt: Instant? { entries.last?.at }
+
   /// The target behind at least half of the last bad outcomes; nil when there is none, or when it
   /// was our quota that ended, or our key that was refused.
   func suspect(_ now: Instant) -> ProviderModel? {

@@ -350,8 +350,12 @@ package struct FeatureHealth: Sendable {
         }
         return Finding(rule, verdict, of: detectors[place], now: now)
       case .poll(let poll):
-        return Finding(
-          rule: rule, verdict: polls[poll].assess(now: now), attribution: .unopposed, threshold: 0)
+        let verdict = polls[poll].assess(now: now)
+        var finding = Finding(
+          rule: rule, verdict: verdict, attribution: .unopposed, threshold: 0)
+        // It waits for nothing but time.
+        finding.isGoingOn = verdict.state == .pending
+        return finding
       case .unmeasured(let sentence):
         return Finding(
           rule: rule, verdict: Verdict(state: .unavailable, sentence: sentence),
@@ -373,6 +377,9 @@ package struct FeatureHealth: Sendable {
 
   /// The provider's model that most of the last failures came from; nil when there is none.
   package func suspect(_ now: Instant) -> ProviderModel? { origins.suspect(now) }
+
+  /// When the last request failed its user, as far as that is remembered.
+  package var lastFailureAt: Instant? { origins.lastAt }
 
   /// The provider that refused our key in most of the last failures; nil when there is none.
   package func refuser(_ now: Instant) -> String? { origins.refuser(now) }

@@ -104,7 +104,8 @@ final class Monitor: Sendable {
     }.map(\.plan.feature).sorted()
     // What is held goes on being asked about: others' trouble may be another.
     if !others.isEmpty, !isHeld { return .witnessed(by: others) }
-    let answer = probe?.evidence(suspect) ?? .none
+    let answer =
+      probe?.evidence(suspect, heldAndFailedAt: isHeld ? assessment.lastFailureAt : nil) ?? .none
     if !others.isEmpty, answer == .none || answer == .asking { return .witnessed(by: others) }
     return answer
   }

@@ -45,15 +45,20 @@ final class Probe: Sendable {
     self.ask = ask
   }
 
-  /// What is known of the target; begins to ask when that is nothing, or too old.
-  func evidence(_ target: ProviderModel) -> ProviderEvidence {
+  /// What is known of the target; begins to ask when that is nothing, or too old. Of a plan that is
+  /// held for an outage and last failed at `failedAt`, an answer since then says that it may be
+  /// over, and blames nobody: only failures that go on do.
+  func evidence(
+    _ target: ProviderModel, heldAndFailedAt failedAt: Instant? = nil
+  ) -> ProviderEvidence {
     guard mayAsk(target) else { return .none }
     let now = clock.steady
     let (known, asks) = states.withLock { states -> (ProviderEvidence, Bool) in
       switch states[target] {
       case .asking(let before): return (before ?? .asking, false)
       case .told(let evidence, let at) where now.since(at) < Self.lifetime(evidence):
-        return (evidence, false)
+        let isOver = evidence == .answers && failedAt.map { $0 <= at } ?? false
+        return (isOver ? .asking : evidence, false)
       case .told(.silent, _):
         // Until it is known to be well again it is not.
         states[target] = .asking(before: .silent(target))
