@@ -80,3 +80,15 @@ def test_pages_fit_the_terminal(env, columns):
     for words in (["resume", "ai-summary"], ["advance", "ai-summary", "--reason", "go"]):
         _, shown = at_terminal(words, env, columns)
         assert max(len(line) for line in shown.splitlines()) <= columns, shown
+
+
+def test_a_page_leaves_its_title_on_the_screen(env):
+    status, shown = at_terminal(["plan", "show", "ai-summary"], env)
+    assert status == 0 and shown.startswith("ai-summary  "), shown
+    assert len(shown.splitlines()) < 24, shown
+    assert shown.rstrip().splitlines()[-1].startswith("Next: rollout "), shown
+
+
+def test_what_cannot_be_done_is_not_asked_about(env):
+    status, shown = at_terminal(["complete", "ai-summary"], env)
+    assert status == 4 and "Why go on" not in shown and "advance to 100 first" in shown, shown

@@ -124,7 +124,7 @@ import Testing
       (["advence", "x"], 2, "Did you mean rollout advance?"),
       (["plan"], 2, "there are: plan list"),
       (["advance", "none"], 1, "There is no feature \"none\""),
-      (["start", "ai-summary"], 1, "Only a draft can be started"),
+      (["start", "ai-summary"], 4, "stage beta: advance it (rollout advance ai-summary)"),
       (["advance", "ai-summary", "--to", "100"], 4, "The next stage is 25"),
       (["plan", "apply"], 2, "-f FILE"),
       (["plan", "apply", "-f", "/nope.yaml"], 1, "No such file"),

@@ -111,7 +111,9 @@ import Testing
                     - latency_p95: p95 3.21 s over the last 500 requests, under the
                       limit of 5 s.
         outcomes    512 with the feature (3 bad), 512 without (3 bad)
-        latency     p50 0.81 s, p95 3.21 s, p99 6.4 s
+        latency     about: p50 810 ms, p95 3.2 s, p99 6.4 s
+
+        Next: rollout why ai-summary
 
         """)
   }

@@ -113,6 +113,32 @@ import Testing
     #expect(verdict.state == .quiet)
   }
 
+  @Test func `of what has ended nobody says that it is few people`() throws {
+    var detector = Detector(Guard(.errorRate, max: .share(.percent(5))), preset: .normal)!
+    var number: Int64 = 0
+    // 100 requests a second: 200 people fail, then all is well.
+    func record(_ count: Int, bad: Bool) {
+      for _ in 0..<count {
+        number += 1
+        let at = Samples.start + TimeSpan(milliseconds: number * 10)
+        detector.record(bad: bad, user: UInt64(number), at: at)
+      }
+    }
+    record(300, bad: false)
+    record(200, bad: true)
+    let now = { Samples.start + TimeSpan(milliseconds: number * 10) }
+    _ = detector.assess(now: now())
+    for _ in 0..<30 {
+      record(50, bad: false)
+      let verdict = detector.assess(now: now())
+      #expect(!verdict.sentence.contains("few people"), "\(verdict.sentence)")
+      if verdict.state == .pending, verdict.errors == 0 {
+        #expect(verdict.sentence.hasSuffix("acts only if it goes on."), "\(verdict.sentence)")
+        #expect(!verdict.sentence.contains(" 0 of the last"), "\(verdict.sentence)")
+      }
+    }
+  }
+
   @Test func `whoever succeeds in between fails anew, and is still one person`() {
     var guarded = make()
     for index in 0..<300 {

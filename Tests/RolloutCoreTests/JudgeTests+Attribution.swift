@@ -41,6 +41,27 @@ extension JudgeTests {
     #expect(command(actions(&off, at(10))) == .rollback(to: nil))
   }
 
+  @Test func `a hold by control says the numbers of both, however far apart they are`() throws {
+    var health = FeatureHealth(
+      try plan("preset: sensitive\nguards: [{metric: error_rate, max: 3%}]"))
+    for number in 0..<400 {
+      let arm: Outcome.Arm = number % 4 == 0 ? .treatment : .control
+      _ = health.record(outcome(number, bad: arm == .control && number % 20 == 1, arm: arm))
+    }
+    for number in 400..<412 { _ = health.record(outcome(number, bad: true)) }
+    let assessment = health.assessment(now: at(41))
+    #expect(assessment.findings[0].attribution == .sharedOutage)
+    let reasons = actions(&health, at(41)).compactMap { action -> String? in
+      guard case .command(_, let reason, _) = action else { return nil }
+      return reason
+    }
+    let words = try #require(reasons.first)
+    #expect(words.contains("users without the feature are over the limit too: of their last"))
+    #expect(
+      words.contains(#/requests \d[\d.]* % failed, of the last \d+ with it \d[\d.]* %/#), "\(words)"
+    )
+  }
+
   @Test func `a held outage is rolled back by evidence only, and health starts anew after it`()
     throws
   {

@@ -49,6 +49,32 @@ import Testing
     #expect(throws: Refusal.self) { try perform(command, plan) }
   }
 
+  @Test(
+    arguments: [
+      (Command.advance(to: nil), Plan.Status.draft, "start it (rollout start ai-summary)"),
+      (.advance(to: nil), .killed, "resume it first (rollout resume ai-summary --reason TEXT)"),
+      (.pause, .draft, "start it (rollout start ai-summary)"),
+      (.pause, .killed, "resume it first (rollout resume ai-summary --reason TEXT)"),
+      (.rollback(to: nil), .draft, "start it (rollout start ai-summary)"),
+      (.restore, .killed, "resume it first (rollout resume ai-summary --reason TEXT)"),
+      (.complete, .draft, "start it (rollout start ai-summary)"),
+      (.complete, .paused, "resume it first (rollout resume ai-summary)"),
+      (.start, .active, "advance it (rollout advance ai-summary)"),
+      (.advance(to: nil), .archived, "bring it back first (rollout unarchive ai-summary)"),
+    ])
+  func `a refusal says what to do first`(
+    command: Command, status: Plan.Status, advice: String
+  ) throws {
+    var plan = Samples.plan(atStage: 1)
+    plan.status = status
+    do {
+      _ = try Lifecycle.perform(command, on: plan, Samples.context())
+      Issue.record("accepted")
+    } catch let refusal {
+      #expect("\(refusal)".contains(advice), "\(refusal)")
+    }
+  }
+
   @Test func `advance names the next stage when another was expected`() {
     #expect(throws: Refusal.unexpectedStage(next: "beta")) {
       try perform(.advance(to: "50"), Samples.plan(atStage: 0))

@@ -4,6 +4,15 @@ import Testing
 @Suite struct ValueTests {
   @Test(
     arguments: [
+      (0.0, "0 %"), (0.05, "5 %"), (0.0612, "6.1 %"), (0.001, "0.1 %"), (0.0005, "0.05 %"),
+      (1.0 / 3000, "0.033 %"), (0.00001, "0.001 %"), (1, "100 %"),
+    ])
+  func `what is not nothing is never shown as 0 %`(fraction: Double, text: String) {
+    #expect(percent(fraction) == text)
+  }
+
+  @Test(
+    arguments: [
       ("5", 5000), ("5%", 5000), ("0.5 %", 500), ("100", 100_000), ("0.001", 1), ("0", 0),
       ("33.333%", 33_333),
     ])

@@ -30,7 +30,8 @@ enum ApplyCommand {
         case "\"\(plan.version)\"": "\(plan.feature): unchanged, version \(plan.version)"
         default:
           (["\(plan.feature): changed, version \(plan.version)"] + sentences(plan.audience))
-            .joined(separator: "\n") + Undurable.note(plan)
+            .map { session.terminal.told($0, on: STDOUT_FILENO) }.joined(separator: "\n")
+            + Undurable.note(plan)
         }
       }
     }
@@ -57,23 +58,32 @@ enum ApplyCommand {
     for change in diff.changes {
       lines.append("  \(clean(change.path))")
       if let from = change.from.value {
-        lines.append(terminal.style("    - \(clean(from.jsonText))", .red))
+        lines += styled("    - \(clean(from.jsonText))", .red, terminal)
       }
       if let to = change.to.value {
-        lines.append(terminal.style("    + \(clean(to.jsonText))", .green))
+        lines += styled("    + \(clean(to.jsonText))", .green, terminal)
       }
     }
-    lines += sentences(diff.audience)
-    lines.append(
+    var told = sentences(diff.audience)
+    told.append(
       "of 100,000 users \(diff.joinsPer100000) join and \(diff.leavesPer100000) leave by bucket")
-    if diff.held { lines.append("the plan is held: only what narrows it is taken now") }
+    if diff.held { told.append("the plan is held: only what narrows it is taken now") }
     if let needed = diff.audience?.approvalsNeeded, needed > 0 {
       let by = diff.approvedBy.isEmpty ? "nobody" : diff.approvedBy.joined(separator: ", ")
-      lines.append(
+      told.append(
         "needs the approval of \(needed) other than who applies it; approved by \(by) "
           + "(\(diff.file))")
     }
-    return lines.joined(separator: "\n")
+    return (lines + told.map { terminal.told($0, on: STDOUT_FILENO) }).joined(separator: "\n")
+  }
+
+  /// Broken before it is styled: what styles a line takes no room.
+  private static func styled(
+    _ line: String, _ style: Terminal.Style, _ terminal: Terminal
+  ) -> [String] {
+    terminal.told(line, on: STDOUT_FILENO).split(separator: "\n").map {
+      terminal.style(String($0), style)
+    }
   }
 
   /// Who joins and who leaves, a line each.

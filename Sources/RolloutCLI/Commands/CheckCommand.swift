@@ -1,3 +1,4 @@
+import Glibc
 import RolloutAPI
 
 /// `rollout check FEATURE --user ID`
@@ -23,13 +24,15 @@ enum CheckCommand {
       "GET", APIPath.decision(session.operand(0)) + APIPath.query(query))
     let decision = try session.decode(DecisionView.self, answer)
     try session.show(answer) {
-      let verdict =
-        decision.enabled
-        ? session.terminal.style("on", .green) : session.terminal.style("off", .yellow)
-      return
+      let verdict = decision.enabled ? "on" : "off"
+      let text =
         "\(clean(decision.user ?? "a user without id")): \(decision.feature) is \(verdict), "
         + "because \(clean(decision.because ?? decision.reason)) "
         + "(cohort \(decision.cohort), version \(decision.planVersion))"
+      // Styled after it is broken: what styles a word takes no room.
+      let styled = session.terminal.style(verdict, decision.enabled ? .green : .yellow)
+      return session.terminal.told(text, on: STDOUT_FILENO)
+        .replacing(" is \(verdict), ", with: " is \(styled), ", maxReplacements: 1)
     }
   }
 }

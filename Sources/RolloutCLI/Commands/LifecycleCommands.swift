@@ -111,7 +111,9 @@ enum LifecycleCommands {
     _ name: String, _ plan: PlanView, _ session: Session
   ) throws -> String? {
     let given = session.arguments.value("--reason")
-    guard ["advance", "complete"].contains(name), given == nil, session.terminal.isInteractive,
+    // What comes next is another step: the server says so, and nothing is asked before.
+    guard ["advance", "complete"].contains(name), plan.next.value?.action == name, given == nil,
+      session.terminal.isInteractive,
       !session.arguments.has("--yes"), let gates = plan.next.value?.warnings, !gates.isEmpty
     else { return given }
     session.terminal.note("Not open yet:")
@@ -124,15 +126,15 @@ enum LifecycleCommands {
   }
 
   private static func confirm(_ name: String, _ plan: PlanView, _ session: Session) throws {
-    guard !session.arguments.has("--yes") else { return }
+    guard !session.arguments.has("--yes"), session.terminal.isInteractive else { return }
     let (index, overflow) = plan.stageIndex.addingReportingOverflow(1)
     let next = !overflow && plan.stages.indices.contains(index) ? plan.stages[index] : nil
     switch name {
-    case "advance" where next?.percent == 100 && session.terminal.isInteractive:
+    case "advance" where plan.status == "active" && next?.percent == 100:
       try session.terminal.confirm("Give \(plan.feature) to everyone?")
-    case "kill" where session.terminal.isInteractive:
+    case "kill" where !["draft", "killed"].contains(plan.status):
       try session.terminal.confirm("Take \(plan.feature) from everyone, at once?")
-    case "archive" where session.terminal.isInteractive:
+    case "archive" where ["draft", "completed", "killed"].contains(plan.status):
       try session.terminal.confirm("Archive \(plan.feature)?")
     default: break
     }

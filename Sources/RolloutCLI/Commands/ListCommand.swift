@@ -18,10 +18,22 @@ enum ListCommand {
       session.terminal.note("There are no plans yet. Apply one: rollout plan apply -f FILE")
       return
     }
-    let ordered = plans.map { (urgency: Urgency($0), plan: $0) }
-      .sorted { ($0.urgency, $0.plan.feature) < ($1.urgency, $1.plan.feature) }
+    var stopped: Set<String> = []
+    for plan in plans where plan.status == "paused" {
+      guard let pause = await Pause.last(plan, session), !pause.isByPerson else { continue }
+      stopped.insert(plan.feature)
+    }
+    let ordered = plans.map { plan in
+      (urgency: Urgency(plan, isPausedByItself: stopped.contains(plan.feature)), plan: plan)
+    }
+    .sorted { ($0.urgency, $0.plan.feature) < ($1.urgency, $1.plan.feature) }
     let rows = ordered.map { _, plan in
-      [plan.feature, Words.state(plan) + doubt(plan), share(plan), next(plan)]
+      let isStopped = stopped.contains(plan.feature)
+      let state = isStopped ? "paused by its guard" : Words.state(plan)
+      return [
+        plan.feature, state + doubt(plan), share(plan),
+        isStopped ? "rollout why \(plan.feature)" : next(plan),
+      ]
     }
     session.terminal.print(
       session.terminal.table(["FEATURE", "STATE", "HAVE IT", "NEXT"], rows, fits: true))
@@ -38,16 +50,20 @@ enum ListCommand {
     case needsSomebody
     case held, waitsForPeople, goesOn, paused, draft, completed, killed, archived
 
-    init(_ plan: PlanView) {
+    init(_ plan: PlanView, isPausedByItself: Bool) {
       switch plan.status {
       case "active":
         if let hold = plan.hold.value {
           self = Suggestion.isToBeAcknowledged(hold) ? .needsSomebody : .held
         } else {
           let gates = plan.next.value?.waitingOn ?? []
+          if gates.contains(where: { $0.hasPrefix("automatic advance: off") }) {
+            self = .needsSomebody
+            return
+          }
           self = gates.allSatisfy { $0.hasPrefix("approval: ") } ? .waitsForPeople : .goesOn
         }
-      case "paused": self = .paused
+      case "paused": self = isPausedByItself ? .needsSomebody : .paused
       case "draft": self = .draft
       case "completed": self = .completed
       case "killed": self = .killed
@@ -66,7 +82,8 @@ enum ListCommand {
 
   /// `25 %`, or by what else the stage has its users.
   private static func share(_ plan: PlanView) -> String {
-    guard ["active", "paused", "completed"].contains(plan.status), plan.stageIndex >= 0 else {
+    let serves = ["active", "paused", "completed"].contains(plan.status)
+    guard serves || plan.answersUntil != nil, plan.stageIndex >= 0 else {
       return "nobody"
     }
     guard plan.stages.indices.contains(plan.stageIndex) else { return "" }
@@ -82,6 +99,7 @@ enum ListCommand {
     if let hold = plan.hold.value, Suggestion.isToBeAcknowledged(hold), plan.status == "active" {
       return "rollout ack \(plan.feature)"
     }
+    if let until = plan.answersUntil { return "off from \(Words.time(until))" }
     guard let next = plan.next.value else { return "" }
     let words = "\(next.action)\(next.to.map { " to \($0)" } ?? "")"
     guard !next.ready, var gate = next.waitingOn.first else { return words }

@@ -48,6 +48,6 @@ enum ProvidersCommand {
   }
 
   private static func time(_ milliseconds: Double?) -> String {
-    milliseconds.map { "\(shortestText(of: $0.rounded())) ms" } ?? ""
+    milliseconds.map(Words.roughly) ?? ""
   }
 }

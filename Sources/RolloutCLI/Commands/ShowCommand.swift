@@ -16,7 +16,8 @@ enum ShowCommand {
       return
     }
     let health = try await session.get(HealthView.self, APIPath.health(plan.feature))
-    let page = Page(plan: plan, health: health, terminal: session.terminal)
+    let pause = plan.status == "paused" ? await Pause.last(plan, session) : nil
+    let page = Page(plan: plan, health: health, pause: pause, terminal: session.terminal)
     session.terminal.print(page.text(isVerbose: session.arguments.has("--verbose")))
   }
 }
@@ -25,6 +26,8 @@ enum ShowCommand {
 private struct Page {
   let plan: PlanView
   let health: HealthView
+  /// Of a paused plan.
+  let pause: Pause?
   let terminal: Terminal
 
   func text(isVerbose: Bool) -> String {
@@ -34,13 +37,30 @@ private struct Page {
     }
     lines += [""] + stages + [""]
     if let degraded = plan.degraded { lines += terminal.row("degraded", clean(degraded), .red) }
-    lines += hold + next + restore
+    lines += farewell + paused + hold + next + restore
     if !plan.approvals.isEmpty {
       lines += terminal.row("approved by", clean(plan.approvals.joined(separator: ", ")))
     }
     lines += doing(isVerbose) + measured
-    if let command = Suggestion.command(plan) { lines += ["", "Next: \(command)"] }
-    return lines.joined(separator: "\n")
+    let command = isStillFiring ? "rollout why \(plan.feature)" : Suggestion.command(plan)
+    let end = command.map { ["", "Next: \($0)"] } ?? []
+    return ((isVerbose ? lines : folded(lines, end.count)) + end).joined(separator: "\n")
+  }
+
+  /// What a terminal shows at once, the prompt below it: the end gives way to the beginning.
+  private func folded(_ lines: [String], _ endCount: Int) -> [String] {
+    guard let rows = Terminal.rows, lines.count + endCount > rows - 1 else { return lines }
+    let kept = rows - 2 - endCount
+    return lines.prefix(kept)
+      + [terminal.style("… \(lines.count - kept) more lines: plan show -v", .dim)]
+  }
+
+  /// Whether a guard that acts still says what it paused the plan for.
+  private var isStillFiring: Bool {
+    plan.status == "paused"
+      && health.guards.contains {
+        $0.state == "firing" && $0.action != "notify" && $0.dryRun != true
+      }
   }
 
   // MARK: Where it is
@@ -102,8 +122,25 @@ private struct Page {
     return lines
   }
 
+  private var farewell: [String] {
+    guard plan.status == "archived" else { return [] }
+    let until = plan.answersUntil.map { "answers as before until \(Words.time($0)), then as off" }
+    return terminal.row(
+      "archived", "\(until ?? "nobody has it"); back with rollout unarchive \(plan.feature)")
+  }
+
+  private var paused: [String] {
+    guard let pause else { return [] }
+    let lines = terminal.row(
+      "paused", "by \(Words.actor(pause.actor)), \(Words.since(pause.at))", .yellow)
+    return lines + (pause.reason.isEmpty ? [] : terminal.row("", clean(pause.reason)))
+  }
+
   private var next: [String] {
     guard let next = plan.next.value else { return [] }
+    if isStillFiring {
+      return terminal.row("next", "\(clean(next.action)) once its guard no longer fires")
+    }
     let words = clean("\(next.action)\(next.to.map { " to \($0)" } ?? "")")
     var lines = step("next", words, next.ready, next.readyFor, next.waitingOn)
     let isPassable = !next.warnings.isEmpty && next.warnings.count == next.waitingOn.count
@@ -169,7 +206,8 @@ private struct Page {
     {
       lines += terminal.row(
         "latency",
-        "p50 \(Words.seconds(median)), p95 \(Words.seconds(p95)), p99 \(Words.seconds(p99))")
+        "about: p50 \(Words.roughly(median)), p95 \(Words.roughly(p95)), "
+          + "p99 \(Words.roughly(p99))")
     }
     return lines
   }
@@ -193,7 +231,7 @@ private struct Page {
   /// A rate in the unit of its metric.
   private static func text(_ value: Double, _ item: HealthView.GuardView) -> String {
     switch item.metric {
-    case "latency_mean": Words.seconds(value)
+    case "latency_mean": Words.duration(value)
     case "latency_p50", "latency_p95", "latency_p99": "\(percent(value)) slower"
     case "cost_per_request": "$\(shortestText(of: (value * 1e6).rounded() / 1e6))"
     case "tokens_per_request": shortestText(of: (value * 10).rounded() / 10)
@@ -213,10 +251,20 @@ enum Suggestion {
     } else if plan.restore?.ready == true {
       words = "restore \(plan.feature) \(reason)"
     } else {
-      guard let next = plan.next.value, next.ready, next.action != "archive" else { return nil }
+      guard let next = plan.next.value, next.action != "archive" else { return nil }
+      guard next.ready else { return wait(plan, next).map { "rollout \(clean($0))" } }
       words = "\(next.action) \(plan.feature)\(plan.status == "killed" ? " \(reason)" : "")"
     }
     return "rollout \(clean(words))"
+  }
+
+  /// What to do while a plan waits: approve it, or look at what it met with.
+  private static func wait(_ plan: PlanView, _ next: NextView) -> String? {
+    // Who approved has done what they can.
+    if next.waitingOn.contains(where: { $0.hasPrefix("approval: you ") }) { return nil }
+    let isForApproval =
+      plan.hold.value == nil && next.waitingOn.allSatisfy { $0.hasPrefix("approval: ") }
+    return isForApproval ? "approve \(plan.feature)" : "why \(plan.feature)"
   }
 
   /// Whether it waits for a person to say that they have seen it.

@@ -33,10 +33,10 @@ enum WhyCommand {
     let until = try time(session)
     let events = try await session.get(
       EventList.self, APIPath.events(feature) + APIPath.query([("limit", "1000")]))
-    let incident = events.events.first { event in
-      kinds.contains(event.type)
-        && (until.map { (Instant(rfc3339: event.at) ?? $0) <= $0 } ?? true)
-    }
+    let incident = incident(
+      events.events.filter { event in
+        until.map { (Instant(rfc3339: event.at) ?? $0) <= $0 } ?? true
+      })
     let window = try window(incident, until)
     let failures = try await session.send("GET", APIPath.failures(feature) + window)
     let series = try await session.send("GET", APIPath.series(feature) + window)
@@ -53,6 +53,12 @@ enum WhyCommand {
       series: try session.decode(SeriesView.self, series))
     session.terminal.print(
       text(findings, session.terminal, isVerbose: session.arguments.has("--verbose")))
+  }
+
+  /// What went wrong last. A pause by a person is no more than that, and hides nothing before it.
+  private static func incident(_ events: [EventView]) -> EventView? {
+    let changes = events.filter { kinds.contains($0.type) }
+    return changes.first { $0.type != "paused" || !Words.isPerson($0.actor) } ?? changes.first
   }
 
   private static func time(_ session: Session) throws -> Instant? {
@@ -76,10 +82,15 @@ enum WhyCommand {
     var lines: [String] = []
     let feature = terminal.style(found.plan.feature, .bold)
     if let incident = found.incident {
-      lines.append(
-        "\(feature)  \(what(incident)), \(LocalTime.clock(incident.at)) "
-          + "\(LocalTime.zone(incident.at)), \(LocalTime.ago(incident.at)), by \(Words.actor(incident.actor))"
-      )
+      let head =
+        "\(found.plan.feature)  \(what(incident)), \(LocalTime.clock(incident.at)) "
+        + "\(LocalTime.zone(incident.at)), \(LocalTime.ago(incident.at)), by "
+        + Words.actor(incident.actor)
+      var told = terminal.wrapped(head, indent: 2)
+      if told[0].hasPrefix(found.plan.feature) {
+        told[0] = feature + told[0].dropFirst(found.plan.feature.count)
+      }
+      lines += told
       lines += terminal.wrapped("  \(sentence(incident))", indent: 2)
       if isVerbose, let evidence = incident.evidence?.members {
         lines += evidence.filter { $0.key != "sentence" }.map {
@@ -91,12 +102,12 @@ enum WhyCommand {
       lines.append("\(feature)  has not stepped back, been held, paused or killed on record.")
     }
     lines.append("")
-    lines += failed(found)
+    lines += failed(found).flatMap { terminal.wrapped($0, indent: 10) }
     lines.append("")
-    lines += arms(found.series)
+    lines += arms(found.series).flatMap { terminal.wrapped($0, indent: 12) }
     let recent = found.failures.recent.prefix(recentShown)
     if !recent.isEmpty {
-      lines += ["", "the last ones"] + recent.map(line)
+      lines += ["", "the last ones"] + recent.flatMap { terminal.wrapped(line($0), indent: 12) }
     }
     lines += ["", terminal.style("next: rollout plan show \(found.plan.feature)", .dim)]
     return lines.joined(separator: "\n")
@@ -112,8 +123,9 @@ enum WhyCommand {
     }
   }
 
+  /// The whole reason: of a hold it says whose fault it was, which the guard's sentence does not.
   private static func sentence(_ event: EventView) -> String {
-    event.evidence?["sentence"]?.string ?? event.reason
+    event.reason.isEmpty ? event.evidence?["sentence"]?.string ?? "" : event.reason
   }
 
   /// What failed, the most frequent first.
@@ -173,7 +185,7 @@ enum WhyCommand {
     return names.map { name, arm in
       guard arm.requests > 0 else { return "\(padded(name, 12))no requests are on record" }
       let share = percent(Double(arm.failed) / Double(arm.requests))
-      let slow = arm.p95.map { ", p95 up to \(duration($0))" } ?? ""
+      let slow = arm.p95.map { ", p95 up to about \(Words.roughly($0))" } ?? ""
       return "\(padded(name, 12))\(arm.failed) of \(arm.requests) failed (\(share))\(slow)"
     }
   }
@@ -181,20 +193,13 @@ enum WhyCommand {
   private static func line(_ failure: FailureList.Recent) -> String {
     let place = [failure.provider.value, failure.model.value].compactMap(\.self)
       .joined(separator: " ")
-    let took = failure.latencyMs.value.map { "after \(duration(Double($0)))" }
+    let took = failure.latencyMs.value.map { "after \(Words.duration(Double($0)))" }
     let status = failure.status.value.map { " \($0)" } ?? ""
     let columns = [
       LocalTime.clock(failure.at), failure.requestId.value ?? "no id",
       words(failure.kind) + status, place, took ?? "",
     ]
     return "  " + columns.filter { !$0.isEmpty }.joined(separator: "  ")
-  }
-
-  /// `812 ms`, `2.5 s`
-  private static func duration(_ milliseconds: Double) -> String {
-    milliseconds < 1000
-      ? "\(shortestText(of: milliseconds.rounded())) ms"
-      : "\(shortestText(of: (milliseconds / 100).rounded() / 10)) s"
   }
 
   private static func words(_ kind: String) -> String { kind.replacing("_", with: " ") }

@@ -159,7 +159,8 @@ struct Session: Sendable {
   private func exitCode(_ status: Int) -> ExitCode {
     switch status {
     case 401, 403: .notAllowed
-    case 409, 428: .conflict
+    // 422 is the plan's own refusal: it stands where this step does not lead on from.
+    case 409, 422, 428: .conflict
     default: .failed
     }
   }

@@ -5,6 +5,7 @@ extension Terminal {
   /// Columns where nobody says how many there are.
   static let columnsUsual = 80
   private static let columnsMin = 40
+  private static let rowsMin = 10
 
   /// Columns of the terminal that results go to.
   static var columns: Int {
@@ -13,6 +14,13 @@ extension Terminal {
       return columnsUsual
     }
     return max(columnsMin, Int(size.ws_col))
+  }
+
+  /// Rows of the terminal that results go to; nil where they go elsewhere.
+  static var rows: Int? {
+    var size = winsize()
+    guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_row > 0 else { return nil }
+    return max(rowsMin, Int(size.ws_row))
   }
 
   /// One line of text in as many as it takes; all but the first begin with `indent` spaces. A word

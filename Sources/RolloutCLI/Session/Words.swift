@@ -25,22 +25,46 @@ enum Words {
     let gates = next.waitingOn
     if gates.contains(where: { $0.hasPrefix("soak: ") }) { return "soaking" }
     if gates.allSatisfy({ $0.hasPrefix("approval: ") }) { return "waits for approval" }
+    // What guards say of themselves is no want of evidence.
+    if gates.contains(where: isWorry) { return "not well" }
+    if gates.contains("healthy evidence: no guard watches this plan") { return "unwatched" }
     let isGathering = gates.contains {
       $0.hasPrefix("healthy evidence: ") || $0.hasPrefix("outcomes: ")
     }
     return isGathering ? "gathering" : "waiting"
   }
 
+  /// Whether a gate is a guard's sentence, or says that a stage is over its limit.
+  private static func isWorry(_ gate: String) -> Bool {
+    gate.hasSuffix("is not below its limit")
+      || Guard.Metric.allCases.contains { gate.hasPrefix("\($0.rawValue): ") }
+  }
+
   private static func plain(_ name: String) -> String { clean(name.replacing("_", with: " ")) }
+
+  /// Whether a person did it, and neither the monitor nor an alert.
+  static func isPerson(_ actor: String) -> Bool {
+    actor.hasPrefix("token:") || actor == "anonymous"
+  }
 
   /// `token:anna` → `anna`: a person by name, anybody else as they are called.
   static func actor(_ name: String) -> String {
     clean(name.hasPrefix("token:") ? String(name.dropFirst(6)) : name)
   }
 
-  /// `0.81 s`.
-  static func seconds(_ milliseconds: Double) -> String {
-    "\(shortestText(of: (milliseconds / 10).rounded() / 100)) s"
+  /// `812 ms`, `2.5 s`
+  static func duration(_ milliseconds: Double) -> String {
+    milliseconds < 1000
+      ? "\(shortestText(of: milliseconds.rounded())) ms"
+      : "\(shortestText(of: (milliseconds / 10).rounded() / 100)) s"
+  }
+
+  /// The same to two digits: quantiles are told apart by buckets, and no finer.
+  static func roughly(_ milliseconds: Double) -> String {
+    guard milliseconds >= 10, milliseconds < 1e12 else { return duration(milliseconds) }
+    var step = 1.0
+    while milliseconds / step >= 100 { step *= 10 }
+    return duration((milliseconds / step).rounded() * step)
   }
 
   // MARK: Times

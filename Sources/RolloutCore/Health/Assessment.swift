@@ -77,6 +77,12 @@ extension FeatureHealth {
 
   private func overall(_ findings: [Finding], _ now: Instant) -> (Assessment.Word, String) {
     guard plan.isServing else {
+      if plan.bidsFarewell(at: now) {
+        return (
+          .notServing,
+          "\(plan.feature) is archived and still answers as when it was completed; nobody judges it."
+        )
+      }
       return (.notServing, "\(plan.feature) serves nobody, so there is nothing to judge.")
     }
     func first(_ states: Detector.State...) -> String? {

@@ -165,7 +165,9 @@ package enum Judge {
     }
     switch finding.attribution {
     case .treatment: return .feature
-    case .sharedOutage: return .others("users without the feature meet with as many errors")
+    case .sharedOutage:
+      let arms = finding.verdict.arms.map { ": \($0)" } ?? ""
+      return .others("users without the feature are over the limit too\(arms)")
     // What it is held for is rolled back by evidence only; nothing else is excused by the hold.
     case .unopposed:
       let isExcused = assessment.plan.hold?.cause == .outage && finding.isHeldFor

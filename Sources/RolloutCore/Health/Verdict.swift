@@ -20,6 +20,8 @@ package struct Verdict: Sendable, Equatable {
   /// A 95 % interval of `rate`, for people; the triggers do not use it.
   package var low: Double?
   package var high: Double?
+  /// How those without the feature fare beside those with it; nil without any.
+  package var arms: String?
 
   package init(state: Detector.State, sentence: String) {
     self.state = state
@@ -42,6 +44,7 @@ extension Detector {
     verdict.affectedUsers = affected.users
     verdict.effectiveUsers = affected.effective
     verdict.score = score.value
+    verdict.arms = armWords
     guard window.count > 0 else { return verdict }
     switch measure {
     case .share:

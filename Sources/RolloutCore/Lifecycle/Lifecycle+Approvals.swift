@@ -110,7 +110,7 @@ extension Lifecycle {
     try require(
       plan, in: [.draft, .active, .paused],
       "Only a draft or a running plan can be approved; "
-        + "\(hint(plan)).")
+        + "\(advice(plan)).")
     guard let stage = plan.stageToEnter else {
       throw .invalidTransition("\(plan.feature) is at its last stage; there is nothing to approve.")
     }

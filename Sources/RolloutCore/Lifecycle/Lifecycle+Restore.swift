@@ -45,7 +45,7 @@ extension Lifecycle {
     if plan.status == .paused {
       throw .invalidTransition("\(plan.feature) is paused; resume it first.")
     }
-    try require(plan, in: [.active], "Only an active plan can be restored; \(hint(plan)).")
+    try require(plan, in: [.active], "Only an active plan can be restored; \(advice(plan)).")
     guard context.actor.isPerson else {
       throw .invalidTransition("Only a person may restore \(plan.feature).")
     }

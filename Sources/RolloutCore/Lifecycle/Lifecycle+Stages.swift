@@ -6,7 +6,7 @@ extension Lifecycle {
     if plan.status == .paused {
       throw .invalidTransition("\(plan.feature) is paused; resume it first.")
     }
-    try require(plan, in: [.active], "Only an active plan can advance; \(hint(plan)).")
+    try require(plan, in: [.active], "Only an active plan can advance; \(advice(plan)).")
     guard let stage = plan.nextStage else {
       throw .invalidTransition("\(plan.feature) is at its last stage; complete it instead.")
     }
@@ -37,7 +37,7 @@ extension Lifecycle {
   ) throws(Refusal) {
     try require(
       plan, in: [.active, .paused, .completed],
-      "Only a plan that serves can be rolled back; \(hint(plan)).")
+      "Only a plan that serves can be rolled back; \(advice(plan)).")
     let index = try rollbackIndex(plan, target)
     let before = plan
     enter(index, &plan, context.now)

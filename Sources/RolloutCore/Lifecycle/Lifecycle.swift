@@ -115,14 +115,15 @@ package enum Lifecycle {
   }
 
   private static func start(_ plan: inout Plan, _ context: CommandContext) throws(Refusal) {
-    try require(plan, in: [.draft], "Only a draft can be started; \(hint(plan)).")
+    try require(plan, in: [.draft], "Only a draft can be started; \(advice(plan)).")
     try checkApprovals(plan, context)
     enter(0, &plan, context.now)
     plan.status = .active
   }
 
   private static func pause(_ plan: inout Plan, _ context: CommandContext) throws(Refusal) {
-    try require(plan, in: [.active], "Only an active plan can be paused; \(hint(plan)).")
+    let standing = plan.status == .paused ? hint(plan) : advice(plan)
+    try require(plan, in: [.active], "Only an active plan can be paused; \(standing).")
     plan.status = .paused
     plan.pausedAt = context.now.steady
   }
@@ -131,7 +132,7 @@ package enum Lifecycle {
     if !plan.bidsFarewell(at: context.now.steady) {
       try require(
         plan, in: [.active, .paused, .completed],
-        "Only a plan that serves can be killed; \(hint(plan)).")
+        "Only a plan that serves can be killed; \(hint(plan)), and nobody has it.")
     }
     plan.archived = nil
     plan.status = .killed
@@ -148,6 +149,21 @@ package enum Lifecycle {
       + (plan.status == .draft ? "" : " at stage \(plan.stageName)")
   }
 
+  /// How a plan stands and what to do first: `dr is draft: start it (rollout start dr)`.
+  static func advice(_ plan: Plan) -> String {
+    let way: (words: String, line: String)
+    switch plan.status {
+    case .draft: way = ("start it", "start \(plan.feature)")
+    case .active where plan.nextStage == nil: way = ("complete it", "complete \(plan.feature)")
+    case .active: way = ("advance it", "advance \(plan.feature)")
+    case .paused: way = ("resume it first", "resume \(plan.feature)")
+    case .killed: way = ("resume it first", "resume \(plan.feature) --reason TEXT")
+    case .completed: way = ("it only goes back from there", "rollback \(plan.feature)")
+    case .archived: way = ("bring it back first", "unarchive \(plan.feature)")
+    }
+    return "\(hint(plan)): \(way.words) (rollout \(way.line))"
+  }
+
   static func enter(_ index: Int, _ plan: inout Plan, _ now: Moment) {
     plan.stageIndex = index
     plan.stageEnteredAt = now
@@ -162,7 +178,8 @@ package enum Lifecycle {
     _ plan: inout Plan, _ context: CommandContext
   ) throws(Refusal) {
     try require(
-      plan, in: [.paused, .killed], "Only a paused or killed plan can be resumed; \(hint(plan)).")
+      plan, in: [.paused, .killed],
+      "Only a paused or killed plan can be resumed; \(advice(plan)).")
     if plan.status == .killed {
       guard !context.reason.allSatisfy(\.isWhitespace) else {
         throw .reasonRequired("Resuming a killed plan needs a reason: say why it is safe now.")
@@ -177,7 +194,7 @@ package enum Lifecycle {
   private static func complete(
     _ plan: inout Plan, _ context: CommandContext
   ) throws(Refusal) {
-    try require(plan, in: [.active], "Only an active plan can be completed; \(hint(plan)).")
+    try require(plan, in: [.active], "Only an active plan can be completed; \(advice(plan)).")
     guard plan.nextStage == nil else {
       throw .invalidTransition(
         "\(plan.feature) is at stage \(plan.stageName); advance to "
