@@ -48,13 +48,15 @@ import Testing
     {"feature":"ai-summary","from":"2026-11-24T03:09:00.000Z","to":"2026-11-24T03:19:00.000Z",\
     "failures":[{"at":"2026-11-24T03:09:00.000Z","arm":"treatment",\
     "kind":"\(String(repeating: "upstream_", count: 9))","provider":"openai",\
-    "model":"gpt-4o-mini","count":4}],"recent":[{"at":"2026-11-24T03:09:00.000Z","arm":"treatment",\
+    "model":"gpt-4o-mini","segment":null,"count":4}],\
+    "recent":[{"at":"2026-11-24T03:09:00.000Z","arm":"treatment",\
     "kind":"timeout","status":504,"latency_ms":25600,"provider":"openai","model":"gpt-4o-mini",\
-    "request_id":"req_0123456789abcdef01234567_0123456789ab"}]}
+    "request_id":"req_0123456789abcdef01234567_0123456789ab"}],\
+    "step_s":10,"next":null}
     """
   private static let series = """
     {"feature":"ai-summary","from":"2026-11-24T03:09:00.000Z","to":"2026-11-24T03:19:00.000Z",\
-    "step":"10s","columns":[],"rows":[]}
+    "step_s":10,"marks":[],"columns":[],"rows":[]}
     """
 
   private func shown(

@@ -151,7 +151,7 @@ import Testing
     #expect(
       verdict.sentence
         == "error_rate: 150 of the last 300 requests failed, for 1 person, but it is 1 person alone "
-        + "who cause most of it; acts when 2 are hurt alike.", "\(verdict.sentence)")
+        + "who causes most of it; acts when 2 are hurt alike.", "\(verdict.sentence)")
   }
 
   @Test func `a run of one user's errors counts once, until 30 s pass or they succeed`() {
