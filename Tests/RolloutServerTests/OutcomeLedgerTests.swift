@@ -40,8 +40,15 @@ import Testing
       _ = ledger.gates("f", now: now)
     }
     #expect(seen == unseen)
-    // It counts what runs for too long as the cap, once.
-    let watched = try slowest { ledger, now in _ = ledger.assess(now: now) }
-    #expect(watched < unseen / 5)
+    // It counts what runs for too long as the cap, once, until it is known how long it took.
+    var running: [Double?] = []
+    let watched = try slowest { ledger, now in
+      _ = ledger.assess(now: now)
+      let latencies = ledger.inspect("f", now: now)?.health.treatment.latencies
+      #expect(latencies?.count == 1)
+      running.append(latencies?.quantile(0.5))
+    }
+    #expect(running.allSatisfy { ($0 ?? .infinity) < unseen / 5 })
+    #expect(watched == unseen)
   }
 }
