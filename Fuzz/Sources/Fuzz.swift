@@ -178,15 +178,14 @@ private func fuzzUsage(_ bytes: [UInt8]) {
 /// A request that is accepted has a bound that is positive, and goes out no larger than it.
 private func fuzzChat(_ bytes: [UInt8]) {
   guard let raw = try? RawObject(bytes) else { return }
-  let target = GatewayConfiguration.Target(provider: "p", model: "m")
   for dialect in [ChatDialect.openai, .anthropic] {
     guard var request = try? ChatRequest(raw, dialect: dialect) else { continue }
     request.boundOutput()
-    let bound = request.outputBound(target)
+    let bound = request.outputBound([])
     precondition(bound > 0)
     _ = request.inputBound(imageTokens: 765)
     for other in [ChatDialect.openai, .anthropic] {
-      guard let sent = try? request.body(in: other, request.settings(target)),
+      guard let sent = try? request.body(in: other, request.settings([])),
         let body = try? JSONReader.read(sent.json)
       else { continue }
       for key in OutputBound.boundKeys {
@@ -317,7 +316,7 @@ private func fuzzStoredJob(_ bytes: [UInt8]) {
   if let attributes = request.attributes { _ = try? JSONReader.read(Array(attributes.utf8)) }
   guard var chat = try? ChatRequest(RawObject(request.body.json), dialect: .openai) else { return }
   chat.boundOutput()
-  precondition(chat.outputBound(GatewayConfiguration.Target(provider: "p", model: "m")) > 0)
+  precondition(chat.outputBound([]) > 0)
 }
 
 /// A database file and its log, cut where the first two bytes say: nobody's bytes end the process,
