@@ -413,6 +413,10 @@ import Testing
         #"{"messages":[{"role":"user","content":"secret words"}],"user":"secret-user"\#(stream)}"#)
     }
     _ = try await server.send("GET", "/nope")
+    // A look of the monitor after the step back would have nothing to score any more.
+    let serving = try await server.send("GET", "/metrics", token: "")
+    #expect(
+      serving.text.contains(#"rollout_guard_score{feature="ai-summary",guard="error_rate"}"#))
     try await server.command("rollback")
     let answer = try await server.send("GET", "/metrics", token: "")
     #expect(answer.status == 200)
@@ -423,7 +427,6 @@ import Testing
       #"rollout_plan_version{feature="ai-summary"} 3"#,
       #"rollout_requests_total{feature="ai-summary",arm="treatment",outcome="degraded_model"} 2"#,
       #"rollout_request_duration_seconds_count{feature="ai-summary",arm="treatment"} 2"#,
-      #"rollout_guard_score{feature="ai-summary",guard="error_rate"}"#,
       #"rollout_rollbacks_total{feature="ai-summary",cause="person"} 1"#,
       #"rollout_http_requests_total{route="/v1/features/{feature}/decision",status="200"} 3"#,
       #"rollout_http_requests_total{route="none",status="404"} 1"#,
