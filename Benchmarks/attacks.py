@@ -1,12 +1,18 @@
 """Measures what evaluations feel of hostile questions: the p99 of a client that asks at an even pace,
-with each attack and without, interleaved. Called by bench.py, or by itself with the folder of the
-programs:  python3 Benchmarks/attacks.py $(swift build -c release --show-bin-path)"""
+with each attack and without, interleaved, and what a client of nginx feels while nginx is sent the
+same bytes. A flood of bodies of a megabyte takes the machine's cores for the copying alone, whoever
+listens: what counts is what the question costs beyond that. So the ratio is the p99 under attack
+over the larger of the p99 without and nginx's under the same bytes. Called by bench.py, or by
+itself with the folder of the programs:
+python3 Benchmarks/attacks.py $(swift build -c release --show-bin-path)"""
 
+import base64
 import gzip
 import http.client
 import json
 import os
 import pathlib
+import shutil
 import socket
 import statistics
 import subprocess
@@ -78,15 +84,16 @@ UNREAD = 3000
 
 ATTACKER = """
 import base64, http.client, json, os, socket, sys, time
-port, seconds, token = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
+port, seconds, token, pace = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3], float(sys.argv[4])
 method, path, body, fields = json.load(sys.stdin)
 body = base64.b64decode(body)
 os.nice(15)
 head = f"{method} {path} HTTP/1.1\\r\\nHost: a\\r\\nAuthorization: Bearer {token}\\r\\n"
 head += "".join(f"{k}: {v}\\r\\n" for k, v in fields.items())
 head = (head + f"Content-Length: {len(body)}\\r\\n\\r\\n").encode()
-end, count = time.monotonic() + seconds, 0
-while time.monotonic() < end:
+started, count = time.monotonic(), 0
+while time.monotonic() < started + seconds:
+    time.sleep(max(0, started + count * pace - time.monotonic()))
     with socket.create_connection(("127.0.0.1", port)) as s:
         s.settimeout(5)
         try:
@@ -114,15 +121,15 @@ def p99(port, token, seconds):
     return statistics.quantiles(times, n=100)[98] * 1000
 
 
-def attack(port, token, seconds, what, processes=2):
-    import base64
+def attack(port, token, seconds, what, pace=0, processes=2):
+    """Starts who sends it: at once again, or each as often as every `pace` seconds."""
     method, path, body, fields = what
     body = body or b""
     body = body.encode() if isinstance(body, str) else body
     started = []
     for _ in range(processes):
         process = subprocess.Popen(
-            [sys.executable, "-c", ATTACKER, str(port), str(seconds), token],
+            [sys.executable, "-c", ATTACKER, str(port), str(seconds), token, str(pace)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         process.stdin.write(json.dumps([method, path, base64.b64encode(body).decode(), fields]))
         process.stdin.close()
@@ -162,22 +169,63 @@ def unread(port, token, results, rounds, seconds):
           f"{grown:.0f} MiB more", flush=True)
 
 
+class Nginx:
+    """The peer: it takes the same bytes and answers every path with a decision's size of text."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="rollout-nginx-")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        config = pathlib.Path(self.folder) / "nginx.conf"
+        config.write_text(f"""
+worker_processes 2; daemon off; pid {self.folder}/nginx.pid; error_log /dev/null;
+events {{ worker_connections 4096; multi_accept on; }}
+http {{ access_log off; keepalive_requests 1000000000; client_max_body_size 4m;
+  client_body_temp_path {self.folder}/bodies;
+  server {{ listen 127.0.0.1:{self.port} reuseport; location / {{ return 200 '{"x" * 100}'; }} }} }}
+""")
+        self.process = subprocess.Popen(["nginx", "-c", config])
+        time.sleep(0.5)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(10)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def p99_under(port, token, seconds, what, pace=0):
+    """The p99 beside the attack, and how often it was sent."""
+    processes = attack(port, token, seconds + 1, what, pace)
+    time.sleep(0.5)
+    value, count = p99(port, token, seconds), 0
+    for process in processes:
+        count += int(process.stdout.read() or 0)
+        process.wait()
+    return value, count
+
+
 def run(port, token, call, results, rounds, seconds):
     plans(call)
-    for name, what in attacks().items():
-        alone, attacked, count = [], [], 0
-        for _ in range(rounds):
-            alone.append(p99(port, token, seconds))
-            processes = attack(port, token, seconds + 1, what)
-            time.sleep(0.5)
-            attacked.append(p99(port, token, seconds))
-            for process in processes:
-                count += int(process.stdout.read() or 0)
-                process.wait()
-        ratio = statistics.median(attacked) / statistics.median(alone)
-        results[f"attack_{name}_p99_ratio"] = ratio
-        print(f"attack {name:16} p99 {statistics.median(alone):6.2f} ms alone, "
-              f"{statistics.median(attacked):6.2f} ms under {count:6} of them: {ratio:.2f}", flush=True)
+    with Nginx() as peer:
+        for name, what in attacks().items():
+            alone, attacked, at_peer, count = [], [], [], 0
+            for _ in range(rounds):
+                alone.append(p99(port, token, seconds))
+                value, sent = p99_under(port, token, seconds, what)
+                attacked.append(value)
+                count += sent
+                # As often as here, and not more.
+                pace = 2 * (seconds + 1) / max(1, sent)
+                at_peer.append(p99_under(peer.port, token, seconds, what, pace)[0])
+            alone, attacked, at_peer = map(statistics.median, (alone, attacked, at_peer))
+            ratio = attacked / max(alone, at_peer)
+            results[f"attack_{name}_p99_ratio"] = ratio
+            print(f"attack {name:16} p99 {alone:6.2f} ms alone, {attacked:6.2f} ms under {count:6} "
+                  f"of them, nginx {at_peer:6.2f} ms: {ratio:.2f}", flush=True)
     unread(port, token, results, rounds, seconds)
 
 
