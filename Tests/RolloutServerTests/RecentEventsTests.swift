@@ -25,7 +25,7 @@ import Testing
     for number in 1...(seed % 2 == 0 ? 900 : 9000) {
       let feature = features[Int.random(in: 0..<6, using: &chance)]
       all.append(notice(number, feature, size: Int.random(in: 0..<400, using: &chance)))
-      recent.append(all[number - 1], at: nil)
+      recent.append(all[number - 1])
     }
     for _ in 0..<200 {
       let last = Int.random(in: 0...all.count, using: &chance)
@@ -34,10 +34,11 @@ import Testing
         ? nil : Set(features.shuffled(using: &chance).prefix(Int.random(in: 1...3, using: &chance)))
       let sizeMax = Int.random(in: 0..<200_000, using: &chance)
       let place = last == 0 ? .beginning : all[last - 1].place
-      let missed = all[last...].filter { wanted?.contains($0.feature) ?? true }.flatMap(\.native)
-      let isHere = place >= recent.start && missed.count <= sizeMax
+      let missed = all[last...].filter { wanted?.contains($0.feature) ?? true }
+      let isHere = place >= recent.start && missed.reduce(0) { $0 + $1.size } <= sizeMax
       #expect(
-        recent.all(after: place, of: wanted, sizeMax: sizeMax) == (isHere ? missed : nil),
+        recent.all(after: place, of: wanted, sizeMax: sizeMax)?.map(\.place)
+          == (isHere ? missed.map(\.place) : nil),
         "after \(last) of \(all.count)")
       let run = recent.run(after: place, countMax: 10)
       #expect(

@@ -6,32 +6,34 @@ import RolloutCore
 struct EventEndpoint: Sendable {
   let hub: EventHub
   let history: any EventHistory
+  private let writer = EventWriter()
 
   var routes: [Route] {
     let readers = Route.Access.scopes([.evaluate, .view])
     return [
       Route(
         .get, "/v1/events", readers, featureLimit: .respected,
-        .inline { stream($0, $1, .native) }),
+        .inline { stream($0, $1, .messages) }),
       Route(
         .get, OFREP.eventsPath, readers, featureLimit: .respected,
-        .inline { stream($0, $1, .ofrep) }),
+        .inline { stream($0, $1, .changes) }),
     ]
   }
 
   /// Subscribes on the loop: ten thousand clients that come at once leave nothing behind but their
   /// subscription. Only those who missed much are served by a task, a few at a time.
-  private func stream(_ request: InlineRequest, _ reply: Reply, _ format: EventHub.Format) {
+  private func stream(_ request: InlineRequest, _ reply: Reply, _ interest: EventHub.Interest) {
     let exchange = reply.suspend()
+    let sink = EventStream(exchange: exchange, writer: writer)
     guard request.view.method != .head else {
-      EventHub.begin(exchange)
-      exchange.finish()
+      sink.begin()
+      sink.finish()
       return
     }
     let last = last(request.view)
     let account = request.principal.account
     let listener = EventHub.Listener(
-      exchange: exchange, format: format, principal: request.principal)
+      sink: sink, interest: interest, principal: request.principal)
     guard hub.add(listener, after: last) == .behind, let last else { return }
     guard hub.replays.take(1, account) else {
       let problem = Problem(

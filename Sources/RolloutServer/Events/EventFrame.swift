@@ -2,63 +2,47 @@ import DocumentKit
 import RolloutAPI
 import RolloutCore
 
-/// A message as it goes out, written once for everybody who listens.
+/// A message for those who listen: written down once for everybody, in no wire's form.
 struct EventFrame: Sendable {
   let place: MessagePlace
   let feature: String
-  let native: [UInt8]
-  /// OFREP's word for it; nil for a notice, which changes no flag.
-  let ofrep: [UInt8]?
+  /// `rolled_back`, `verdict` and the like.
+  let kind: String
+  /// All of it, as JSON.
+  let data: [UInt8]
+  /// When a plan changed; nil for a notice, which changes none.
+  let changedAt: Instant?
 
-  /// `mark` is the hub's.
-  init(_ message: Message, mark: Int = 0) {
+  init(_ message: Message) {
     place = message.place
     feature = message.feature
-    native = Self.native(message)
-    ofrep =
-      switch message {
-      case .event(let event): Self.refetch(at: event.id, mark: mark, lastModified: event.event.at)
-      case .notice: nil
-      }
-  }
-
-  /// What this format says of it; nil for nothing.
-  func bytes(_ format: EventHub.Format) -> [UInt8]? {
-    switch format {
-    case .native: native
-    case .ofrep: ofrep
+    kind = message.kind
+    switch message {
+    case .event(let event):
+      data = (try? WireEncoder.json(EventView(event))) ?? Self.empty
+      changedAt = event.event.at
+    case .notice(let notice):
+      data = (try? WireEncoder.json(NoticeView(notice))) ?? Self.empty
+      changedAt = nil
     }
   }
 
-  private static func native(_ message: Message) -> [UInt8] {
-    let data =
-      switch message {
-      case .event(let event): try? WireEncoder.json(EventView(event))
-      case .notice(let notice): try? WireEncoder.json(NoticeView(notice))
-      }
-    return Array("id: \(message.place.text)\nevent: \(message.kind)\ndata: ".utf8)
-      + (data ?? Array("{}".utf8)) + Array("\n\n".utf8)
-  }
+  private static let empty = Array("{}".utf8)
 
-  /// OFREP's notice to fetch again.
-  static func refetch(at event: Int, mark: Int, lastModified: Instant?) -> [UInt8] {
-    let place = MessagePlace(event: event, notice: mark)
-    let modified = lastModified.map { ",\"lastModified\":\($0.milliseconds / 1000)" } ?? ""
-    return Array(
-      """
-      id: \(place.text)
-      event: message
-      data: {"type":"refetchEvaluation"\(modified)}
+  /// Bytes it takes on its way, about.
+  var size: Int { data.count + kind.utf8.count + 48 }
+}
 
-
-      """.utf8)
-  }
-
-  /// Tells a client that what it missed is not kept: what follows begins after `place`, and what
-  /// lies before has to be asked for as a whole.
-  static func reset(to place: MessagePlace) -> [UInt8] {
-    Array("id: \(place.text)\nevent: reset\ndata: {\"first_id\":\"\(place.text)\"}\n\n".utf8)
-  }
-
-  static let opening = Array("retry: 2000\n: connected\n\n".utf8)
+/// What a listener is told.
+enum EventNews: Sendable {
+  /// Something happened.
+  case frame(EventFrame)
+  /// Decisions may be others now: fetch them again. `place` is what this listener has seen then,
+  /// `lastModified` when it was that they changed, where that is known.
+  case changed(place: MessagePlace, lastModified: Instant?)
+  /// What was missed is not kept: what follows begins after `place`, and what lies before has to be
+  /// asked for as a whole.
+  case reset(to: MessagePlace)
+  /// Nothing happened, and the stream lives.
+  case pulse
 }

@@ -1,25 +1,24 @@
-import HTTPKit
 import RolloutCore
 import Synchronization
 
-/// Tells those who listen to server-sent events what happens to plans, and what the monitor
-/// noticed.
+/// Tells those who listen what happens to plans, and what the monitor noticed.
 ///
 /// Every stream gets its messages in the order in which they were committed, each once: ids never
 /// go backwards, and nothing is left out silently. Who has missed what is no longer in memory is
 /// served by an `EventReplay` first.
 final class EventHub: Sendable {
-  enum Format: Sendable {
-    /// Every event in full, for dashboards and tools.
-    case native
-    /// OFREP's notice to fetch again.
-    case ofrep
+  /// What somebody listens for.
+  enum Interest: Sendable {
+    /// Every message in full: dashboards and tools.
+    case messages
+    /// That decisions may be others now: clients that keep them.
+    case changes
   }
 
   /// Somebody who listens, or wants to.
   struct Listener: Sendable {
-    let exchange: Exchange
-    let format: Format
+    let sink: any EventSink
+    let interest: Interest
     let principal: Principal
 
     /// Whether the listener is told of this feature.
@@ -38,6 +37,28 @@ final class EventHub: Sendable {
     var isVisible: Bool
     /// The tick at which it came.
     var tick: Int
+  }
+
+  /// A message on its way out, as either kind of listener is told of it.
+  private struct Outgoing {
+    private let frame: EventFrame
+    private let message: [EventNews]
+    /// nil for a notice, which changes no decision.
+    private let change: [EventNews]?
+
+    init(_ frame: EventFrame, _ state: State) {
+      self.frame = frame
+      message = [.frame(frame)]
+      change = frame.changedAt.map { [EventHub.changed(at: frame.place.event, $0, state)] }
+    }
+
+    /// What this one is told; nil for nothing.
+    func of(_ subscriber: Subscriber) -> [EventNews]? {
+      guard frame.place > subscriber.since, subscriber.listener.hears(frame.feature) else {
+        return nil
+      }
+      return subscriber.listener.interest == .messages ? message : change
+    }
   }
 
   /// Bytes that may wait for a listener before it is cut off.
@@ -62,8 +83,8 @@ final class EventHub: Sendable {
     var newestNotice = 0
     /// Of all that decides besides the plans; see `served`.
     var mark = 0
-    /// Frames that are to be sent, and whether somebody is sending.
-    var outgoing: [EventFrame] = []
+    /// What is to be sent, and whether somebody is sending.
+    var outgoing: [Outgoing] = []
     var isSending = false
     var tick = 0
     /// Whether the streams are over.
@@ -110,9 +131,9 @@ final class EventHub: Sendable {
     let id: Int? = state.withLock { state in
       guard !state.isClosed, Self.isInForce(listener.principal, state) else { return 0 }
       guard let opening = Self.opening(listener, last, openingMax, state) else { return nil }
-      if !hasBegun { Self.begin(listener.exchange) }
+      if !hasBegun { listener.sink.begin() }
       // Under the lock, so that no newer message can overtake these.
-      if !opening.isEmpty { try? listener.exchange.offer(opening, backlogMax: .max) }
+      if !opening.isEmpty { try? listener.sink.offer(opening, backlogMax: .max) }
       state.nextID += 1
       state.subscribers[state.nextID] = Subscriber(
         listener: listener, since: Self.start(last, state))
@@ -123,10 +144,10 @@ final class EventHub: Sendable {
     }
     guard let id else { return .behind }
     guard id > 0 else {
-      refuse(listener.exchange, hasBegun)
+      if hasBegun { listener.sink.finish() } else { listener.sink.refuse() }
       return .done
     }
-    listener.exchange.onDisconnect { [self] in remove(id) }
+    listener.sink.onGone { [self] in remove(id) }
     return .done
   }
 
@@ -136,55 +157,50 @@ final class EventHub: Sendable {
     return max(last, state.recent.newest)
   }
 
-  static func begin(_ exchange: Exchange) {
-    exchange.begin(
-      status: 200, contentType: "text/event-stream",
-      headers: [("Cache-Control", "no-store"), ("X-Accel-Buffering", "no")])
-    try? exchange.offer(EventFrame.opening, backlogMax: .max)
-  }
-
-  private func refuse(_ exchange: Exchange, _ hasBegun: Bool) {
-    guard !hasBegun else { return exchange.finish() }
-    exchange.respond(
-      .problem(
-        status: 503, code: "unavailable", detail: "The stream has ended; come again.",
-        headers: [("Retry-After", "1")]))
-  }
-
   /// What a listener has to be sent before it may wait for more; nil when it is too much.
   private static func opening(
     _ listener: Listener, _ last: MessagePlace?, _ sizeMax: Int, _ state: State
-  ) -> [UInt8]? {
+  ) -> [EventNews]? {
     guard let last else { return [] }
     let recent = state.recent
-    switch listener.format {
-    case .ofrep:
+    switch listener.interest {
+    case .changes:
       // One word to fetch again covers all that was missed, and a place that never was, too.
       guard last.event != recent.newest.event || last.notice != state.mark else { return [] }
-      return EventFrame.refetch(
-        at: recent.newest.event, mark: state.mark, lastModified: recent.lastModified)
-    case .native:
+      return [changed(at: recent.newest.event, recent.lastModified, state)]
+    case .messages:
       // From a future that is no more: an older backup was put back.
-      guard last <= state.newest else { return EventFrame.reset(to: recent.newest) }
+      guard last <= state.newest else { return [.reset(to: recent.newest)] }
       // How much was missed is known at once: whoever asks for it all again and again takes no time
       // from the loops and from those who commit, who wait for this lock.
-      return recent.all(after: last, of: listener.principal.features, sizeMax: sizeMax)
+      return recent.all(after: last, of: listener.principal.features, sizeMax: sizeMax)?
+        .map(EventNews.frame)
     }
   }
 
-  /// A part of what follows `place` in memory, as bytes for this listener, and where it ends; nil
-  /// when it is no longer there. Never empty-handed: `end` moves on.
+  /// The place of those who listen for changes has the mark in it, and no notice.
+  private static func changed(
+    at event: Int, _ lastModified: Instant?, _ state: State
+  ) -> EventNews {
+    .changed(place: MessagePlace(event: event, notice: state.mark), lastModified: lastModified)
+  }
+
+  /// A part of what follows `place` in memory for this listener, and where it ends; nil when it is
+  /// no longer there. Never empty-handed: `end` moves on.
   func part(
     for listener: Listener, after place: MessagePlace, sizeMax: Int
-  ) -> (bytes: [UInt8], end: MessagePlace)? {
+  ) -> (news: [EventNews], end: MessagePlace)? {
     state.withLock { state in
       let run = state.recent.run(after: place, countMax: Self.scanMax)
       guard let run else { return nil }
-      var part: (bytes: [UInt8], end: MessagePlace) = ([], place)
+      var part: (news: [EventNews], end: MessagePlace) = ([], place)
+      var size = 0
       for frame in run.lazy.map(\.frame) {
-        if listener.hears(frame.feature) { part.bytes += frame.native }
         part.end = frame.place
-        if part.bytes.count >= sizeMax { break }
+        guard listener.hears(frame.feature) else { continue }
+        part.news.append(.frame(frame))
+        size += frame.size
+        if size >= sizeMax { break }
       }
       return part
     }
@@ -219,7 +235,7 @@ final class EventHub: Sendable {
       defer { state.subscribers = [:] }
       return Array(state.subscribers.values)
     }
-    for subscriber in cut { subscriber.listener.exchange.finish() }
+    for subscriber in cut { subscriber.listener.sink.finish() }
   }
 
   private static func leavesGap(_ message: Message, _ state: State) -> Bool {
@@ -255,29 +271,27 @@ final class EventHub: Sendable {
   private static func moveVisible(in state: inout State) {
     let count = state.committed.prefix { $0.isVisible }.count
     for entry in state.committed.prefix(count) {
-      let frame = EventFrame(entry.message, mark: state.mark)
-      var instant: Instant?
-      if case .event(let event) = entry.message { instant = event.event.at }
-      state.recent.append(frame, at: instant)
-      state.outgoing.append(frame)
+      let frame = EventFrame(entry.message)
+      state.recent.append(frame)
+      state.outgoing.append(Outgoing(frame, state))
     }
     state.committed.removeFirst(count)
   }
 
-  /// Tells OFREP's clients that these features may decide otherwise, although no plan has changed:
+  /// Tells whom it may concern that these features may decide otherwise, although no plan changed:
   /// members came or went, or a plan's time was up. `mark` is another whenever what decides besides
   /// the plans is another, before a restart and after; it stands in the ids, so that who was away
   /// fetches again when it comes back.
   func served(_ features: Set<String>, mark: Int, at now: Instant) {
-    let (bytes, all) = state.withLock { state in
+    let (news, all) = state.withLock { state in
       state.mark = mark
-      let event = state.recent.newest.event
-      return (EventFrame.refetch(at: event, mark: mark, lastModified: now), state.subscribers)
+      return ([Self.changed(at: state.recent.newest.event, now, state)], state.subscribers)
     }
     guard !features.isEmpty else { return }
     send(to: all) { subscriber in
       let listener = subscriber.listener
-      return listener.format == .ofrep && features.contains(where: listener.hears) ? bytes : nil
+      return listener.interest == .changes && features.contains(where: listener.hears)
+        ? news : nil
     }
   }
 
@@ -287,7 +301,7 @@ final class EventHub: Sendable {
     endStale()
     var isMine = false
     while true {
-      let next = state.withLock { state -> (frame: EventFrame, to: [Int: Subscriber])? in
+      let next = state.withLock { state -> (news: Outgoing, to: [Int: Subscriber])? in
         guard isMine || !state.isSending else { return nil }
         state.isSending = !state.outgoing.isEmpty
         return state.isSending ? (state.outgoing.removeFirst(), state.subscribers) : nil
@@ -295,19 +309,17 @@ final class EventHub: Sendable {
       guard let next else { return }
       isMine = true
       send(to: next.to) { subscriber in
-        guard next.frame.place > subscriber.since, subscriber.listener.hears(next.frame.feature)
-        else { return nil }
-        return next.frame.bytes(subscriber.listener.format)
+        next.news.of(subscriber)
       }
     }
   }
 
-  private func send(to subscribers: [Int: Subscriber], _ bytes: (Subscriber) -> [UInt8]?) {
+  private func send(to subscribers: [Int: Subscriber], _ news: (Subscriber) -> [EventNews]?) {
     for (id, subscriber) in subscribers {
-      guard let bytes = bytes(subscriber) else { continue }
-      do { try subscriber.listener.exchange.offer(bytes, backlogMax: Self.backlogMax) } catch {
+      guard let news = news(subscriber) else { continue }
+      do { try subscriber.listener.sink.offer(news, backlogMax: Self.backlogMax) } catch {
         // It does not read: cut it off, it will come back and ask for what it missed.
-        subscriber.listener.exchange.abort()
+        subscriber.listener.sink.abort()
         remove(id)
       }
     }
@@ -336,8 +348,8 @@ final class EventHub: Sendable {
     }
     sendOutgoing()
     guard isBeat else { return }
-    let comment = Array(": \n\n".utf8)
-    send(to: state.withLock { $0.subscribers }) { _ in comment }
+    let pulse = [EventNews.pulse]
+    send(to: state.withLock { $0.subscribers }) { _ in pulse }
   }
 
   private func endStale() {
@@ -354,7 +366,7 @@ final class EventHub: Sendable {
       }.min()
       return Array(ended.values)
     }
-    for subscriber in ended { subscriber.listener.exchange.finish() }
+    for subscriber in ended { subscriber.listener.sink.finish() }
   }
 
   /// Ends every stream properly; nobody is taken in any more.
@@ -364,6 +376,6 @@ final class EventHub: Sendable {
       defer { state.subscribers = [:] }
       return Array(state.subscribers.values)
     }
-    for subscriber in all { subscriber.listener.exchange.finish() }
+    for subscriber in all { subscriber.listener.sink.finish() }
   }
 }

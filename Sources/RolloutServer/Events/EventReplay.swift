@@ -1,4 +1,3 @@
-import HTTPKit
 import RolloutCore
 
 /// Sends a client that comes back what it has missed, as fast as it reads, and then leaves it to
@@ -14,36 +13,34 @@ struct EventReplay: Sendable {
 
   /// Ends with the stream handed on, with its token, or with the connection.
   func run(_ listener: EventHub.Listener, after last: MessagePlace) async {
-    let exchange = listener.exchange
-    EventHub.begin(exchange)
+    let sink = listener.sink
+    sink.begin()
     do {
       var place = last
       let oldest = try await history.oldestPlace()
       if place < oldest {
         // Some of what it missed is gone; from there on nothing is.
         place = oldest
-        try await exchange.write(EventFrame.reset(to: oldest))
+        try await sink.write([.reset(to: oldest)])
       }
       while hub.add(listener, after: place, openingMax: Self.partSize, hasBegun: true) == .behind {
-        guard !exchange.isDisconnected, hub.isInForce(listener.principal) else {
-          return exchange.finish()
-        }
+        guard !sink.isGone, hub.isInForce(listener.principal) else { return sink.finish() }
         let part = try await part(for: listener, after: place)
-        try await exchange.write(part.bytes)
+        try await sink.write(part.news)
         place = part.end
       }
     } catch {
       // Cut, and not ended: the client comes back with the last id it has.
-      exchange.abort()
+      sink.abort()
     }
   }
 
   /// From memory where it is there, else a page from disk.
   private func part(
     for listener: EventHub.Listener, after place: MessagePlace
-  ) async throws -> (bytes: [UInt8], end: MessagePlace) {
+  ) async throws -> (news: [EventNews], end: MessagePlace) {
     if let part = hub.part(for: listener, after: place, sizeMax: Self.partSize) { return part }
     let page = try await history.page(after: place, features: listener.principal.features)
-    return (page.messages.flatMap { EventFrame($0).native }, page.end)
+    return (page.messages.map { .frame(EventFrame($0)) }, page.end)
   }
 }

@@ -15,7 +15,7 @@ struct RecentEvents {
     fileprivate let end: Int
     fileprivate let featureEnd: Int
 
-    fileprivate var size: Int { frame.native.count }
+    fileprivate var size: Int { frame.size }
   }
 
   private var entries: [Entry] = []
@@ -39,15 +39,15 @@ struct RecentEvents {
     return last.end - first.end + first.size
   }
 
-  mutating func append(_ frame: EventFrame, at instant: Instant?) {
+  mutating func append(_ frame: EventFrame) {
     let before = numbers[frame.feature]?.last.map { entries[$0 - first].featureEnd }
-    let size = frame.native.count
+    let size = frame.size
     numbers[frame.feature, default: []].append(first + entries.count)
     entries.append(
       Entry(
         frame: frame, end: (entries.last?.end ?? 0) + size, featureEnd: (before ?? 0) + size))
     newest = frame.place
-    lastModified = instant ?? lastModified
+    lastModified = frame.changedAt ?? lastModified
     // A quarter at once, so that it does not have to be moved with every message.
     if entries.count > Self.countMax || self.size > Self.sizeMax {
       forget(max(1, entries.count / 4))
@@ -69,17 +69,17 @@ struct RecentEvents {
     index(after: place).map { entries[$0...].prefix(countMax) }
   }
 
-  /// What follows `place` of these features (nil for all), oldest first, as it is sent; nil when
-  /// some of it is no longer here, or when it is more than `sizeMax` bytes. O(log n) for each
-  /// feature, and what is returned.
+  /// What follows `place` of these features (nil for all), oldest first; nil when some of it is no
+  /// longer here, or when it is more than `sizeMax` bytes. O(log n) for each feature, and what is
+  /// returned.
   func all(
     after place: MessagePlace, of features: Set<String>?, sizeMax: Int
-  ) -> [UInt8]? {
+  ) -> [EventFrame]? {
     guard let index = index(after: place) else { return nil }
     guard let next = entries[index...].first, let last = entries.last else { return [] }
     guard let features else {
       let missed = last.end - next.end + next.size
-      return missed <= sizeMax ? bytes(of: index..<entries.count, size: missed) : nil
+      return missed <= sizeMax ? entries[index...].map(\.frame) : nil
     }
     var (found, missed): ([Int], Int) = ([], 0)
     for feature in features {
@@ -91,14 +91,7 @@ struct RecentEvents {
       guard missed <= sizeMax else { return nil }
       found += own[from...]
     }
-    return bytes(of: found.sorted().map { $0 - first }, size: missed)
-  }
-
-  private func bytes(of indices: some Sequence<Int>, size: Int) -> [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(size)
-    for index in indices { bytes += entries[index].frame.native }
-    return bytes
+    return found.sorted().map { entries[$0 - first].frame }
   }
 
   private func index(after place: MessagePlace) -> Int? {
