@@ -108,6 +108,17 @@ private func fuzzToken(_ bytes: [UInt8]) {
 /// that stands twice inside is found later.
 private func fuzzObject(_ bytes: [UInt8]) {
   let document = try? JSONReader.read(bytes)
+  if let value = RawValue(bytes) {
+    precondition(value.json == bytes)
+    precondition(value.document == document)
+    for name: StaticString in ["usage", "choices"] {
+      if let document { precondition(value[name]?.document == document[name.description]) }
+      _ = value[name]?.string
+      _ = value[name]?.elements.map(\.isFilledText)
+    }
+    let cut = RawValue(value.removing("usage"))
+    precondition(cut != nil && cut?["usage"] == nil, "cut to pieces")
+  }
   guard let object = try? RawObject(bytes) else {
     precondition(document?.members == nil, "refused what can be read")
     return
@@ -137,14 +148,23 @@ private func readAll(_ events: [[UInt8]], _ dialect: ChatDialect) {
   var messages = MessageReader()
   var toOpenAI = OpenAIChunks(created: 0)
   var toAnthropic = AnthropicEvents()
+  var tally = StreamTally(dialect, textSizeMax: 1 << 10)
   for event in events {
+    let taken =
+      switch dialect {
+      case .openai: try? chunks.take(event)
+      case .anthropic: try? messages.take(event)
+      }
+    guard let taken else { continue }
+    precondition(taken.json == event, "not passed on as it came")
+    tally.note(taken)
+    guard let document = taken.document else { continue }
     switch dialect {
-    case .openai:
-      if let chunk = try? chunks.take(event) { _ = toAnthropic.events(for: chunk) }
-    case .anthropic:
-      if let message = try? messages.take(event) { _ = toOpenAI.chunks(for: message) }
+    case .openai: _ = toAnthropic.events(for: document)
+    case .anthropic: _ = toOpenAI.chunks(for: document)
     }
   }
+  precondition(tally.text?.utf8.count ?? 0 <= 1 << 10)
   _ = toAnthropic.end()
 }
 

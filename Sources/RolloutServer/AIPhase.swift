@@ -13,7 +13,7 @@ struct AIPhase: Sendable {
   let failures: FailedAuthentications
   let reloads: ReloadState
   let asks: AskBook
-  let chat: Current<ChatEndpoint>
+  let service: Current<AIService>
   let jobs: JobRunner
 
   init(
@@ -35,8 +35,9 @@ struct AIPhase: Sendable {
     loops = (0..<count).map { _ in LoopMetrics() }
     failures = FailedAuthentications(log: log)
     reloads = ReloadState(at: clock.now)
+    let evaluations = EvaluationCounters()
     metrics = MetricsEndpoint(
-      ledger: control.ledger, hub: stores.hub, outbox: data.control,
+      evaluations: evaluations, ledger: control.ledger, hub: stores.hub, outbox: data.control,
       gateway: GatewayMetrics(ai: ai, gateway: gateway, cache: control.cache), budgets: budgets,
       jobs: data.jobs, loops: loops, rollbacks: control.rollbacks, readiness: stores.readiness,
       access: AccessMetrics(failures: failures, tokens: tokens, clock: clock), reloads: reloads,
@@ -45,19 +46,19 @@ struct AIPhase: Sendable {
     let purse = Purse(
       budgets: configuration.gateway.budgets, store: data.money, clock: clock, log: log,
       tell: Self.budgetTeller(data.control, stores.hub, clock, log, control.courier))
-    let chat = Current(
-      ChatEndpoint(
+    let service = Current(
+      AIService(
         gateway: gateway.value, box: control.box, ledger: control.ledger, clock: clock,
-        metrics: metrics, ai: ai, purse: purse, limits: RequestLimits(configuration.gateway),
-        cache: control.cache,
+        evaluations: evaluations, metrics: ai, purse: purse,
+        limits: RequestLimits(configuration.gateway), cache: control.cache,
         captures: CaptureSampler(
           settings: configuration.gateway.capture, store: data.telemetry, log: log)))
-    self.chat = chat
+    self.service = service
     jobs = JobRunner(
       store: data.jobs, settings: control.settings, clock: clock, log: log,
       execute: { [checked = control.checkedTokens] job in
         guard job.isOrdered(by: checked) else { return .done(.failed, Job.withoutToken) }
-        return await chat.value.process(job)
+        return await service.value.process(job)
       })
   }
 

@@ -15,7 +15,7 @@ extension Application {
     let readiness: Readiness
     let clock: any SteadyClock
     let metrics: MetricsEndpoint
-    let chat: Current<ChatEndpoint>
+    let service: Current<AIService>
     let budgets: BudgetAccounts
     let log: Log
     let jobs: JobRunner
@@ -33,7 +33,7 @@ extension Application {
       readiness = stores.readiness
       clock = stores.clock
       metrics = ai.metrics
-      chat = ai.chat
+      service = ai.service
       budgets = ai.budgets
       log = stores.log
       jobs = ai.jobs
@@ -48,11 +48,11 @@ extension Application {
 
     /// Every route there is. Made anew for each table.
     var routes: [Route] {
-      DecisionEndpoint.routes + OFREP.routes + ChatEndpoint.routes(chat)
+      DecisionEndpoint.routes + OFREP.routes + ChatEndpoint.routes(service)
         + BudgetEndpoint(accounts: budgets, log: log).routes
         + planRoutes
         + signalRoutes
-        + JobEndpoint(chat: chat, store: data.jobs, runner: jobs, clock: clock).routes
+        + JobEndpoint(service: service, store: data.jobs, runner: jobs, clock: clock).routes
         + CaptureEndpoint(store: data.telemetry, clock: clock).routes
         + TokenEndpoint(directory: tokens, clock: clock).routes
         + [metrics.route(isOpen: { settings.value.hasOpenMetrics })]

@@ -11,7 +11,7 @@ actor Reloading {
   private let path: String?
   private let settings: Current<ServerConfiguration>
   private let gateway: Current<Gateway>
-  private let chat: Current<ChatEndpoint>
+  private let service: Current<AIService>
   private let store: Store
   private let controller: PlanController
   private let jobs: JobRunner
@@ -25,13 +25,13 @@ actor Reloading {
   /// `path` is the file; nil for a server without one.
   init(
     path: String?, settings: Current<ServerConfiguration>, gateway: Current<Gateway>,
-    chat: Current<ChatEndpoint>, store: Store, controller: PlanController, jobs: JobRunner,
+    service: Current<AIService>, store: Store, controller: PlanController, jobs: JobRunner,
     readiness: Readiness, state: ReloadState, clock: any WallClock, log: Log
   ) {
     self.path = path
     self.settings = settings
     self.gateway = gateway
-    self.chat = chat
+    self.service = service
     self.store = store
     self.controller = controller
     self.jobs = jobs
@@ -101,7 +101,7 @@ actor Reloading {
     store.subscribe(next.notify.map(\.subscription))
     let following = gateway.value.reconfigured(next.gateway)
     gateway.replace(with: following)
-    chat.replace(with: chat.value.reconfigured(next.gateway, following))
+    service.replace(with: service.value.reconfigured(next.gateway, following))
     settings.replace(with: next)
     jobs.settingsChanged()
   }

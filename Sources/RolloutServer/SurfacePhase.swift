@@ -27,7 +27,7 @@ struct SurfacePhase: Sendable {
       hub: stores.hub, readiness: readiness, clock: clock, log: log,
       evaluations: ai.metrics.evaluationTotals,
       probe: Probe(clock: clock, log: log, mayAsk: { ai.gateway.value.mayProbe($0) }) { target in
-        await Self.ask(target, ai.gateway.value, ai.chat.value.purse)
+        await Self.ask(target, ai.gateway.value, ai.service.value.purse)
       })
     poller = PrometheusPoller(
       current: control.settings, client: control.client, ledger: control.ledger, clock: clock)
@@ -35,7 +35,7 @@ struct SurfacePhase: Sendable {
       ledger: control.ledger, current: ai.gateway, budgets: ai.budgets, clock: clock, log: log,
       evaluations: ai.metrics.evaluationTotals)
     reloading = Reloading(
-      path: options.config, settings: control.settings, gateway: ai.gateway, chat: ai.chat,
+      path: options.config, settings: control.settings, gateway: ai.gateway, service: ai.service,
       store: stores.data.control, controller: control.controller, jobs: ai.jobs,
       readiness: readiness, state: ai.reloads, clock: clock, log: log)
     tokenWatch = TokenWatch(tokens: control.tokens, readiness: readiness, clock: clock, log: log)

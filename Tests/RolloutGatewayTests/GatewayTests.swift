@@ -178,7 +178,7 @@ import Testing
   private func read(_ streaming: Gateway.Streaming) async throws -> String {
     var text = ""
     while let chunk = try await streaming.next() {
-      text += chunk["choices"]?.array?.first?["delta"]?["content"]?.string ?? ""
+      text += chunk["choices"]?.elements.first?["delta"]?["content"]?.string ?? ""
     }
     return text
   }

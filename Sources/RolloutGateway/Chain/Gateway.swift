@@ -41,8 +41,9 @@ package final class Gateway: Sendable {
 
     package var dialect: ChatDialect { stream.dialect }
 
-    /// The next chunk or event in its dialect; nil at the proper end. Throws `ProviderFailure`.
-    package func next() async throws -> Document? { try await stream.next() }
+    /// The next chunk or event in its dialect, as it came; nil at the proper end. Throws
+    /// `ProviderFailure`.
+    package func next() async throws -> RawValue? { try await stream.next() }
 
     /// Makes room for the next call; a stream that nobody holds any more does so by itself.
     package func end(_ usage: Usage?) { slot.leave(usedTokens: usage?.tokens) }

@@ -91,8 +91,8 @@ private final class EchoStream: ProviderStream {
     chunks = Mutex(maker.answer(words, usage: usage))
   }
 
-  func next() async throws -> Document? {
+  func next() async throws -> RawValue? {
     if Task.isCancelled { throw ProviderFailure.cancelled }
-    return chunks.withLock { $0.isEmpty ? nil : $0.removeFirst() }
+    return chunks.withLock { $0.isEmpty ? nil : $0.removeFirst() }.map(RawValue.init)
   }
 }

@@ -153,8 +153,9 @@ protocol ProviderStream: Sendable {
   var dialect: ChatDialect { get }
   /// Parameters that the provider's dialect has no counterpart for.
   var dropped: [String] { get }
-  /// The next chunk or event in its dialect; nil at the proper end. Throws `ProviderFailure`.
-  func next() async throws -> Document?
+  /// The next chunk or event in its dialect, as it came; nil at the proper end. Throws
+  /// `ProviderFailure`.
+  func next() async throws -> RawValue?
 }
 
 /// Somebody who completes chats. Neither call retries; both end when the task is cancelled.

@@ -15,17 +15,17 @@ protocol EventReader: Sendable {
   var hasEnded: Bool { get }
 
   /// Takes in the data of one event; nil for one that is only a sign. Throws `ProviderFailure`.
-  mutating func take(_ data: [UInt8]) throws -> Document?
+  mutating func take(_ data: [UInt8]) throws -> RawValue?
 }
 
-/// A provider's server-sent events, checked for a proper end.
+/// A provider's server-sent events, checked for a proper end and passed on as they came.
 ///
 /// One reader at a time; the mutex only makes that safe to share.
 final class ProviderEventStream<Reader: EventReader>: ProviderStream {
   private struct State {
     var parser = EventStreamParser()
     var reader: Reader
-    var ready: [Document] = []
+    var ready: [RawValue] = []
     /// Bytes read before the first content.
     var opening = 0
     /// When the last content came, in milliseconds of the monotonic clock.
@@ -74,7 +74,7 @@ final class ProviderEventStream<Reader: EventReader>: ProviderStream {
     }
   }
 
-  func next() async throws -> Document? {
+  func next() async throws -> RawValue? {
     while true {
       let (event, ended) = state.withLock { state in
         (state.ready.isEmpty ? nil : state.ready.removeFirst(), state.reader.hasEnded)
@@ -105,7 +105,7 @@ final class ProviderEventStream<Reader: EventReader>: ProviderStream {
         throw ProviderFailure.malformed("an event is too large")
       }
       for event in events where !state.reader.hasEnded {
-        if let document = try state.reader.take(event) { state.ready.append(document) }
+        if let value = try state.reader.take(event) { state.ready.append(value) }
       }
     }
     return true
@@ -123,35 +123,39 @@ struct ChunkReader: EventReader {
   private var hasAnswer = false
   var dialect: ChatDialect { .openai }
 
-  mutating func take(_ data: [UInt8]) throws -> Document? {
+  mutating func take(_ data: [UInt8]) throws -> RawValue? {
     if data.elementsEqual("[DONE]".utf8) {
       hasEnded = true
       return nil
     }
-    guard let chunk = try? JSONReader.read(data) else {
+    guard let chunk = RawValue(data) else {
       throw ProviderFailure.malformed("an event is not JSON")
     }
     if let error = chunk["error"], !error.isNull {
       let overloaded = error["type"]?.string?.contains("overloaded") == true
       throw overloaded ? ProviderFailure.overloaded : ProviderFailure.serverError(status: 502)
     }
-    model = chunk["model"]?.string ?? model
-    for choice in chunk["choices"]?.array ?? [] {
-      let delta = choice["delta"]
-      if delta?.holdsAnswer == true { hasAnswer = true }
-      if let reason = choice["finish_reason"]?.string {
-        guard hasAnswer || Document.cutShort.contains(reason) else {
-          throw ProviderFailure.malformed("the answer's message is empty")
-        }
-        isWhole = true
-      }
-      if delta?["content"]?.string?.isEmpty == false || delta?["refusal"]?.string != nil
-        || delta?["tool_calls"]?.array?.isEmpty == false
-      {
-        pieces += 1
-      }
-    }
+    // It is asked for once, when the first content is there.
+    if pieces == 0 { model = chunk["model"]?.string ?? model }
+    for choice in chunk["choices"]?.elements ?? [] { try look(choice) }
     return chunk
+  }
+
+  private mutating func look(_ choice: RawValue) throws {
+    let delta = choice["delta"]
+    // Its first sign is enough.
+    if !hasAnswer { hasAnswer = delta?.document?.holdsAnswer == true }
+    if let reason = choice["finish_reason"]?.string {
+      guard hasAnswer || Document.cutShort.contains(reason) else {
+        throw ProviderFailure.malformed("the answer's message is empty")
+      }
+      isWhole = true
+    }
+    if delta?["content"]?.isFilledText == true || delta?["refusal"]?.isText == true
+      || delta?["tool_calls"]?.elements.isEmpty == false
+    {
+      pieces += 1
+    }
   }
 }
 
@@ -163,12 +167,12 @@ struct MessageReader: EventReader {
   var isWhole: Bool { hasEnded }
   var dialect: ChatDialect { .anthropic }
 
-  mutating func take(_ data: [UInt8]) throws -> Document? {
-    guard let event = try? JSONReader.read(data) else {
+  mutating func take(_ data: [UInt8]) throws -> RawValue? {
+    guard let event = RawValue(data) else {
       throw ProviderFailure.malformed("an event is not JSON")
     }
     switch event["type"]?.string {
-    case "error": throw AnthropicProvider.failure(event["error"], status: 502)
+    case "error": throw AnthropicProvider.failure(event["error"]?.document, status: 502)
     case "message_start": model = event["message"]?["model"]?.string ?? model
     case "content_block_start":
       if event["content_block"]?["type"]?.string == "tool_use" { pieces += 1 }

@@ -60,11 +60,23 @@ final class AnswerCache: Sendable {
     }
   }
 
-  /// The key of a request; nil for what must not be cached: tools, several choices, and what the
-  /// caller wants stored elsewhere.
-  static func key(
-    _ call: ChatCall, _ route: GatewayConfiguration.Route
-  ) -> (key: Key, policy: GatewayConfiguration.CachePolicy)? {
+  /// Where an answer is kept.
+  struct Place: Sendable {
+    let key: Key
+    fileprivate let policy: GatewayConfiguration.CachePolicy
+
+    /// What is kept there of an answer that is nothing but this text.
+    func answer(_ text: String, by trail: Gateway.Trail, at now: Instant) -> CachedAnswer {
+      let fresh = now + policy.ttl
+      return CachedAnswer(
+        text: text, model: trail.model, provider: trail.provider, storedAt: now,
+        freshUntil: fresh, staleUntil: fresh + policy.staleIfError)
+    }
+  }
+
+  /// The place of a call's answer; nil for what must not be cached: tools, several choices, and
+  /// what the caller wants stored elsewhere.
+  static func place(_ call: AICall, _ route: GatewayConfiguration.Route) -> Place? {
     guard let policy = route.cache else { return nil }
     guard let body = try? call.request.document() else { return nil }
     let isPlain =
@@ -78,13 +90,13 @@ final class AnswerCache: Sendable {
     }
     let targets = route.targets.map { "\($0.provider)/\($0.model)" }
     let question = Document.object([
-      "feature": .string(call.plan.plan.feature), "dialect": .string(call.request.dialect.rawValue),
+      "feature": .string(call.feature), "dialect": .string(call.request.dialect.rawValue),
       // One app's user is not another's, though both call them u1.
       "user": policy.isPublic ? nil : call.user.map { .string($0) },
       "app": policy.isPublic ? nil : .string(call.app),
       "targets": .array(targets.map { .string($0) }), "request": request.sorted,
     ])
-    return (Digest.sha256(question.json), policy)
+    return Place(key: Digest.sha256(question.json), policy: policy)
   }
 
   /// A fresh answer, or one that may stand in for failing providers.

@@ -32,8 +32,8 @@ struct CaptureSampler: Sendable {
   }
 
   /// Whether the call is one of the sample.
-  func wants(_ call: ChatCall) -> Bool {
-    guard let settings, settings.features?.contains(call.plan.plan.feature) ?? true else {
+  func wants(_ call: AICall) -> Bool {
+    guard let settings, settings.features?.contains(call.feature) ?? true else {
       return false
     }
     return draw() < settings.share.thousandths
@@ -48,7 +48,7 @@ struct CaptureSampler: Sendable {
 
   /// Keeps an answer of a call that is wanted, after the client has it.
   func keep(
-    _ call: ChatCall, _ answer: Answer, _ trail: Gateway.Trail, _ usage: Usage?, at now: Instant
+    _ call: AICall, _ answer: Answer, _ trail: Gateway.Trail, _ usage: Usage?, at now: Instant
   ) {
     guard let settings else { return }
     guard underWay.value.wrappingAdd(1, ordering: .relaxed).oldValue < Self.underWayMax else {
@@ -59,7 +59,7 @@ struct CaptureSampler: Sendable {
     Task.detached(priority: .background) { [store, log, underWay] in
       defer { underWay.value.wrappingSubtract(1, ordering: .relaxed) }
       let capture = Capture(
-        request: call.requestID, feature: call.plan.plan.feature, stage: call.plan.plan.stageName,
+        request: call.requestID, feature: call.feature, stage: call.plan.plan.stageName,
         at: now, expiresAt: now + settings.keepFor, provider: trail.provider, model: trail.model,
         prompt: call.request.promptParts.map(settings.redactor.redacted(json:))
           .joined(separator: "\n"),

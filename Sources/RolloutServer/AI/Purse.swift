@@ -37,15 +37,17 @@ struct Purse: Sendable {
   }
 
   /// Why a request must not be sent.
-  enum Refusal: Error {
+  enum Refusal: Error, Equatable {
     /// `bound` is what the request may cost; `until` is when its window ends, nil for a total.
     case spent(budget: String, bound: Money, until: Instant?)
     case unknownPrice(model: String)
     case unavailable
   }
 
-  /// Holds what a request may cost; nil when no budget concerns it. Throws `Refusal`.
-  func reserve(_ bound: () -> Gateway.Bound, for spender: Spender) async throws -> Hold? {
+  /// Holds what a request may cost; nil when no budget concerns it.
+  func reserve(
+    _ bound: () -> Gateway.Bound, for spender: Spender
+  ) async throws(Refusal) -> Hold? {
     let concerned = budgets.filter { $0.feature == nil || $0.feature == spender.plan?.feature }
     guard !concerned.isEmpty else { return nil }
     let amount: Money
@@ -53,7 +55,7 @@ struct Purse: Sendable {
     case .amount(let bound): amount = bound
     case .unknownPrice(let model):
       // Free of charge is a price of 0; an unknown one is no price.
-      if concerned.contains(where: \.isHard) { throw Refusal.unknownPrice(model: model) }
+      if concerned.contains(where: \.isHard) { throw .unknownPrice(model: model) }
       amount = .zero
     }
     var providers: [BudgetAccount: String] = [:]
@@ -68,15 +70,14 @@ struct Purse: Sendable {
           alertAt: budget.alertAt)
       }
     }
-    do {
-      if let full = try await store.reserve(spender.request, amount, lines, at: now) {
-        let budget = concerned.first { $0.name == full.budget }
-        throw Refusal.spent(
-          budget: full.budget, bound: amount, until: budget?.window(at: now).end)
-      }
-    } catch let refusal as Refusal { throw refusal } catch {
+    let full: BudgetAccount?
+    do { full = try await store.reserve(spender.request, amount, lines, at: now) } catch {
       // Money that cannot be counted is not spent. The store itself has said why.
-      throw Refusal.unavailable
+      throw .unavailable
+    }
+    if let full {
+      let budget = concerned.first { $0.name == full.budget }
+      throw .spent(budget: full.budget, bound: amount, until: budget?.window(at: now).end)
     }
     return Hold(spender: spender, amount: amount, lines: lines, providers: providers)
   }

@@ -1,4 +1,3 @@
-import RolloutAPI
 import RolloutCore
 import RolloutGateway
 
@@ -18,39 +17,38 @@ struct RequestLimits: Sendable {
     app = limiter(configuration.appLimit, previous?.app)
   }
 
-  /// What the limits say to one request.
-  struct Answer: Sendable {
-    /// nil when it may go on.
-    var problem: Problem?
-    /// The limit that said no; empty when none did.
-    var limit = ""
-    /// Seconds until it says yes.
-    var retryAfter: Double?
-    var headers: [(name: String, value: String)] = []
+  /// What a limit leaves a caller.
+  struct Allowance: Sendable, Equatable {
+    var limit: Int
+    var remaining: Int
+    /// Milliseconds until all of it is there again.
+    var reset: Int
   }
 
-  /// Counts the request. A request without a user id is counted as its app; a user of one app is
-  /// not that of another.
-  func check(_ call: ChatCall, now: Int) -> Answer {
-    var answer = Answer()
+  /// A limit says no.
+  struct Refusal: Error, Equatable {
+    /// The limit's name and what it allows, in words.
+    var name: String
+    var text: String
+    /// Milliseconds until it says yes.
+    var retryAfter: Int
+
+    /// The same in seconds, and in whole ones.
+    var wait: Double { Double(retryAfter) / 1000 }
+    var seconds: Int { max(1, (retryAfter + 999) / 1000) }
+  }
+
+  /// Counts the call, and notes in it what it is left. A call without a user id is counted as its
+  /// app; a user of one app is not that of another.
+  func check(_ call: inout AICall, now: Int) throws(Refusal) {
     for (name, limiter, user) in [("per_user", user, call.user ?? ""), ("per_app", app, "")] {
       guard let limiter else { continue }
       let allowance = limiter.admit(user, of: call.app, now: now)
-      answer.headers = [
-        ("x-ratelimit-limit-requests", "\(limiter.limit.count)"),
-        ("x-ratelimit-remaining-requests", "\(allowance.remaining)"),
-        ("x-ratelimit-reset-requests", "\(allowance.reset)ms"),
-      ]
-      guard !allowance.isAllowed else { continue }
-      let seconds = max(1, (allowance.retryAfter + 999) / 1000)
-      answer.headers.append(("Retry-After", "\(seconds)"))
-      answer.headers.append(("x-rollout-limit", name))
-      answer.limit = name
-      answer.retryAfter = Double(allowance.retryAfter) / 1000
-      answer.problem = Problem(
-        .rateLimited, "The limit \(name) of \(limiter.limit.text) is reached; wait \(seconds) s.")
-      return answer
+      call.allowance = Allowance(
+        limit: limiter.limit.count, remaining: allowance.remaining, reset: allowance.reset)
+      guard allowance.isAllowed else {
+        throw Refusal(name: name, text: limiter.limit.text, retryAfter: allowance.retryAfter)
+      }
     }
-    return answer
   }
 }

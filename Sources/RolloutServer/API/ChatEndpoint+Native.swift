@@ -8,79 +8,65 @@ import RolloutGateway
 extension ChatEndpoint {
   func native(_ request: APIRequest, _ exchange: Exchange) async {
     do throws(Problem) {
-      var call = try self.call(request, try ChatRequest(native: try request.json()))
-      if let problem = limit(&call) {
-        exchange.respond(Dialect.native.error(problem, headers: call.headers(.refused("limit"))))
-        return
-      }
-      exchange.respond(response(call, await answer(call)))
+      let asked = try self.request(request, try ChatRequest(native: try request.json()))
+      let (call, answer) = await service.answer(to: asked)
+      let headers = call.headers(answer)
+      do throws(Problem) {
+        let body = try answer.native(call, at: service.clock.now)
+        exchange.respond(.json(body, headers: headers))
+      } catch { exchange.respond(Dialect.native.written(error, headers)) }
     } catch {
       exchange.respond(Dialect.native.error(error))
     }
   }
+}
 
-  func response(_ call: ChatCall, _ answer: Answer) -> HTTPResponse {
-    switch answer {
+extension AIAnswer {
+  /// The native answer, which jobs keep as their result. Throws what there is in its place.
+  func native(_ call: AICall, at now: Instant) throws(Problem) -> Document {
+    switch self {
     case .provider(let completion):
-      let answer = call.shapes.answerDocument(completion, at: clock.now)
-      let choice = answer["choices"]?.array?.first
-      return .json(
-        .object([
-          "enabled": .bool(true),
-          "served_by": .string("provider"),
-          "reason": .string(completion.trail.isFallbackModel ? "fallback_target" : "ok"),
-          "content": choice?["message"]?["content"] ?? .null,
-          "provider": .string(completion.trail.provider),
-          "model": .string(completion.trail.model),
-          "attempts": .int(completion.trail.attempts),
-          "usage": completion.usage.map {
-            .object(["input_tokens": .int($0.inputTokens), "output_tokens": .int($0.outputTokens)])
-          } ?? .null,
-          "cost_usd": completion.cost.map { .double($0.dollars) } ?? .null,
-          "request_id": .string(call.requestID),
-        ]),
-        headers: call.headers(
-          .provider(completion.trail, completion.cost, dropped: completion.dropped)))
+      let answer = ChatShapes(dialect: .openai).document(completion, at: now)
+      return Self.native(
+        call, servedBy: "provider",
+        reason: completion.trail.isFallbackModel ? "fallback_target" : "ok",
+        content: answer["choices"]?.array?.first?["message"]?["content"] ?? .null,
+        by: (completion.trail.provider, completion.trail.model),
+        attempts: completion.trail.attempts,
+        usage: completion.usage.map {
+          .object(["input_tokens": .int($0.inputTokens), "output_tokens": .int($0.outputTokens)])
+        } ?? .null,
+        cost: completion.cost.map { .double($0.dollars) } ?? .null)
     case .fallback(let text, let reason, let attempts):
-      return .json(
-        .object([
-          "enabled": .bool(call.decision?.enabled == true),
-          "served_by": .string("fallback"),
-          "reason": .string(reason),
-          "content": .string(text),
-          "provider": .null,
-          "model": .null,
-          "attempts": .int(attempts),
-          "usage": .null,
-          "cost_usd": .int(0),
-          "request_id": .string(call.requestID),
-        ]), headers: call.headers(.fallback(reason, attempts)))
-    case .cached(let answer, let isStale):
-      return .json(
-        .object([
-          "enabled": .bool(true),
-          "served_by": .string(isStale ? "stale_cache" : "cache"),
-          "reason": .string(isStale ? "all_targets_failed" : "ok"),
-          "content": .string(answer.text),
-          "provider": .string(answer.provider),
-          "model": .string(answer.model),
-          "attempts": .int(0),
-          "usage": .null,
-          "cost_usd": .int(0),
-          "request_id": .string(call.requestID),
-        ]), headers: headers(call, answer, isStale))
-    case .error(let response): return nativeError(response)
+      return Self.native(
+        call, servedBy: "fallback", reason: reason.rawValue, content: .string(text),
+        attempts: attempts)
+    case .cached(let cached, let isStale, _):
+      return Self.native(
+        call, servedBy: isStale ? "stale_cache" : "cache",
+        reason: isStale ? Reason.allTargetsFailed.rawValue : "ok", content: .string(cached.text),
+        by: (cached.provider, cached.model))
+    case .none(let why): throw why.problem(of: call.feature, for: .openai)
     }
   }
 
-  /// The same error as a problem.
-  private func nativeError(_ response: HTTPResponse) -> HTTPResponse {
-    let error = (try? JSONReader.read(response.body))?["error"]
-    var problem = HTTPResponse.problem(
-      status: response.status, code: error?["code"]?.string ?? "failed",
-      detail: error?["message"]?.string ?? "The request failed; try again.")
-    problem.headers = response.headers
-    return problem
+  private static func native(
+    _ call: AICall, servedBy: String, reason: String, content: Document,
+    by target: (provider: String, model: String)? = nil, attempts: Int = 0,
+    usage: Document = .null, cost: Document = .int(0)
+  ) -> Document {
+    .object([
+      "enabled": .bool(call.isEnabled),
+      "served_by": .string(servedBy),
+      "reason": .string(reason),
+      "content": content,
+      "provider": target.map { .string($0.provider) } ?? .null,
+      "model": target.map { .string($0.model) } ?? .null,
+      "attempts": .int(attempts),
+      "usage": usage,
+      "cost_usd": cost,
+      "request_id": .string(call.requestID),
+    ])
   }
 }
 

@@ -3,34 +3,23 @@ import HTTPKit
 import RolloutAPI
 import RolloutCore
 import RolloutGateway
-import RolloutStore
 
-/// The AI path: OpenAI chat completions for users who have the feature, the plan's fallback for
-/// those who have not, and an outcome for the monitor either way.
+/// Chats in OpenAI's and Anthropic's dialects, and what there is to chat with.
 struct ChatEndpoint: Sendable {
   /// Bytes of a chat request: long prompts and pictures.
   static let bodySizeMax = 32 << 20
 
-  var gateway: Gateway
-  let box: SnapshotBox
-  let ledger: OutcomeLedger
-  let clock: any SteadyClock
-  let metrics: MetricsEndpoint
-  let ai: AIMetrics
-  var purse: Purse
-  var limits: RequestLimits
-  let cache: AnswerCache
-  var captures: CaptureSampler
+  let service: AIService
 
-  /// Each request is answered by the endpoint that is current when it comes, to its end.
-  static func routes(_ current: Current<ChatEndpoint>) -> [Route] {
+  /// Each request is answered by the service that is current when it comes, to its end.
+  static func routes(_ current: Current<AIService>) -> [Route] {
     func route(
       _ path: String,
       _ answer: @escaping @Sendable (ChatEndpoint, APIRequest, Exchange) async -> Void
     ) -> Route {
       Route(
         .post, path, .scopes([.evaluate]), featureLimit: .path, bodySizeMax: bodySizeMax,
-        .exchange { await answer(current.value, $0, $1) })
+        .exchange { await answer(ChatEndpoint(service: current.value), $0, $1) })
     }
     return [
       route("/features/{feature}/v1/chat/completions") { await $0.serve($1, .openai, $2) },
@@ -38,29 +27,20 @@ struct ChatEndpoint: Sendable {
       route("/v1/features/{feature}/complete") { await $0.native($1, $2) },
       Route(
         .get, "/features/{feature}/v1/models", .scopes([.evaluate]), featureLimit: .path,
-        .task { try await current.value.models($0) }),
+        .task { try await ChatEndpoint(service: current.value).models($0) }),
       Route(
-        .get, "/v1/providers", .scopes([.view]), .task { try await current.value.providers($0) }),
+        .get, "/v1/providers", .scopes([.view]),
+        .task { try await ChatEndpoint(service: current.value).providers($0) }),
     ]
-  }
-
-  /// The same of another configuration, for the requests to come.
-  func reconfigured(
-    _ configuration: GatewayConfiguration, _ gateway: Gateway
-  ) -> ChatEndpoint {
-    var next = self
-    next.gateway = gateway
-    next.purse.budgets = configuration.budgets
-    next.limits = RequestLimits(configuration, after: limits)
-    next.captures.settings = configuration.capture
-    return next
   }
 
   // MARK: Small reads
 
   private func models(_ request: APIRequest) async throws -> HTTPResponse {
-    let plan = try plan(request)
-    let route = plan.plan.definition.route.flatMap { gateway.configuration.routes[$0] }
+    let plan = try service.plan(request.parameters[0])
+    let route = plan.plan.definition.route.flatMap {
+      service.gateway.configuration.routes[$0]
+    }
     var names = [plan.plan.feature]
     for target in route?.targets ?? [] where !names.contains(target.model) {
       names.append(target.model)
@@ -81,6 +61,7 @@ struct ChatEndpoint: Sendable {
 
   private func providers(_ request: APIRequest) async throws -> HTTPResponse {
     try request.allowQuery()
+    let gateway = service.gateway
     let all = gateway.statistics()
     let gates = gateway.gateStatuses()
     let settings = gateway.configuration.providers.values.sorted { $0.name < $1.name }
@@ -98,15 +79,7 @@ struct ChatEndpoint: Sendable {
     return try .json(ProviderList(providers: entries))
   }
 
-  func plan(_ request: APIRequest) throws(Problem) -> CompiledPlan {
-    let feature = request.parameters[0]
-    guard let plan = box.snapshot.plan(feature) else {
-      throw Problem(.notFound, "There is no feature \(quoted(feature)).")
-    }
-    return plan
-  }
-
-  // MARK: Chat completions
+  // MARK: Chats
 
   private func serve(
     _ request: APIRequest, _ dialect: ChatDialect, _ exchange: Exchange
@@ -117,18 +90,13 @@ struct ChatEndpoint: Sendable {
         throw Problem(.badRequest, "messages must be a list that is not empty.")
       }
       let wantsStream = try Self.wantsStream(chat)
-      var call = try self.call(request, chat)
-      if let problem = limit(&call) {
-        exchange.respond(call.shapes.error(problem, call.headers(.refused("limit"))))
-        return
-      }
-      if wantsStream {
-        await stream(call, exchange)
-      } else {
-        exchange.respond(await complete(call))
+      let asked = try self.request(request, chat, isStreamed: wantsStream)
+      switch await service.reply(to: asked) {
+      case .whole(let call, let answer): await respond(call, answer, exchange)
+      case .stream(let stream): await pass(stream, exchange)
       }
     } catch {
-      exchange.respond(ChatShapes(dialect: dialect).error(error))
+      exchange.respond(Dialect(dialect).error(error))
     }
   }
 
@@ -149,286 +117,62 @@ struct ChatEndpoint: Sendable {
     return wants
   }
 
-  /// Why a limit stops the call; nil when none does. Who gets no provider call is not counted.
-  func limit(_ call: inout ChatCall) -> Problem? {
-    guard call.running != nil else { return nil }
-    let answer = limits.check(call, now: monotonicMilliseconds())
-    call.limitHeaders = answer.headers
-    call.retryAfter = answer.retryAfter
-    if answer.problem != nil {
-      record(call, .excluded)
-      ai.limited(by: answer.limit)
+  /// What is asked of the service: who and what the fields beside the chat say, too.
+  func request(
+    _ request: APIRequest, _ chat: ChatRequest, isStreamed: Bool = false
+  ) throws(Problem) -> AIRequest {
+    let plan = try service.plan(request.parameters[0])
+    return try AIRequest(
+      chat, of: plan, app: request.principal.tokenID, user: request.field("x-rollout-user"),
+      attributes: try Attributes(field: request.field("x-rollout-attributes")),
+      isStreamed: isStreamed)
+  }
+
+  /// An answer that did not come as a stream, as one where one was asked for.
+  private func respond(_ call: AICall, _ answer: AIAnswer, _ exchange: Exchange) async {
+    let shapes = ChatShapes(dialect: call.request.dialect)
+    guard call.isStreamed, let frames = shapes.stream(call, answer) else {
+      exchange.respond(shapes.response(call, answer, at: service.clock.now))
+      return
     }
-    return answer.problem
-  }
-
-  private func complete(_ call: ChatCall) async -> HTTPResponse {
-    switch await answer(call) {
-    case .provider(let completion):
-      return HTTPResponse(
-        status: 200,
-        headers: call.headers(
-          .provider(completion.trail, completion.cost, dropped: completion.dropped)),
-        body: call.shapes.answer(completion, at: clock.now))
-    case .fallback(let text, let reason, let attempts):
-      return .json(
-        call.shapes.made(call, text), headers: call.headers(.fallback(reason, attempts)))
-    case .cached(let answer, let isStale):
-      return .json(
-        call.shapes.made(call, answer.text, model: answer.model),
-        headers: headers(call, answer, isStale))
-    case .error(let response): return response
-    }
-  }
-
-  func headers(
-    _ call: ChatCall, _ answer: CachedAnswer, _ isStale: Bool
-  ) -> [(name: String, value: String)] {
-    call.headers(.cache(answer, isStale: isStale, age: clock.steady.since(answer.storedAt)))
-  }
-
-  /// How a call that is not streamed ends.
-  enum Answer {
-    case cached(CachedAnswer, isStale: Bool)
-    case provider(Gateway.Completion)
-    case fallback(text: String, reason: String, attempts: Int)
-    case error(HTTPResponse)
-  }
-
-  func answer(_ call: ChatCall) async -> Answer {
-    guard call.decision?.enabled == true else { return notInRollout(call) }
-    guard let route = call.route(gateway.configuration) else { return noRoute(call) }
-    guard let (key, policy) = AnswerCache.key(call, route) else {
-      return await ask(call, route, cached: nil)
-    }
-    if let hit = fresh(call, key) { return hit }
-    let (leads, shared) = await cache.board(key)
-    if let shared {
-      record(call, .ok, isFromCache: true)
-      return .cached(shared, isStale: false)
-    }
-    let answer = await ask(call, route, cached: (key, policy))
-    if leads { cache.land(key, cache.find(key, now: clock.steady)) }
-    return answer
-  }
-
-  /// A fresh answer of the cache.
-  func fresh(_ call: ChatCall, _ key: AnswerCache.Key) -> Answer? {
-    guard let answer = cache.find(key, now: clock.steady) else { return nil }
-    record(call, .ok, isFromCache: true)
-    return .cached(answer, isStale: false)
-  }
-
-  /// Asks the providers, within the budgets; `cached` is where the answer may be kept.
-  private func ask(
-    _ call: ChatCall, _ route: GatewayConfiguration.Route,
-    cached: (key: AnswerCache.Key, policy: GatewayConfiguration.CachePolicy)?
-  ) async -> Answer {
-    var call = call
-    let hold: Purse.Hold?
-    do { hold = try await reserve(&call, route) } catch { return refused(call, error) }
+    begin(exchange, call.headers(answer))
     do {
-      let completion = try await gateway.complete(
-        call.request, route: route, for: call.caller)
-      await purse.settle(hold, cost: completion.cost, provider: completion.trail.provider)
-      record(
-        call, completion.trail.isFallbackModel ? .degradedModel : .ok, completion.usage,
-        completion.cost)
-      if let cached, let text = Self.plainText(completion) {
-        keep(text, completion.trail, call, cached)
-      }
-      if captures.wants(call) {
-        let text = Self.plainText(completion).map { CaptureSampler.Answer.text($0) }
-        captures.keep(
-          call, text ?? .json(completion.body.bytes), completion.trail, completion.usage,
-          at: clock.now)
-      }
-      return .provider(completion)
+      for bytes in frames { try await exchange.write(bytes) }
+      exchange.finish()
     } catch {
-      await purse.settle(hold, cost: owed(error), provider: nil)
-      return exhausted(call, error, cached?.key)
+      exchange.abort()
     }
   }
 
-  /// The text of a whole answer that is nothing but text; nil for all else.
-  private static func plainText(_ completion: Gateway.Completion) -> String? {
-    let choice = completion.body["choices"]?.array?.first
-    switch completion.dialect {
-    case .openai:
-      guard choice?["finish_reason"]?.string == "stop",
-        choice?["message"]?["tool_calls"]?.array == nil
-      else { return nil }
-      return choice?["message"]?["content"]?.string.flatMap { $0.isEmpty ? nil : $0 }
-    case .anthropic:
-      let blocks = completion.body["content"]?.array ?? []
-      guard ["end_turn", "stop_sequence"].contains(completion.body["stop_reason"]?.string),
-        !blocks.isEmpty, blocks.allSatisfy({ $0["type"]?.string == "text" })
-      else { return nil }
-      return blocks.compactMap { $0["text"]?.string }.joined()
+  /// Passes a stream on as its reader takes it. Nothing was sent before its first content, and a
+  /// broken one never ends as if it were whole.
+  private func pass(_ stream: consuming AnswerStream, _ exchange: Exchange) async {
+    let writer = ChatStreamWriter(stream.call.request)
+    begin(exchange, stream.call.headers(streamedBy: stream.trail, dropped: stream.dropped))
+    switch await stream.deliver({ try await exchange.write(writer.frame($0)) }) {
+    case .whole: try? await exchange.write(writer.end)
+    case .broken: try? await exchange.write(writer.interruption)
+    case .left: return
     }
+    exchange.finish()
   }
 
-  func keep(
-    _ text: String, _ trail: Gateway.Trail, _ call: ChatCall,
-    _ cached: (key: AnswerCache.Key, policy: GatewayConfiguration.CachePolicy)
-  ) {
-    let now = clock.steady
-    let fresh = now + cached.policy.ttl
-    cache.keep(
-      CachedAnswer(
-        text: text, model: trail.model, provider: trail.provider, storedAt: now,
-        freshUntil: fresh, staleUntil: fresh + cached.policy.staleIfError),
-      at: cached.key, feature: call.plan.plan.feature)
+  private func begin(_ exchange: Exchange, _ headers: AICall.Headers) {
+    exchange.begin(
+      status: 200, contentType: "text/event-stream",
+      headers: headers + [("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no")])
   }
-
-  /// Holds what the call may cost, with a bound on its answer where there is none.
-  func reserve(
-    _ call: inout ChatCall, _ route: GatewayConfiguration.Route
-  ) async throws -> Purse.Hold? {
-    let spender = Spender(
-      request: call.requestID, plan: call.plan.plan, app: call.app, user: call.user,
-      providers: route.targets.map(\.provider))
-    let hold = try await purse.reserve(
-      { [call, gateway] in gateway.bound(of: call.request, route: route) }, for: spender)
-    if hold != nil { call.request.boundOutput() }
-    return hold
-  }
-
-  /// What a call without an answer costs: nothing when no target can have worked on it, and nobody
-  /// knows otherwise.
-  func owed(_ error: any Error) -> Money? {
-    guard let exhausted = error as? Gateway.Exhausted else { return nil }
-    return exhausted.mayHaveCost ? nil : .zero
-  }
-
-  /// A budget said no: the plan's fallback, without a provider call.
-  func refused(_ call: ChatCall, _ error: any Error) -> Answer {
-    record(call, .excluded)
-    let reason: String
-    let problem: Problem
-    var retryAfter: Int?
-    switch error {
-    case Purse.Refusal.spent(let budget, let bound, let until):
-      reason = "budget"
-      retryAfter = until.map { max(1, Int($0.since(clock.now).milliseconds / 1000)) }
-      problem = Problem(
-        .budgetExceeded,
-        "The budget \(budget) has no room for this request, which may cost up to \(bound.text): "
-          + "ask for fewer tokens, raise the budget"
-          + (until.map { ", or wait for its next window at \($0.rfc3339)." } ?? "."))
-    case Purse.Refusal.unknownPrice(let model):
-      reason = "unknown_price"
-      problem = Problem(
-        .budgetExceeded, "\(model) has no price, so its cost cannot be held to a budget; add one.")
-    default:
-      reason = "budget"
-      problem = Problem(.unavailable, "The budgets cannot be asked; try again.")
-      retryAfter = 5
-    }
-    if let text = call.plan.plan.definition.fallbackContent {
-      return .fallback(text: text, reason: reason, attempts: 0)
-    }
-    let wait = retryAfter.map { [(name: "Retry-After", value: "\($0)")] } ?? []
-    return .error(call.shapes.error(problem, call.headers(.refused(reason)) + wait))
-  }
-
-  private func notInRollout(_ call: ChatCall) -> Answer {
-    let feature = call.plan.plan.feature
-    // Only where a missing id decided: others are outside whoever they are.
-    let reason = call.decision == nil ? "user_required" : "not_in_rollout"
-    if let text = call.plan.plan.definition.fallbackContent {
-      return .fallback(text: text, reason: reason, attempts: 0)
-    }
-    let problem =
-      call.decision == nil
-      ? Problem(
-        .userRequired,
-        "\(feature) is decided by percentage: send the user's id as X-Rollout-User or user.")
-      : Problem(.forbidden, "This user does not have \(feature), and its plan has no fallback.")
-    return .error(call.shapes.error(problem, call.headers(.refused(reason))))
-  }
-
-  private func noRoute(_ call: ChatCall) -> Answer {
-    let problem = Problem(
-      .invalidTransition,
-      "\(call.plan.plan.feature) has no usable AI route; name one of the server's routes in its plan."
-    )
-    return .error(call.shapes.error(problem, call.headers(.refused("no_route"))))
-  }
-
-  /// No target answered: the plan's fallback, or the dialect's own error.
-  func exhausted(
-    _ call: ChatCall, _ error: any Error, _ key: AnswerCache.Key? = nil
-  ) -> Answer {
-    guard let exhausted = error as? Gateway.Exhausted, exhausted.last != .cancelled else {
-      giveUp(call)
-      return .error(HTTPResponse(status: 502))
-    }
-    if case .callerError(_, let message) = exhausted.last {
-      record(call, .excluded)
-      let problem = Problem(.badRequest, message)
-      return .error(call.shapes.error(problem, call.headers(.refused("caller_error"))))
-    }
-    if let stale = key.flatMap({ cache.find($0, now: clock.steady, stale: true) }) {
-      record(call, .degradedCache)
-      return .cached(stale, isStale: true)
-    }
-    // A job waits for room; nobody is kept waiting who would call that a failure.
-    let isPatient = call.isBatch && exhausted.reason == "limit"
-    guard let text = call.plan.plan.definition.fallbackContent else {
-      record(
-        call, isPatient ? .excluded : .failed, origin: exhausted.origin,
-        status: exhausted.last.status)
-      return .error(call.shapes.failure(exhausted, call))
-    }
-    record(
-      call, isPatient ? .excluded : .degradedFallback, origin: exhausted.origin,
-      status: exhausted.last.status)
-    return .fallback(text: text, reason: exhausted.reason, attempts: exhausted.attempts)
-  }
-
-  func record(
-    _ call: ChatCall, _ result: Outcome.Result, _ usage: Usage? = nil, _ cost: Money? = nil,
-    origin: FailureOrigin? = nil, status: Int? = nil, isFromCache: Bool = false,
-    isGivenUp: Bool = false
-  ) {
-    var outcome = Outcome(
-      result: result, arm: .treatment, user: call.user.map { Outcome.hash(user: $0) },
-      at: clock.steady, beganAt: call.arrivedAt.steady,
-      latency: Double(monotonicMilliseconds() - call.started),
-      inputTokens: usage?.inputTokens, outputTokens: usage?.outputTokens,
-      cost: cost)
-    outcome.isDrawn = call.decision?.reason == .split
-    outcome.origin = origin
-    outcome.isFromCache = isFromCache
-    outcome.isGivenUp = isGivenUp
-    let failure = FailureNote(
-      kind: origin?.kind ?? result.rawValue, target: origin?.target, requestID: call.requestID,
-      status: status)
-    ledger.end(call.plan.plan.feature, call.running, outcome, failure: failure)
-  }
-
-  /// Whoever asked did not wait for the answer.
-  func giveUp(_ call: ChatCall) { record(call, .excluded, isGivenUp: true) }
 }
 
-extension Gateway.Exhausted {
-  /// Whose failure it was, for attribution.
-  var origin: FailureOrigin? {
-    target.map {
-      FailureOrigin(
-        $0, kind: last.word, isThrottled: last.isThrottle,
-        isRefused: last == .credentialRefused)
+extension Attributes {
+  /// `X-Rollout-Attributes: {"email":"a@acme.com"}`, for rules of a plan's stages.
+  init(field: String?) throws(Problem) {
+    self = [:]
+    guard let field else { return }
+    guard let members = try? JSONReader.read(Array(field.utf8)).members else {
+      throw Problem(.badRequest, "X-Rollout-Attributes must be a JSON object.")
     }
-  }
-
-  /// One word for `x-rollout-reason`.
-  var reason: String {
-    switch last {
-    case .breakerOpen: "breaker_open"
-    case .limited: "limit"
-    default: "all_targets_failed"
-    }
+    self = try EvaluationContext(attributes: members, path: "X-Rollout-Attributes").attributes
   }
 }
 

@@ -13,7 +13,7 @@ struct JobEndpoint: Sendable {
   private static let expiresInDefault = TimeSpan.days(1)
   private static let expiresInMax = TimeSpan.days(7)
 
-  let chat: Current<ChatEndpoint>
+  let service: Current<AIService>
   let store: any JobStore
   let runner: JobRunner
   let clock: any SteadyClock
@@ -32,7 +32,7 @@ struct JobEndpoint: Sendable {
 
   private func create(_ request: APIRequest) async throws -> HTTPResponse {
     try request.allowQuery()
-    let plan = try chat.value.plan(request)
+    let plan = try service.value.plan(request.parameters[0])
     let submission = try JobSubmission(request)
     let now = clock.steady
     let lifetime = submission.expiresIn ?? Self.expiresInDefault
@@ -41,7 +41,7 @@ struct JobEndpoint: Sendable {
     }
     let job = Job(
       id: "job_" + Digest.hexadecimal(Digest.random(12)), feature: plan.plan.feature,
-      app: request.principal.tokenID ?? "anonymous", user: submission.user,
+      app: request.principal.tokenID ?? AIRequest.nobody, user: submission.user,
       request: submission.stored, createdAt: now, expiresAt: now + lifetime)
     let key = try request.idempotencyKey().map {
       IdempotencyKey(key: $0, requestHash: Digest.sha256(submission.stored))
@@ -95,7 +95,7 @@ struct JobEndpoint: Sendable {
   private func own(_ request: APIRequest) async throws -> Job {
     let id = request.parameters[0]
     guard let job = try await store.job(id),
-      job.app == request.principal.tokenID ?? "anonymous" || request.principal.may(.admin),
+      job.app == request.principal.tokenID ?? AIRequest.nobody || request.principal.may(.admin),
       request.principal.may(use: job.feature)
     else { throw Problem(.notFound, "There is no job \(quoted(id)) of this token.") }
     return job
@@ -133,7 +133,7 @@ struct JobSubmission {
       attributes: request.field("x-rollout-attributes"))
     // What cannot be processed is refused now, while somebody listens.
     _ = try ChatRequest(native: body)
-    if let attributes = self.request.attributes { _ = try ChatEndpoint.attributes(attributes) }
+    _ = try Attributes(field: self.request.attributes)
     var context = EvaluationContext(user: user)
     try context.check()
   }
@@ -144,19 +144,11 @@ struct JobSubmission {
     self.request = request
   }
 
-  /// The request as if it had come just now.
-  func request(_ job: Job) -> APIRequest {
-    var fields: [(name: String, value: String)] = []
-    if let user = request.headerUser { fields.append(("x-rollout-user", user)) }
-    if let attributes = request.attributes {
-      fields.append(("x-rollout-attributes", attributes))
-    }
-    let app = Principal(
-      actor: .anonymous, tokenID: job.app == "anonymous" ? nil : job.app, scopes: [.evaluate],
-      features: nil, expiresAt: nil)
-    return APIRequest(
-      method: .post, parameters: [job.feature], query: [], fields: HeaderLines(fields), body: [],
-      principal: app)
+  /// The request as if it had come just now, from nobody who waits.
+  func request(of job: Job, _ plan: CompiledPlan) throws(Problem) -> AIRequest {
+    try AIRequest(
+      ChatRequest(native: body), of: plan, app: job.app == AIRequest.nobody ? nil : job.app,
+      user: request.headerUser, attributes: Attributes(field: request.attributes), isBatch: true)
   }
 }
 
@@ -166,44 +158,27 @@ extension Job {
 
   /// The problem of a job that is not.
   static var withoutToken: [UInt8] {
-    Dialect.native.error(
-      Problem(
-        .unauthorized,
-        "The token that made this job was revoked or had expired before it was processed.")
-    ).body
+    Problem(
+      .unauthorized,
+      "The token that made this job was revoked or had expired before it was processed."
+    ).json
   }
 }
 
-extension ChatEndpoint {
+extension AIService {
   /// Processes a job: the same way as a native request, behind everybody who waits in person.
   func process(_ job: Job) async -> JobExecution {
     do throws(Problem) {
       guard let submission = JobSubmission(stored: job.request) else {
         throw Problem(.internal, "The stored request cannot be read.")
       }
-      var call = try self.call(
-        submission.request(job), try ChatRequest(native: submission.body), isBatch: true)
-      if limit(&call) != nil { return .later(seconds: call.retryAfter ?? 1) }
-      let answer = await answer(call)
-      let response = response(call, answer)
-      if let seconds = answer.wait(response) { return .later(seconds: seconds) }
-      return .done(response.status == 200 ? .succeeded : .failed, response.body)
+      let (call, answer) = await self.answer(
+        to: try submission.request(of: job, try plan(job.feature)))
+      if let seconds = answer.wait { return .later(seconds: seconds) }
+      return .done(.succeeded, try answer.native(call, at: clock.now).json)
     } catch {
-      return .done(.failed, Dialect.native.error(error).body)
+      return .done(.failed, error.json)
     }
-  }
-}
-
-extension ChatEndpoint.Answer {
-  /// Seconds after which there may be room; nil when the answer stands. A job can wait where a
-  /// person would rather have the fallback.
-  fileprivate func wait(_ response: HTTPResponse) -> Double? {
-    if case .fallback(_, "limit", _) = self { return 1 }
-    guard case .error = self,
-      response.headers.contains(where: { $0.name == "x-rollout-limit" })
-    else { return nil }
-    let seconds = response.headers.first { $0.name == "Retry-After" }?.value
-    return seconds.flatMap(Double.init) ?? 1
   }
 }
 

@@ -12,7 +12,7 @@ final class MetricsEndpoint: Sendable {
   private let outbox: any OutboxStore
   private let gateway: GatewayMetrics
   /// Of the AI path, which decides outside the loops.
-  let evaluations = EvaluationCounters()
+  let evaluations: EvaluationCounters
   private let loops: [LoopMetrics]
   private let rollbacks: RollbackCounter
   private let startedAt: Instant
@@ -25,12 +25,14 @@ final class MetricsEndpoint: Sendable {
   private let readiness: Readiness
 
   init(
-    ledger: OutcomeLedger, hub: EventHub, outbox: any OutboxStore, gateway: GatewayMetrics,
-    budgets: BudgetAccounts, jobs: any JobStore, loops: [LoopMetrics], rollbacks: RollbackCounter,
+    evaluations: EvaluationCounters, ledger: OutcomeLedger, hub: EventHub,
+    outbox: any OutboxStore, gateway: GatewayMetrics, budgets: BudgetAccounts, jobs: any JobStore,
+    loops: [LoopMetrics], rollbacks: RollbackCounter,
     readiness: Readiness, access: AccessMetrics, reloads: ReloadState, clock: KeptClock,
     steps: StepCounter,
     startedAt: Instant
   ) {
+    self.evaluations = evaluations
     self.ledger = ledger
     self.hub = hub
     self.outbox = outbox

@@ -17,6 +17,14 @@ enum Dialect: Sendable {
     }
   }
 
+  init(_ chat: ChatDialect) {
+    self =
+      switch chat {
+      case .openai: .openai
+      case .anthropic: .anthropic
+      }
+  }
+
   /// An error in this dialect.
   func error(
     _ problem: Problem, headers: [(name: String, value: String)] = []
@@ -28,12 +36,27 @@ enum Dialect: Sendable {
     {
       headers.append(("Retry-After", "1"))
     }
-    return switch self {
+    return written(problem, headers)
+  }
+
+  /// The same with these headers and no other: not everybody who is turned away can come again.
+  func written(
+    _ problem: Problem, _ headers: [(name: String, value: String)]
+  ) -> HTTPResponse {
+    switch self {
     case .native: Self.native(problem, headers)
     case .ofrep: Self.ofrep(problem, headers)
-    case .openai: ChatShapes(dialect: .openai).error(problem, headers)
-    case .anthropic: ChatShapes(dialect: .anthropic).error(problem, headers)
+    case .openai: Self.chat(.openai, problem, headers)
+    case .anthropic: Self.chat(.anthropic, problem, headers)
     }
+  }
+
+  private static func chat(
+    _ dialect: ChatDialect, _ problem: Problem, _ headers: [(name: String, value: String)]
+  ) -> HTTPResponse {
+    .json(
+      dialect.error(problem.detail, status: problem.status, code: problem.code),
+      status: problem.status, headers: headers)
   }
 
   /// Outside an evaluation: token, path, method, size.
@@ -52,8 +75,12 @@ enum Dialect: Sendable {
   ) -> HTTPResponse {
     HTTPResponse(
       status: problem.status, contentType: "application/problem+json", headers: headers,
-      body: (try? WireEncoder.json(problem)) ?? [])
+      body: problem.json)
   }
+}
+
+extension Problem {
+  var json: [UInt8] { (try? WireEncoder.json(self)) ?? [] }
 }
 
 extension HTTPResponse {

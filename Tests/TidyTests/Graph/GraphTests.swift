@@ -31,7 +31,7 @@ import Testing
     "TelemetryStore.answersSize", "Job.Status.expired",
   ]
   /// Folders below the endpoints whose files name HTTP's types.
-  private static let speaksHTTP: Set<String> = ["AI", "Events"]
+  private static let speaksHTTP: Set<String> = []
 
   private let graph: SourceGraph
 

@@ -1,0 +1,108 @@
+import DocumentKit
+import HTTPKit
+import RolloutAPI
+import RolloutCore
+import RolloutGateway
+import RolloutStore
+import Synchronization
+
+/// What somebody asks of a feature's AI, whatever it came in on.
+struct AIRequest: Sendable {
+  let plan: CompiledPlan
+  /// As the caller wrote it.
+  let chat: ChatRequest
+  /// Which app asks: its token's id.
+  let app: String
+  /// Whose questions they are counted among.
+  let account: Int
+  /// Whom it is for.
+  let context: EvaluationContext
+  /// Whether the answer is wanted as it comes.
+  let isStreamed: Bool
+  /// Whether nobody waits for the answer in person.
+  let isBatch: Bool
+
+  /// `user` is whom the caller names beside the chat; without one, whom the chat itself names. An
+  /// empty name means none, and leaves the word to the next. Throws for a user or attributes that
+  /// cannot be decided on.
+  init(
+    _ chat: ChatRequest, of plan: CompiledPlan, app: String?, user: String?, attributes: Attributes,
+    isStreamed: Bool = false, isBatch: Bool = false
+  ) throws(Problem) {
+    self.plan = plan
+    self.chat = chat
+    self.app = app ?? Self.nobody
+    account = app.map(Principal.account(of:)) ?? 0
+    self.isStreamed = isStreamed
+    self.isBatch = isBatch
+    let names = [
+      user, chat["user"]?.string, chat["safety_identifier"]?.string,
+      chat["metadata"]?["user_id"]?.string,
+    ]
+    var context = EvaluationContext(
+      user: names.lazy.compactMap { $0 }.first { !$0.isEmpty }, attributes: attributes)
+    try context.check()
+    self.context = context
+  }
+
+  /// Stands for the app of those without a token.
+  static let nobody = "anonymous"
+}
+
+/// An AI request under way: what was asked, and what the evaluator says.
+struct AICall: Sendable {
+  let plan: CompiledPlan
+  var request: ChatRequest
+  let app: String
+  let user: String?
+  let isStreamed: Bool
+  let isBatch: Bool
+  /// nil when a percentage would have to decide and there is no user: outside.
+  let decision: Decision?
+  let arrivedAt: Moment
+  /// Milliseconds of the monotonic clock.
+  let started = monotonicMilliseconds()
+  let requestID = newRequestID()
+  /// What a limit leaves its caller; nil where none is asked.
+  var allowance: RequestLimits.Allowance?
+
+  var feature: String { plan.plan.feature }
+  var isEnabled: Bool { decision?.enabled == true }
+  /// Who it is to limits and queues.
+  var caller: Caller { Caller(app: app, user: user ?? "", isBatch: isBatch) }
+
+  init(_ request: AIRequest, _ decision: Decision?, at now: Moment) {
+    plan = request.plan
+    self.request = request.chat
+    app = request.app
+    user = request.context.user
+    isStreamed = request.isStreamed
+    isBatch = request.isBatch
+    self.decision = decision
+    arrivedAt = now
+  }
+
+  /// Drawn at the start: two processes do not meet.
+  private static let requestPrefix = "req_" + Digest.hexadecimal(Digest.random(8))
+  private static let requestCount = Atomic<Int>(0)
+
+  /// Unlike any other; nothing depends on nobody guessing it.
+  private static func newRequestID() -> String {
+    let number = requestCount.wrappingAdd(1, ordering: .relaxed).newValue
+    return requestPrefix + String(number, radix: 36)
+  }
+
+  /// The plan's route; a model that the caller names and the route lists is asked first.
+  func route(_ configuration: GatewayConfiguration) -> GatewayConfiguration.Route? {
+    guard var route = plan.plan.definition.route.flatMap({ configuration.routes[$0] }) else {
+      return nil
+    }
+    if route.targets.count > 1, let model = request["model"]?.string,
+      route.targets.contains(where: { $0.model == model })
+    {
+      route.targets =
+        route.targets.filter { $0.model == model } + route.targets.filter { $0.model != model }
+    }
+    return route
+  }
+}

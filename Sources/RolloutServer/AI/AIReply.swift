@@ -1,0 +1,114 @@
+import RolloutCore
+import RolloutGateway
+
+/// What `AIService` says to a request: a value, which each dialect writes in its own form.
+enum AIReply: ~Copyable {
+  case whole(AICall, AIAnswer)
+  /// Its first content is there; whoever takes it has to pass it on.
+  case stream(AnswerStream)
+}
+
+/// How a call ends that is not streamed.
+enum AIAnswer: Sendable {
+  /// Why it was not a provider's usual answer; the words are what clients read.
+  enum Reason: String, Sendable {
+    case limit, budget
+    case unknownPrice = "unknown_price"
+    case userRequired = "user_required"
+    case notInRollout = "not_in_rollout"
+    case noRoute = "no_route"
+    case callerError = "caller_error"
+    case breakerOpen = "breaker_open"
+    case allTargetsFailed = "all_targets_failed"
+  }
+
+  case provider(Gateway.Completion)
+  /// Given before, so long ago; a stale one stands in for providers that fail.
+  case cached(CachedAnswer, isStale: Bool, age: TimeSpan)
+  /// The plan's own words, and after how many tries.
+  case fallback(text: String, reason: Reason, attempts: Int)
+  case none(NoAnswer)
+
+  /// Seconds after which there may be room; nil when the answer stands. Who is not in a hurry can
+  /// wait where others would rather have the fallback.
+  var wait: Double? {
+    switch self {
+    case .fallback(_, .limit, _): 1
+    case .none(.limited(let refusal)): refusal.wait
+    case .none(.exhausted(let exhausted)):
+      if case .limited = exhausted.last { exhausted.retryAfter.map(Double.init) } else { nil }
+    case .provider, .cached, .fallback, .none: nil
+    }
+  }
+}
+
+/// Why there is no answer at all.
+enum NoAnswer: Sendable {
+  case limited(RequestLimits.Refusal)
+  /// A budget says no; `retryAfter` is in seconds, nil where waiting does not help.
+  case overBudget(Purse.Refusal, retryAfter: Int?)
+  /// The feature is decided by percentage, and nobody was named.
+  case userRequired
+  case notInRollout
+  case noRoute
+  /// A provider does not take the request, in its own words.
+  case callerError(String)
+  case exhausted(Gateway.Exhausted)
+  /// Nobody waits for it any more.
+  case givenUp
+
+  /// nil where there is nobody to tell.
+  var reason: AIAnswer.Reason? {
+    switch self {
+    case .limited: .limit
+    case .overBudget(let refusal, _): refusal.reason
+    case .userRequired: .userRequired
+    case .notInRollout: .notInRollout
+    case .noRoute: .noRoute
+    case .callerError: .callerError
+    case .exhausted(let exhausted): exhausted.reason
+    case .givenUp: nil
+    }
+  }
+}
+
+extension Purse.Refusal {
+  var reason: AIAnswer.Reason {
+    switch self {
+    case .spent, .unavailable: .budget
+    case .unknownPrice: .unknownPrice
+    }
+  }
+}
+
+extension Gateway.Exhausted {
+  var reason: AIAnswer.Reason {
+    switch last {
+    case .breakerOpen: .breakerOpen
+    case .limited: .limit
+    default: .allTargetsFailed
+    }
+  }
+
+  /// Whole seconds after which a target may have room; nil where it is not room that is missing.
+  var retryAfter: Int? {
+    switch last {
+    case .throttled(let seconds): Self.whole(seconds ?? 1)
+    case .limited(_, let seconds): Self.whole(seconds)
+    default: nil
+    }
+  }
+
+  private static func whole(_ seconds: Double) -> Int {
+    max(1, Int(min(seconds, 86_400).rounded(.up)))
+  }
+
+  /// Whose failure it was, for attribution.
+  var origin: FailureOrigin? {
+    target.map {
+      FailureOrigin(
+        $0, kind: last.word, isThrottled: last.isThrottle,
+        isRefused: last == .credentialRefused)
+    }
+  }
+}
