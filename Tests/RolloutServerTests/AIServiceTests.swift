@@ -40,12 +40,17 @@ import Testing
     }
   }
 
-  private func make(_ more: String = "", fallback: String = "") async throws -> Kit {
+  private func make(
+    _ more: String = "", limits: String = "", inFlight: Int = 9, fallback: String = ""
+  )
+    async throws -> Kit
+  {
     let yaml = """
-      providers: {main: {kind: openai, base_url: "\(upstream.url)"}}
+      providers: {main: {kind: openai, base_url: "\(upstream.url)", max_in_flight: \(inFlight)}}
       prices: {m: {input: 1, output: 2}}
       budgets: [{name: all, limit_usd: 1, window: total}]
       routes: {main: {deadline: 3s, targets: [{provider: main, model: m}]\(more)}}
+      \(limits)
       """
     let configuration = try ServerConfiguration(YAMLReader.read(Array(yaml.utf8))) { _ in nil }
       .gateway
@@ -153,6 +158,8 @@ import Testing
     // Its place at the provider is free again, and the provider is left alone.
     #expect(try await eventually { upstream.peersGone == 1 })
     #expect(kit.service.gateway.gateStatuses()["main"]?.inFlight == 0)
+    let left = AIMetrics.Key(provider: "main", model: "scripted", error: "client_cancelled")
+    #expect(kit.service.metrics.current.durations[left]?.count == 1)
     await kit.money.close()
   }
 
@@ -176,6 +183,49 @@ import Testing
     #expect(answer.wait == nil)
     #expect(kit.outcomes == [.excluded: 1, .failed: 1])
     #expect(try await kit.spent() == [0, 0])
+    await kit.money.close()
+  }
+
+  @Test func `a limit says no before any budget is asked, and how long to wait`() async throws {
+    let kit = try await make(limits: "limits: {per_user: 1/min}")
+    upstream.next(.chat("hi"))
+    let (first, _) = try await kit.service.answer(to: kit.request())
+    #expect(first.allowance?.limit == 1 && first.allowance?.remaining == 0)
+    for isStreamed in [false, true] {
+      guard
+        case .whole(let call, let answer) = await kit.service.reply(
+          to: try kit.request(isStreamed: isStreamed)), case .none(.limited(let refusal)) = answer
+      else {
+        Issue.record("no limit")
+        return
+      }
+      #expect(refusal.name == "per_user" && call.allowance?.remaining == 0)
+      #expect(answer.wait.map { (1...60).contains($0) } == true)
+    }
+    #expect(kit.outcomes == [.ok: 1, .excluded: 2])
+    #expect(kit.service.metrics.current.limited == ["per_user": 2])
+    #expect(try await kit.spent() == [13_000, 0])
+    await kit.money.close()
+  }
+
+  @Test func `who can wait would rather have room than the fallback`() async throws {
+    let kit = try await make(
+      limits: "limits: {queue: {length: 0}}", inFlight: 1, fallback: "fallback: {content: later}")
+    upstream.next(.hang)
+    let running = Task { await kit.service.answer(to: try kit.request()) }
+    #expect(try await eventually { upstream.requests.count == 1 })
+    let (_, answer) = await kit.service.answer(to: try kit.request())
+    guard case .fallback(_, let reason, _) = answer else {
+      Issue.record("\(answer)")
+      return
+    }
+    #expect(reason == .limit && answer.wait == 1)
+    running.cancel()
+    guard case (_, .none(.givenUp)) = try await running.value else {
+      Issue.record("not given up")
+      return
+    }
+    #expect(kit.outcomes == [.excluded: 1, .degradedFallback: 1])
     await kit.money.close()
   }
 

@@ -166,6 +166,47 @@ import Testing
     await server.stop()
   }
 
+  @Test func `one failure is said in every form, with the same words and the same code`()
+    async throws
+  {
+    let server = try await start(fallback: nil)
+    upstream.always(.answer(500, "{}"))
+    let words = "No provider answered (server_error); try again."
+    let question = #"{"user":"anna","prompt":"hello"}"#
+    let openAI = try await server.send("POST", path, chat())
+    let streamed = try await server.send("POST", path, chat(#","stream":true"#))
+    for answer in [openAI, streamed] {
+      #expect(answer.json["error"]?["message"]?.string == words)
+      #expect(answer.json["error"]?["type"]?.string == "api_error")
+      #expect(answer.json["error"]?["code"]?.string == "server_error")
+    }
+    let anthropic = try await server.send(
+      "POST", "/features/ai-summary/v1/messages", chat(#","max_tokens":5"#))
+    #expect(anthropic.json["type"]?.string == "error")
+    #expect(anthropic.json["error"]?["message"]?.string == words)
+    #expect(anthropic.json["error"]?["type"]?.string == "api_error")
+    let native = try await server.send("POST", "/v1/features/ai-summary/complete", question)
+    #expect(native.header("content-type") == "application/problem+json")
+    #expect(native.code == "server_error" && native.json["detail"]?.string == words)
+    #expect(native.json["title"]?.string == "Bad Gateway")
+    for answer in [openAI, streamed, anthropic, native] {
+      #expect(answer.status == 502)
+      #expect(answer.header("x-rollout-reason") == "all_targets_failed")
+      // Twice, as long as retries are left.
+      #expect(["1", "2"].contains(answer.header("x-rollout-attempts")))
+      #expect(answer.header("retry-after") == nil)
+      #expect(answer.header("x-request-id")?.hasPrefix("req_") == true)
+    }
+    let made = try await server.send("POST", "/v1/features/ai-summary/jobs", question)
+    let job = "/v1/jobs/\(try #require(made.json["job_id"]?.string))"
+    #expect(
+      try await server.eventually {
+        try await server.send("GET", job).json["status"]?.string == "failed"
+      })
+    #expect(try await server.send("GET", job).json["error"] == native.json)
+    await server.stop()
+  }
+
   @Test func `a stream is passed on, usage only to those who asked`() async throws {
     let server = try await start()
     let steps: [ScriptedUpstream.Step] = [

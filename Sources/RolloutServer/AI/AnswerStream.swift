@@ -1,5 +1,4 @@
 import DocumentKit
-import HTTPKit
 import RolloutCore
 import RolloutGateway
 
@@ -23,6 +22,7 @@ struct AnswerStream: ~Copyable {
 
   init(_ streaming: Gateway.Streaming, _ bill: consuming Bill, _ service: AIService) {
     self.streaming = streaming
+    bill.open(streaming)
     self.bill = bill
     self.service = service
   }
@@ -54,18 +54,13 @@ struct AnswerStream: ~Copyable {
         }
         for made in translator?.events(for: document) ?? [] { try await send(RawValue(made)) }
       }
-    } catch {
-      let failure = error as? ProviderFailure ?? .cancelled
-      end(tally.usage, failure)
-      guard failure != .cancelled else {
-        await bill.giveUp(cost: nil, provider: trail.provider)
-        return .left
-      }
-      service.gateway.streamBroke(trail)
-      await bill.breakOff(failure, trail)
+    } catch let failure as ProviderFailure where failure != .cancelled {
+      await bill.breakOff(failure, tally.usage)
       return .broken
+    } catch {
+      await bill.giveUp(cost: nil, tally.usage)
+      return .left
     }
-    end(tally.usage, nil)
     await bill.serve(
       Bill.Served(
         trail: trail, usage: tally.usage,
@@ -73,14 +68,5 @@ struct AnswerStream: ~Copyable {
     // All of the answer is out; whoever leaves now has been served.
     for made in translator?.end() ?? [] { try? await send(RawValue(made)) }
     return .whole
-  }
-
-  /// The provider's part is over: others may take its room, and it is counted.
-  private func end(_ usage: Usage?, _ failure: ProviderFailure?) {
-    streaming.end(usage)
-    service.metrics.ended(
-      streaming.trail.provider, streaming.trail.model,
-      seconds: Double(monotonicMilliseconds() - bill.call.started) / 1000, failure: failure?.word,
-      usage: usage)
   }
 }

@@ -20,6 +20,8 @@ struct Bill: ~Copyable {
   private let running: Int?
   /// What it may cost; nil where no budget concerns it.
   private var hold: Purse.Hold?
+  /// The stream that a provider answers with, which takes up room there and is counted at its end.
+  private var streaming: Gateway.Streaming?
   private var isSettled = false
 
   /// The call runs from now on, as the monitor sees it.
@@ -34,8 +36,11 @@ struct Bill: ~Copyable {
   deinit {
     guard !isSettled else { return }
     record(.excluded, isGivenUp: true)
+    endStream(nil, .cancelled)
     guard let hold else { return }
-    Task { [purse = service.purse] in await purse.settle(hold, cost: nil, provider: nil) }
+    Task { [purse = service.purse, provider = streaming?.trail.provider] in
+      await purse.settle(hold, cost: nil, provider: provider)
+    }
   }
 
   /// Bytes of an answer's text that somebody wants to have.
@@ -51,6 +56,9 @@ struct Bill: ~Copyable {
       { gateway.bound(of: request, route: route) }, for: spender)
     if hold != nil { call.request.boundOutput() }
   }
+
+  /// A provider has begun to answer.
+  mutating func open(_ streaming: Gateway.Streaming) { self.streaming = streaming }
 
   // MARK: Ends
 
@@ -82,6 +90,7 @@ struct Bill: ~Copyable {
   /// that end.
   consuming func serve(_ served: Served) async {
     isSettled = true
+    endStream(served.usage, nil)
     await service.purse.settle(hold, cost: served.cost, provider: served.trail.provider)
     record(
       served.trail.isFallbackModel ? .degradedModel : .ok, served.usage, served.cost)
@@ -109,23 +118,39 @@ struct Bill: ~Copyable {
       status: isBlamed ? exhausted.last.status : nil)
   }
 
-  /// A stream broke off after it had begun. What it cost nobody knows: it would have told at its
-  /// end.
-  consuming func breakOff(_ failure: ProviderFailure, _ trail: Gateway.Trail) async {
+  /// The stream broke off. What it cost nobody knows: it would have told at its end.
+  consuming func breakOff(_ failure: ProviderFailure, _ usage: Usage?) async {
     isSettled = true
-    let target = ProviderModel(provider: trail.provider, model: trail.target)
+    endStream(usage, failure)
+    let target = streaming.map {
+      ProviderModel(provider: $0.trail.provider, model: $0.trail.target)
+    }
     record(
       .failed,
-      origin: FailureOrigin(target, kind: failure.word, isThrottled: failure.isThrottle),
-      status: failure.status)
-    await service.purse.settle(hold, cost: nil, provider: trail.provider)
+      origin: target.map {
+        FailureOrigin($0, kind: failure.word, isThrottled: failure.isThrottle)
+      }, status: failure.status)
+    await service.purse.settle(hold, cost: nil, provider: target?.provider)
   }
 
   /// Whoever asked did not wait for the answer; nil is a cost that nobody knows.
-  consuming func giveUp(cost: Money?, provider: String? = nil) async {
+  consuming func giveUp(cost: Money?, _ usage: Usage? = nil) async {
     isSettled = true
+    endStream(usage, .cancelled)
     record(.excluded, isGivenUp: true)
-    await service.purse.settle(hold, cost: cost, provider: provider)
+    await service.purse.settle(hold, cost: cost, provider: streaming?.trail.provider)
+  }
+
+  /// The provider's part is over: others may take its room. What is not streamed the gateway counts
+  /// itself.
+  private func endStream(_ usage: Usage?, _ failure: ProviderFailure?) {
+    guard let streaming else { return }
+    streaming.end(usage)
+    if let failure, failure != .cancelled { service.gateway.streamBroke(streaming.trail) }
+    service.metrics.ended(
+      streaming.trail.provider, streaming.trail.model,
+      seconds: Double(monotonicMilliseconds() - call.started) / 1000, failure: failure?.word,
+      usage: usage)
   }
 
   private func record(
