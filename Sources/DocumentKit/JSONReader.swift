@@ -6,31 +6,37 @@ package struct JSONReader {
   /// Arrays and objects within one another; one more is refused.
   package static let depthMax = 64
 
+  /// Values in one text: what is made of `[0,0,…]` takes thirty times its bytes.
+  package static let valuesMax = 1 << 18
+
   /// What stored values are read with: they hold what came through the door, some levels deeper.
   package static let storedDepthMax = 80
 
   private let bytes: [UInt8]
   private let depthMax: Int
+  private let valuesMax: Int
+  private var values = 0
   private var index = 0
   private var line = 1
   private var lineStart = 0
   private var continuations = 0
 
-  private init(_ bytes: [UInt8], depthMax: Int) {
+  private init(_ bytes: [UInt8], depthMax: Int, valuesMax: Int) {
     self.bytes = bytes
     self.depthMax = depthMax
+    self.valuesMax = valuesMax
   }
 
   /// Parses the whole of `bytes` as one JSON value. O(n).
   package static func read(
-    _ bytes: [UInt8], depthMax: Int = depthMax
+    _ bytes: [UInt8], depthMax: Int = depthMax, valuesMax: Int = valuesMax
   ) throws(DocumentError) -> Document {
     if let bad = firstInvalidUTF8(in: bytes) {
       throw DocumentError(
         "The text is not valid UTF-8 (byte \(bad)); send UTF-8.",
         at: Position(ofByte: bad, in: bytes))
     }
-    var reader = JSONReader(bytes, depthMax: depthMax)
+    var reader = JSONReader(bytes, depthMax: depthMax, valuesMax: valuesMax)
     reader.index = plainStart(of: bytes)
     reader.lineStart = reader.index
     reader.skipSpace()
@@ -68,6 +74,10 @@ package struct JSONReader {
 
   private mutating func value(depth: Int) throws(DocumentError) -> Document {
     let start = position
+    values += 1
+    guard values <= valuesMax else {
+      throw failure("The JSON holds more than \(valuesMax) values; send less at once.")
+    }
     guard let byte = next else { throw failure("The JSON text ends too early.") }
     switch byte {
     case UInt8(ascii: "{"): return Document(try object(depth: depth), at: start)

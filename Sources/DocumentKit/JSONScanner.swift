@@ -3,6 +3,8 @@
 struct JSONScanner {
   let bytes: UnsafeBufferPointer<UInt8>
   var index = 0
+  /// How many more values it walks.
+  var valuesLeft = Int.max
 
   private var next: UInt8 { index < bytes.count ? bytes[index] : 0 }
 
@@ -84,6 +86,8 @@ struct JSONScanner {
   }
 
   private mutating func value(depth: Int) -> Bool {
+    valuesLeft -= 1
+    guard valuesLeft >= 0 else { return false }
     switch next {
     case UInt8(ascii: "\""): return string()
     case UInt8(ascii: "{"): return container(UInt8(ascii: "}"), depth: depth, hasKeys: true)
@@ -111,7 +115,7 @@ struct JSONScanner {
   }
 
   /// Where the elements of the list here stand; nil when it is no list.
-  mutating func elements() -> [Range<Int>]? {
+  mutating func elements(atMost countMax: Int) -> [Range<Int>]? {
     skipSpace()
     guard take(UInt8(ascii: "[")) else { return nil }
     skipSpace()
@@ -122,6 +126,7 @@ struct JSONScanner {
       let start = index
       guard value(depth: 2) else { return nil }
       found.append(start..<index)
+      if found.count > countMax { return found }
       skipSpace()
       if take(UInt8(ascii: ",")) { continue }
       return take(UInt8(ascii: "]")) ? found : nil

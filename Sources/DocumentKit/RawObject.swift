@@ -19,15 +19,18 @@ package struct RawObject: Sendable {
 
   private init() { bytes = Array("{}".utf8) }
 
-  /// Takes in the whole of `bytes` as one object. O(n).
-  package init(_ bytes: [UInt8]) throws(DocumentError) {
+  /// Takes in the whole of `bytes` as one object of at most `valuesMax` values. O(n).
+  package init(
+    _ bytes: [UInt8], valuesMax: Int = JSONReader.valuesMax
+  ) throws(DocumentError) {
     self.bytes = bytes
     if let bad = firstInvalidUTF8(in: bytes) {
       throw DocumentError("The text is not valid UTF-8 (byte \(bad)); send UTF-8.", at: .unknown)
     }
     var found: [Member] = []
     let isWhole = bytes.withUnsafeBufferPointer { buffer in
-      var scanner = JSONScanner(bytes: buffer)
+      // The object itself is one.
+      var scanner = JSONScanner(bytes: buffer, valuesLeft: valuesMax - 1)
       var isUnique = true
       let isObject = scanner.members { quoted, value in
         let key = JSONScanner(bytes: buffer).key(quoted)
@@ -42,7 +45,7 @@ package struct RawObject: Sendable {
     }
     guard isWhole else {
       // The reader knows how to say what is wrong, and where.
-      let document = try JSONReader.read(bytes)
+      let document = try JSONReader.read(bytes, valuesMax: valuesMax)
       throw DocumentError("Expected an object, found \(document.kind).", at: document.position)
     }
     members = found
@@ -68,13 +71,13 @@ package struct RawObject: Sendable {
     return json.dropFirst().contains { ![0x20, 0x0A, 0x0D, 0x09, UInt8(ascii: "]")].contains($0) }
   }
 
-  /// Where the elements of a member that is a list stand in `bytes`; nil when it is no list.
-  /// O(bytes), without making values of them.
-  package func elements(_ key: String) -> [Range<Int>]? {
+  /// Where the elements of a member that is a list stand in `bytes`, of a list longer than
+  /// `countMax` one more than that; nil when it is no list. O(bytes), makes no values of them.
+  package func elements(_ key: String, atMost countMax: Int) -> [Range<Int>]? {
     guard let member = members.first(where: { $0.key == key }) else { return nil }
     return bytes.withUnsafeBufferPointer { buffer in
       var scanner = JSONScanner(bytes: buffer, index: member.value.lowerBound)
-      return scanner.elements()
+      return scanner.elements(atMost: countMax)
     }
   }
 

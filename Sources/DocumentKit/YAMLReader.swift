@@ -19,7 +19,7 @@ package enum YAMLReader {
     }
     let start = plainStart(of: bytes)
     let result: Result<Document, DocumentError> = bytes.withUnsafeBufferPointer { buffer in
-      let events = YAMLEvents(UnsafeBufferPointer(rebasing: buffer[start...]))
+      var events = YAMLEvents(UnsafeBufferPointer(rebasing: buffer[start...]))
       defer { events.close() }
       do throws(DocumentError) { return .success(try events.document()) } catch {
         return .failure(error)
@@ -33,6 +33,7 @@ package enum YAMLReader {
 private struct YAMLEvents {
   private let parser: UnsafeMutablePointer<yaml_parser_t>
   private let open: Bool
+  private var values = 0
 
   init(_ buffer: UnsafeBufferPointer<UInt8>) {
     parser = .allocate(capacity: 1)
@@ -62,7 +63,7 @@ private struct YAMLEvents {
     return try body(event)
   }
 
-  func document() throws(DocumentError) -> Document {
+  mutating func document() throws(DocumentError) -> Document {
     try skip(YAML_STREAM_START_EVENT)
     let first = try next { $0.type }
     guard first == YAML_DOCUMENT_START_EVENT else {
@@ -132,11 +133,17 @@ private struct YAMLEvents {
     DocumentError("Anchors, aliases and tags are not supported; write the value out.", at: at)
   }
 
-  private func value(depth: Int) throws(DocumentError) -> Document {
+  private mutating func value(depth: Int) throws(DocumentError) -> Document {
     try finish(try nextNode(), depth: depth)
   }
 
-  private func finish(_ node: Node, depth: Int) throws(DocumentError) -> Document {
+  private mutating func finish(_ node: Node, depth: Int) throws(DocumentError) -> Document {
+    values += 1
+    guard values <= JSONReader.valuesMax else {
+      throw DocumentError(
+        "The YAML holds more than \(JSONReader.valuesMax) values; send less at once.",
+        at: node.position)
+    }
     switch node {
     case .scalar(let document): return document
     case .end: throw DocumentError("Unexpected end of a block.", at: .unknown)
@@ -160,7 +167,7 @@ private struct YAMLEvents {
     }
   }
 
-  private func members(depth: Int) throws(DocumentError) -> [Document.Member] {
+  private mutating func members(depth: Int) throws(DocumentError) -> [Document.Member] {
     var members: [Document.Member] = []
     var seen = KeySet()
     while true {

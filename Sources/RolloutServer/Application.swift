@@ -8,10 +8,14 @@ final class Application: Sendable {
   struct Environment: Sendable {
     var clock: any SystemTime = SystemClock()
     var migrations = Migration.control
-    var limits = HTTPLimits()
     var loops = processorCount()
+    /// Bytes that the process may take.
+    var memory = MemoryLimit.process
+    var limits: HTTPLimits
     /// nil leaves looking to whoever turns the clock.
     var lookInterval: Duration? = Monitor.interval
+
+    init() { limits = HTTPLimits(memory: memory, loops: loops) }
   }
 
   private let stores: StoresPhase

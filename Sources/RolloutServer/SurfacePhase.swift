@@ -46,7 +46,7 @@ struct SurfacePhase: Sendable {
     _ options: ServerOptions, _ environment: Application.Environment
   ) throws -> HTTPServer {
     let longWork = LongWork()
-    let unpackingRoom = FairRoom(capacity: BodyUnpacking.roomMax)
+    let bodyRoom = FairRoom(capacity: BodyAdmission.roomMax(memory: environment.memory))
     let longReads = LongReads()
     return try HTTPServer(
       host: options.host, port: options.port, loops: environment.loops, limits: environment.limits
@@ -57,7 +57,7 @@ struct SurfacePhase: Sendable {
         failures: ai.failures, clock: stores.clock, metrics: ai.loops[loop],
         executor: control.client.executor,
         door: LongWorkDoor(longWork, ai.loops[loop], evaluations: ai.metrics.evaluations),
-        unpackingRoom: unpackingRoom, longReads: longReads)
+        bodyRoom: bodyRoom, longReads: longReads)
     }
   }
 

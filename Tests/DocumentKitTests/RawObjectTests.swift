@@ -37,6 +37,20 @@ import Testing
     }
   }
 
+  @Test func `there are bounds on values and on elements that are asked for`() throws {
+    let text = #"{"a":[1,[2,{"b":3}],4],"c":{}}"#
+    #expect(try RawObject(Array(text.utf8), valuesMax: 9).keys == ["a", "c"])
+    let error = try #require(throws: DocumentError.self) {
+      try RawObject(Array(text.utf8), valuesMax: 8)
+    }
+    #expect(error.message.contains("more than 8 values"), "\(error)")
+    let object = try raw(text)
+    #expect(object.elements("a", atMost: 3)?.count == 3)
+    #expect(object.elements("a", atMost: 1)?.count == 2)
+    #expect(object.elements("c", atMost: 1) == nil)
+    #expect(object.elements("b", atMost: 1) == nil)
+  }
+
   @Test func `a key that stands twice inside is found when its value is read`() throws {
     let object = try raw(#"{"a":{"b":1,"b":2},"c":3}"#)
     #expect(object["a"] == nil)

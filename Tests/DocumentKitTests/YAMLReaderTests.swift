@@ -26,6 +26,17 @@ import Testing
     #expect(document["list"] == .array([.string("a"), Document(.number("1.5")), .bool(false)]))
   }
 
+  @Test func `as many values as a JSON text may hold, and not one more`() throws {
+    let most = JSONReader.valuesMax
+    let list = { (count: Int) in "[" + String(repeating: "1,", count: count - 1) + "1]" }
+    #expect(try read(list(most - 1)).array?.count == most - 1)
+    #expect(try JSONReader.read(Array(list(most - 1).utf8)).array?.count == most - 1)
+    for reads in [{ try self.read($0) }, { try JSONReader.read(Array($0.utf8)) }] {
+      let error = try #require(throws: DocumentError.self) { _ = try reads(list(most)) }
+      #expect(error.message.contains("more than \(most) values"), "\(error)")
+    }
+  }
+
   @Test(
     arguments: [
       ("a: 1\na: 2", "stands twice", 2, 1), ("a: *x", "Anchors, aliases", 1, 4),

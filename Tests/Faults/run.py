@@ -5,6 +5,7 @@ import sys
 import callers  # noqa: F401: registers its faults
 import clock  # noqa: F401
 import disk  # noqa: F401
+import memory  # noqa: F401
 from harness import CASES, Table, end_all
 
 sys.dont_write_bytecode = True

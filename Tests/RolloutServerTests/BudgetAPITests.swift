@@ -323,6 +323,16 @@ import Testing
     #expect(try await held("ai-summary", disguised) == disguised.utf8.count + 765)
     let file = #"{"messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"f"}}]}]}"#
     #expect(try await held("ai-summary", file) == file.utf8.count + 100_000)
+    // Which of the two is read is the provider's choice.
+    for twice in [
+      #"[{"role":"user","content":[{"type":"text","type":"file","file":{"file_id":"f"}}]}]"#,
+      #"[{"role":"user","content":[{"type":"file","file":{"file_id":"f"}}],"a":1,"a":2}]"#,
+    ] {
+      let answer = try await server.send(
+        "POST", "/features/ai-summary/v1/chat/completions", #"{"messages":\#(twice)}"#)
+      #expect(answer.status == 400)
+      #expect(answer.text.contains("stands twice"), "\(answer.text)")
+    }
     let schema = String(repeating: "x", count: 5000)
     let rest =
       #"{"messages":[{"role":"user","content":"hi"}],"response_format":{"type":"json_schema","#

@@ -134,6 +134,71 @@ import Testing
     await server.stop()
   }
 
+  @Test func `bodies under way have a room, and one account leaves half of it to others`()
+    async throws
+  {
+    // The least there is: 80 MiB.
+    let server = try await TestServer(
+      """
+      providers: {slow: {kind: echo, latency: 3s, failing: 100%}}
+      routes: {main: {deadline: 20s, retries: 0, targets: [{provider: slow, model: m, timeout: 20s}]}}
+      """, memory: 0)
+    try await server.startPlan(
+      "ai-summary", #","route":"main","stages":[{"name":"all","percent":100}]"#)
+    let other = try await server.send("POST", "/v1/tokens", #"{"name":"o","scopes":["evaluate"]}"#)
+    let path = "/features/ai-summary/v1/chat/completions"
+    let text = String(repeating: "word ", count: 5_000_000)
+    let body = #"{"user":"u","messages":[{"role":"user","content":"\#(text)"}]}"#
+    async let first = server.send("POST", path, body)
+    #expect(
+      try await server.eventually {
+        try await server.send("GET", "/v1/providers").json["providers"]?.array?.first?["in_flight"]?
+          .int == 1
+      })
+    let second = try await server.send("POST", path, body)
+    #expect(second.status == 503)
+    #expect(second.header("retry-after") == "1")
+    #expect(second.json["error"]?["message"]?.string?.contains("large bodies") == true)
+    // Another's are taken, and so is what is small.
+    async let others = server.send("POST", path, body, token: other.json["token"]?.string)
+    #expect(
+      try await server.send("POST", "/v1/tokens", #"{"name":"p","scopes":["view"]}"#).status == 201)
+    for answer in [try await first, try await others] {
+      #expect(answer.header("x-rollout-feature") == "ai-summary", "\(answer.text)")
+    }
+    // It has been given back.
+    #expect(try await server.send("POST", path, body).header("x-rollout-feature") != nil)
+    await server.stop()
+  }
+
+  @Test(arguments: [
+    (
+      "0::/a/b\n",
+      ["/a/b/memory.max", "/a/memory.max", "/memory.max"].map { "/sys/fs/cgroup" + $0 }
+    ),
+    ("0::/\n", ["/sys/fs/cgroup/memory.max"]),
+    (
+      "9:name=systemd:/\n4:memory:/x\n1:cpu:/\n",
+      ["/x/memory.limit_in_bytes", "/memory.limit_in_bytes"].map { "/sys/fs/cgroup/memory" + $0 }
+    ), ("", []), ("nonsense\n:::\n", []),
+  ])
+  func `a limit of memory is looked for in every group up to the top`(
+    groups: String, files: [String]
+  ) {
+    #expect(MemoryLimit.groupFiles(groups) == files)
+    #expect(MemoryLimit.process > 64 << 20)
+  }
+
+  @Test func `what may arrive and lie unread is bounded by the memory there is`() {
+    let small = HTTPLimits(memory: 512 << 20, loops: 2)
+    #expect(small.bufferedMax == 40 << 20)
+    #expect(small.unreadMax == 40 << 20)
+    #expect(HTTPLimits(memory: 64 << 30, loops: 8).bufferedMax == HTTPLimits().bufferedMax)
+    #expect(HTTPLimits(memory: 2 << 30, loops: 4).bufferedMax == 64 << 20)
+    #expect(BodyAdmission.roomMax(memory: 512 << 20) == 80 << 20)
+    #expect(BodyAdmission.roomMax(memory: 64 << 30) == 1 << 30)
+  }
+
   @Test func `decoded bodies have a room, of which one account gets half`() {
     let room = FairRoom(capacity: 100)
     #expect(room.take(50, 1))

@@ -168,6 +168,26 @@ import Testing
     await server.stop()
   }
 
+  @Test func `imports that wait take a bounded room, of which one token gets half`() throws {
+    let imports = MemberImports(memory: 0)
+    let users = (0..<100_000).map { "user-\($0)-\(String(repeating: "x", count: 200))" }
+    func take(_ token: String, _ id: String) throws(Problem) -> Bool? {
+      let key = MemberImports.Key(token: token, cohort: "c", id: id)
+      return switch try imports.take(users, key, portion: 1, of: 2, now: Instant(milliseconds: 0)) {
+      case .waitsForMore: true
+      case .busy: false
+      case .whole: nil
+      }
+    }
+    #expect(try take("a", "1") == true)
+    // A portion that comes again takes no more; another import of the same token would.
+    #expect(try take("a", "1") == true)
+    let error = try #require(throws: Problem.self) { _ = try take("a", "2") }
+    #expect(error.code == ProblemCode.tooMany.rawValue)
+    #expect(try take("b", "1") == true)
+    #expect(try take("c", "1") == false)
+  }
+
   @Test func `a single member makes no cohort that nobody knows, unless asked to`() async throws {
     let server = try await TestServer()
     try await server.startPlan()

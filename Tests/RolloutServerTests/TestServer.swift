@@ -34,7 +34,7 @@ final class TestServer: Sendable {
     _ yaml: String = "{}", folder: TemporaryFolder = TemporaryFolder(),
     clock: ManualClock = ManualClock(), variables: [String: String] = [:],
     host: String = "127.0.0.1", looks: Bool = true,
-    permissions: DataDirectory.Permissions = .init()
+    permissions: DataDirectory.Permissions = .init(), memory: Int? = nil
   ) async throws {
     self.folder = folder
     self.clock = clock
@@ -54,6 +54,7 @@ final class TestServer: Sendable {
     // Nobody comes late here, and there are many servers to end.
     environment.limits.lastAcceptTime = 10
     environment.limits.lastRequestTime = 30
+    if let memory { environment.memory = memory }
     if !looks { environment.lookInterval = nil }
     application = try await Application(options, configuration, environment)
     let token = String(decoding: try readFile("\(folder.path)/admin.token"), as: UTF8.self)

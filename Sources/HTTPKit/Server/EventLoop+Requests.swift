@@ -57,7 +57,12 @@ extension EventLoop {
     settle(connection)
   }
 
+  /// A body's room grows with what has come, up to its announced length and not beyond.
   private func keep(_ connection: HTTPConnection, _ bytes: ArraySlice<UInt8>) {
+    let count = connection.input.count + bytes.count
+    if count > connection.input.capacity, let length = connection.pending?.lengthInInput {
+      connection.input.reserveCapacity(max(count, min(length, 2 * count)))
+    }
     connection.input.append(contentsOf: bytes)
   }
 

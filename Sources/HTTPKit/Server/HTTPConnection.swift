@@ -82,6 +82,12 @@ final class PendingRequest {
     self.decoder = decoder
   }
 
+  /// Bytes that the whole of it will take in the input; nil where it is consumed as it arrives.
+  var lengthInInput: Int? {
+    guard case .length(let length) = head.framing else { return nil }
+    return head.length + length
+  }
+
   /// Bytes it holds beside the connection's input.
   var held: Int { headBytes.count + (decoder?.body.count ?? 0) }
 }

@@ -103,7 +103,8 @@ struct Session: Sendable {
 
   func document(_ answer: Answer) throws -> Document {
     do throws(DocumentError) {
-      return try JSONReader.read(answer.body, depthMax: JSONReader.storedDepthMax)
+      return try JSONReader.read(
+        answer.body, depthMax: JSONReader.storedDepthMax, valuesMax: .max)
     } catch {
       throw CLIFailure(.failed, "The server's answer is not JSON. Is it a Rollout server?")
     }

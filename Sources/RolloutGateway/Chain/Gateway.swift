@@ -219,6 +219,8 @@ package final class Gateway: Sendable {
     case amount(Money)
     /// A target without a price; a price of 0 is one.
     case unknownPrice(model: String)
+    /// A key stands twice in what the model is to read.
+    case ambiguous
   }
 
   /// A token is at least one byte, so the request's bytes bound its input, but for images and files
@@ -229,7 +231,9 @@ package final class Gateway: Sendable {
       guard let price = configuration.prices[target.model] else {
         return .unknownPrice(model: target.model)
       }
-      let input = request.inputBound(imageTokens: price.imageTokens)
+      guard let input = request.inputBound(imageTokens: price.imageTokens) else {
+        return .ambiguous
+      }
       let cost = Money.of(tokens: input, perMillion: price.input)
         .adding(Money.of(tokens: request.outputBound(target.params), perMillion: price.output))
       dearest = max(dearest, cost)

@@ -13,14 +13,19 @@ struct Attachments {
   private(set) var imageBytes = 0
   /// Files that are only named.
   private(set) var references = 0
+  /// Whether every part could be looked through: one in which a key stands twice is read by
+  /// everybody as they like.
+  private(set) var isKnown = true
 
   /// Looks through the JSON of members that are read already. O(bytes).
   init(_ parts: [ArraySlice<UInt8>]) {
     for part in parts {
       // Parts stand in a list; a message that is one text needs no reading.
-      guard part.dropFirst().contains(UInt8(ascii: "[")),
-        let document = try? JSONReader.read(Array(part))
-      else { continue }
+      guard part.dropFirst().contains(UInt8(ascii: "[")) else { continue }
+      guard let document = try? JSONReader.read(Array(part)) else {
+        isKnown = false
+        continue
+      }
       look(document)
     }
   }

@@ -75,10 +75,12 @@ package struct ChatRequest: Sendable {
     (promptSize / 4).adding(outputBound(params))
   }
 
-  /// Tokens of everything that a model may read, at most: schemas and files too. O(bytes).
-  func inputBound(imageTokens: Int) -> Int {
+  /// Tokens of everything that a model may read, at most: schemas and files too; nil where a key
+  /// stands twice in it, so that nobody can say what is read. O(bytes).
+  func inputBound(imageTokens: Int) -> Int? {
     let hasTools = ["tools", "functions"].contains { size(of: $0) > 2 }
     let attachments = Attachments(["messages", "system"].compactMap { raw.json($0) })
+    guard attachments.isKnown else { return nil }
     return max(0, raw.bytes.count - attachments.imageBytes)
       .adding(attachments.images.multiplied(by: imageTokens))
       .adding(attachments.references.multiplied(by: Attachments.referenceTokens))

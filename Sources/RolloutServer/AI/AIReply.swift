@@ -77,6 +77,7 @@ extension Purse.Refusal {
     switch self {
     case .spent, .unavailable: .budget
     case .unknownPrice: .unknownPrice
+    case .ambiguous: .callerError
     }
   }
 }

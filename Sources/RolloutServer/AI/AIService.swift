@@ -157,10 +157,12 @@ struct AIService: Sendable {
       switch refusal {
       case .spent(_, _, let until):
         until.map { max(1, Int($0.since(clock.now).milliseconds / 1000)) }
-      case .unknownPrice: nil
+      case .unknownPrice, .ambiguous: nil
       case .unavailable: 5
       }
     let why = NoAnswer.overBudget(refusal, retryAfter: wait)
+    // Who asks in two voices hears so.
+    if case .ambiguous = refusal { return .whole(call, .none(why)) }
     return .whole(call, fallback(call, why) ?? .none(why))
   }
 

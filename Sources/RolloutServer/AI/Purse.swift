@@ -41,6 +41,8 @@ struct Purse: Sendable {
     /// `bound` is what the request may cost; `until` is when its window ends, nil for a total.
     case spent(budget: String, bound: Money, until: Instant?)
     case unknownPrice(model: String)
+    /// A key stands twice in what the model is to read.
+    case ambiguous
     case unavailable
   }
 
@@ -57,6 +59,7 @@ struct Purse: Sendable {
       // Free of charge is a price of 0; an unknown one is no price.
       if concerned.contains(where: \.isHard) { throw .unknownPrice(model: model) }
       amount = .zero
+    case .ambiguous: throw Refusal.ambiguous
     }
     var providers: [BudgetAccount: String] = [:]
     let now = clock.now

@@ -116,16 +116,22 @@ struct CohortEndpoint: Sendable {
     if let portion {
       let key = MemberImports.Key(
         token: request.principal.tokenID ?? "", cohort: cohort, id: portion.id)
-      let whole = try controller.imports.take(
+      switch try controller.imports.take(
         users, key, portion: portion.number, of: portion.count, now: clock.steady)
-      guard let whole else {
+      {
+      case .whole(let all): users = all
+      case .busy:
+        return Dialect.native.error(
+          Problem(
+            .unavailable, "Other imports are under way; send this portion again in a minute."),
+          headers: [("Retry-After", "60")])
+      case .waitsForMore:
         return .json(
           .object([
             "import": .string(portion.id), "portion": .int(portion.number),
             "of": .int(portion.count),
           ]), status: 202)
       }
-      users = whole
     }
     let added = try await controller.add(users, to: cohort)
     return try .json(

@@ -49,6 +49,11 @@ extension Problem {
     case .unknownPrice(let model):
       self.init(
         .budgetExceeded, "\(model) has no price, so its cost cannot be held to a budget; add one.")
+    case .ambiguous:
+      self.init(
+        .badRequest,
+        "A key stands twice within messages or system, so that nobody can say what it costs; "
+          + "keep one.")
     case .unavailable: self.init(.unavailable, "The budgets cannot be asked; try again.")
     }
   }

@@ -42,8 +42,8 @@ struct APIRequest: Sendable {
   }
 
   /// The body as an object whose members are read when they are asked for.
-  func rawObject() throws(Problem) -> RawObject {
-    do throws(DocumentError) { return try RawObject(body) } catch {
+  func rawObject(valuesMax: Int = JSONReader.valuesMax) throws(Problem) -> RawObject {
+    do throws(DocumentError) { return try RawObject(body, valuesMax: valuesMax) } catch {
       throw Problem(.badRequest, "The body is not usable JSON: \(error)")
     }
   }

@@ -27,12 +27,15 @@ final class LongReads: Sendable {
   /// False when there is no room: the question is answered 503.
   func admit(_ account: Int) -> Bool { room.take(1, account) }
 
+  /// Makes room for another: the admitted question is not asked after all.
+  func dismiss(_ account: Int) { room.give(1, account) }
+
   /// Answers an admitted question when it is its turn, and makes room for another.
   func answer(_ account: Int, _ work: () async -> Void) async {
     await turn(account)
     await work()
     end(account)
-    room.give(1, account)
+    dismiss(account)
   }
 
   private func turn(_ account: Int) async {

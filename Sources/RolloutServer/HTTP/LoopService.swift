@@ -30,7 +30,8 @@ final class LoopService: HTTPService {
   /// Where requests run that wait for others.
   private let executor: any TaskExecutor
   private let door: LongWorkDoor
-  private let unpackingRoom: FairRoom
+  /// What bodies hold that have left their loops.
+  private let bodyRoom: FairRoom
   private let longReads: LongReads
   private var served: ServedSnapshot
   private var verified = VerifiedTokens()
@@ -41,11 +42,10 @@ final class LoopService: HTTPService {
   init(
     table: RouteTable, box: SnapshotBox, tokens: TokenDirectory?,
     failures: FailedAuthentications, clock: any SteadyClock, metrics: LoopMetrics,
-    executor: any TaskExecutor, door: LongWorkDoor, unpackingRoom: FairRoom,
-    longReads: LongReads
+    executor: any TaskExecutor, door: LongWorkDoor, bodyRoom: FairRoom, longReads: LongReads
   ) {
     self.door = door
-    self.unpackingRoom = unpackingRoom
+    self.bodyRoom = bodyRoom
     self.longReads = longReads
     self.failures = failures
     self.executor = executor
@@ -195,14 +195,15 @@ final class LoopService: HTTPService {
     case .inline(let handler): answer(request, route, principal, ticket, reply, handler)
     case .task(let handler): begin(request, route, principal, ticket, reply, handler)
     case .exchange(let handler):
-      guard let owned = own(request, route, principal, reply) else { return }
+      let admission = admission(request, route)
+      guard let owned = own(request, route, principal, ticket, admission, reply) else { return }
       let exchange = reply.suspend()
       let counters = metrics.http
       // A large body takes long to read, and must not hold up what others stream meanwhile.
-      let unpacking = unpacking(request, route)
-      let isSmall = owned.body.count <= Self.smallBodyMax && unpacking.coding == nil
+      let isSmall = owned.body.count <= Self.smallBodyMax && admission.coding == nil
       let task = Task(executorPreference: isSmall ? executor : nil) {
-        await unpacking(owned, exchange) { await handler($0, exchange) }
+        await admission(owned, exchange) { await handler($0, exchange) }
+        admission.give(owned.body.count, principal.account)
         counters.count(ticket, status: exchange.status)
       }
       exchange.onDisconnect { task.cancel() }
@@ -213,7 +214,6 @@ final class LoopService: HTTPService {
     _ request: RequestView, _ route: Route, _ principal: Principal, _ ticket: Int,
     _ reply: Reply, _ handler: @escaping @Sendable (APIRequest) async throws -> HTTPResponse
   ) {
-    guard let owned = own(request, route, principal, reply) else { return }
     let account = principal.account
     let long = route.isLong(request) ? longReads : nil
     guard long?.admit(account) ?? true else {
@@ -222,20 +222,25 @@ final class LoopService: HTTPService {
       reply.send(refusal)
       return
     }
+    let admission = admission(request, route)
+    guard let owned = own(request, route, principal, ticket, admission, reply) else {
+      long?.dismiss(account)
+      return
+    }
     let exchange = reply.suspend()
-    let unpacking = unpacking(request, route)
     let counters = metrics.http
     Task {
       func answer() async {
         // Whoever has left meanwhile is not worked for.
         guard long == nil || !exchange.isDisconnected else { return }
-        await unpacking(owned, exchange) { request in
+        await admission(owned, exchange) { request in
           do { exchange.respond(try await handler(request)) } catch {
-            exchange.respond(unpacking.dialect.error(Problem(error)))
+            exchange.respond(admission.dialect.error(Problem(error)))
           }
         }
       }
       if let long { await long.answer(account, answer) } else { await answer() }
+      admission.give(owned.body.count, account)
       counters.count(ticket, status: exchange.status)
     }
   }
@@ -258,16 +263,18 @@ final class LoopService: HTTPService {
     metrics.http.count(ticket, status: status == 0 ? 200 : status)
   }
 
-  private func unpacking(_ request: RequestView, _ route: Route) -> BodyUnpacking {
-    BodyUnpacking(
-      room: unpackingRoom, coding: request.contentCoding.flatMap { ContentCoding($0) },
+  private func admission(_ request: RequestView, _ route: Route) -> BodyAdmission {
+    BodyAdmission(
+      room: bodyRoom, coding: request.contentCoding.flatMap { ContentCoding($0) },
       sizeMax: route.bodySizeMax, isSentAgain: route.oversizeIsUnavailable,
       dialect: Dialect(path: request.path))
   }
 
-  /// nil when the request cannot be decoded; it is answered then.
+  /// nil when the request cannot be decoded, or there is no room for its body; it is answered then.
+  /// Otherwise its body's bytes are taken of the room.
   private func own(
-    _ request: RequestView, _ route: Route, _ principal: Principal, _ reply: Reply
+    _ request: RequestView, _ route: Route, _ principal: Principal, _ ticket: Int,
+    _ admission: BodyAdmission, _ reply: Reply
   ) -> APIRequest? {
     var parameters: [String] = []
     for index in route.parameterPositions.indices {
@@ -279,6 +286,12 @@ final class LoopService: HTTPService {
     }
     guard let query = decodedQuery(request.query) else {
       reply.send(undecodable(request))
+      return nil
+    }
+    guard admission.take(request.body.count, principal.account) else {
+      let refusal = admission.refusal()
+      metrics.http.count(ticket, status: refusal.status)
+      reply.send(refusal)
       return nil
     }
     return APIRequest(
