@@ -61,7 +61,7 @@ package struct RawValue: Sendable {
 
   /// The elements of a list; none of other kinds. O(bytes).
   package var elements: [RawValue] {
-    (scan { $0.elements() } ?? []).map { RawValue(bytes, $0) }
+    (scan { $0.elements(atMost: .max) } ?? []).map { RawValue(bytes, $0) }
   }
 
   /// The first byte, which says what kind of value it is.

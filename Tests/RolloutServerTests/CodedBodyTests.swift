@@ -141,7 +141,7 @@ import Testing
     let server = try await TestServer(
       """
       providers: {slow: {kind: echo, latency: 3s, failing: 100%}}
-      routes: {main: {deadline: 20s, retries: 0, targets: [{provider: slow, model: m, timeout: 20s}]}}
+      routes: {main: {deadline: 4s, targets: [{provider: slow, model: m, timeout: 20s}]}}
       """, memory: 0)
     try await server.startPlan(
       "ai-summary", #","route":"main","stages":[{"name":"all","percent":100}]"#)

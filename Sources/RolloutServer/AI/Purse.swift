@@ -59,7 +59,7 @@ struct Purse: Sendable {
       // Free of charge is a price of 0; an unknown one is no price.
       if concerned.contains(where: \.isHard) { throw .unknownPrice(model: model) }
       amount = .zero
-    case .ambiguous: throw Refusal.ambiguous
+    case .ambiguous: throw .ambiguous
     }
     var providers: [BudgetAccount: String] = [:]
     let now = clock.now
