@@ -40,47 +40,64 @@ let package = Package(
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
-    library("DocumentKit", ["CYAML"]),
+    library("PlatformKit", ["CPlatform"]),
+    library("DigestKit", ["CCrypto"]),
+    library("DocumentKit"),
+    library("YAMLKit", ["DocumentKit", "CYAML"]),
+    library("HTTPKit", ["PlatformKit", "CCurl"]),
+    library("HTTPServerKit", ["HTTPKit", "PlatformKit", "CZlib"]),
     library("RolloutCore", ["DocumentKit"]),
-    library("HTTPKit", ["CPlatform", "CCurl", "CZlib"]),
     library(
-      "RolloutStore", ["RolloutCore", "DocumentKit", "CSQLite", "CCrypto"],
+      "RolloutStore", ["RolloutCore", "DocumentKit", "DigestKit", "PlatformKit", "CSQLite"],
       resources: ["control", "telemetry", "money", "jobs"].map { .embedInCode("Migrations/\($0)") }),
-    library("RolloutGateway", ["RolloutCore", "DocumentKit", "HTTPKit"]),
+    library("RolloutGateway", ["RolloutCore", "DocumentKit", "HTTPKit", "PlatformKit"]),
     library("RolloutAPI", ["RolloutCore", "DocumentKit"]),
     library("RolloutTesting", ["RolloutCore"]),
     .executableTarget(
       name: "RolloutServer",
       dependencies: [
-        "RolloutCore", "DocumentKit", "HTTPKit", "RolloutStore", "RolloutGateway", "RolloutAPI",
+        "RolloutCore", "DocumentKit", "YAMLKit", "DigestKit", "PlatformKit", "HTTPKit",
+        "HTTPServerKit", "RolloutStore", "RolloutGateway", "RolloutAPI",
       ],
       resources: [.embedInCode("Resources")],
       swiftSettings: strict),
     .executableTarget(
-      name: "RolloutCLI", dependencies: ["RolloutAPI", "RolloutCore", "DocumentKit", "HTTPKit"],
+      name: "RolloutCLI",
+      dependencies: [
+        "RolloutAPI", "RolloutCore", "DocumentKit", "YAMLKit", "PlatformKit", "HTTPKit",
+      ],
       swiftSettings: strict),
 
     .executableTarget(
-      name: "RolloutBenchmarks", dependencies: ["RolloutCore", "DocumentKit", "HTTPKit"],
+      name: "RolloutBenchmarks",
+      dependencies: ["RolloutCore", "DocumentKit", "YAMLKit", "HTTPKit", "HTTPServerKit"],
       path: "Benchmarks/Sources", swiftSettings: strict),
 
+    suite("PlatformKitTests", ["PlatformKit"]),
+    suite("DigestKitTests", ["DigestKit"]),
     suite("DocumentKitTests", ["DocumentKit"]),
+    suite("YAMLKitTests", ["YAMLKit", "DocumentKit"]),
+    suite("HTTPKitTests", ["HTTPKit", "PlatformKit", "RolloutTesting"]),
+    suite("HTTPServerKitTests", ["HTTPServerKit", "HTTPKit", "PlatformKit", "RolloutTesting"]),
     suite(
-      "RolloutCoreTests", ["RolloutCore", "DocumentKit", "RolloutTesting"], exclude: ["Fixtures"]),
-    suite("HTTPKitTests", ["HTTPKit", "RolloutTesting"]),
+      "RolloutCoreTests", ["RolloutCore", "DocumentKit", "YAMLKit", "RolloutTesting"],
+      exclude: ["Fixtures"]),
     suite("RolloutStoreTests", ["RolloutStore", "RolloutCore", "DocumentKit", "RolloutTesting"]),
     suite(
       "RolloutGatewayTests",
-      ["RolloutGateway", "RolloutCore", "DocumentKit", "HTTPKit", "RolloutTesting"]),
-    suite(
-      "RolloutServerTests",
       [
-        "RolloutServer", "RolloutAPI", "RolloutCore", "DocumentKit", "HTTPKit", "RolloutStore",
+        "RolloutGateway", "RolloutCore", "DocumentKit", "YAMLKit", "HTTPKit", "PlatformKit",
         "RolloutTesting",
       ]),
     suite(
+      "RolloutServerTests",
+      [
+        "RolloutServer", "RolloutAPI", "RolloutCore", "DocumentKit", "YAMLKit", "DigestKit",
+        "PlatformKit", "HTTPKit", "HTTPServerKit", "RolloutStore", "RolloutTesting",
+      ]),
+    suite(
       "SimulationTests",
-      ["RolloutServer", "RolloutStore", "RolloutCore", "DocumentKit", "RolloutTesting"]),
+      ["RolloutServer", "RolloutStore", "RolloutCore", "DocumentKit", "YAMLKit", "RolloutTesting"]),
     suite(
       "RolloutCLITests", ["RolloutCLI", "RolloutServer", "DocumentKit", "RolloutTesting"]),
     suite("TidyTests", [], exclude: ["migrations.sha256"]),
@@ -92,7 +109,10 @@ if Context.environment["ROLLOUT_FUZZ"] != nil {
   package.targets.append(
     .executableTarget(
       name: "RolloutFuzz",
-      dependencies: ["DocumentKit", "RolloutCore", "HTTPKit", "RolloutGateway", "RolloutStore"],
+      dependencies: [
+        "DocumentKit", "YAMLKit", "DigestKit", "RolloutCore", "HTTPKit", "HTTPServerKit",
+        "RolloutGateway", "RolloutStore",
+      ],
       path: "Fuzz/Sources",
       swiftSettings: [.swiftLanguageMode(.v6), .unsafeFlags(["-parse-as-library"])]))
 }

@@ -1,5 +1,6 @@
 import DocumentKit
 import RolloutCore
+import YAMLKit
 
 /// What the whole decision does in seconds of traffic: how often it steps back for nothing, how long
 /// it takes when it should, and what it does with blips, one angry user and outages of both arms.

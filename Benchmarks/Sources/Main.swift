@@ -1,6 +1,7 @@
 import DocumentKit
 import Glibc
 import RolloutCore
+import YAMLKit
 
 /// Times decisions in process and counts their allocations; prints one JSON object. With
 /// `upstream PORT` it is a provider to measure gateways with; `decisions` prints that table alone.

@@ -1,4 +1,5 @@
 import HTTPKit
+import HTTPServerKit
 
 /// A provider that answers a second later, or streams sixteen words at an even pace; paths that end
 /// in `/hang` are never answered.

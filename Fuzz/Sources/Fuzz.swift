@@ -1,6 +1,9 @@
+import DigestKit
 import DocumentKit
 import Foundation
+import HTTPServerKit
 import RolloutCore
+import YAMLKit
 
 @testable import HTTPKit
 @testable import RolloutGateway

@@ -39,6 +39,11 @@ static inline CURLcode cc_set_closesocket(CURL *h, curl_closesocket_callback f, 
   CURLcode code = curl_easy_setopt(h, CURLOPT_CLOSESOCKETFUNCTION, f);
   return code != CURLE_OK ? code : curl_easy_setopt(h, CURLOPT_CLOSESOCKETDATA, context);
 }
+// What CURLOPT_PRIVATE was set to; NULL for nothing.
+static inline void *cc_private(CURL *h) {
+  char *p = NULL;
+  return curl_easy_getinfo(h, CURLINFO_PRIVATE, &p) == CURLE_OK ? p : NULL;
+}
 static inline CURLcode cc_get_offset(CURL *h, CURLINFO i, curl_off_t *v) {
   return curl_easy_getinfo(h, i, v);
 }

@@ -149,3 +149,14 @@ package func shortestText(of number: Double) -> String {
   if number == number.rounded(), abs(number) < 1e15 { return String(Int(number)) }
   return number.description
 }
+
+extension Document {
+  /// The text of a scalar as written: `25` and `"25"` name the same stage. nil for the rest.
+  package var scalarText: String? {
+    switch value {
+    case .string(let text), .number(let text): text
+    case .bool(let flag): flag ? "true" : "false"
+    case .null, .array, .object: nil
+    }
+  }
+}

@@ -275,11 +275,13 @@ package struct JSONReader {
 }
 
 /// Finds duplicate keys: by looking through few members, by a set once there are many.
-struct KeySet {
+package struct KeySet {
   private var set: Set<String>?
 
+  package init() {}
+
   /// False when `key` is already among `members`.
-  mutating func insert(_ key: String, among members: [Document.Member]) -> Bool {
+  package mutating func insert(_ key: String, among members: [Document.Member]) -> Bool {
     if members.count < 16 { return !members.contains { $0.key == key } }
     if set == nil { set = Set(members.map(\.key)) }
     return set?.insert(key).inserted ?? true

@@ -16,7 +16,7 @@ package struct Position: Sendable, Equatable, CustomStringConvertible {
 
 extension Position {
   /// Of the byte at `offset` of a text that is UTF-8 up to there. O(offset).
-  init(ofByte offset: Int, in bytes: [UInt8]) {
+  package init(ofByte offset: Int, in bytes: [UInt8]) {
     self.init(line: 1, column: 1)
     for byte in bytes[plainStart(of: bytes)...].prefix(max(0, offset - plainStart(of: bytes))) {
       if byte == UInt8(ascii: "\n") {
@@ -30,7 +30,9 @@ extension Position {
 }
 
 /// Where a text begins: behind the byte order mark that some editors write before UTF-8.
-func plainStart(of bytes: [UInt8]) -> Int { bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0 }
+package func plainStart(of bytes: [UInt8]) -> Int {
+  bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+}
 
 /// A text that could not be read: where, and what to do about it.
 package struct DocumentError: Error, Sendable, Equatable, CustomStringConvertible {

@@ -1,5 +1,4 @@
 import Glibc
-import HTTPKit
 import RolloutAPI
 
 @main

@@ -1,4 +1,3 @@
-import HTTPKit
 import RolloutCore
 import RolloutGateway
 import RolloutStore

@@ -1,4 +1,5 @@
-import HTTPKit
+import HTTPServerKit
+import PlatformKit
 import RolloutCore
 import RolloutStore
 

@@ -1,6 +1,6 @@
 import DocumentKit
 import Glibc
-import HTTPKit
+import PlatformKit
 import RolloutStore
 
 @main

@@ -1,4 +1,6 @@
+import DigestKit
 import HTTPKit
+import HTTPServerKit
 import RolloutCore
 import RolloutGateway
 import RolloutStore

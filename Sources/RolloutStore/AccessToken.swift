@@ -1,3 +1,4 @@
+import DigestKit
 import RolloutCore
 
 /// A token as its holder knows it: `ro_<id>_<secret>_<crc>`, all base 62.

@@ -1,4 +1,5 @@
 import Glibc
+import PlatformKit
 
 /// What `rollout.lock` says: whose directory it is, and which commits of its files were
 /// acknowledged. A few lines of a fixed length, so that newer ones cover older ones.
@@ -25,14 +26,7 @@ struct DirectoryMark: Sendable, Equatable {
   private static let unknown = String(repeating: "-", count: 20)
 
   /// This start of the machine; "-" when the system does not say.
-  static let thisBoot: String = {
-    let descriptor = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { return "-" }
-    defer { close(descriptor) }
-    var buffer = [UInt8](repeating: 0, count: 36)
-    guard read(descriptor, &buffer, buffer.count) == buffer.count else { return "-" }
-    return String(decoding: buffer, as: UTF8.self)
-  }()
+  static let thisBoot = machineBoot ?? "-"
 
   init(identity: String, counts: [String: Count]) {
     self.identity = identity

@@ -1,3 +1,4 @@
+import DigestKit
 import RolloutCore
 
 /// What every file says of the data directory it belongs to.

@@ -1,3 +1,4 @@
+import DigestKit
 import RolloutCore
 
 /// One schema change: plain SQL, forward only.

@@ -1,3 +1,4 @@
+import DigestKit
 import DocumentKit
 package import RolloutCore
 

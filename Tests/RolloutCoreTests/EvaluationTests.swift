@@ -2,6 +2,7 @@ import DocumentKit
 import RolloutCore
 import RolloutTesting
 import Testing
+import YAMLKit
 
 @Suite struct EvaluationTests {
   private func compile(_ plan: Plan, cohorts: [String: [String]] = [:]) -> CompiledPlan {

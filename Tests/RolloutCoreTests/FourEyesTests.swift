@@ -2,6 +2,7 @@ import DocumentKit
 import RolloutCore
 import RolloutTesting
 import Testing
+import YAMLKit
 
 /// A file is no way around what two people must agree on, and none around a hold.
 @Suite struct FourEyesTests {

@@ -2,6 +2,7 @@ import DocumentKit
 import RolloutCore
 import RolloutTesting
 import Testing
+import YAMLKit
 
 @Suite struct JudgeTests {
   func at(_ seconds: Int64) -> Instant { Samples.start + .seconds(seconds) }

@@ -2,6 +2,7 @@ import DocumentKit
 import RolloutCore
 import RolloutTesting
 import Testing
+import YAMLKit
 
 /// What a file may change about those who do not have the feature.
 @Suite struct OutsideTests {

@@ -1,6 +1,7 @@
 import DocumentKit
 import RolloutCore
 import Testing
+import YAMLKit
 
 @Suite struct PlanDefinitionTests {
   private func read(_ yaml: String) throws -> PlanDefinition {

@@ -4,6 +4,7 @@ import RolloutCore
 import RolloutGateway
 import RolloutTesting
 import Testing
+import YAMLKit
 
 @Suite struct GatewayTests {
   private let first = ScriptedUpstream()

@@ -1,5 +1,6 @@
 import DocumentKit
 import HTTPKit
+import PlatformKit
 import RolloutCore
 import RolloutTesting
 import Synchronization

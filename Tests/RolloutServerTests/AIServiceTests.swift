@@ -5,6 +5,7 @@ import RolloutGateway
 import RolloutStore
 import RolloutTesting
 import Testing
+import YAMLKit
 
 @testable import RolloutServer
 

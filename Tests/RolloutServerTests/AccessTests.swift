@@ -1,8 +1,8 @@
 import DocumentKit
-import HTTPKit
 import RolloutCore
 import RolloutTesting
 import Testing
+import YAMLKit
 
 @testable import RolloutServer
 

@@ -3,6 +3,7 @@ import HTTPKit
 import RolloutCore
 import RolloutTesting
 import Testing
+import YAMLKit
 
 @testable import RolloutServer
 

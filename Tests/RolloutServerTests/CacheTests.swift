@@ -1,5 +1,4 @@
 import DocumentKit
-import HTTPKit
 import RolloutCore
 import RolloutStore
 import RolloutTesting

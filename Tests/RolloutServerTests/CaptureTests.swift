@@ -2,6 +2,7 @@ import DocumentKit
 import RolloutCore
 import RolloutTesting
 import Testing
+import YAMLKit
 
 @testable import RolloutServer
 

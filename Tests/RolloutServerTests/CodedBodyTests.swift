@@ -1,6 +1,6 @@
 import DocumentKit
 import Foundation
-import HTTPKit
+import HTTPServerKit
 import RolloutTesting
 import Testing
 

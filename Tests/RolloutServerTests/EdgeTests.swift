@@ -1,6 +1,7 @@
 import DocumentKit
 import Glibc
 import HTTPKit
+import HTTPServerKit
 import RolloutTesting
 import Testing
 

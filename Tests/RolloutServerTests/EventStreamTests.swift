@@ -1,6 +1,5 @@
 import DocumentKit
 import Foundation
-import HTTPKit
 import RolloutCore
 import RolloutStore
 import RolloutTesting

@@ -1,5 +1,4 @@
 import DocumentKit
-import HTTPKit
 import RolloutCore
 import RolloutTesting
 import Testing

@@ -1,6 +1,5 @@
 import DocumentKit
 import Glibc
-import HTTPKit
 import RolloutCore
 import RolloutTesting
 import Testing

@@ -1,9 +1,11 @@
+import DigestKit
 import DocumentKit
 import HTTPKit
 import RolloutCore
 import RolloutStore
 import RolloutTesting
 import Testing
+import YAMLKit
 
 @testable import RolloutServer
 

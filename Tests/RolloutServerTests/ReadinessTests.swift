@@ -1,5 +1,4 @@
 import DocumentKit
-import HTTPKit
 import RolloutTesting
 import Testing
 

@@ -1,10 +1,12 @@
 import DocumentKit
 import HTTPKit
+import HTTPServerKit
 import RolloutAPI
 import RolloutCore
 import RolloutStore
 import RolloutTesting
 import Testing
+import YAMLKit
 
 @testable import RolloutServer
 

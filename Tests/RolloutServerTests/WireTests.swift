@@ -1,5 +1,5 @@
 import DocumentKit
-import HTTPKit
+import HTTPServerKit
 import RolloutCore
 import RolloutTesting
 import Testing

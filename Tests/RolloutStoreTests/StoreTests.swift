@@ -238,14 +238,4 @@ private func checkPlanStore(_ store: some PlanStore) async throws {
   func `what is no token is refused`(text: String) {
     #expect(AccessToken(Array(text.utf8)) == nil)
   }
-
-  @Test func `digests agree with their standards`() {
-    #expect(Digest.sha256(Array("abc".utf8)).prefix(4) == [0xba, 0x78, 0x16, 0xbf])
-    let key = [UInt8](repeating: 0x0b, count: 20)
-    #expect(
-      Digest.hmacSHA256(key: key, Array("Hi There".utf8)).prefix(4) == [0xb0, 0x34, 0x4c, 0x61])
-    #expect(Digest.equal([1, 2], [1, 2]))
-    #expect(!Digest.equal([1, 2], [1, 3]))
-    #expect(!Digest.equal([1], [1, 2]))
-  }
 }

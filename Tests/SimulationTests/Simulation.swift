@@ -3,6 +3,7 @@ import RolloutCore
 import RolloutStore
 import RolloutTesting
 import Synchronization
+import YAMLKit
 
 @testable import RolloutServer
 

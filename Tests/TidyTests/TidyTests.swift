@@ -27,20 +27,27 @@ import Testing
 
   /// Who may import whom: nothing else is allowed.
   private static let imports: [String: Set<String>] = [
-    "DocumentKit": ["CYAML"],
+    "PlatformKit": ["CPlatform", "Glibc", "Synchronization"],
+    "DigestKit": ["CCrypto"],
+    "DocumentKit": [],
+    "YAMLKit": ["DocumentKit", "CYAML"],
+    "HTTPKit": ["PlatformKit", "CCurl", "Glibc", "Synchronization"],
+    "HTTPServerKit": ["HTTPKit", "PlatformKit", "CZlib", "Glibc", "Synchronization"],
     "RolloutCore": ["DocumentKit"],
-    "HTTPKit": ["CPlatform", "CCurl", "CZlib", "Glibc", "Synchronization"],
     "RolloutStore": [
-      "RolloutCore", "DocumentKit", "CSQLite", "CCrypto", "Glibc", "Synchronization",
+      "RolloutCore", "DocumentKit", "DigestKit", "PlatformKit", "CSQLite", "Glibc",
+      "Synchronization",
     ],
-    "RolloutGateway": ["RolloutCore", "DocumentKit", "HTTPKit", "Synchronization"],
+    "RolloutGateway": ["RolloutCore", "DocumentKit", "HTTPKit", "PlatformKit", "Synchronization"],
     "RolloutAPI": ["RolloutCore", "DocumentKit"],
     "RolloutTesting": ["RolloutCore", "Glibc", "Synchronization"],
     "RolloutServer": [
-      "RolloutCore", "DocumentKit", "HTTPKit", "RolloutStore", "RolloutGateway", "RolloutAPI",
-      "Glibc", "Synchronization",
+      "RolloutCore", "DocumentKit", "YAMLKit", "DigestKit", "PlatformKit", "HTTPKit",
+      "HTTPServerKit", "RolloutStore", "RolloutGateway", "RolloutAPI", "Glibc", "Synchronization",
     ],
-    "RolloutCLI": ["RolloutAPI", "RolloutCore", "DocumentKit", "HTTPKit", "Glibc"],
+    "RolloutCLI": [
+      "RolloutAPI", "RolloutCore", "DocumentKit", "YAMLKit", "PlatformKit", "HTTPKit", "Glibc",
+    ],
   ]
 
   @Test func `targets import what the graph allows, and each C library has one importer`() throws {

@@ -14,6 +14,7 @@ package struct ByteView {
     self.count = count
   }
 
+  @inlinable @inline(__always)
   package init(_ buffer: UnsafeBufferPointer<UInt8>) {
     base = buffer.baseAddress ?? emptyBase
     count = buffer.count
@@ -58,50 +59,20 @@ package struct ByteView {
     count >= text.utf8CodeUnitCount && memcmp(base, text.utf8Start, text.utf8CodeUnitCount) == 0
   }
 
+  @inlinable
   package func hasSuffix(_ text: StaticString) -> Bool {
     let length = text.utf8CodeUnitCount
     return count >= length && memcmp(base + (count - length), text.utf8Start, length) == 0
   }
 
   /// ASCII case is ignored; `text` must be lower case.
-  @inline(__always)
+  @inlinable @inline(__always)
   package func equalsIgnoringCase(_ text: StaticString) -> Bool {
     guard count == text.utf8CodeUnitCount else { return false }
     let expected = text.utf8Start
     var index = 0
     while index < count, lowercased(base[index]) == expected[index] { index &+= 1 }
     return index == count
-  }
-
-  /// The first index from `start` on whose byte fails `test`; `count` when none does.
-  @inline(__always)
-  func end(from start: Int, while test: (UInt8) -> Bool) -> Int {
-    precondition(start >= 0)
-    var index = start
-    while index < count, test(base[index]) { index &+= 1 }
-    return index
-  }
-
-  /// The first index from `start` on that holds no field value byte (RFC 9110 §5.5); `count` when
-  /// all do. Eight bytes at a time: tokens and cookies are long.
-  func endOfFieldValue(from start: Int) -> Int {
-    let ones: UInt64 = 0x0101_0101_0101_0101
-    let tops: UInt64 = 0x8080_8080_8080_8080
-    var index = start
-    while true {
-      precondition(index >= 0)
-      while index &+ 8 <= count {
-        let word = UnsafeRawPointer(base + index).loadUnaligned(as: UInt64.self)
-        let control = (word &- ones &* 0x20) & ~word
-        let deletion = word ^ (ones &* 0x7F)
-        guard (control | (deletion &- ones) & ~deletion) & tops == 0 else { break }
-        index &+= 8
-      }
-      let stop = min(count, index &+ 8)
-      while index < stop, FieldGrammar.isFieldValue(base[index]) { index &+= 1 }
-      // A tab among the eight is no control byte: go on with the next ones.
-      if index < stop || index == count { return index }
-    }
   }
 
   @inlinable @inline(__always)
@@ -113,6 +84,7 @@ package struct ByteView {
   }
 
   /// Without spaces and tabs at both ends.
+  @inlinable
   package var trimmed: ByteView {
     var start = 0
     var end = count
@@ -126,15 +98,18 @@ package struct ByteView {
 }
 
 /// One byte that is never read, so that an empty view has an address.
-nonisolated(unsafe) private let emptyBase: UnsafePointer<UInt8> = {
+@usableFromInline nonisolated(unsafe) let emptyBase: UnsafePointer<UInt8> = {
   // Proof of safety: allocated once, written never again, only zero-length views point here.
   let byte = UnsafeMutablePointer<UInt8>.allocate(capacity: 1)
   byte.initialize(to: 0)
   return UnsafePointer(byte)
 }()
 
-@inline(__always) func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
+/// A space or a tab.
+@inlinable @inline(__always)
+package func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
 
-@inline(__always) func lowercased(_ byte: UInt8) -> UInt8 {
+@inlinable @inline(__always)
+func lowercased(_ byte: UInt8) -> UInt8 {
   byte >= 0x41 && byte <= 0x5A ? byte | 0x20 : byte
 }

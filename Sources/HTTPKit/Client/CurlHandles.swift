@@ -1,8 +1,9 @@
 internal import CCurl
 import Glibc
+import PlatformKit
 
 /// libcurl's handles, kept ready for the next call of their kind: setting one up anew takes as long
-/// as parsing an answer. For the engine's thread alone.
+/// as parsing an answer. For the loop's thread alone.
 final class CurlHandles {
   /// What is set once.
   struct Kind: Hashable {
@@ -58,8 +59,9 @@ final class CurlHandles {
   /// A handle that is ready to be added, and the multi handle that may have a connection for it;
   /// nil when libcurl has no memory.
   func take(
-    from pool: HandlePool, for transfer: Transfer
+    for transfer: LoopTransfer
   ) -> (handle: UnsafeMutableRawPointer, multi: MultiHandle?)? {
+    let pool = transfer.pool
     let handle: UnsafeMutableRawPointer
     var multi: MultiHandle?
     if let known = pool.idle.popLast() {
@@ -81,6 +83,7 @@ final class CurlHandles {
     after call: HTTPCall
   ) {
     pool.inUse -= 1
+    _ = cc_set_pointer(handle, CURLOPT_PRIVATE, nil)
     guard call.body.count <= Self.keptBodyMax else {
       discard(handle)
       if pool.isEmpty { pools[pool.kind] = nil }
@@ -142,7 +145,7 @@ final class CurlHandles {
       _ = cc_set_long(handle, CURLOPT_FORBID_REUSE, 1)
     }
     if let names { _ = cc_set_pointer(handle, CURLOPT_SHARE, UnsafeMutableRawPointer(names)) }
-    // The engine owns both, and outlives every handle.
+    // The loop owns both, and outlives every handle.
     _ = cc_set_closesocket(
       handle, closeWatchedSocket, Unmanaged.passUnretained(sockets).toOpaque())
     _ = cc_set_callback(handle, CURLOPT_HEADERFUNCTION, onHeader)
@@ -150,9 +153,9 @@ final class CurlHandles {
   }
 
   /// What is each call's own.
-  private func prepare(_ handle: UnsafeMutableRawPointer, _ transfer: Transfer) {
+  private func prepare(_ handle: UnsafeMutableRawPointer, _ transfer: LoopTransfer) {
     let call = transfer.call
-    let waited = Double(monotonicMilliseconds() - transfer.loopPostedAt) / 1000
+    let waited = MachineClock.now.seconds(since: transfer.postedAt)
     _ = cc_set_long(handle, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(call.timeouts.connect - waited))
     _ = cc_set_long(handle, CURLOPT_TIMEOUT_MS, milliseconds(call.timeouts.total - waited))
     if call.method != "HEAD", call.method != "GET" || !call.body.isEmpty {
@@ -167,7 +170,8 @@ final class CurlHandles {
       if call.method != "POST" { _ = cc_set_string(handle, CURLOPT_CUSTOMREQUEST, call.method) }
     }
     setFields(handle, call.headers)
-    let me = Unmanaged.passUnretained(transfer).toOpaque()
+    let me = transfer.address
+    _ = cc_set_pointer(handle, CURLOPT_PRIVATE, me)
     _ = cc_set_pointer(handle, CURLOPT_HEADERDATA, me)
     _ = cc_set_pointer(handle, CURLOPT_WRITEDATA, me)
     _ = cc_set_pointer(handle, CURLOPT_OPENSOCKETDATA, me)
@@ -190,7 +194,7 @@ final class CurlHandles {
   private func milliseconds(_ seconds: Double) -> Int { max(1, Int(min(seconds, 86_400) * 1000)) }
 }
 
-// Free functions: libcurl calls them on the engine's thread, outside any actor.
+// Free functions: libcurl calls them on the loop's thread, outside any actor.
 
 /// Opens a socket for a call, if its address is allowed and there is a descriptor for it.
 private func openSocket(
@@ -198,12 +202,12 @@ private func openSocket(
   _ address: UnsafeMutablePointer<curl_sockaddr>?
 ) -> curl_socket_t {
   guard let transfer, let address else { return CURL_SOCKET_BAD }
-  let owner = Unmanaged<Transfer>.fromOpaque(transfer).takeUnretainedValue()
+  let owner = LoopTransfer.at(transfer)
   let isAllowed =
     owner.call.allowsPrivateAddresses
     || withUnsafePointer(to: &address.pointee.addr) { isPublicAddress($0) }
   guard isAllowed else { return CURL_SOCKET_BAD }
-  return owner.loopOpenSocket(
+  return owner.openSocket(
     address.pointee.family, address.pointee.socktype, address.pointee.protocol)
 }
 
@@ -212,9 +216,7 @@ private func onConnection(
   _ transfer: UnsafeMutableRawPointer?, _ theirs: UnsafeMutablePointer<CChar>?,
   _ ours: UnsafeMutablePointer<CChar>?, _ theirPort: Int32, _ ourPort: Int32
 ) -> Int32 {
-  if let transfer {
-    Unmanaged<Transfer>.fromOpaque(transfer).takeUnretainedValue().loopSettle()
-  }
+  if let transfer { LoopTransfer.at(transfer).settle() }
   return Int32(CURL_PREREQFUNC_OK)
 }
 
@@ -223,8 +225,8 @@ private func onHeader(
   _ transfer: UnsafeMutableRawPointer?
 ) -> Int {
   guard let transfer else { return 0 }
-  Unmanaged<Transfer>.fromOpaque(transfer).takeUnretainedValue()
-    .loopReceive(field: UnsafeRawBufferPointer(start: bytes, count: size * count))
+  LoopTransfer.at(transfer).receive(
+    field: UnsafeRawBufferPointer(start: bytes, count: size * count))
   return size * count
 }
 
@@ -233,6 +235,6 @@ private func onBody(
   _ transfer: UnsafeMutableRawPointer?
 ) -> Int {
   guard let transfer else { return 0 }
-  return Unmanaged<Transfer>.fromOpaque(transfer).takeUnretainedValue()
-    .loopReceive(body: UnsafeRawBufferPointer(start: bytes, count: size * count))
+  return LoopTransfer.at(transfer).receive(
+    body: UnsafeRawBufferPointer(start: bytes, count: size * count))
 }

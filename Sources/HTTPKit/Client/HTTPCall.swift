@@ -1,3 +1,5 @@
+package import PlatformKit
+
 /// One outgoing request. Destinations and credentials come from configuration, never from a client.
 package struct HTTPCall: Sendable {
   /// Seconds, each measured by itself; the earliest one ends the call.
@@ -123,17 +125,14 @@ package final class HTTPClient: Sendable {
   /// Sends and returns once the answer's head is there. Throws `HTTPFailure`.
   package func stream(_ call: HTTPCall) async throws -> HTTPStream {
     try check(call)
-    let transfer = Transfer(call, engine: engine, buffersWhole: false)
-    engine.post(.start(transfer))
+    let transfer = engine.start(call, buffersWhole: false)
     return HTTPStream(transfer, head: try await transfer.head())
   }
 
   /// Sends and returns the whole answer. Throws `HTTPFailure`.
   package func execute(_ call: HTTPCall) async throws -> (head: HTTPAnswerHead, body: [UInt8]) {
     try check(call)
-    let transfer = Transfer(call, engine: engine, buffersWhole: true)
-    engine.post(.start(transfer))
-    return try await transfer.whole()
+    return try await engine.start(call, buffersWhole: true).whole()
   }
 
   private func check(_ call: HTTPCall) throws(HTTPFailure) {

@@ -3,7 +3,7 @@ internal import CCurl
 /// libcurl's handles for one kind of call, and the calls that wait for one.
 ///
 /// Only so many calls may be without a connection at once: libcurl looks a name up in a thread of
-/// its own for each, with two descriptors, until one of them has the answer. For the engine's
+/// its own for each, with two descriptors, until one of them has the answer. For the loop's
 /// thread alone.
 final class HandlePool {
   /// Calls that look for a connection at once.
@@ -17,7 +17,7 @@ final class HandlePool {
   var inUse = 0
   /// Calls that have begun and have no connection yet.
   var unsettled = 0
-  private var waiting: [Transfer] = []
+  private var waiting: [LoopTransfer] = []
   private var firstWaiting = 0
 
   init(_ kind: CurlHandles.Kind) { self.kind = kind }
@@ -27,9 +27,9 @@ final class HandlePool {
   /// Whether nothing would be lost with it.
   var isEmpty: Bool { idle.isEmpty && inUse == 0 && !hasWaiting }
 
-  func append(_ transfer: Transfer) { waiting.append(transfer) }
+  func append(_ transfer: LoopTransfer) { waiting.append(transfer) }
 
-  func popWaiting() -> Transfer? {
+  func popWaiting() -> LoopTransfer? {
     guard hasWaiting else { return nil }
     defer {
       firstWaiting += 1
@@ -41,15 +41,12 @@ final class HandlePool {
     return waiting[firstWaiting]
   }
 
-  /// Takes out those that wait and fulfil a condition.
-  func removeWaiting(where condition: (Transfer) -> Bool) -> [Transfer] {
-    guard hasWaiting else { return [] }
-    let rest = waiting[firstWaiting...]
-    let removed = rest.filter(condition)
-    if !removed.isEmpty {
-      waiting = rest.filter { !condition($0) }
-      firstWaiting = 0
-    }
-    return removed
+  /// Forgets those that ended while they waited; returns how many.
+  func removeEnded() -> Int {
+    guard hasWaiting else { return 0 }
+    let before = waiting.count - firstWaiting
+    waiting = waiting[firstWaiting...].filter { !$0.hasEnded }
+    firstWaiting = 0
+    return before - waiting.count
   }
 }

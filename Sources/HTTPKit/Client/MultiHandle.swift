@@ -1,31 +1,31 @@
 internal import CCurl
-import Glibc
+import PlatformKit
 
-/// One of libcurl's multi handles: some of the engine's calls, and their connections.
+/// One of libcurl's multi handles: some of the loop's calls, and their connections.
 ///
 /// Several, because libcurl 7.88 walks all connections of a multi handle when a call begins and
-/// again when it ends. For the engine's thread alone.
+/// again when it ends. For the loop's thread alone.
 final class MultiHandle {
-  /// When each of the engine's wants to be called without an event, in milliseconds of the
-  /// monotonic clock. Side by side: the engine looks at them many times with every request.
+  /// When each of the loop's wants to be called without an event. Side by side: the loop looks at
+  /// them many times with every request.
   final class Timers {
-    fileprivate(set) var times: [Int]
+    private var times: [MonotonicInstant]
     /// No time lies before this.
-    fileprivate(set) var earliest = Int.max
+    fileprivate(set) var earliest = MonotonicInstant.never
 
-    init(count: Int) { times = Array(repeating: Int.max, count: count) }
+    init(count: Int) { times = Array(repeating: .never, count: count) }
 
-    fileprivate func set(_ time: Int, at index: Int) {
+    fileprivate func set(_ time: MonotonicInstant, at index: Int) {
       times[index] = time
       earliest = min(earliest, time)
     }
 
     /// The places of those whose time has come; they have none any more.
-    func takeDue(_ now: Int) -> [Int] {
+    func takeDue(_ now: MonotonicInstant) -> [Int] {
       guard now >= earliest else { return [] }
       let due = times.indices.filter { times[$0] <= now }
-      for index in due { times[index] = Int.max }
-      earliest = times.min() ?? Int.max
+      for index in due { times[index] = .never }
+      earliest = times.min() ?? .never
       return due
     }
   }
@@ -33,7 +33,7 @@ final class MultiHandle {
   private let multi: UnsafeMutableRawPointer
   private let sockets: WatchedSockets
   private let timers: Timers
-  /// Its place among the engine's.
+  /// Its place among the loop's.
   private let index: Int
   /// Calls under way.
   private(set) var liveCount = 0
@@ -102,11 +102,12 @@ final class MultiHandle {
   }
 
   fileprivate func setTimer(_ milliseconds: Int) {
-    timers.set(milliseconds < 0 ? Int.max : monotonicMilliseconds() + milliseconds, at: index)
+    let time = MachineClock.now.after(milliseconds: milliseconds)
+    timers.set(milliseconds < 0 ? .never : time, at: index)
   }
 }
 
-// Free functions: libcurl calls them on the engine's thread, outside any actor.
+// Free functions: libcurl calls them on the loop's thread, outside any actor.
 
 private func onSocket(
   _ handle: UnsafeMutableRawPointer?, _ descriptor: curl_socket_t, _ what: Int32,

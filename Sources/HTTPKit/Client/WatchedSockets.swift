@@ -1,26 +1,26 @@
 internal import CCurl
-internal import CPlatform
 import Glibc
+import PlatformKit
 
 /// What epoll watches for libcurl, with as few system calls as that takes.
 ///
 /// libcurl stops watching a connection when its call ends and watches it again with the next one;
 /// epoll is told only when something happens in between, or when it has to watch for something
-/// else. For the engine's thread alone.
+/// else. For the loop's thread alone.
 final class WatchedSockets {
   /// What libcurl wants to know of a descriptor, and what epoll was told.
   private struct Watch {
     /// The place of the multi handle that has it.
     var owner = 0
-    var wanted: UInt32 = 0
-    var told: UInt32 = 0
+    var wanted: Epoll.Interest = []
+    var told: Epoll.Interest = []
   }
 
-  private let epoll: Int32
+  private let epoll: Epoll
   private let descriptors: DescriptorShare
   private var watches: [Watch] = []
 
-  init(_ epoll: Int32, _ descriptors: DescriptorShare) {
+  init(_ epoll: Epoll, _ descriptors: DescriptorShare) {
     self.epoll = epoll
     self.descriptors = descriptors
   }
@@ -28,7 +28,7 @@ final class WatchedSockets {
   /// A socket for libcurl; -1 when there is none to be had.
   func open(_ family: Int32, _ type: Int32, _ number: Int32) -> Int32 {
     guard descriptors.takeOutbound() else { return -1 }
-    let descriptor = cp_socket(family, type, number)
+    let descriptor = Sockets.open(family, type, number)
     if descriptor < 0 { descriptors.giveOutbound() }
     return descriptor
   }
@@ -40,21 +40,20 @@ final class WatchedSockets {
     if index >= watches.count {
       watches += Array(repeating: Watch(), count: index + 1 - watches.count)
     }
-    var wanted: UInt32 = 0
+    var wanted: Epoll.Interest = []
     if what != CURL_POLL_REMOVE {
-      if what & CURL_POLL_IN != 0 { wanted |= cp_epoll_in }
-      if what & CURL_POLL_OUT != 0 { wanted |= cp_epoll_out }
+      if what & CURL_POLL_IN != 0 { wanted.insert(.read) }
+      if what & CURL_POLL_OUT != 0 { wanted.insert(.write) }
     }
     watches[index].owner = owner
     watches[index].wanted = wanted
-    guard wanted != 0, watches[index].told != wanted else { return }
-    var event = epoll_event()
-    event.data.fd = descriptor
-    event.events = wanted
-    let isKnown = watches[index].told != 0
-    if epoll_ctl(epoll, isKnown ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, descriptor, &event) != 0 {
-      // A number that was closed behind our back, or that epoll still has.
-      epoll_ctl(epoll, isKnown ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, descriptor, &event)
+    guard !wanted.isEmpty, watches[index].told != wanted else { return }
+    let tag = UInt64(descriptor)
+    // The other way where a number was closed behind our back, or epoll still has it.
+    if watches[index].told.isEmpty {
+      if !epoll.add(descriptor, wanted, tag: tag) { epoll.change(descriptor, wanted, tag: tag) }
+    } else {
+      if !epoll.change(descriptor, wanted, tag: tag) { epoll.add(descriptor, wanted, tag: tag) }
     }
     watches[index].told = wanted
   }
@@ -64,9 +63,9 @@ final class WatchedSockets {
   func owner(of descriptor: Int32) -> Int? {
     let index = Int(descriptor)
     guard watches.indices.contains(index) else { return nil }
-    if watches[index].wanted != 0 { return watches[index].owner }
-    epoll_ctl(epoll, EPOLL_CTL_DEL, descriptor, nil)
-    watches[index].told = 0
+    if !watches[index].wanted.isEmpty { return watches[index].owner }
+    epoll.remove(descriptor)
+    watches[index].told = []
     return nil
   }
 
@@ -78,7 +77,7 @@ final class WatchedSockets {
   }
 }
 
-// Free functions: libcurl calls them on the engine's thread, outside any actor.
+// Free functions: libcurl calls them on the loop's thread, outside any actor.
 
 /// Closes a socket of libcurl's.
 func closeWatchedSocket(

@@ -2,6 +2,7 @@ import DocumentKit
 import Glibc
 import RolloutAPI
 import RolloutCore
+import YAMLKit
 
 /// `rollout plan apply -f FILE|FOLDER` and `rollout plan diff`
 enum ApplyCommand {

@@ -1,6 +1,6 @@
 import DocumentKit
-import Glibc
 import HTTPKit
+import PlatformKit
 import RolloutAPI
 
 /// One run of a command: its arguments, the terminal, and the server it talks to.
@@ -176,21 +176,9 @@ struct Session: Sendable {
   }
 }
 
-/// The whole of a file, or standard input for `-`.
+/// The whole of a file, or standard input for `-`. Throws `CLIFailure`.
 func readFile(_ path: String) throws -> [UInt8] {
-  let descriptor = path == "-" ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)
-  guard descriptor >= 0 else {
-    throw CLIFailure(.failed, "\(path): \(String(cString: strerror(errno)))")
-  }
-  defer { if path != "-" { close(descriptor) } }
-  var bytes: [UInt8] = []
-  var buffer = [UInt8](repeating: 0, count: 65_536)
-  while true {
-    let count = read(descriptor, &buffer, buffer.count)
-    guard count >= 0 else {
-      throw CLIFailure(.failed, "\(path): \(String(cString: strerror(errno)))")
-    }
-    if count == 0 { return bytes }
-    bytes += buffer[..<count]
+  do { return try WholeFile.readPatiently(path) } catch {
+    throw CLIFailure(.failed, error.description)
   }
 }

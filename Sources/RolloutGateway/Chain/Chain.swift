@@ -1,4 +1,4 @@
-import HTTPKit
+import PlatformKit
 import RolloutCore
 
 /// One request's way along its route: which target is tried, when, and how often.

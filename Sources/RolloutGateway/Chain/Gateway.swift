@@ -1,5 +1,6 @@
 package import DocumentKit
 package import HTTPKit
+import PlatformKit
 package import RolloutCore
 
 /// Sends an eligible request along its route until a target answers or the deadline ends it.

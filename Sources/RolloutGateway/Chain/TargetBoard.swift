@@ -1,4 +1,4 @@
-import HTTPKit
+import PlatformKit
 package import RolloutCore
 import Synchronization
 

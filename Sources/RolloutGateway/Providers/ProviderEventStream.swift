@@ -1,5 +1,6 @@
 import DocumentKit
 import HTTPKit
+import PlatformKit
 import Synchronization
 
 /// What one dialect makes of the events of its streams.

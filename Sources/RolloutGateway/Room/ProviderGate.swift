@@ -1,4 +1,5 @@
 import HTTPKit
+import PlatformKit
 import RolloutCore
 import Synchronization
 

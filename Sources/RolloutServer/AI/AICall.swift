@@ -1,5 +1,6 @@
+import DigestKit
 import DocumentKit
-import HTTPKit
+import PlatformKit
 import RolloutAPI
 import RolloutCore
 import RolloutGateway

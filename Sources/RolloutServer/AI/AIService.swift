@@ -1,5 +1,5 @@
 import DocumentKit
-import HTTPKit
+import PlatformKit
 import RolloutAPI
 import RolloutCore
 import RolloutGateway

@@ -1,3 +1,4 @@
+import DigestKit
 import DocumentKit
 import RolloutCore
 import RolloutGateway

@@ -1,5 +1,4 @@
 import DocumentKit
-import HTTPKit
 import RolloutAPI
 import RolloutCore
 import RolloutGateway

@@ -1,4 +1,4 @@
-import HTTPKit
+import PlatformKit
 import RolloutGateway
 import Synchronization
 

@@ -1,4 +1,4 @@
-import HTTPKit
+import PlatformKit
 import Synchronization
 
 /// How much of alerts may be looked at: each token gets its share, and what is small always comes

@@ -1,4 +1,5 @@
 import HTTPKit
+import HTTPServerKit
 import RolloutAPI
 import RolloutCore
 

@@ -1,4 +1,4 @@
-import HTTPKit
+import HTTPServerKit
 import RolloutCore
 import RolloutGateway
 import Synchronization

@@ -1,6 +1,6 @@
 import DocumentKit
 import Glibc
-import HTTPKit
+import HTTPServerKit
 import RolloutAPI
 import RolloutCore
 import Synchronization

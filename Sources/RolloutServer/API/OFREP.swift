@@ -1,5 +1,7 @@
+import DigestKit
 import DocumentKit
 import HTTPKit
+import HTTPServerKit
 import RolloutAPI
 import RolloutCore
 import RolloutStore

@@ -1,5 +1,5 @@
 import DocumentKit
-import HTTPKit
+import HTTPServerKit
 import RolloutAPI
 import RolloutCore
 

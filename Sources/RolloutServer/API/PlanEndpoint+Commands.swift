@@ -1,5 +1,6 @@
+import DigestKit
 import DocumentKit
-import HTTPKit
+import HTTPServerKit
 import RolloutAPI
 import RolloutCore
 import RolloutGateway

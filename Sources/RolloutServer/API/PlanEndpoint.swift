@@ -1,9 +1,12 @@
 import DocumentKit
 import HTTPKit
+import HTTPServerKit
+import PlatformKit
 import RolloutAPI
 import RolloutCore
 import RolloutGateway
 import RolloutStore
+import YAMLKit
 
 /// Plans: reading, applying, commanding.
 struct PlanEndpoint: Sendable {

@@ -1,5 +1,6 @@
 import DocumentKit
-import HTTPKit
+import HTTPServerKit
+import PlatformKit
 import RolloutAPI
 import RolloutCore
 import RolloutStore

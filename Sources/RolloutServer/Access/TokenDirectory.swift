@@ -1,3 +1,4 @@
+import DigestKit
 import HTTPKit
 import RolloutCore
 import RolloutStore

@@ -1,4 +1,4 @@
-import HTTPKit
+import HTTPServerKit
 import RolloutAPI
 
 /// Lets the body of a request leave its loop, and decodes it. What such bodies take in memory is

@@ -1,4 +1,5 @@
-import HTTPKit
+import HTTPServerKit
+import PlatformKit
 import RolloutAPI
 import RolloutCore
 import Synchronization

@@ -1,4 +1,6 @@
 import HTTPKit
+import HTTPServerKit
+import PlatformKit
 import RolloutAPI
 import RolloutCore
 import Synchronization

@@ -1,5 +1,7 @@
 import DocumentKit
 import HTTPKit
+import HTTPServerKit
+import PlatformKit
 import RolloutAPI
 import RolloutCore
 

@@ -1,4 +1,5 @@
 import HTTPKit
+import HTTPServerKit
 
 /// Where a request comes from, as far as that can be known.
 extension RequestView {

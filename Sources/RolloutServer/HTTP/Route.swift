@@ -1,4 +1,5 @@
 import HTTPKit
+import HTTPServerKit
 import RolloutCore
 
 /// One line of the route table: what is asked, who may ask, who answers. A class, so that handing

@@ -1,5 +1,6 @@
 import DocumentKit
 import HTTPKit
+import HTTPServerKit
 import RolloutCore
 
 /// A plan's answers with everything but user and bucket written out: evaluating then means hashing

@@ -1,6 +1,6 @@
 import DocumentKit
 import Glibc
-import HTTPKit
+import PlatformKit
 import RolloutCore
 
 /// One JSON object per line on standard error. Never prompts, completions or secrets.

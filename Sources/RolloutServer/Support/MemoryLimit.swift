@@ -1,6 +1,7 @@
 import DocumentKit
 import Glibc
 import HTTPKit
+import HTTPServerKit
 
 /// How much memory the process may take: the machine's, or less where a control group or `ulimit`
 /// says so.

@@ -1,7 +1,7 @@
 import DocumentKit
 import Glibc
-import HTTPKit
 import RolloutGateway
+import YAMLKit
 
 /// What `rollout.yaml` says.
 struct ServerConfiguration: Sendable {

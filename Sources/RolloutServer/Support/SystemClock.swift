@@ -1,10 +1,11 @@
 import Glibc
+import PlatformKit
 import RolloutCore
 
 /// The clocks of the system.
 struct SystemClock: SystemTime {
   /// Changes with every start of the machine, and with nothing else.
-  let boot = SystemClock.readBoot()
+  let boot = machineBoot ?? ""
 
   var now: Instant { Instant(milliseconds: Self.milliseconds(CLOCK_REALTIME)) }
 
@@ -15,14 +16,5 @@ struct SystemClock: SystemTime {
     var time = timespec()
     clock_gettime(clock, &time)
     return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
-  }
-
-  private static func readBoot() -> String {
-    let descriptor = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { return "" }
-    defer { close(descriptor) }
-    var bytes = [UInt8](repeating: 0, count: 64)
-    let count = read(descriptor, &bytes, bytes.count)
-    return String(decoding: bytes.prefix(max(0, count)).prefix { $0 > 0x20 }, as: UTF8.self)
   }
 }

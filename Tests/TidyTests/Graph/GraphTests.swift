@@ -10,7 +10,8 @@ import Testing
   /// From the lowest folder to the highest: each uses only those before it. `.` are the files
   /// beside the folders, which put everything together.
   private static let orders: [String: [String]] = [
-    "HTTPKit": ["Base", "Server", "Client"],
+    "HTTPKit": ["Base", "Client"],
+    "HTTPServerKit": ["Parser", "Answer", "Loop"],
     "RolloutCore": [
       "Values", "Bucketing", "Privacy", "Outcomes", "Money", "Plans", "Lifecycle", "Evaluation",
       "Health", "Series", "Ports",
