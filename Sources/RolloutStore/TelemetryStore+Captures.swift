@@ -31,21 +31,32 @@ extension TelemetryStore: CaptureStore {
   }
 
   package func captures(
-    _ feature: String, before: Int?, limit: Int, now: Instant
+    _ feature: String, before: Int?, limit: Int, sizeMax: Int, now: Instant
   ) async throws -> [Capture] {
     try await database.read { connection in
       try connection.query(
         """
+        WITH page AS (
+          SELECT id, LENGTH(prompt) + LENGTH(answer) AS size
+          FROM captured_exchange
+          WHERE feature = :feature AND id < :before AND expires_at_ms > :now
+          ORDER BY id DESC
+          LIMIT :limit
+        ), summed AS (
+          SELECT id, SUM(size) OVER (
+            ORDER BY id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING
+          ) AS size_before
+          FROM page
+        )
         SELECT id, request, feature, stage, at_ms, expires_at_ms, provider, model, prompt, answer,
           input_tokens, output_tokens
-        FROM captured_exchange
-        WHERE feature = :feature AND id < :before AND expires_at_ms > :now
+        FROM captured_exchange JOIN summed USING (id)
+        WHERE COALESCE(size_before, 0) < :size
         ORDER BY id DESC
-        LIMIT :limit
         """,
         [
           "feature": .text(feature), "before": SQLValue(before ?? Int.max),
-          "limit": SQLValue(limit), "now": SQLValue(now),
+          "limit": SQLValue(limit), "size": SQLValue(sizeMax), "now": SQLValue(now),
         ]
       ) { row in
         var capture = Capture(

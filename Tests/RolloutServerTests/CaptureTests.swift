@@ -1,5 +1,6 @@
 import DocumentKit
 import RolloutCore
+import RolloutStore
 import RolloutTesting
 import Testing
 import YAMLKit
@@ -64,6 +65,34 @@ import YAMLKit
     clock.advance(.hours(2))
     #expect(try await captures(server).isEmpty)
     await server.stop()
+  }
+
+  @Test func `a page ends after so many characters, and the next goes on where it ended`()
+    async throws
+  {
+    let store = try TelemetryStore(try DataDirectory(TemporaryFolder().path), now: Samples.start)
+    // Three of them fill a page.
+    let text = String(repeating: "é", count: CaptureEndpoint.pageSizeMax / 3 + 1)
+    for number in 1...7 {
+      try await store.keep(
+        Capture(
+          request: "req_\(number)", feature: "f", stage: "all", at: Samples.start,
+          expiresAt: Samples.start + .hours(1), provider: "p", model: "m", prompt: text, answer: "",
+          inputTokens: 1, outputTokens: 1), max: 100)
+    }
+    var pages: [[String]] = []
+    var before: Int?
+    repeat {
+      let found = try await store.captures(
+        "f", before: before, limit: 6, sizeMax: CaptureEndpoint.pageSizeMax, now: Samples.start)
+      // Not all seven are in memory.
+      #expect(found.count <= 4)
+      let page = CaptureEndpoint.page(of: found, limit: 5)
+      pages.append(page.captures.map(\.request))
+      before = page.next
+    } while before != nil && pages.count < 9
+    #expect(pages == [["req_7", "req_6", "req_5"], ["req_4", "req_3", "req_2"], ["req_1"]])
+    await store.close()
   }
 
   @Test func `only chosen features, only administrators, and all of it can be deleted`()

@@ -37,9 +37,10 @@ package struct Capture: Sendable, Equatable {
 package protocol CaptureStore: Sendable {
   /// Keeps one; expired ones go, and beyond so many the oldest.
   func keep(_ capture: Capture, max: Int) async throws
-  /// Those of a feature that have not expired, newest first, with ids below `before`.
+  /// Those of a feature that have not expired, newest first, with ids below `before`; after those
+  /// whose texts have `sizeMax` characters one more at most.
   func captures(
-    _ feature: String, before: Int?, limit: Int, now: Instant
+    _ feature: String, before: Int?, limit: Int, sizeMax: Int, now: Instant
   ) async throws -> [Capture]
   func deleteCaptures(_ feature: String) async throws
   func deleteExpiredCaptures(now: Instant) async throws
