@@ -46,17 +46,22 @@ let package = Package(
     library("YAMLKit", ["DocumentKit", "CYAML"]),
     library("HTTPKit", ["PlatformKit", "CCurl"]),
     library("HTTPServerKit", ["HTTPKit", "PlatformKit", "CZlib"]),
-    library("RolloutCore", ["DocumentKit"]),
+    library("RolloutEvaluation"),
+    library("RolloutCore", ["RolloutEvaluation", "DocumentKit"]),
     library(
-      "RolloutStore", ["RolloutCore", "DocumentKit", "DigestKit", "PlatformKit", "CSQLite"],
+      "RolloutStore",
+      ["RolloutCore", "RolloutEvaluation", "DocumentKit", "DigestKit", "PlatformKit", "CSQLite"],
       resources: ["control", "telemetry", "money", "jobs"].map { .embedInCode("Migrations/\($0)") }),
-    library("RolloutGateway", ["RolloutCore", "DocumentKit", "HTTPKit", "PlatformKit"]),
-    library("RolloutAPI", ["RolloutCore", "DocumentKit"]),
-    library("RolloutTesting", ["RolloutCore"]),
+    library(
+      "RolloutGateway",
+      ["RolloutCore", "RolloutEvaluation", "DocumentKit", "HTTPKit", "PlatformKit"]),
+    library("RolloutAPI", ["RolloutCore", "RolloutEvaluation", "DocumentKit"]),
+    library("RolloutTesting", ["RolloutCore", "RolloutEvaluation"]),
     .executableTarget(
       name: "RolloutServer",
       dependencies: [
-        "RolloutCore", "DocumentKit", "YAMLKit", "DigestKit", "PlatformKit", "HTTPKit",
+        "RolloutCore", "RolloutEvaluation", "DocumentKit", "YAMLKit", "DigestKit", "PlatformKit",
+        "HTTPKit",
         "HTTPServerKit", "RolloutStore", "RolloutGateway", "RolloutAPI",
       ],
       resources: [.embedInCode("Resources")],
@@ -64,13 +69,16 @@ let package = Package(
     .executableTarget(
       name: "RolloutCLI",
       dependencies: [
-        "RolloutAPI", "RolloutCore", "DocumentKit", "YAMLKit", "PlatformKit", "HTTPKit",
+        "RolloutAPI", "RolloutCore", "DocumentKit", "YAMLKit", "PlatformKit",
+        "HTTPKit",
       ],
       swiftSettings: strict),
 
     .executableTarget(
       name: "RolloutBenchmarks",
-      dependencies: ["RolloutCore", "DocumentKit", "YAMLKit", "HTTPKit", "HTTPServerKit"],
+      dependencies: [
+        "RolloutCore", "RolloutEvaluation", "DocumentKit", "YAMLKit", "HTTPKit", "HTTPServerKit",
+      ],
       path: "Benchmarks/Sources", swiftSettings: strict),
 
     suite("PlatformKitTests", ["PlatformKit"]),
@@ -79,25 +87,33 @@ let package = Package(
     suite("YAMLKitTests", ["YAMLKit", "DocumentKit"]),
     suite("HTTPKitTests", ["HTTPKit", "PlatformKit", "RolloutTesting"]),
     suite("HTTPServerKitTests", ["HTTPServerKit", "HTTPKit", "PlatformKit", "RolloutTesting"]),
+    suite("RolloutEvaluationTests", ["RolloutEvaluation", "DocumentKit"], exclude: ["Fixtures"]),
     suite(
-      "RolloutCoreTests", ["RolloutCore", "DocumentKit", "YAMLKit", "RolloutTesting"],
-      exclude: ["Fixtures"]),
-    suite("RolloutStoreTests", ["RolloutStore", "RolloutCore", "DocumentKit", "RolloutTesting"]),
+      "RolloutCoreTests",
+      ["RolloutCore", "RolloutEvaluation", "DocumentKit", "YAMLKit", "RolloutTesting"]),
+    suite(
+      "RolloutStoreTests",
+      ["RolloutStore", "RolloutCore", "RolloutEvaluation", "DocumentKit", "RolloutTesting"]),
     suite(
       "RolloutGatewayTests",
       [
-        "RolloutGateway", "RolloutCore", "DocumentKit", "YAMLKit", "HTTPKit", "PlatformKit",
+        "RolloutGateway", "RolloutCore", "RolloutEvaluation", "DocumentKit", "YAMLKit", "HTTPKit",
+        "PlatformKit",
         "RolloutTesting",
       ]),
     suite(
       "RolloutServerTests",
       [
-        "RolloutServer", "RolloutAPI", "RolloutCore", "DocumentKit", "YAMLKit", "DigestKit",
+        "RolloutServer", "RolloutAPI", "RolloutCore", "RolloutEvaluation", "DocumentKit", "YAMLKit",
+        "DigestKit",
         "PlatformKit", "HTTPKit", "HTTPServerKit", "RolloutStore", "RolloutTesting",
       ]),
     suite(
       "SimulationTests",
-      ["RolloutServer", "RolloutStore", "RolloutCore", "DocumentKit", "YAMLKit", "RolloutTesting"]),
+      [
+        "RolloutServer", "RolloutStore", "RolloutCore", "RolloutEvaluation", "DocumentKit",
+        "YAMLKit", "RolloutTesting",
+      ]),
     suite(
       "RolloutCLITests", ["RolloutCLI", "RolloutServer", "DocumentKit", "RolloutTesting"]),
     suite("TidyTests", [], exclude: ["migrations.sha256"]),
@@ -110,7 +126,8 @@ if Context.environment["ROLLOUT_FUZZ"] != nil {
     .executableTarget(
       name: "RolloutFuzz",
       dependencies: [
-        "DocumentKit", "YAMLKit", "DigestKit", "RolloutCore", "HTTPKit", "HTTPServerKit",
+        "DocumentKit", "YAMLKit", "DigestKit", "RolloutCore", "RolloutEvaluation", "HTTPKit",
+        "HTTPServerKit",
         "RolloutGateway", "RolloutStore",
       ],
       path: "Fuzz/Sources",

@@ -1,5 +1,6 @@
 import DocumentKit
 import RolloutCore
+import RolloutEvaluation
 import YAMLKit
 
 /// What the whole decision does in seconds of traffic: how often it steps back for nothing, how long

@@ -1,5 +1,6 @@
 import DocumentKit
 import RolloutCore
+import RolloutEvaluation
 
 /// How often each rule steps back for nothing, and how many requests it takes when it should: the
 /// shipped default beside a naive window and the rule word for word. Before affected users and

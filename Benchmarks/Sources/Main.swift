@@ -1,6 +1,7 @@
 import DocumentKit
 import Glibc
 import RolloutCore
+import RolloutEvaluation
 import YAMLKit
 
 /// Times decisions in process and counts their allocations; prints one JSON object. With
@@ -42,7 +43,7 @@ enum Main {
   private static func percentage() throws -> Question {
     let plan = try compile("feature: ai-summary")
     let user = Array("user-123".utf8)
-    return { (try? plan.decide(user: user.span))?.enabled ?? false }
+    return { (try? plan.evaluator.decide(user: user.span))?.enabled ?? false }
   }
 
   /// Three rules, of which the last matches.
@@ -61,7 +62,9 @@ enum Main {
     let attributes: Attributes = [
       "email": .text("someone@example.com"), "country": .text("DE"), "plan": .text("pro"),
     ]
-    return { (try? plan.decide(user: user.span, attributes: attributes))?.enabled ?? false }
+    return {
+      (try? plan.evaluator.decide(user: user.span, attributes: attributes))?.enabled ?? false
+    }
   }
 
   private static func now() -> Double {

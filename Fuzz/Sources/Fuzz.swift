@@ -3,6 +3,7 @@ import DocumentKit
 import Foundation
 import HTTPServerKit
 import RolloutCore
+import RolloutEvaluation
 import YAMLKit
 
 @testable import HTTPKit
@@ -99,7 +100,7 @@ private func fuzzPlan(_ bytes: [UInt8]) {
   guard let again = try? PlanDefinition(plan.document) else { preconditionFailure("not canonical") }
   precondition(again == plan)
   let compiled = CompiledPlan(Plan(plan, at: Moment(Instant(milliseconds: 0)))) { _ in ByteSet() }
-  _ = try? compiled.decide(user: nil)
+  _ = try? compiled.evaluator.decide(user: nil)
 }
 
 /// Only what we made is a token.

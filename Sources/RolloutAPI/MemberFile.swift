@@ -1,5 +1,6 @@
 import DocumentKit
 import RolloutCore
+import RolloutEvaluation
 
 /// Reads the user ids of a file that people export from elsewhere: a list, a table with commas,
 /// semicolons or tabs, or JSON. What it cannot be sure of it refuses, saying what it found: a wrong

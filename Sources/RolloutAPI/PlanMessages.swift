@@ -1,5 +1,6 @@
 package import DocumentKit
 package import RolloutCore
+import RolloutEvaluation
 
 /// What applying a plan file would do.
 package struct PlanDiff: Codable, Sendable {

@@ -1,5 +1,6 @@
 package import DocumentKit
 package import RolloutCore
+import RolloutEvaluation
 
 /// A plan as the API shows it. Serving (`status`, `stage`) and advancing (`hold`, `next`) apart.
 package struct PlanView: Codable, Sendable, Equatable {
@@ -138,8 +139,9 @@ extension PlanView {
     version = plan.version
     stages = plan.definition.stages.map { stage in
       StageView(
-        name: stage.name, percent: stage.percent.map { Double($0.thousandths) / 1000 },
-        cohort: stage.cohort, rules: stage.rules.count, approvals: stage.approvals,
+        name: stage.name, percent: stage.audience.percent.map { Double($0.thousandths) / 1000 },
+        cohort: stage.audience.cohort, rules: stage.audience.rules.count,
+        approvals: stage.approvals,
         soak: (stage.soak ?? .zero).text)
     }
     if plan.bidsFarewell(at: context.now.steady) {

@@ -1,5 +1,6 @@
 import DocumentKit
 package import RolloutCore
+package import RolloutEvaluation
 
 extension Store: CohortStore {
   private static let membersPerStatement = 5000

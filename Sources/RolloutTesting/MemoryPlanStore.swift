@@ -1,4 +1,5 @@
 package import RolloutCore
+package import RolloutEvaluation
 
 /// A plan store in memory, for tests that are not about disks. It keeps the promises of
 /// `PlanStore` except durability, and fails on demand.

@@ -1,5 +1,6 @@
 import DocumentKit
 import RolloutCore
+import RolloutEvaluation
 import RolloutTesting
 import Testing
 import YAMLKit
@@ -12,9 +13,9 @@ import YAMLKit
   private func decide(
     _ plan: CompiledPlan, _ user: String?, _ attributes: Attributes = [:]
   ) throws -> Decision {
-    guard let user else { return try plan.decide(user: nil, attributes: attributes) }
+    guard let user else { return try plan.evaluator.decide(user: nil, attributes: attributes) }
     let bytes = Array(user.utf8)
-    return try plan.decide(user: bytes.span, attributes: attributes)
+    return try plan.evaluator.decide(user: bytes.span, attributes: attributes)
   }
 
   private func plan(_ yaml: String, atStage stage: Int?) throws -> Plan {
@@ -117,7 +118,7 @@ import YAMLKit
 
   @Test func `a plan rolled back to off serves nobody`() throws {
     var plan = Samples.plan(atStage: -1)
-    plan.definition.forceOn = ["vip"]
+    plan.definition.population.forceOn = ["vip"]
     #expect(try !decide(compile(plan), "vip").enabled)
     #expect(try decide(compile(plan), "anna").reason == .disabled)
   }
@@ -127,7 +128,7 @@ import YAMLKit
     let user = try #require(
       (0..<500).map { "u\($0)" }.first { (5000..<25_000).contains(bucketer.bucket($0)) })
     let compiled = compile(Samples.plan(atStage: 3))
-    let text = compiled.because(try decide(compiled, user))
+    let text = compiled.evaluator.because(try decide(compiled, user))
     #expect(text == "bucket \(bucketer.bucket(user)) is inside 25 % (0–24999)")
   }
 
@@ -167,7 +168,7 @@ import YAMLKit
     var after = Samples.plan(atStage: 2)
     #expect(Exposure.between(before, after) == Exposure(joins: 20_000, leaves: 0))
     #expect(Exposure.between(after, before) == Exposure(joins: 0, leaves: 20_000))
-    after.definition.holdout = .percent(10)
+    after.definition.population.holdout = .percent(10)
     #expect(Exposure.servedShare(after) == 22_500)
     after.status = .killed
     #expect(Exposure.servedShare(after) == 0)

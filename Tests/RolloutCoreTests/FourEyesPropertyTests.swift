@@ -1,5 +1,6 @@
 import DocumentKit
 import RolloutCore
+import RolloutEvaluation
 import RolloutTesting
 import Testing
 
@@ -36,9 +37,9 @@ import Testing
 
     mutating func stage(_ name: String) -> Stage {
       var stage = Stage(name: name)
-      if random.chance(0.7) { stage.percent = .percent(random.below(11) * 10) }
-      if random.chance(0.3) { stage.cohort = "c\(random.below(3))" }
-      if random.chance(0.3) { stage.rules = [rule()] }
+      if random.chance(0.7) { stage.audience.percent = .percent(random.below(11) * 10) }
+      if random.chance(0.3) { stage.audience.cohort = "c\(random.below(3))" }
+      if random.chance(0.3) { stage.audience.rules = [rule()] }
       if random.chance(0.4) { stage.approvals = 1 + random.below(2) }
       return stage
     }
@@ -48,9 +49,9 @@ import Testing
       var definition = definition
       var least = Share.none
       for index in definition.stages.indices {
-        guard let share = definition.stages[index].percent else { continue }
+        guard let share = definition.stages[index].audience.percent else { continue }
         least = max(least, share)
-        definition.stages[index].percent = least
+        definition.stages[index].audience.percent = least
       }
       return definition
     }
@@ -67,10 +68,10 @@ import Testing
       definition.stages = (0..<2 + random.below(4)).map { _ in Stage(name: "") }
       for index in definition.stages.indices { definition.stages[index] = stage("s\(index)") }
       if random.chance(0.3) { definition.values = values() }
-      if random.chance(0.3) { definition.eligible = [rule()] }
-      if random.chance(0.3) { definition.holdout = .percent(20) }
-      if random.chance(0.3) { definition.forceOff = ["u\(random.below(36))"] }
-      if random.chance(0.2) { definition.forceOn = ["u\(random.below(36))"] }
+      if random.chance(0.3) { definition.population.eligible = [rule()] }
+      if random.chance(0.3) { definition.population.holdout = .percent(20) }
+      if random.chance(0.3) { definition.population.forceOff = ["u\(random.below(36))"] }
+      if random.chance(0.2) { definition.population.forceOn = ["u\(random.below(36))"] }
       return ordered(definition)
     }
 
@@ -80,19 +81,21 @@ import Testing
       for _ in 0..<1 + random.below(3) {
         let index = random.below(new.stages.count)
         switch random.below(13) {
-        case 0: new.stages[index].percent = .percent(random.below(11) * 10)
+        case 0: new.stages[index].audience.percent = .percent(random.below(11) * 10)
         case 1: new.stages[index].approvals = random.below(3)
-        case 2: new.stages[index].rules = random.chance(0.5) ? [rule()] : []
-        case 3: new.stages[index].cohort = random.chance(0.7) ? "c\(random.below(3))" : nil
+        case 2: new.stages[index].audience.rules = random.chance(0.5) ? [rule()] : []
+        case 3: new.stages[index].audience.cohort = random.chance(0.7) ? "c\(random.below(3))" : nil
         case 4: new.stages.insert(stage("n\(random.below(1000))"), at: random.below(index + 2))
         case 5: if new.stages.count > 1 { new.stages.remove(at: index) }
-        case 6: new.stages[index].name = "r\(random.below(1000))"
+        case 6: new.stages[index].audience.name = "r\(random.below(1000))"
         case 7: new.stages.swapAt(index, random.below(new.stages.count))
-        case 8: new.eligible = random.chance(0.5) ? nil : [rule()]
-        case 9: new.holdout = random.chance(0.5) ? .none : .percent(10)
+        case 8: new.population.eligible = random.chance(0.5) ? nil : [rule()]
+        case 9: new.population.holdout = random.chance(0.5) ? .none : .percent(10)
         case 10: new.values = values()
-        case 11: new.forceOn = random.chance(0.5) ? [] : new.forceOn + ["u\(random.below(36))"]
-        default: new.forceOff = random.chance(0.5) ? [] : ["u\(random.below(36))"]
+        case 11:
+          new.population.forceOn =
+            random.chance(0.5) ? [] : new.population.forceOn + ["u\(random.below(36))"]
+        default: new.population.forceOff = random.chance(0.5) ? [] : ["u\(random.below(36))"]
         }
       }
       return ordered(new)
@@ -139,7 +142,7 @@ import Testing
     return Set(
       users.filter { user in
         let bytes = Array(user.id.utf8)
-        let decision = try? compiled.decide(user: bytes.span, attributes: user.attributes)
+        let decision = try? compiled.evaluator.decide(user: bytes.span, attributes: user.attributes)
         return decision?.enabled == true
       }.map(\.id))
   }
@@ -149,7 +152,7 @@ import Testing
     let now = served(plan)
     let open = plan.status == .draft ? -1 : plan.stageIndex
     let stages = plan.definition.stages
-    let bucketer = Bucketer(salt: plan.definition.salt)
+    let bucketer = Bucketer(salt: plan.definition.population.salt)
     func most(_ range: Range<Int>) -> Int { stages[range].map(\.approvals).max() ?? 0 }
     return Set(
       users.filter { user in
@@ -157,10 +160,10 @@ import Testing
         let bytes = Array(user.id.utf8)
         let bucket = bucketer.bucket(bytes.span)
         let first = stages.firstIndex { stage in
-          (stage == stages[0] && plan.definition.forceOn.contains(user.id))
-            || stage.rules.contains { $0.matches(user.attributes) }
-            || stage.cohort.map { members($0).contains(bytes.span) } ?? false
-            || bucket < stage.percent?.thousandths ?? 0
+          (stage == stages[0] && plan.definition.population.forceOn.contains(user.id))
+            || stage.audience.rules.contains { $0.matches(user.attributes) }
+            || stage.audience.cohort.map { members($0).contains(bytes.span) } ?? false
+            || bucket < stage.audience.percent?.thousandths ?? 0
         }
         guard let first else { return most(0..<stages.count) > 0 }
         // Kept out of an open stage by eligible, holdout or force_off: one person may go back to

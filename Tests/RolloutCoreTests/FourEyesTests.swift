@@ -1,5 +1,6 @@
 import DocumentKit
 import RolloutCore
+import RolloutEvaluation
 import RolloutTesting
 import Testing
 import YAMLKit
@@ -42,23 +43,25 @@ import YAMLKit
   }
 
   static let widening = [
-    Edit("a larger share now") { $0.stages[1].percent = .percent(60) },
-    Edit("everybody now") { $0.stages[1].percent = .percent(100) },
+    Edit("a larger share now") { $0.stages[1].audience.percent = .percent(60) },
+    Edit("everybody now") { $0.stages[1].audience.percent = .percent(100) },
     Edit("a new rule now") {
-      $0.stages[0].rules.append(.attribute("country", .isIn([.text("de")])))
+      $0.stages[0].audience.rules.append(.attribute("country", .isIn([.text("de")])))
     },
     Edit("a wider rule now") {
-      $0.stages[0].rules = [.attribute("team", .isIn([.text("ai"), .text("web"), .text("x")]))]
+      $0.stages[0].audience.rules = [
+        .attribute("team", .isIn([.text("ai"), .text("web"), .text("x")]))
+      ]
     },
-    Edit("another cohort now") { $0.stages[1].cohort = "everyone" },
-    Edit("somebody forced on") { $0.forceOn = ["mallory"] },
+    Edit("another cohort now") { $0.stages[1].audience.cohort = "everyone" },
+    Edit("somebody forced on") { $0.population.forceOn = ["mallory"] },
     Edit("a stage in between now") { $0.stages.insert(Stage(name: "x", cohort: "x"), at: 0) },
   ]
 
   @Test func `another first stage is no easier way to who is forced on`() throws {
     for stage in [-1, 1] {
       var plan = try plan(at: stage)
-      plan.definition.forceOn = ["mallory"]
+      plan.definition.population.forceOn = ["mallory"]
       plan.definition.stages[0].approvals = 2
       var file = plan.definition
       file.stages.insert(Stage(name: "empty"), at: 0)
@@ -72,7 +75,7 @@ import YAMLKit
 
   static let laterOnly = [
     Edit("fewer approvals") { $0.stages[2].approvals = 1 },
-    Edit("the stage renamed") { $0.stages[2].name = "everyone" },
+    Edit("the stage renamed") { $0.stages[2].audience.name = "everyone" },
     Edit("a later stage without approvals") {
       $0.stages.insert(Stage(name: "most", percent: .percent(90)), at: 2)
     },
@@ -83,11 +86,15 @@ import YAMLKit
 
   static let harmless = [
     Edit("a text") { $0.description = "new" }, Edit("guards") { $0.guards = [] },
-    Edit("a smaller share") { $0.stages[1].percent = .percent(10) },
-    Edit("a narrower rule") { $0.stages[0].rules = [.attribute("team", .isIn([.text("ai")]))] },
-    Edit("somebody forced off") { $0.forceOff = ["u1"] },
-    Edit("a holdout") { $0.holdout = .percent(5) },
-    Edit("fewer eligible") { $0.eligible = [.attribute("country", .isIn([.text("de")]))] },
+    Edit("a smaller share") { $0.stages[1].audience.percent = .percent(10) },
+    Edit("a narrower rule") {
+      $0.stages[0].audience.rules = [.attribute("team", .isIn([.text("ai")]))]
+    },
+    Edit("somebody forced off") { $0.population.forceOff = ["u1"] },
+    Edit("a holdout") { $0.population.holdout = .percent(5) },
+    Edit("fewer eligible") {
+      $0.population.eligible = [.attribute("country", .isIn([.text("de")]))]
+    },
     Edit("more approvals") { $0.stages[2].approvals = 3 },
     Edit("a longer soak") { $0.stages[1].soak = .hours(3) },
   ]
@@ -170,7 +177,7 @@ import YAMLKit
     let plan = try plan(at: 0, hold: true)
     var definition = plan.definition
     definition.stages[1].approvals = 1
-    definition.stages[1].percent = .percent(10)
+    definition.stages[1].audience.percent = .percent(10)
     #expect(try perform(.apply(definition, digest: "d"), plan, anna).definition == definition)
   }
 
@@ -215,9 +222,9 @@ import YAMLKit
   @Test func `a file that only narrows need not wait for a disk, one that widens must`() throws {
     let plan = try plan(at: 1)
     var narrower = plan.definition
-    narrower.stages[0].rules = []
-    narrower.stages[1].percent = .percent(20)
-    narrower.holdout = .percent(5)
+    narrower.stages[0].audience.rules = []
+    narrower.stages[1].audience.percent = .percent(20)
+    narrower.population.holdout = .percent(5)
     // What comes later, and what is said, changes nothing now.
     narrower.stages[2].approvals = 3
     narrower.description = "less"
@@ -225,7 +232,7 @@ import YAMLKit
       try Lifecycle.perform(.apply(narrower, digest: "d"), on: plan, anna))
     #expect(change.lowersExposure(from: plan))
     var wider = change
-    wider.plan.definition.forceOn = ["dora"]
+    wider.plan.definition.population.forceOn = ["dora"]
     #expect(!wider.lowersExposure(from: plan))
     // What everybody else gets is handed out by a killed plan too.
     var killed = plan
@@ -238,7 +245,7 @@ import YAMLKit
     wider.plan.definition = other
     #expect(!wider.lowersExposure(from: killed))
     wider = change
-    wider.plan.definition.salt = "other"
+    wider.plan.definition.population.salt = "other"
     #expect(!wider.lowersExposure(from: plan))
   }
 
@@ -254,7 +261,7 @@ import YAMLKit
     var lower = before.definition
     lower.stages[2].approvals = 0
     var wider = before.definition
-    wider.stages[1].percent = .all
+    wider.stages[1].audience.percent = .all
     for definition in [lower, wider] {
       let refusal = try #require(throws: Refusal.self) {
         try Lifecycle.replace(lost(before), with: definition, anna)
@@ -271,11 +278,11 @@ import YAMLKit
   @Test func `a change says who joins and leaves, by rule, cohort, list and share`() throws {
     let plan = try plan(at: 1)
     var definition = plan.definition
-    definition.stages[0].rules = [.attribute("team", .isIn([.text("core")]))]
-    definition.stages[1].percent = .percent(30)
-    definition.stages[1].cohort = nil
-    definition.forceOn = ["anna"]
-    definition.holdout = .percent(1)
+    definition.stages[0].audience.rules = [.attribute("team", .isIn([.text("core")]))]
+    definition.stages[1].audience.percent = .percent(30)
+    definition.stages[1].audience.cohort = nil
+    definition.population.forceOn = ["anna"]
+    definition.population.holdout = .percent(1)
     let change = AudienceChange(plan, to: definition, index: 1)
     #expect(change.joins.map(\.by) == [.share, .rule, .list])
     #expect(change.leaves.map(\.by) == [.rule, .cohort, .holdout])

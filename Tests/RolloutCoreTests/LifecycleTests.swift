@@ -1,4 +1,5 @@
 import RolloutCore
+import RolloutEvaluation
 import RolloutTesting
 import Testing
 
@@ -178,7 +179,7 @@ import Testing
     let plan = Samples.plan(atStage: 1)
     #expect(try Lifecycle.perform(.apply(plan.definition), on: plan, Samples.context()) == nil)
     var salted = plan.definition
-    salted.salt = "new"
+    salted.population.salt = "new"
     #expect(throws: Refusal.self) { try perform(.apply(salted), plan) }
     var shorter = plan.definition
     shorter.stages.remove(at: 1)

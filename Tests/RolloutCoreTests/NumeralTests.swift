@@ -1,5 +1,6 @@
 import DocumentKit
 import RolloutCore
+import RolloutEvaluation
 import Testing
 
 /// Numbers in rules and in what users send: exact where they are whole, and only what JSON calls a
@@ -53,7 +54,7 @@ import Testing
     let document = try JSONReader.read(Array(value.utf8))
     let attributes: Attributes =
       document.isNull ? [:] : ["a": try #require(AttributeValue(document))]
-    return plan.stages[0].rules[0].matches(attributes)
+    return plan.stages[0].audience.rules[0].matches(attributes)
   }
 
   @Test func `an id of 64 bits lets nobody in but its owner`() throws {

@@ -1,5 +1,6 @@
 import DocumentKit
 import RolloutCore
+import RolloutEvaluation
 import RolloutTesting
 import Testing
 import YAMLKit
@@ -34,15 +35,15 @@ import YAMLKit
   }
 
   static let fields = [
-    Field("salt", .fixed) { $0.salt = "other" },
-    Field("eligible", .audience) { $0.eligible = nil },
-    Field("forceOn", .audience) { $0.forceOn.append("u9") },
+    Field("salt", .fixed) { $0.population.salt = "other" },
+    Field("eligible", .audience) { $0.population.eligible = nil },
+    Field("forceOn", .audience) { $0.population.forceOn.append("u9") },
     // The same letters otherwise composed are another id.
-    Field("forceOn", .audience) { $0.forceOn = ["Jose\u{301}"] },
-    Field("forceOff", .audience) { $0.forceOff = [] },
-    Field("forceOff", .audience) { $0.forceOff = ["Zoe\u{308}"] },
-    Field("holdout", .audience) { $0.holdout = .none },
-    Field("stages", .audience) { $0.stages[0].percent = .percent(50) },
+    Field("forceOn", .audience) { $0.population.forceOn = ["Jose\u{301}"] },
+    Field("forceOff", .audience) { $0.population.forceOff = [] },
+    Field("forceOff", .audience) { $0.population.forceOff = ["Zoe\u{308}"] },
+    Field("holdout", .audience) { $0.population.holdout = .none },
+    Field("stages", .audience) { $0.stages[0].audience.percent = .percent(50) },
     Field("values", .everybody) {
       $0.values = .init(on: .string("new"), off: .string("newer"))
     },
@@ -102,9 +103,11 @@ import YAMLKit
   }
 
   @Test func `every field of a plan is judged by some line of the table`() {
-    let names = Mirror(reflecting: PlanDefinition(feature: "x")).children.compactMap(\.label)
+    let definition = PlanDefinition(feature: "x")
+    func names(_ value: Any) -> [String] { Mirror(reflecting: value).children.compactMap(\.label) }
+    let all = names(definition).filter { $0 != "population" } + names(definition.population)
     // Whose plan it is cannot change at all.
-    #expect(Set(Self.fields.map(\.name)).union(["feature"]) == Set(names))
+    #expect(Set(Self.fields.map(\.name)).union(["feature"]) == Set(all))
   }
 
   @Test(arguments: fields) func `each field is judged as the table says`(field: Field) throws {

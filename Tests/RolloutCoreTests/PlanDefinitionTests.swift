@@ -1,5 +1,6 @@
 import DocumentKit
 import RolloutCore
+import RolloutEvaluation
 import Testing
 import YAMLKit
 
@@ -50,7 +51,7 @@ import YAMLKit
     #expect(plan.guards[4].metric == .prometheus)
     #expect(plan.rollbackTarget == .start)
     #expect(!plan.attribution)
-    #expect(plan.eligible?.count == 2)
+    #expect(plan.population.eligible?.count == 2)
     let again = try PlanDefinition(JSONReader.read(plan.document.json))
     #expect(again == plan)
   }
@@ -60,7 +61,7 @@ import YAMLKit
     #expect(plan.stages == Stage.defaults)
     #expect(plan.guards == Guard.defaults)
     #expect(plan.cooldown == .minutes(30))
-    #expect(plan.salt == "x")
+    #expect(plan.population.salt == "x")
     #expect(plan.preset(atStage: 1) == .sensitive)
     #expect(plan.preset(atStage: 2) == .normal)
   }

@@ -1,4 +1,5 @@
 import RolloutCore
+import RolloutEvaluation
 import RolloutTesting
 import Testing
 
@@ -125,10 +126,10 @@ import Testing
     later.stages[4].approvals = 1
     #expect(try perform(.apply(later), plan).incident?.stage == "50")
     var wider = plan.definition
-    wider.stages[3].percent = .percent(60)
+    wider.stages[3].audience.percent = .percent(60)
     #expect(try perform(.apply(wider), plan).incident == nil)
     var renamed = plan.definition
-    renamed.stages[3].name = "half"
+    renamed.stages[3].audience.name = "half"
     #expect(try perform(.apply(renamed), plan).incident == nil)
   }
 

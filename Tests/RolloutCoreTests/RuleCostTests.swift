@@ -1,4 +1,5 @@
 import DocumentKit
+import RolloutEvaluation
 import RolloutTesting
 import Testing
 

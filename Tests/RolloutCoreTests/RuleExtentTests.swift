@@ -1,4 +1,5 @@
 import RolloutCore
+import RolloutEvaluation
 import RolloutTesting
 import Testing
 

@@ -1,5 +1,6 @@
 import DocumentKit
 import RolloutCore
+import RolloutEvaluation
 import Testing
 
 /// A quarter of all, or of a hundredth? Both are written as 0.25 somewhere.
@@ -46,7 +47,7 @@ import Testing
   @Test func `the canonical plan writes shares that the door takes`() throws {
     for thousandths in [1, 250, 999, 1000, 1001, 25_000, 100_000] {
       var plan = try read(#""holdout":0"#)
-      plan.stages[0].percent = Share(thousandths: thousandths)
+      plan.stages[0].audience.percent = Share(thousandths: thousandths)
       #expect(try PlanDefinition(plan.document) == plan, "\(thousandths)")
     }
   }

@@ -1,5 +1,6 @@
 import DocumentKit
 import RolloutCore
+import RolloutEvaluation
 import RolloutTesting
 import Testing
 
@@ -75,9 +76,9 @@ import Testing
     plan.definition.stages = (0..<60).map {
       Stage(name: "a stage \($0)", cohort: "a cohort", percent: .percent($0))
     }
-    plan.definition.forceOn = (0..<10_001).map { "user \($0)" } + [""]
-    plan.definition.forceOff = ["user 1"]
-    plan.definition.eligible = [.all([])]
+    plan.definition.population.forceOn = (0..<10_001).map { "user \($0)" } + [""]
+    plan.definition.population.forceOff = ["user 1"]
+    plan.definition.population.eligible = [.all([])]
     let deep = (0..<60).reduce(Document.string("x")) { value, _ in .array([value]) }
     plan.definition.values = .init(on: deep, off: .bool(false))
     #expect(throws: DocumentError.self) { try PlanDefinition(plan.definition.document) }
@@ -126,11 +127,11 @@ private struct RandomPlan {
   private mutating func definition() -> PlanDefinition {
     var definition = PlanDefinition(feature: name())
     definition.description = text()
-    if random.chance(0.5) { definition.salt = "salt \(random.below(100)) \u{e9}" }
-    definition.eligible = maybe { $0.list(3, atLeast: 1) { $0.rule(0) } }
-    definition.forceOn = list(3) { "on" + $0.text() }
-    definition.forceOff = list(3) { "off" + $0.text() }
-    definition.holdout = share()
+    if random.chance(0.5) { definition.population.salt = "salt \(random.below(100)) \u{e9}" }
+    definition.population.eligible = maybe { $0.list(3, atLeast: 1) { $0.rule(0) } }
+    definition.population.forceOn = list(3) { "on" + $0.text() }
+    definition.population.forceOff = list(3) { "off" + $0.text() }
+    definition.population.holdout = share()
     definition.stages = stages()
     definition.advance = pick(PlanDefinition.Advance.allCases)
     definition.guards = list(4) { $0.rule() }
@@ -150,11 +151,11 @@ private struct RandomPlan {
     var percent = 0
     return (0..<(1 + random.below(5))).map { index in
       var stage = Stage(name: "s\(index)", cohort: maybe { $0.name() })
-      if random.chance(0.7) || stage.cohort == nil {
+      if random.chance(0.7) || stage.audience.cohort == nil {
         percent = min(100_000, percent + random.below(60_000))
-        stage.percent = Share(thousandths: percent)
+        stage.audience.percent = Share(thousandths: percent)
       }
-      stage.rules = list(2) { $0.rule(0) }
+      stage.audience.rules = list(2) { $0.rule(0) }
       stage.soak = span()
       stage.approvals = random.below(11)
       stage.preset = maybe { $0.pick(Preset.allCases) }

@@ -1,4 +1,5 @@
 import RolloutCore
+import RolloutEvaluation
 import Testing
 
 @Suite struct ValueTests {

@@ -1,6 +1,7 @@
 import DocumentKit
 import HTTPKit
 import RolloutCore
+import RolloutEvaluation
 import RolloutGateway
 import RolloutStore
 import RolloutTesting

@@ -1,5 +1,6 @@
 import DocumentKit
 import RolloutCore
+import RolloutEvaluation
 import RolloutTesting
 import Testing
 

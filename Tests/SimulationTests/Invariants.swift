@@ -1,4 +1,5 @@
 import RolloutCore
+import RolloutEvaluation
 
 /// The promises that every committed change must keep, whoever made it.
 enum Invariants {
@@ -101,7 +102,8 @@ enum Invariants {
     let new = CompiledPlan(after) { _ in ByteSet(["anna", "u3"]) }
     for user in users {
       let bytes = Array(user.utf8)
-      guard let was = try? old.decide(user: bytes.span), let now = try? new.decide(user: bytes.span)
+      guard let was = try? old.evaluator.decide(user: bytes.span),
+        let now = try? new.evaluator.decide(user: bytes.span)
       else { continue }
       if was.bucket != now.bucket { violated("P4: \(user) moved to another bucket") }
       if event.kind != .rolledBack, was.enabled, !now.enabled {

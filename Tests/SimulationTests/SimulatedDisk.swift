@@ -1,4 +1,5 @@
 import RolloutCore
+import RolloutEvaluation
 import Synchronization
 
 /// What survives a crash: plans, history, outbox, telemetry. Commits are atomic.

@@ -33,16 +33,22 @@ import Testing
     "YAMLKit": ["DocumentKit", "CYAML"],
     "HTTPKit": ["PlatformKit", "CCurl", "Glibc", "Synchronization"],
     "HTTPServerKit": ["HTTPKit", "PlatformKit", "CZlib", "Glibc", "Synchronization"],
-    "RolloutCore": ["DocumentKit"],
+    "RolloutEvaluation": ["Synchronization"],
+    "RolloutCore": ["RolloutEvaluation", "DocumentKit"],
     "RolloutStore": [
-      "RolloutCore", "DocumentKit", "DigestKit", "PlatformKit", "CSQLite", "Glibc",
+      "RolloutCore", "RolloutEvaluation", "DocumentKit", "DigestKit", "PlatformKit", "CSQLite",
+      "Glibc",
       "Synchronization",
     ],
-    "RolloutGateway": ["RolloutCore", "DocumentKit", "HTTPKit", "PlatformKit", "Synchronization"],
-    "RolloutAPI": ["RolloutCore", "DocumentKit"],
-    "RolloutTesting": ["RolloutCore", "Glibc", "Synchronization"],
+    "RolloutGateway": [
+      "RolloutCore", "RolloutEvaluation", "DocumentKit", "HTTPKit", "PlatformKit",
+      "Synchronization",
+    ],
+    "RolloutAPI": ["RolloutCore", "RolloutEvaluation", "DocumentKit"],
+    "RolloutTesting": ["RolloutCore", "RolloutEvaluation", "Glibc", "Synchronization"],
     "RolloutServer": [
-      "RolloutCore", "DocumentKit", "YAMLKit", "DigestKit", "PlatformKit", "HTTPKit",
+      "RolloutCore", "RolloutEvaluation", "DocumentKit", "YAMLKit", "DigestKit", "PlatformKit",
+      "HTTPKit",
       "HTTPServerKit", "RolloutStore", "RolloutGateway", "RolloutAPI", "Glibc", "Synchronization",
     ],
     "RolloutCLI": [

@@ -1,3 +1,5 @@
+package import RolloutEvaluation
+
 extension CompiledPlan {
   /// Which arm an outcome belongs to, and whether the user's bucket put it there.
   package struct Membership: Sendable, Equatable {
@@ -15,25 +17,26 @@ extension CompiledPlan {
   /// sent, and no list, cohort or bucket decides anyway, it cannot: `unknown`. Without a user the
   /// feature itself is assumed, since that is what is being watched.
   package func membership(user: Span<UInt8>?, attributes: Attributes) -> Membership {
-    guard user != nil, let decision = try? decide(user: user, attributes: attributes) else {
+    guard user != nil, let decision = try? evaluator.decide(user: user, attributes: attributes)
+    else {
       return Membership(arm: .treatment, isDrawn: false)
     }
     let isDrawn =
       switch decision.cause {
       case .bucketInside, .heldOut, .everyone: true
-      case .inNoStage: plan.definition.stages.contains { $0.percent != nil }
+      case .inNoStage: plan.definition.stages.contains { $0.audience.percent != nil }
       default: false
       }
     let known = Membership(arm: decision.enabled ? .treatment : .control, isDrawn: isDrawn)
     switch decision.cause {
     case .notServing, .forcedOff, .forcedOn, .heldOut: return known
     case .notEligible:
-      return isMissing(plan.definition.eligible ?? [], attributes)
+      return isMissing(plan.definition.population.eligible ?? [], attributes)
         ? Membership(arm: .unknown, isDrawn: false) : known
     case .matchedRule, .member, .bucketInside, .everyone, .inNoStage:
       // Inside already: a rule of an open stage could not take it away.
       guard !decision.enabled, plan.stageIndex >= 0 else { return known }
-      let open = plan.definition.stages.prefix(plan.stageIndex + 1).flatMap(\.rules)
+      let open = plan.definition.stages.prefix(plan.stageIndex + 1).flatMap(\.audience.rules)
       return isMissing(open, attributes) ? Membership(arm: .unknown, isDrawn: false) : known
     }
   }
@@ -44,26 +47,7 @@ extension CompiledPlan {
 
   /// The attributes that the rules of open stages ask for: what an outcome must carry.
   package var attributesAsked: [String] {
-    let open = plan.definition.stages.prefix(max(0, plan.stageIndex + 1)).flatMap(\.rules)
-    return Set(((plan.definition.eligible ?? []) + open).flatMap(\.names)).sorted()
-  }
-}
-
-extension Rule {
-  /// Those of `names` of which more counts than whether they are there.
-  var comparedNames: [String] {
-    switch self {
-    case .all(let rules): rules.flatMap(\.comparedNames)
-    case .attribute(_, .exists): []
-    case .attribute(let name, _): [name]
-    }
-  }
-
-  /// The attributes it looks at.
-  package var names: [String] {
-    switch self {
-    case .all(let rules): rules.flatMap(\.names)
-    case .attribute(let name, _): [name]
-    }
+    let open = plan.definition.stages.prefix(max(0, plan.stageIndex + 1)).flatMap(\.audience.rules)
+    return Set(((plan.definition.population.eligible ?? []) + open).flatMap(\.names)).sorted()
   }
 }

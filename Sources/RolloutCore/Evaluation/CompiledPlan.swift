@@ -1,34 +1,11 @@
-/// A plan made ready for evaluation: hashes begun, lists indexed. Immutable, shared by all loops.
-package final class CompiledPlan: Sendable {
-  private struct Step: Sendable {
-    var rules: [Rule]
-    var members: ByteSet
-    var threshold: Int?
-  }
+package import RolloutEvaluation
 
+/// A plan with its evaluator. Immutable, shared by all loops.
+package final class CompiledPlan: Sendable {
   package let plan: Plan
-  /// UTF-8 of the feature key.
-  package let key: [UInt8]
-  private let bucketer: Bucketer
-  private let holdoutBucketer: Bucketer
-  private let forceOn: ByteSet
-  private let forceOff: ByteSet
-  private let steps: [Step]
-  // Copies of what every evaluation looks at, so that it touches neither the plan nor its arrays.
-  private let isServing: Bool
-  private let stageIndex: Int
-  private let holdout: Int
-  private let hasEligible: Bool
-  /// Whether a rule of this plan looks at attributes.
-  package let usesAttributes: Bool
-  /// What deciding for one user may cost, in the unit of `Rule.cost`.
-  package let cost: Int
-  /// Of hashing, walking the stages and writing the answer.
-  private static let costBase = 256
+  package let evaluator: Evaluator
   /// Whether it is archived and still answers as it did.
   package let bidsFarewell: Bool
-  /// The attributes whose values its rules compare with something.
-  package let comparedAttributes: Set<String>
 
   /// `members` gives the members of a cohort by name; what an archived plan still answers depends
   /// on `now`, a place on the steady timeline.
@@ -36,109 +13,21 @@ package final class CompiledPlan: Sendable {
     _ plan: Plan, at now: Instant = Instant(milliseconds: .max), members: (String) -> ByteSet
   ) {
     self.plan = plan
-    let definition = plan.definition
-    key = Array(plan.feature.utf8)
-    bucketer = Bucketer(salt: definition.salt)
-    holdoutBucketer = Bucketer(salt: definition.salt, purpose: .holdout)
-    forceOn = ByteSet(definition.forceOn)
-    forceOff = ByteSet(definition.forceOff)
-    steps = definition.stages.map { stage in
-      Step(
-        rules: stage.rules, members: stage.cohort.map(members) ?? ByteSet(),
-        threshold: stage.percent?.thousandths)
-    }
     bidsFarewell = plan.bidsFarewell(at: now)
-    isServing = plan.isServing || bidsFarewell && plan.stageIndex >= 0
-    stageIndex = plan.stageIndex
-    holdout = plan.status == .completed || bidsFarewell ? 0 : definition.holdout.thousandths
-    hasEligible = definition.eligible != nil
-    cost = Self.costBase + definition.ruleCost
-    let rules = (definition.eligible ?? []) + definition.stages.flatMap(\.rules)
-    comparedAttributes = Set(rules.flatMap(\.comparedNames))
-    usesAttributes = hasEligible || steps.contains { !$0.rules.isEmpty }
+    evaluator = Evaluator(plan.definition.audience, plan.standing(at: now), members: members)
   }
+}
 
-  package var stageName: String { plan.stageName }
-
-  /// Decides for one user; nil is a request without a user id. No allocation for percentages.
-  ///
-  /// Order: not serving, force_off, force_on, eligible, holdout, stages.
-  /// Throws `UserRequired` when only a percentage could decide and there is no id to hash.
-  package func decide(
-    user: Span<UInt8>?, attributes: Attributes = [:]
-  ) throws(UserRequired) -> Decision {
-    let bucket: Int? = if let user { bucketer.bucket(user) } else { nil }
-    guard isServing else {
-      return Decision(
-        enabled: false, cohort: nil, bucket: bucket, reason: .disabled,
-        cause: .notServing(plan.status))
+extension Plan {
+  /// What deciding sees of where it stands; `now` is a place on the steady timeline.
+  fileprivate func standing(at now: Instant) -> Standing {
+    let bidsFarewell = bidsFarewell(at: now)
+    if isServing || bidsFarewell && stageIndex >= 0 {
+      return .serving(upTo: stageIndex, isComplete: status == .completed || bidsFarewell)
     }
-    func off(_ cause: Decision.Cause) -> Decision {
-      Decision(
-        enabled: false, cohort: nil, bucket: bucket, reason: .targetingMatch, cause: cause)
+    switch status {
+    case .active, .paused, .completed: return .off(why: "the plan was rolled back to off")
+    case .draft, .killed, .archived: return .off(why: "the plan is \(status.rawValue)")
     }
-    if let user {
-      if !forceOff.isEmpty, forceOff.contains(user) { return off(.forcedOff) }
-      if !forceOn.isEmpty, forceOn.contains(user) {
-        return Decision(
-          enabled: stageIndex >= 0, cohort: 0, bucket: bucket, reason: .targetingMatch,
-          cause: .forcedOn)
-      }
-    }
-    if hasEligible, let eligible = plan.definition.eligible,
-      !eligible.contains(where: { $0.matches(attributes) })
-    {
-      return off(.notEligible)
-    }
-    if holdout > 0 {
-      guard let user else { throw UserRequired() }
-      if holdoutBucketer.bucket(user) < holdout { return off(.heldOut) }
-    }
-    return try walk(user: user, bucket: bucket, attributes)
-  }
-
-  /// Finds the first stage that includes the user.
-  private func walk(
-    user: Span<UInt8>?, bucket: Int?, _ attributes: Attributes
-  ) throws(UserRequired) -> Decision {
-    var undecided = false
-    for index in steps.indices {
-      // `steps[index]` is read in place: copying a step would retain its arrays.
-      if !steps[index].rules.isEmpty,
-        steps[index].rules.contains(where: { $0.matches(attributes) })
-      {
-        return include(index, bucket, .targetingMatch, .matchedRule(stage: index))
-      }
-      if let user, !steps[index].members.isEmpty, steps[index].members.contains(user) {
-        return include(index, bucket, .targetingMatch, .member(stage: index))
-      }
-      guard let threshold = steps[index].threshold, threshold > 0 else { continue }
-      if threshold >= Bucketer.bucketCount {
-        if undecided, index > stageIndex { throw UserRequired() }
-        return include(index, bucket, .static, .everyone(stage: index))
-      }
-      if let bucket {
-        if bucket < threshold { return include(index, bucket, .split, .bucketInside(stage: index)) }
-      } else if index <= stageIndex {
-        undecided = true
-      }
-    }
-    if undecided { throw UserRequired() }
-    return Decision(
-      enabled: false, cohort: nil, bucket: bucket, reason: outsideReason, cause: .inNoStage)
-  }
-
-  private var outsideReason: Decision.Reason {
-    steps.contains { $0.threshold != nil } ? .split : .targetingMatch
-  }
-
-  private func include(
-    _ stage: Int, _ bucket: Int?, _ reason: Decision.Reason, _ cause: Decision.Cause
-  ) -> Decision {
-    let enabled = stage <= stageIndex
-    // Who waits for the 100 % stage is out by percentage, not by a constant.
-    let reason = !enabled && reason == .static ? .split : reason
-    return Decision(
-      enabled: enabled, cohort: stage, bucket: bucket, reason: reason, cause: cause)
   }
 }

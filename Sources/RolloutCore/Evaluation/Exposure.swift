@@ -1,3 +1,5 @@
+import RolloutEvaluation
+
 /// Who joins and who leaves when one definition or stage replaces another, by counting buckets.
 package struct Exposure: Sendable, Equatable {
   /// Of 100,000 users, by percentage alone; rules and member lists cannot be counted ahead.
@@ -14,7 +16,9 @@ package struct Exposure: Sendable, Equatable {
   package static func between(_ before: Plan?, _ after: Plan) -> Exposure {
     let old = before.map(servedShare) ?? 0
     let new = servedShare(after)
-    guard let before, before.definition.salt == after.definition.salt else {
+    guard let before,
+      before.definition.population.salt == after.definition.population.salt
+    else {
       // Independent draws: joins are those outside before and inside after.
       let joins = (100_000 - old) * new / 100_000
       return Exposure(joins: joins, leaves: old * (100_000 - new) / 100_000)
@@ -26,9 +30,9 @@ package struct Exposure: Sendable, Equatable {
   package static func servedShare(_ plan: Plan) -> Int {
     guard plan.isServing, plan.stageIndex >= 0 else { return 0 }
     let stages = plan.definition.stages.prefix(plan.stageIndex + 1)
-    let share = stages.compactMap(\.percent).last?.thousandths ?? 0
+    let share = stages.compactMap(\.audience.percent).last?.thousandths ?? 0
     guard plan.status != .completed else { return share }
     // The holdout is hashed on its own, so it takes the same part of every stage.
-    return share * (100_000 - plan.definition.holdout.thousandths) / 100_000
+    return share * (100_000 - plan.definition.population.holdout.thousandths) / 100_000
   }
 }

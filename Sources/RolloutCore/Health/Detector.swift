@@ -1,3 +1,5 @@
+import RolloutEvaluation
+
 /// Watches one metric of one stage: two triggers, the affected-user rule, fresh evidence before
 /// acting, the investigate band, the comparison with control, and the evidence that all is well.
 ///

@@ -1,3 +1,5 @@
+import RolloutEvaluation
+
 /// How a guard turns outcomes into observations.
 package enum Measure: Sendable, Equatable {
   /// 0/1 observations of which at most `share`, a fraction in (0, 1), may be bad.

@@ -1,3 +1,5 @@
+import RolloutEvaluation
+
 // What a guard says to people: what happened, to how many, and against which limit. Never a score,
 // and never a rate below the limit as the reason for acting.
 extension Detector {

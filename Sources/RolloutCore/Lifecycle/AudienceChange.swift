@@ -1,4 +1,5 @@
 import DocumentKit
+import RolloutEvaluation
 
 /// What applying a file changes about who has the feature, and about what the others get, told from
 /// how the plans are written: rules, cohorts, lists and shares, never by drawing ids.
@@ -73,8 +74,8 @@ package struct AudienceChange: Sendable, Equatable {
   }
 
   private mutating func compareShares() {
-    let limits = Set((old.stages + new.stages).map { $0.percent?.thousandths ?? 0 }).subtracting([0]
-    )
+    let limits = Set((old.stages + new.stages).compactMap(\.audience.percent?.thousandths))
+      .subtracting([0])
     var joined: Part?
     for limit in limits.sorted() {
       guard let stage = new.first(share: limit) else { continue }
@@ -98,14 +99,14 @@ package struct AudienceChange: Sendable, Equatable {
 
   private mutating func compareRules() {
     for (index, stage) in new.stages.enumerated() where !new.isForEverybody(at: index) {
-      for (rule, extent) in zip(stage.rules, new.extents[index]) {
+      for (rule, extent) in zip(stage.audience.rules, new.extents[index]) {
         take(
           Part(by: .rule, stage: stage.name, what: rule.document.jsonText), from: index,
           before: old.first(rule: extent))
       }
     }
     for (index, stage) in old.open where !new.isOpenToEverybody && !old.isForEverybody(at: index) {
-      for (rule, extent) in zip(stage.rules, old.extents[index])
+      for (rule, extent) in zip(stage.audience.rules, old.extents[index])
       where !new.isOpen(new.first(rule: extent)) {
         leaves.append(Part(by: .rule, stage: stage.name, what: rule.document.jsonText))
       }
@@ -114,26 +115,28 @@ package struct AudienceChange: Sendable, Equatable {
 
   private mutating func compareCohorts() {
     for (index, stage) in new.stages.enumerated() where !new.isForEverybody(at: index) {
-      guard let cohort = stage.cohort else { continue }
+      guard let cohort = stage.audience.cohort else { continue }
       take(
         Part(by: .cohort, stage: stage.name, what: cohort), from: index,
         before: old.first(cohort: cohort))
     }
     for (index, stage) in old.open where !new.isOpenToEverybody && !old.isForEverybody(at: index) {
-      guard let cohort = stage.cohort, !new.isOpen(new.first(cohort: cohort)) else { continue }
+      guard let cohort = stage.audience.cohort, !new.isOpen(new.first(cohort: cohort)) else {
+        continue
+      }
       leaves.append(Part(by: .cohort, stage: stage.name, what: cohort))
     }
   }
 
   private mutating func compareLists() {
-    let before = Self.exact(old.definition.forceOn)
-    let after = Self.exact(new.definition.forceOn)
+    let before = Self.exact(old.definition.population.forceOn)
+    let after = Self.exact(new.definition.population.forceOn)
     let added = after.subtracting(before)
     if !added.isEmpty {
       // A list passes by eligible, holdout and force_off.
       let isFiltered =
-        old.definition.eligible != nil || old.definition.holdout > .none
-        || !Self.exact(old.definition.forceOff).isDisjoint(with: added)
+        old.definition.population.eligible != nil || old.definition.population.holdout > .none
+        || !Self.exact(old.definition.population.forceOff).isDisjoint(with: added)
       take(
         Part(by: .list, stage: nil, what: Self.listed(added)), from: 0,
         before: isFiltered ? nil : old.everybody)
@@ -151,7 +154,7 @@ package struct AudienceChange: Sendable, Equatable {
 
   /// What keeps people out of every stage.
   private mutating func compareFilters() {
-    let (before, after) = (old.definition, new.definition)
+    let (before, after) = (old.definition.population, new.definition.population)
     func admit(_ means: Means, _ what: String) {
       guard new.openTo >= 0 else { return }
       joins.append(Part(by: means, stage: nil, what: what))
@@ -252,7 +255,7 @@ private struct Reach: Sendable, Equatable {
   init(_ definition: PlanDefinition, openTo: Int) {
     self.definition = definition
     self.openTo = openTo
-    extents = definition.stages.map { $0.rules.map(RuleExtent.init) }
+    extents = definition.stages.map { $0.audience.rules.map(RuleExtent.init) }
   }
 
   var stages: [Stage] { definition.stages }
@@ -260,7 +263,7 @@ private struct Reach: Sendable, Equatable {
   /// The stages being served.
   var open: [(Int, Stage)] { stages.enumerated().filter { $0.offset <= openTo }.map { $0 } }
 
-  var openShare: Share { open.compactMap(\.1.percent).max() ?? .none }
+  var openShare: Share { open.compactMap(\.1.audience.percent).max() ?? .none }
 
   func isOpen(_ stage: Int?) -> Bool { stage.map { $0 <= openTo } ?? false }
 
@@ -279,7 +282,7 @@ private struct Reach: Sendable, Equatable {
   // MARK: The first stage that includes somebody
 
   func first(share limit: Int) -> Int? {
-    stages.firstIndex { ($0.percent?.thousandths ?? 0) >= limit }
+    stages.firstIndex { ($0.audience.percent?.thousandths ?? 0) >= limit }
   }
 
   var everybody: Int? { first(share: Share.all.thousandths) }
@@ -292,7 +295,9 @@ private struct Reach: Sendable, Equatable {
     earliest(extents.firstIndex { $0.contains { rule.isNarrower(than: $0) } })
   }
 
-  func first(cohort: String) -> Int? { earliest(stages.firstIndex { $0.cohort == cohort }) }
+  func first(cohort: String) -> Int? {
+    earliest(stages.firstIndex { $0.audience.cohort == cohort })
+  }
 
   private func earliest(_ stage: Int?) -> Int? {
     guard let stage, let everybody else { return stage ?? everybody }

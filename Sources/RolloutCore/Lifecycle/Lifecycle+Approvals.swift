@@ -1,4 +1,5 @@
 import DocumentKit
+import RolloutEvaluation
 
 /// Who approved a step, and how many people must.
 package struct StepApprovals: Sendable, Equatable {
@@ -71,10 +72,10 @@ extension Lifecycle {
     of plan: Plan, in definition: PlanDefinition
   ) throws(Refusal) -> Int {
     guard plan.status != .draft else { return plan.stageIndex }
-    guard ExactText(definition.salt) == ExactText(plan.definition.salt) else {
+    guard ExactText(definition.population.salt) == ExactText(plan.definition.population.salt) else {
       throw .invalidTransition(
         "The salt is fixed once a plan has started, or every user would be drawn anew; "
-          + "keep salt: \(plan.definition.salt).")
+          + "keep salt: \(plan.definition.population.salt).")
     }
     guard plan.stageIndex >= 0 else { return plan.stageIndex }
     guard let index = definition.stages.firstIndex(where: { $0.name == plan.stageName }) else {

@@ -1,3 +1,5 @@
+import RolloutEvaluation
+
 /// What can be done when a disk or a stored plan is in a bad way.
 extension Lifecycle {
   /// A person's new definition in place of a stored plan that cannot be read. It is no way around
@@ -64,7 +66,7 @@ extension Lifecycle.Change {
     }
     // A completed plan serves its holdout too; another salt draws everybody anew.
     guard plan.status != .completed || before.status == .completed,
-      plan.definition.salt == before.definition.salt
+      plan.definition.population.salt == before.definition.population.salt
     else { return false }
     return !AudienceChange(before, to: plan.definition, index: plan.stageIndex).widens
   }

@@ -1,4 +1,5 @@
 package import DocumentKit
+import RolloutEvaluation
 
 extension Document {
   /// Whether a reader of JSON would take both for the same: numbers by what they are and not by how

@@ -1,4 +1,5 @@
 package import DocumentKit
+import RolloutEvaluation
 
 extension Guard {
   /// Guards of one plan: every outcome is counted for each of them.

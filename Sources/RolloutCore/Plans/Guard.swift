@@ -1,3 +1,5 @@
+package import RolloutEvaluation
+
 /// What a plan watches, and what happens when it goes over its limit.
 package struct Guard: Sendable, Equatable {
   package enum Metric: String, Sendable, CaseIterable {

@@ -1,4 +1,5 @@
 package import DocumentKit
+package import RolloutEvaluation
 
 extension PlanDefinition {
   package static let stageCountMax = 30
@@ -23,17 +24,18 @@ extension PlanDefinition {
       guard file.isStored || (1...256).contains(salt.utf8.count) else {
         throw file.error("salt", "A salt is 1–256 bytes; leave it out to use the feature key.")
       }
-      self.salt = salt
+      population.salt = salt
     }
-    eligible = try rules(&file, "eligible")
-    forceOn = try users(&file, "force_on")
-    forceOff = try users(&file, "force_off")
+    population.eligible = try rules(&file, "eligible")
+    population.forceOn = try users(&file, "force_on")
+    population.forceOff = try users(&file, "force_off")
     if !file.isStored,
-      let both = Set(forceOn.map(ExactText.init)).intersection(forceOff.map(ExactText.init)).min()
+      let both = Set(population.forceOn.map(ExactText.init))
+        .intersection(population.forceOff.map(ExactText.init)).min()
     {
       throw file.error("force_off", "\(quoted(both.text)) is also in force_on; keep one.")
     }
-    holdout = try share(&file, "holdout") ?? .none
+    population.holdout = try share(&file, "holdout") ?? .none
     if let stages = try file.list("stages") { self.stages = try decodeStages(stages, file) }
     advance = try file.choice("advance") ?? .manual
     if let guards = try Guard.list(&file) { self.guards = guards }
@@ -277,7 +279,8 @@ private func decodeStages(
     if stages.contains(where: { $0.name == stage.name }) {
       throw reader.error("name", "Two stages are named \(quoted(stage.name)).")
     }
-    if let percent = stage.percent, let before = stages.compactMap(\.percent).last,
+    if let percent = stage.audience.percent,
+      let before = stages.compactMap(\.audience.percent).last,
       percent < before
     {
       throw reader.error(
@@ -299,17 +302,19 @@ private func decodeStage(
     throw reader.error(
       "name", "A stage name is 1–128 of a–z A–Z 0–9 . _ - and not off or none.")
   }
-  stage.rules = try rules(&reader, "rules") ?? []
-  stage.cohort = try reader.text("cohort")
-  if let cohort = stage.cohort, !isStored, !isName(cohort) {
+  stage.audience.rules = try rules(&reader, "rules") ?? []
+  stage.audience.cohort = try reader.text("cohort")
+  if let cohort = stage.audience.cohort, !isStored, !isName(cohort) {
     throw reader.error("cohort", "A cohort name is 1–128 of a–z A–Z 0–9 . _ -")
   }
-  stage.percent = try share(&reader, "percent")
+  stage.audience.percent = try share(&reader, "percent")
   stage.soak = try time(&reader, "soak")
   stage.approvals = try reader.int("approvals", in: 0...10) ?? 0
   stage.preset = try reader.choice("preset")
   try reader.finish()
-  guard isStored || !stage.rules.isEmpty || stage.cohort != nil || stage.percent != nil else {
+  let audience = stage.audience
+  guard isStored || !audience.rules.isEmpty || audience.cohort != nil || audience.percent != nil
+  else {
     throw DocumentError(
       "Stage \(quoted(stage.name)) has no audience and would match nobody; "
         + "give it rules, a cohort or a percent.", at: document.position, path: path)

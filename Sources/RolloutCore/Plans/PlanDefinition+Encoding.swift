@@ -1,4 +1,5 @@
 package import DocumentKit
+package import RolloutEvaluation
 
 extension PlanDefinition {
   /// The canonical plan file: reading it back gives an equal definition. Defaults are left out
@@ -7,11 +8,13 @@ extension PlanDefinition {
     .object([
       "feature": .string(feature),
       "description": description.isEmpty ? nil : .string(description),
-      "salt": .string(salt),
-      "eligible": eligible.map { .array($0.map(\.document)) },
-      "force_on": forceOn.isEmpty ? nil : .array(forceOn.map { .string($0) }),
-      "force_off": forceOff.isEmpty ? nil : .array(forceOff.map { .string($0) }),
-      "holdout": holdout == .none ? nil : .string(holdout.compact),
+      "salt": .string(population.salt),
+      "eligible": population.eligible.map { .array($0.map(\.document)) },
+      "force_on": population.forceOn.isEmpty
+        ? nil : .array(population.forceOn.map { .string($0) }),
+      "force_off": population.forceOff.isEmpty
+        ? nil : .array(population.forceOff.map { .string($0) }),
+      "holdout": population.holdout == .none ? nil : .string(population.holdout.compact),
       "stages": .array(stages.map(\.document)),
       "advance": .string(advance.rawValue),
       "guards": .array(guards.map(\.document)),
@@ -49,9 +52,9 @@ extension Stage {
   fileprivate var document: Document {
     .object([
       "name": .string(name),
-      "rules": rules.isEmpty ? nil : .array(rules.map(\.document)),
-      "cohort": cohort.map { .string($0) },
-      "percent": percent.map(\.plain),
+      "rules": audience.rules.isEmpty ? nil : .array(audience.rules.map(\.document)),
+      "cohort": audience.cohort.map { .string($0) },
+      "percent": audience.percent.map(\.plain),
       "soak": soak.map { .string($0.text) },
       "approvals": approvals == 0 ? nil : .int(approvals),
       "preset": preset.map { .string($0.rawValue) },

@@ -1,4 +1,5 @@
 package import DocumentKit
+package import RolloutEvaluation
 
 /// What a plan file says: everything about a rollout except where it stands.
 package struct PlanDefinition: Sendable, Equatable {
@@ -24,14 +25,8 @@ package struct PlanDefinition: Sendable, Equatable {
 
   package var feature: String
   package var description = ""
-  /// Fixed once started: it decides who is in which cohort.
-  package var salt: String
-  /// nil means everyone is eligible; otherwise a user must match one of the rules.
-  package var eligible: [Rule]?
-  package var forceOn: [String] = []
-  package var forceOff: [String] = []
-  /// Users that never get the feature before completion.
-  package var holdout = Share.none
+  /// Its salt is fixed once the plan has started, and the feature key where the file names none.
+  package var population: Population
   /// At least one; names unique, percentages never decreasing.
   package var stages = Stage.defaults
   package var advance = Advance.manual
@@ -51,7 +46,12 @@ package struct PlanDefinition: Sendable, Equatable {
 
   package init(feature: String) {
     self.feature = feature
-    salt = feature
+    population = Population(salt: feature)
+  }
+
+  /// What deciding needs of it.
+  package var audience: Audience {
+    Audience(population: population, stages: stages.map(\.audience))
   }
 
   /// What OpenFeature clients get for those who have the feature, and for everybody else.
@@ -62,6 +62,6 @@ package struct PlanDefinition: Sendable, Equatable {
   package func preset(atStage index: Int) -> Preset {
     guard stages.indices.contains(index) else { return preset ?? .normal }
     if let chosen = stages[index].preset ?? preset { return chosen }
-    return (stages[index].percent ?? .none) < .percent(25) ? .sensitive : .normal
+    return (stages[index].audience.percent ?? .none) < .percent(25) ? .sensitive : .normal
   }
 }

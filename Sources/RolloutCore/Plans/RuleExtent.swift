@@ -1,3 +1,5 @@
+package import RolloutEvaluation
+
 /// A rule made ready for being compared with many others: which users it can match, told from how
 /// it is written. Texts count byte by byte, as in matching.
 package indirect enum RuleExtent: Sendable, Equatable {

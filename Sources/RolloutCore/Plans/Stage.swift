@@ -1,14 +1,9 @@
+package import RolloutEvaluation
+
 /// One step of a plan: who joins here, and what must be true before the plan may enter or leave.
-///
-/// A user is included when any of the audiences has them. Stages only ever add people.
+/// Stages only ever add people.
 package struct Stage: Sendable, Equatable {
-  /// Unique in the plan; also the name of the cohort that joins here.
-  package var name: String
-  package var rules: [Rule] = []
-  /// A member list kept by the server; who opted in.
-  package var cohort: String?
-  /// Share of all users by bucket; nil when the stage has no percentage.
-  package var percent: Share?
+  package var audience: StageAudience
   /// Least time in this stage before anybody may leave it upwards. nil is none for a person, and
   /// `automaticSoak` for automation; zero is none for both.
   package var soak: TimeSpan?
@@ -19,10 +14,10 @@ package struct Stage: Sendable, Equatable {
   package var preset: Preset?
 
   package init(name: String, cohort: String? = nil, percent: Share? = nil) {
-    self.name = name
-    self.cohort = cohort
-    self.percent = percent
+    audience = StageAudience(name: name, cohort: cohort, percent: percent)
   }
+
+  package var name: String { audience.name }
 
   /// The plan of those who name none: internal → beta → 25 → 50 → 100.
   package static let defaults = [

@@ -1,3 +1,5 @@
+package import RolloutEvaluation
+
 /// Keeps the member lists of cohorts. Adding and removing are idempotent and durable on return.
 package protocol CohortStore: Sendable {
   /// Every cohort with all its members.

@@ -1,4 +1,5 @@
 import DocumentKit
+import RolloutEvaluation
 
 /// An amount of US dollars in whole nano-dollars. Sums are exact and stop at the largest amount.
 package struct Money: Sendable, Hashable, Comparable {

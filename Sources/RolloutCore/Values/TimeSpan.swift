@@ -1,3 +1,5 @@
+import RolloutEvaluation
+
 /// A length of time in whole milliseconds, from none to about 191,000 years: every one of them can
 /// be written and read back.
 package struct TimeSpan: Sendable, Hashable, Comparable {

@@ -1,5 +1,6 @@
 package import DocumentKit
 package import RolloutCore
+package import RolloutEvaluation
 
 /// Providers, prices and routes, as `rollout.yaml` states them.
 package struct GatewayConfiguration: Sendable {

@@ -1,5 +1,6 @@
 import DocumentKit
 import RolloutCore
+import RolloutEvaluation
 import Synchronization
 
 /// A provider without a network: repeats the last user message. For demos and tests; it can be told

@@ -3,6 +3,7 @@ import DocumentKit
 import PlatformKit
 import RolloutAPI
 import RolloutCore
+import RolloutEvaluation
 import RolloutGateway
 import RolloutStore
 import Synchronization

@@ -2,6 +2,7 @@ import DocumentKit
 import PlatformKit
 import RolloutAPI
 import RolloutCore
+import RolloutEvaluation
 import RolloutGateway
 import RolloutStore
 

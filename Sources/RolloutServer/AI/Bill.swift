@@ -1,6 +1,7 @@
 import DocumentKit
 import PlatformKit
 import RolloutCore
+import RolloutEvaluation
 import RolloutGateway
 
 /// What a call on its way to a provider owes: the monitor an outcome, the purse what it cost, the

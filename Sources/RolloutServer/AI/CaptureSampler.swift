@@ -1,6 +1,7 @@
 import DocumentKit
 import RolloutAPI
 import RolloutCore
+import RolloutEvaluation
 import RolloutGateway
 import Synchronization
 

@@ -2,6 +2,7 @@ import DocumentKit
 import HTTPServerKit
 import RolloutAPI
 import RolloutCore
+import RolloutEvaluation
 import RolloutGateway
 
 /// The native form: a prompt in, a flat answer out, whoever served it.

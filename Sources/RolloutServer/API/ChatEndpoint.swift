@@ -3,6 +3,7 @@ import HTTPServerKit
 import PlatformKit
 import RolloutAPI
 import RolloutCore
+import RolloutEvaluation
 import RolloutGateway
 
 /// Chats in OpenAI's and Anthropic's dialects, and what there is to chat with.

@@ -2,6 +2,7 @@ import DocumentKit
 import HTTPServerKit
 import RolloutAPI
 import RolloutCore
+import RolloutEvaluation
 
 /// Who opted in: member lists of cohorts.
 struct CohortEndpoint: Sendable {

@@ -1,5 +1,6 @@
 import HTTPKit
 import RolloutCore
+import RolloutEvaluation
 
 /// Reads the plain form of an OFREP body, `{"context":{"targetingKey":"u","plan":"pro","n":5}}`,
 /// without building a tree.

@@ -3,6 +3,7 @@ import HTTPKit
 import HTTPServerKit
 import RolloutAPI
 import RolloutCore
+import RolloutEvaluation
 
 /// Many decisions in one call. What would take a loop too long leaves it.
 extension DecisionEndpoint {
@@ -15,7 +16,7 @@ extension DecisionEndpoint {
   static func manyUsers(_ request: InlineRequest, _ reply: Reply) {
     answering(reply) { () throws(Problem) in
       let plan = try plan(request, request.parameter(0))
-      let guess = request.view.body.count / userSizeMin * plan.plan.cost
+      let guess = request.view.body.count / userSizeMin * plan.plan.evaluator.cost
       if request.moves(reply, cost: guess, to: manyUsers) { return nil }
       do {
         var reader = try ObjectReader(JSONReader.read(request.view.body.array))
@@ -24,7 +25,7 @@ extension DecisionEndpoint {
         }
         try reader.finish()
         // A plan whose rules look at much is asked about for fewer users at once.
-        let usersMax = min(Self.usersMax, LongWork.costMax / plan.plan.cost)
+        let usersMax = min(Self.usersMax, LongWork.costMax / plan.plan.evaluator.cost)
         guard users.count <= usersMax else {
           throw Problem(
             .tooMany, "At most \(usersMax) users of this plan in one call; split the list.")
@@ -32,7 +33,7 @@ extension DecisionEndpoint {
         let contexts = try users.map { try EvaluationContext(native: $0.element) }
         // Lists are looked at element by element.
         let weight = contexts.reduce(0) { $0 + $1.attributes.weight }
-        guard contexts.count <= 1 || weight <= LongWork.costMax / plan.plan.cost else {
+        guard contexts.count <= 1 || weight <= LongWork.costMax / plan.plan.evaluator.cost else {
           throw Problem(.tooMany, "Too many lists among the attributes for one call; split it.")
         }
         return try list(contexts.map { (plan, $0) }, for: request.principal.account)

@@ -3,6 +3,7 @@ import HTTPKit
 import HTTPServerKit
 import RolloutAPI
 import RolloutCore
+import RolloutEvaluation
 
 /// The native evaluation paths. All of them answer on the loop, from memory.
 enum DecisionEndpoint {
@@ -38,7 +39,7 @@ enum DecisionEndpoint {
     if answersPlainUser(request, reply) { return }
     answering(reply) { () throws(Problem) in
       let plan = try plan(request, request.parameter(0))
-      if request.moves(reply, cost: plan.plan.cost, to: get) { return nil }
+      if request.moves(reply, cost: plan.plan.evaluator.cost, to: get) { return nil }
       guard let items = decodedQuery(request.view.query) else {
         throw Problem(.badRequest, "The query is not percent-encoded UTF-8.")
       }
@@ -83,7 +84,7 @@ enum DecisionEndpoint {
     guard let index = request.snapshot.index(key.span) else { return false }
     let rendered = request.served.rendered(index)
     let bytes = user.buffer
-    guard let decision = try? rendered.plan.decide(user: bytes.span) else { return false }
+    guard let decision = try? rendered.plan.evaluator.decide(user: bytes.span) else { return false }
     let account = request.principal.account
     reply.sendJSON { rendered.write(decision, user: user, for: account, to: &$0) }
     return true
@@ -100,9 +101,9 @@ enum DecisionEndpoint {
   private static func post(_ request: InlineRequest, _ reply: Reply) {
     answering(reply) { () throws(Problem) in
       let plan = try plan(request, request.parameter(0))
-      if request.moves(reply, cost: plan.plan.cost, to: post) { return nil }
+      if request.moves(reply, cost: plan.plan.evaluator.cost, to: post) { return nil }
       let (context, explain) = try userBody(request)
-      let cost = plan.plan.cost * context.attributes.weight
+      let cost = plan.plan.evaluator.cost * context.attributes.weight
       if request.moves(reply, cost: cost, to: post) { return nil }
       return try decision(plan, context, for: request.principal.account, explain: explain)
     }
@@ -168,7 +169,7 @@ enum DecisionEndpoint {
         .userRequired,
         "\(rendered.plan.plan.feature) is decided by percentage: send the user's id.")
     }
-    let because = explain ? rendered.plan.because(decision) : nil
+    let because = explain ? rendered.plan.evaluator.because(decision) : nil
     let user = context.user.map { Array($0.utf8) } ?? []
     user.withUnsafeBufferPointer { bytes in
       rendered.write(

@@ -3,6 +3,7 @@ import DocumentKit
 import HTTPServerKit
 import RolloutAPI
 import RolloutCore
+import RolloutEvaluation
 import RolloutGateway
 import RolloutStore
 

@@ -4,6 +4,7 @@ import HTTPKit
 import HTTPServerKit
 import RolloutAPI
 import RolloutCore
+import RolloutEvaluation
 import RolloutStore
 
 /// OpenFeature Remote Evaluation Protocol 0.3.0.
@@ -82,10 +83,10 @@ enum OFREP {
       return
     }
     let rendered = request.served.rendered(index)
-    if request.moves(reply, cost: rendered.plan.cost, to: single) { return }
+    if request.moves(reply, cost: rendered.plan.evaluator.cost, to: single) { return }
     do throws(ContextError) {
       let context = try context(request.view.body)
-      let cost = rendered.plan.cost * context.attributes.weight
+      let cost = rendered.plan.evaluator.cost * context.attributes.weight
       if request.moves(reply, cost: cost, to: single) { return }
       let decision = try decide(rendered.plan, context)
       let account = request.principal.account
@@ -113,15 +114,17 @@ enum OFREP {
     }
     let rendered = request.served.rendered(index)
     guard request.view.body.count <= LongWork.loopBodyMax,
-      rendered.plan.cost <= LongWork.loopCostMax
+      rendered.plan.evaluator.cost <= LongWork.loopCostMax
     else { return false }
     var scanner = ContextScanner(request.view.body)
-    guard let context = scanner.scan(keepingAttributes: rendered.plan.usesAttributes) else {
+    guard let context = scanner.scan(keepingAttributes: rendered.plan.evaluator.usesAttributes)
+    else {
       return false
     }
     let user = context.user.buffer
     guard
-      let decision = try? rendered.plan.decide(user: user.span, attributes: context.attributes)
+      let decision = try? rendered.plan.evaluator.decide(
+        user: user.span, attributes: context.attributes)
     else { return false }
     let account = request.principal.account
     reply.sendJSON { rendered.writeFlag(decision, for: account, to: &$0) }

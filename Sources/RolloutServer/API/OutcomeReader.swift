@@ -1,6 +1,7 @@
 import DocumentKit
 import RolloutAPI
 import RolloutCore
+import RolloutEvaluation
 
 /// Reads what an app reports about one request. What cannot be meant is refused; a figure that
 /// makes no sense is dropped and said, and the rest is kept.

@@ -4,6 +4,7 @@ import HTTPServerKit
 import PlatformKit
 import RolloutAPI
 import RolloutCore
+import RolloutEvaluation
 import RolloutGateway
 import RolloutStore
 import YAMLKit
@@ -132,7 +133,7 @@ struct PlanEndpoint: Sendable {
     let exposure = Exposure.between(plan, next)
     let projection = ledger.gates(plan.feature, now: clock.steady).projection
     var members = 0
-    for cohort in Set(next.definition.stages.prefix(index + 1).compactMap(\.cohort)) {
+    for cohort in Set(next.definition.stages.prefix(index + 1).compactMap(\.audience.cohort)) {
       members += await controller.memberCount(of: cohort)
     }
     return try .json(

@@ -1,5 +1,6 @@
 import RolloutAPI
 import RolloutCore
+import RolloutEvaluation
 
 extension PlanController {
   /// Members of one cohort, whoever adds them.
@@ -28,7 +29,7 @@ extension PlanController {
   /// used by nobody and without members, which somebody else may have prepared.
   func checkCohorts(of definition: PlanDefinition, limit: Set<String>?) throws(Problem) {
     guard let limit else { return }
-    for cohort in Set(definition.stages.compactMap(\.cohort)).sorted() {
+    for cohort in Set(definition.stages.compactMap(\.audience.cohort)).sorted() {
       let users = features(using: cohort)
       let isFree = users.isEmpty && memberCount(of: cohort) == 0
       guard !isFree, users.isDisjoint(with: limit) else { continue }

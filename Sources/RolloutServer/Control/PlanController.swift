@@ -1,5 +1,6 @@
 import RolloutAPI
 import RolloutCore
+import RolloutEvaluation
 
 /// The one place where plans change: loads, decides through `Lifecycle`, commits, publishes.
 ///
@@ -115,7 +116,7 @@ actor PlanController {
 
   /// The cohorts that stand in a stage of one of these features.
   func cohorts(usedBy features: Set<String>) -> Set<String> {
-    Set(features.flatMap { plans[$0]?.definition.stages.compactMap(\.cohort) ?? [] })
+    Set(features.flatMap { plans[$0]?.definition.stages.compactMap(\.audience.cohort) ?? [] })
   }
 
   func memberCount(of cohort: String) -> Int { cohorts[cohort]?.count ?? 0 }
@@ -332,6 +333,6 @@ actor PlanController {
 
 extension Plan {
   fileprivate func uses(_ cohort: String) -> Bool {
-    definition.stages.contains { $0.cohort == cohort }
+    definition.stages.contains { $0.audience.cohort == cohort }
   }
 }

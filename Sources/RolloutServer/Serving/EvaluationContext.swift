@@ -1,6 +1,7 @@
 import DocumentKit
 import RolloutAPI
 import RolloutCore
+import RolloutEvaluation
 
 /// A user as a request describes them.
 struct EvaluationContext: Sendable {
@@ -92,16 +93,15 @@ struct EvaluationContext: Sendable {
     guard (user?.utf8.count ?? 0) <= UserID.lengthMax else {
       throw Problem(.badRequest, "A user id is at most \(UserID.lengthMax) bytes.")
     }
-    if let excess = attributes.excess { throw Problem(.badRequest, excess) }
+    if let excess = attributes.excess { throw Problem(.badRequest, excess.words) }
   }
 }
 
 extension CompiledPlan {
   /// The attribute that this plan compares and cannot, in words; nil when there is none.
   func unusableAttribute(in context: EvaluationContext) -> String? {
-    guard let name = context.unusable.first(where: { comparedAttributes.contains($0) }) else {
-      return nil
-    }
+    let compared = evaluator.comparedAttributes
+    guard let name = context.unusable.first(where: compared.contains) else { return nil }
     return
       "\(plan.feature) looks at the attribute \(quoted(name)), which is not one it can compare. "
       + "\(EvaluationContext.attributeForm)."
@@ -110,9 +110,9 @@ extension CompiledPlan {
   /// Throws `UserRequired` when a percentage would have to decide without a user id.
   func decide(_ context: EvaluationContext) throws(UserRequired) -> Decision {
     guard let user = context.user else {
-      return try decide(user: nil, attributes: context.attributes)
+      return try evaluator.decide(user: nil, attributes: context.attributes)
     }
     let bytes = Array(user.utf8)
-    return try decide(user: bytes.span, attributes: context.attributes)
+    return try evaluator.decide(user: bytes.span, attributes: context.attributes)
   }
 }

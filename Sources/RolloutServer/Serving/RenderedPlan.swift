@@ -2,6 +2,7 @@ import DocumentKit
 import HTTPKit
 import HTTPServerKit
 import RolloutCore
+import RolloutEvaluation
 
 /// A plan's answers with everything but user and bucket written out: evaluating then means hashing
 /// and copying. The one writer of decisions, native and OFREP.
@@ -29,7 +30,7 @@ final class RenderedPlan: Sendable {
     let plan = compiled.plan
     func text(_ string: String) -> String { Document.string(string).jsonText }
     let cohorts = ["none"] + plan.definition.stages.map(\.name)
-    let stage = text(compiled.stageName)
+    let stage = text(plan.stageName)
     feature = Array("{\"feature\":\(text(plan.feature))".utf8)
     middles = cohorts.flatMap { cohort in
       [("false", "off"), ("true", "on")].map { enabled, variant in

@@ -1,4 +1,5 @@
 import RolloutCore
+import RolloutEvaluation
 import Synchronization
 
 /// One loop's view of the plans, with their answers prepared as they are asked for.
@@ -47,7 +48,7 @@ final class ServedSnapshot {
 
   /// What asking the plan at `index` for one user costs, in the unit of `Rule.cost`.
   func cost(_ index: Int) -> Int {
-    snapshot.plans[index].cost + (prepared[index] == nil ? Self.preparationCost : 0)
+    snapshot.plans[index].evaluator.cost + (prepared[index] == nil ? Self.preparationCost : 0)
   }
 
   /// What asking all plans for one user costs. Prepares some of them each time it is asked.

@@ -12,8 +12,9 @@ import Testing
   private static let orders: [String: [String]] = [
     "HTTPKit": ["Base", "Client"],
     "HTTPServerKit": ["Parser", "Answer", "Loop"],
+    "RolloutEvaluation": ["Values", "Bucketing", "Audience", "Evaluation"],
     "RolloutCore": [
-      "Values", "Bucketing", "Privacy", "Outcomes", "Money", "Plans", "Lifecycle", "Evaluation",
+      "Values", "Privacy", "Outcomes", "Money", "Plans", "Lifecycle", "Evaluation",
       "Health", "Series", "Ports",
     ],
     "RolloutGateway": ["Dialects", "Configuration", "Limits", "Providers", "Room", "Chain"],

@@ -36,7 +36,7 @@ package enum Numeral: Sendable, Hashable {
     }
   }
 
-  var isFinite: Bool {
+  package var isFinite: Bool {
     if case .fraction(let number) = self { return number.isFinite }
     return true
   }

@@ -1,6 +1,6 @@
 import DocumentKit
 import Foundation
-import RolloutCore
+import RolloutEvaluation
 import Testing
 
 @Suite struct BucketingTests {

@@ -8,9 +8,9 @@ package struct Decision: Sendable, Equatable {
     case disabled = "DISABLED"
   }
 
-  /// The rule that decided. Stage numbers index the plan's stages.
+  /// The rule that decided. Stage numbers index the audience's stages.
   package enum Cause: Sendable, Equatable {
-    case notServing(Plan.Status)
+    case notServing
     case forcedOff
     case forcedOn
     case notEligible

@@ -1,5 +1,3 @@
-package import DocumentKit
-
 extension Rule {
   /// Bytes that matching one user may look at, at most; about nanoseconds. Adds up, never
   /// overflows: what it counts is in memory.
@@ -29,28 +27,6 @@ extension Rule.Condition {
       parts.reduce(0) { $0 + Rule.step + Attributes.valueSizeMax + $1.utf8.count }
     case .greaterThan, .atLeast, .lessThan, .atMost: 2 * Rule.step
     case .exists: 0
-    }
-  }
-}
-
-extension PlanDefinition {
-  /// Bytes that the rules of one plan may look at for one user: a quarter of a millisecond.
-  package static let ruleCostMax = 1 << 18
-
-  /// See `Rule.cost`.
-  package var ruleCost: Int {
-    ((eligible ?? []) + stages.flatMap(\.rules)).reduce(0) { $0 + $1.cost }
-  }
-
-  /// Refuses rules that would take too long for each user. At the door only: what is stored is read
-  /// whatever it costs.
-  package func checkRuleCost() throws(DocumentError) {
-    guard ruleCost <= Self.ruleCostMax else {
-      throw DocumentError(
-        "The rules would look at up to \(ruleCost) bytes for every user, and may at "
-          + "\(Self.ruleCostMax): put lists of users into a cohort, and shorten contains "
-          + "(\(Attributes.valueSizeMax) bytes for each of its texts).",
-        at: .unknown, path: "stages")
     }
   }
 }
