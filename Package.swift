@@ -64,7 +64,7 @@ let package = Package(
         "HTTPKit",
         "HTTPServerKit", "RolloutStore", "RolloutGateway", "RolloutAPI",
       ],
-      resources: [.embedInCode("Resources")],
+      resources: [.embedInCode("Resources"), .embedInCode("Dashboard")],
       swiftSettings: strict),
     .executableTarget(
       name: "RolloutCLI",

@@ -10,6 +10,7 @@ extension Application {
     let ledger: OutcomeLedger
     let hub: EventHub
     let tokens: TokenDirectory
+    let session: SessionEndpoint
     let box: SnapshotBox
     let readiness: Readiness
     let clock: any SteadyClock
@@ -28,6 +29,9 @@ extension Application {
       ledger = control.ledger
       hub = stores.hub
       tokens = control.tokens
+      session = SessionEndpoint(
+        sessions: control.sessions, tokens: control.checkedTokens, failures: ai.failures,
+        log: stores.log, startedAt: stores.clock.now)
       box = control.box
       readiness = stores.readiness
       clock = stores.clock
@@ -55,7 +59,9 @@ extension Application {
         + CaptureEndpoint(store: data.telemetry, clock: clock).routes
         + TokenEndpoint(directory: tokens, clock: clock).routes
         + [metrics.route(isOpen: { settings.value.hasOpenMetrics })]
+        + session.routes
         + OperationsEndpoint(readiness: readiness).routes
+        + DashboardEndpoint().routes
     }
 
     private var planRoutes: [Route] {
@@ -64,6 +70,11 @@ extension Application {
         settings: settings, asks: asks
       ).routes
         + CohortEndpoint(controller: controller, store: data.control, clock: clock).routes
+        + ActivityEndpoint(controller: controller, store: data.control).routes
+        + OverviewEndpoint(
+          controller: controller, store: data.control, telemetry: data.telemetry, ledger: ledger,
+          clock: clock
+        ).routes
         + BacktestEndpoint(
           controller: controller, store: data.control, telemetry: data.telemetry, ledger: ledger,
           clock: clock

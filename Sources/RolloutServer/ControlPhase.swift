@@ -16,6 +16,7 @@ struct ControlPhase: Sendable {
   let tokens: TokenDirectory
   /// Whom requests are checked against; nil with `auth: off`.
   let checkedTokens: TokenDirectory?
+  let sessions: SessionDirectory
 
   /// Throws `StoreError`, or `SystemError` where no client can be made.
   init(_ stores: StoresPhase, _ configuration: ServerConfiguration) async throws {
@@ -42,6 +43,7 @@ struct ControlPhase: Sendable {
     }
     tokens = try await TokenDirectory(store: control, clock: stores.clock)
     checkedTokens = configuration.authenticates ? tokens : nil
+    sessions = try await SessionDirectory(store: control, tokens: tokens)
     if tokens.isEmpty {
       let file = try await AdminToken.make(tokens, stores.data.directory, name: "admin")
       log.notice("made the admin token", ["file": file])

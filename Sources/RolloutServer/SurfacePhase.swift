@@ -56,7 +56,8 @@ struct SurfacePhase: Sendable {
       // A table of its own for every loop: routes are counted with every request.
       LoopService(
         table: RouteTable(routes: routes), box: control.box, tokens: control.checkedTokens,
-        failures: ai.failures, clock: stores.clock, metrics: ai.loops[loop],
+        sessions: control.sessions, failures: ai.failures, clock: stores.clock,
+        metrics: ai.loops[loop],
         executor: control.client.executor,
         door: LongWorkDoor(longWork, ai.loops[loop], evaluations: ai.metrics.evaluations),
         bodyRoom: bodyRoom, longReads: longReads)

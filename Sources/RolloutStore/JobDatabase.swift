@@ -4,7 +4,7 @@ import Synchronization
 /// The jobs, `<data>/jobs.db`. A file of its own: prompts lie in it until they are answered, so
 /// what is deleted is overwritten; and large requests never stand in the way of a plan change.
 package final class JobDatabase: JobStore {
-  private let database: Database
+  let database: Database
   /// Whether a prompt was overwritten in the file and may still lie in its write-ahead log.
   private let hasErased = Atomic<Bool>(false)
 

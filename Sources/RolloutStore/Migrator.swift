@@ -35,6 +35,7 @@ extension Migration {
     Migration(
       "0005-outbox-lanes.sql", PackageResources._005_outbox_lanes_sql, endsWithNewline: true),
     Migration("0006-alerts.sql", PackageResources._006_alerts_sql, endsWithNewline: true),
+    Migration("0007-sessions.sql", PackageResources._007_sessions_sql, endsWithNewline: true),
   ]
 
   /// Of `telemetry.db`.

@@ -123,9 +123,9 @@ class Server:
         self.log = []
         self.start()
 
-    def start(self):
+    def start(self, port=0):
         self.process = subprocess.Popen(
-            [BIN / "rollout-server", "--listen", "127.0.0.1:0", "--data", self.folder / "data",
+            [BIN / "rollout-server", "--listen", f"127.0.0.1:{port}", "--data", self.folder / "data",
              "--config", self.config],
             stderr=subprocess.PIPE, text=True, preexec_fn=self.prepare)
         for line in self.process.stderr:

@@ -132,6 +132,27 @@ def status(edge, path, *options):
          edge.edge + path], capture_output=True, text=True).stdout
 
 
+def test_signing_in_through_the_edge_gives_a_cookie_for_tls_only(edge):
+    """A browser over TLS: what it says of itself reaches the server, and its name for it too."""
+    browser = requests.Session()
+
+    def send(method, path, site="same-origin", **more):
+        return browser.request(
+            method, edge.edge + path, verify=edge.certificate, timeout=10,
+            headers={"X-Rollout": "1", "Sec-Fetch-Site": site}, **more)
+
+    page = send("GET", "/")
+    assert page.status_code == 200
+    assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
+    signed = send("POST", "/v1/session", json={"token": edge.token})
+    assert signed.status_code == 200
+    assert "; Secure" in signed.headers["Set-Cookie"]
+    assert send("GET", "/v1/overview").status_code == 200
+    assert send("DELETE", "/v1/session", "cross-site").status_code == 403
+    assert send("DELETE", "/v1/session").status_code == 204
+    assert send("GET", "/v1/overview").status_code == 401
+
+
 VARIANTS = ["/{}", "/{}/", "//{}", "/{}//", "/./{}", "/v1/../{}", "/{}?strict", "/{}/?x=1", "/{}/.",
             "/%2e/{}", "/v1/%2e%2e/{}", "/features/../{}", "/{}/x/..", "/{}%2f", "/%2f{}"]
 

@@ -16,7 +16,7 @@ struct JobEndpoint: Sendable {
   private static let expiresInMax = TimeSpan.days(7)
 
   let service: Current<AIService>
-  let store: any JobStore
+  let store: any JobStore & JobList
   let runner: JobRunner
   let clock: any SteadyClock
 
@@ -25,6 +25,7 @@ struct JobEndpoint: Sendable {
       Route(
         .post, "/v1/features/{feature}/jobs", .scopes([.evaluate]), featureLimit: .path,
         bodySizeMax: Self.bodySizeMax, .task(create)),
+      Route(.get, "/v1/jobs", .scopes([.evaluate]), featureLimit: .respected, .task(list)),
       Route(.get, "/v1/jobs/{id}", .scopes([.evaluate]), featureLimit: .respected, .task(show)),
       Route(
         .delete, "/v1/jobs/{id}", .scopes([.evaluate]), featureLimit: .respected,
@@ -80,6 +81,30 @@ struct JobEndpoint: Sendable {
       }
     return Dialect.native.error(
       problem, headers: [("Retry-After", "10"), ("x-rollout-limit", "jobs")])
+  }
+
+  /// Those of the token that asks; everybody's for an administrator. Without their answers.
+  private func list(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.allowQuery("feature", "status", "after", "limit")
+    let principal = request.principal
+    var features = principal.features
+    if let feature = try request.queryValue("feature") {
+      features = principal.may(use: feature) ? [feature] : []
+    }
+    let text = try request.queryValue("status")
+    let status = text.flatMap(Job.Status.init)
+    guard text == nil || status != nil else {
+      let known = Job.Status.allCases.map(\.rawValue).joined(separator: ", ")
+      throw Problem(.badRequest, "status is one of \(known).")
+    }
+    let (limit, skipped) = (try request.limit(), try request.cursor() ?? 0)
+    let jobs = try await store.jobs(
+      app: principal.may(.admin) ? nil : principal.tokenID ?? "anonymous", features: features,
+      status: status, skipping: skipped, limit: limit + 1)
+    return try .json(
+      JobPage(
+        jobs: jobs.prefix(limit).map { JobView($0, position: runner.position(of: $0.id), clock) },
+        next: jobs.count > limit ? "\(skipped + limit)" : nil))
   }
 
   private func show(_ request: APIRequest) async throws -> HTTPResponse {

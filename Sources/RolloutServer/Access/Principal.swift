@@ -39,6 +39,8 @@ final class Principal: Sendable {
       features: token.features, expiresAt: token.expiresAt, use: use)
   }
 
+  /// What it may do, by name.
+  var scopeNames: [String] { Scope.allCases.filter(may).map(\.rawValue) }
   func may(_ scope: Scope) -> Bool { scopes.contains(ScopeSet(scope)) }
   /// Whether it has one of these; asked with every request, so by bit and not by hash.
   func hasAny(of other: ScopeSet) -> Bool { !scopes.isDisjoint(with: other) }

@@ -72,6 +72,17 @@ final class TokenDirectory: Sendable {
     return Principal(entry.record, use: entry.use)
   }
 
+  /// Who signed in with this token, until then at most; nil once it is not in force.
+  func principal(id: String, until expiry: Instant) -> Principal? {
+    guard let entry = entries.withLock({ $0[id] }), entry.record.isValid(at: clock.now) else {
+      return nil
+    }
+    entry.use.note()
+    var record = entry.record
+    record.expiresAt = min(expiry, record.expiresAt ?? expiry)
+    return Principal(record, use: entry.use)
+  }
+
   /// Puts a token in force. Throws `StoreError`.
   @discardableResult
   func add(

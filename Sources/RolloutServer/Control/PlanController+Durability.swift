@@ -24,6 +24,9 @@ extension PlanController {
     return unwritten[feature].map { Self.sentence(feature, $0) }
   }
 
+  /// The features of which `degraded` says something.
+  var degradedFeatures: Set<String> { Set(unreadable.keys).union(unwritten.keys) }
+
   private static func sentence(_ feature: String, _ waiting: [Unwritten]) -> String {
     let words = waiting.map { $0.change.event.kind.rawValue.replacing("_", with: " ") }
     return "\(feature) is \(words.joined(separator: ", then ")) in memory only: it is in force, "

@@ -26,6 +26,7 @@ final class LoopService: HTTPService {
   private let table: RouteTable
   private let box: SnapshotBox
   private let tokens: TokenDirectory?
+  private let sessions: SessionDirectory
   private let failures: FailedAuthentications
   private let clock: any SteadyClock
   private let metrics: LoopMetrics
@@ -42,7 +43,7 @@ final class LoopService: HTTPService {
 
   /// `tokens` is nil with `auth: off`.
   init(
-    table: RouteTable, box: SnapshotBox, tokens: TokenDirectory?,
+    table: RouteTable, box: SnapshotBox, tokens: TokenDirectory?, sessions: SessionDirectory,
     failures: FailedAuthentications, clock: any SteadyClock, metrics: LoopMetrics,
     executor: any TaskExecutor, door: LongWorkDoor, bodyRoom: FairRoom, longReads: LongReads
   ) {
@@ -56,6 +57,7 @@ final class LoopService: HTTPService {
     self.table = table
     self.box = box
     self.tokens = tokens
+    self.sessions = sessions
     self.clock = clock
     served = ServedSnapshot(box.snapshot, after: nil, counting: metrics.evaluations)
   }
@@ -131,6 +133,14 @@ final class LoopService: HTTPService {
   private func principal(_ request: RequestView, for index: Int) throws(Refused) -> Principal {
     let principal = principal(request)
     let route = table.routes[index]
+    if principal != nil, request.isUnsafe, tokens != nil, presented(request) == nil,
+      !request.isFromOwnPage
+    {
+      throw refused(
+        request, .forbidden,
+        "Signed in by cookie, only the dashboard itself may change anything: send X-Rollout: 1 "
+          + "from a page of this origin, or a token.", route: index)
+    }
     if route.isOpen(to: request) { return principal ?? .anonymousReader }
     guard let principal else { throw unauthenticated(request, index) }
     if let obstacle = route.obstacle(for: principal, request.path) {
@@ -166,7 +176,8 @@ final class LoopService: HTTPService {
   /// nil when a token is needed and none of ours was sent.
   private func principal(_ request: RequestView) -> Principal? {
     guard let tokens else { return .anonymous }
-    return presented(request).flatMap { verified.principal($0, tokens, clock) }
+    if let token = presented(request) { return verified.principal(token, tokens, clock) }
+    return SessionCookie.secret(in: request).flatMap(sessions.principal)
   }
 
   private func presented(_ request: RequestView) -> ByteView? {

@@ -6,6 +6,12 @@ extension RequestView {
   /// Whether it was sent on this machine, and not on behalf of somebody elsewhere.
   var isLocal: Bool { peer.isLoopback && !isForwarded }
 
+  /// Whether it was sent on this machine and to a name that can only mean it: nobody
+  /// could read along.
+  var isToThisMachine: Bool {
+    isLocal && (field("host").map { isLoopback(authority: $0.string[...]) } ?? false)
+  }
+
   /// Whether a proxy says that it passes the request on.
   private var isForwarded: Bool {
     field("forwarded") != nil || field("via") != nil || field("x-real-ip") != nil

@@ -1,0 +1,81 @@
+import DigestKit
+import RolloutCore
+import Synchronization
+
+/// Browsers that are signed in. Each stands for a token and ends with it; what its cookie holds is
+/// random, and only the hash of that is kept.
+final class SessionDirectory: Sendable {
+  static let lifetime = TimeSpan.hours(12)
+  /// Of one token; the oldest ends where there would be more.
+  static let countMax = 32
+
+  private let sessions: Mutex<[[UInt8]: SessionRecord]>
+  private let store: any SessionStore
+  private let tokens: TokenDirectory
+
+  /// Throws `StoreError`.
+  init(store: any SessionStore, tokens: TokenDirectory) async throws {
+    self.store = store
+    self.tokens = tokens
+    let loaded = try await store.loadSessions(now: tokens.now)
+    sessions = Mutex(Dictionary(loaded.map { ($0.hash, $0) }, uniquingKeysWith: { $1 }))
+  }
+
+  struct Begun: Sendable {
+    /// What the cookie holds.
+    var secret: String
+    var expiresAt: Instant
+    /// False where it could not be written: it is in force until the server ends. Whoever has to
+    /// stop a feature while the disk is full must be let in.
+    var isDurable = true
+  }
+
+  /// Signs in with this token.
+  func begin(tokenID: String) async -> Begun {
+    let now = tokens.now
+    var begun = Begun(
+      secret: Digest.hexadecimal(Digest.random(32)), expiresAt: now + Self.lifetime)
+    let session = SessionRecord(
+      hash: Digest.sha256(Array(begun.secret.utf8)), tokenID: tokenID, createdAt: now,
+      expiresAt: begun.expiresAt)
+    let ended = sessions.withLock { sessions in
+      sessions[session.hash] = session
+      return Self.takeEnded(&sessions, of: tokenID, now: now)
+    }
+    do {
+      try await store.insert(session)
+      if !ended.isEmpty { try await store.deleteSessions(ended) }
+    } catch { begun.isDurable = false }
+    return begun
+  }
+
+  /// Forgets what has expired, and of this token what is too much, whose hashes it returns.
+  private static func takeEnded(
+    _ sessions: inout [[UInt8]: SessionRecord], of tokenID: String, now: Instant
+  ) -> [[UInt8]] {
+    sessions = sessions.filter { $0.value.expiresAt > now }
+    let own = sessions.values.filter { $0.tokenID == tokenID }.sorted {
+      $0.createdAt < $1.createdAt
+    }
+    let ended = own.prefix(max(0, own.count - Self.countMax)).map(\.hash)
+    for hash in ended { sessions[hash] = nil }
+    return ended
+  }
+
+  /// Signs out. Throws `StoreError` where that could not be written: after a restart it would be
+  /// signed in again.
+  func end(_ secret: [UInt8]) async throws {
+    let hash = Digest.sha256(secret)
+    guard sessions.withLock({ $0.removeValue(forKey: hash) }) != nil else { return }
+    try await store.deleteSessions([hash])
+  }
+
+  /// Whose cookie this is; nil once the session or its token has ended.
+  func principal(_ secret: [UInt8]) -> Principal? {
+    let hash = Digest.sha256(secret)
+    guard let session = sessions.withLock({ $0[hash] }), session.expiresAt > tokens.now else {
+      return nil
+    }
+    return tokens.principal(id: session.tokenID, until: session.expiresAt)
+  }
+}
