@@ -3,11 +3,13 @@ package import DocumentKit
 
 /// Reads one YAML document by libyaml, scalars typed by YAML 1.2's core schema.
 ///
-/// Anchors, aliases, tags, merge keys and several documents are refused: a plan must say what it
-/// means where it says it, and an alias can make a small file unfold into a huge one.
+/// Aliases and merge keys (`<<`, https://yaml.org/type/merge.html) are expanded, up to a bound: an
+/// alias can make a small file unfold into a huge one. Tags and several documents are refused.
 package enum YAMLReader {
   /// Bytes; a longer file is refused before it is parsed.
   package static let sizeMax = 1 << 20
+  /// Values that all aliases of a file together may stand for.
+  package static let expandedMax = 10_000
 
   package static func read(_ bytes: [UInt8]) throws(DocumentError) -> Document {
     guard bytes.count <= sizeMax else {
@@ -35,6 +37,9 @@ private struct YAMLEvents {
   private let parser: UnsafeMutablePointer<yaml_parser_t>
   private let open: Bool
   private var values = 0
+  private var anchors: [String: Anchored] = [:]
+  /// Values that aliases have stood for.
+  private var expanded = 0
 
   init(_ buffer: UnsafeBufferPointer<UInt8>) {
     parser = .allocate(capacity: 1)
@@ -90,18 +95,34 @@ private struct YAMLEvents {
     }
   }
 
-  private enum Node {
-    case scalar(Document)
-    case sequence(Position)
-    case mapping(Position)
-    case end
+  private struct Anchored {
+    var document: Document
+    /// Values in it, itself included.
+    var size: Int
+    /// Lists and objects within one another.
+    var levels: Int
+  }
 
-    var position: Position {
-      switch self {
-      case .scalar(let document): document.position
-      case .sequence(let position), .mapping(let position): position
-      case .end: .unknown
-      }
+  private struct Node {
+    enum Kind {
+      /// `isPlain` is one without quotes.
+      case scalar(Document.Value, isPlain: Bool)
+      case sequence
+      case mapping
+      case alias(String)
+      case end
+    }
+
+    var kind: Kind
+    var position: Position
+    var anchor: String?
+
+    init(
+      _ kind: Kind, _ at: Position, anchor: UnsafeMutablePointer<yaml_char_t>? = nil
+    ) {
+      self.kind = kind
+      position = at
+      self.anchor = anchor.map { String(cString: $0) }
     }
   }
 
@@ -111,54 +132,93 @@ private struct YAMLEvents {
       switch event.type {
       case YAML_SCALAR_EVENT:
         let scalar = event.data.scalar
-        guard scalar.anchor == nil, scalar.tag == nil else { throw unsupported(at) }
+        guard scalar.tag == nil else { throw unsupported(at) }
         let text = String(
           decoding: UnsafeBufferPointer(start: scalar.value, count: scalar.length), as: UTF8.self)
         let plain = scalar.style == YAML_PLAIN_SCALAR_STYLE
-        return .scalar(Document(plain ? resolve(text) : .string(text), at: at))
+        return Node(
+          .scalar(plain ? resolve(text) : .string(text), isPlain: plain), at, anchor: scalar.anchor)
       case YAML_SEQUENCE_START_EVENT:
         let start = event.data.sequence_start
-        guard start.anchor == nil, start.tag == nil else { throw unsupported(at) }
-        return .sequence(at)
+        guard start.tag == nil else { throw unsupported(at) }
+        return Node(.sequence, at, anchor: start.anchor)
       case YAML_MAPPING_START_EVENT:
         let start = event.data.mapping_start
-        guard start.anchor == nil, start.tag == nil else { throw unsupported(at) }
-        return .mapping(at)
-      case YAML_SEQUENCE_END_EVENT, YAML_MAPPING_END_EVENT: return .end
+        guard start.tag == nil else { throw unsupported(at) }
+        return Node(.mapping, at, anchor: start.anchor)
+      case YAML_ALIAS_EVENT:
+        return Node(.alias(event.data.alias.anchor.map { String(cString: $0) } ?? ""), at)
+      case YAML_SEQUENCE_END_EVENT, YAML_MAPPING_END_EVENT: return Node(.end, at)
       default: throw unsupported(at)
       }
     }
   }
 
   private func unsupported(_ at: Position) -> DocumentError {
-    DocumentError("Anchors, aliases and tags are not supported; write the value out.", at: at)
+    DocumentError("Tags are not supported; write the value without one.", at: at)
   }
 
   private mutating func value(depth: Int) throws(DocumentError) -> Document {
     try finish(try nextNode(), depth: depth)
   }
 
-  private mutating func finish(_ node: Node, depth: Int) throws(DocumentError) -> Document {
-    values += 1
+  private mutating func count(_ more: Int, at position: Position) throws(DocumentError) {
+    values += more
     guard values <= JSONReader.valuesMax else {
       throw DocumentError(
         "The YAML holds more than \(JSONReader.valuesMax) values; send less at once.",
-        at: node.position)
+        at: position)
     }
-    switch node {
-    case .scalar(let document): return document
+  }
+
+  private mutating func finish(_ node: Node, depth: Int) throws(DocumentError) -> Document {
+    let before = values
+    let document: Document
+    switch node.kind {
+    case .scalar(let value, _):
+      try count(1, at: node.position)
+      document = Document(value, at: node.position)
+    case .alias(let name): return try expansion(of: name, at: node.position, depth: depth)
     case .end: throw DocumentError("Unexpected end of a block.", at: .unknown)
-    case .sequence(let at):
-      try checkDepth(depth, at)
-      var elements: [Document] = []
-      while true {
-        let node = try nextNode()
-        if case .end = node { return Document(.array(elements), at: at) }
-        elements.append(try finish(node, depth: depth + 1))
-      }
-    case .mapping(let at):
-      try checkDepth(depth, at)
-      return Document(.object(try members(depth: depth)), at: at)
+    case .sequence:
+      try count(1, at: node.position)
+      try checkDepth(depth, node.position)
+      document = Document(.array(try elements(depth: depth)), at: node.position)
+    case .mapping:
+      try count(1, at: node.position)
+      try checkDepth(depth, node.position)
+      document = Document(.object(try members(depth: depth)), at: node.position)
+    }
+    if let anchor = node.anchor {
+      anchors[anchor] = Anchored(document: document, size: values - before, levels: document.levels)
+    }
+    return document
+  }
+
+  /// What stands at an anchor before; errors in it point there.
+  private mutating func expansion(
+    of name: String, at position: Position, depth: Int
+  ) throws(DocumentError) -> Document {
+    guard let anchored = anchors[name] else {
+      throw DocumentError("No anchor &\(name.onOneLine) ends before its alias here.", at: position)
+    }
+    expanded += anchored.size
+    guard expanded <= YAMLReader.expandedMax else {
+      throw DocumentError(
+        "The aliases stand for more than \(YAMLReader.expandedMax) values; write less by them.",
+        at: position)
+    }
+    try count(anchored.size, at: position)
+    if anchored.levels > 0 { try checkDepth(depth + anchored.levels - 1, position) }
+    return anchored.document
+  }
+
+  private mutating func elements(depth: Int) throws(DocumentError) -> [Document] {
+    var elements: [Document] = []
+    while true {
+      let node = try nextNode()
+      if case .end = node.kind { return elements }
+      elements.append(try finish(node, depth: depth + 1))
     }
   }
 
@@ -170,21 +230,60 @@ private struct YAMLEvents {
 
   private mutating func members(depth: Int) throws(DocumentError) -> [Document.Member] {
     var members: [Document.Member] = []
+    var merged: [Document.Member]?
     var seen = KeySet()
     while true {
       let node = try nextNode()
-      if case .end = node { return members }
+      if case .end = node.kind { break }
       // A key that is a list or an object is refused where it begins: reading it first would nest
       // as deep as its author likes.
-      guard case .scalar(let document) = node, let key = document.scalarText else {
-        throw DocumentError("A key must be plain text.", at: node.position)
+      guard case .scalar(let value, let isPlain) = node.kind,
+        let key = Document(value).scalarText
+      else { throw DocumentError("A key must be plain text.", at: node.position) }
+      if let anchor = node.anchor {
+        anchors[anchor] = Anchored(document: Document(value, at: node.position), size: 1, levels: 0)
       }
-      guard seen.insert(key, among: members) else {
-        throw DocumentError(
-          "The key \(quoted(key)) stands twice in one object; keep one.", at: document.position)
+      if isPlain, key == "<<" {
+        guard merged == nil else { throw repeated(key, node.position) }
+        merged = try merge(try self.value(depth: depth + 1))
+        continue
       }
+      guard seen.insert(key, among: members) else { throw repeated(key, node.position) }
       members.append(
-        .init(key: key, keyPosition: document.position, value: try value(depth: depth + 1)))
+        .init(key: key, keyPosition: node.position, value: try self.value(depth: depth + 1)))
+    }
+    // What the object says itself counts; of several that are merged the first that says it.
+    for member in merged ?? [] where seen.insert(member.key, among: members) {
+      members.append(member)
+    }
+    return members
+  }
+
+  private func repeated(_ key: String, _ at: Position) -> DocumentError {
+    DocumentError("The key \(quoted(key)) stands twice in one object; keep one.", at: at)
+  }
+
+  /// The members of the object, or objects, after `<<`.
+  private func merge(_ document: Document) throws(DocumentError) -> [Document.Member] {
+    var members: [Document.Member] = []
+    for source in document.array ?? [document] {
+      guard let more = source.members else {
+        throw DocumentError(
+          "<< takes an object or a list of objects, not \(source.kind).", at: source.position)
+      }
+      members += more
+    }
+    return members
+  }
+}
+
+extension Document {
+  /// Lists and objects within one another; 0 for a scalar.
+  fileprivate var levels: Int {
+    switch value {
+    case .array(let elements): 1 + (elements.map(\.levels).max() ?? 0)
+    case .object(let members): 1 + (members.map(\.value.levels).max() ?? 0)
+    case .null, .bool, .number, .string: 0
     }
   }
 }

@@ -40,8 +40,10 @@ import YAMLKit
 
   @Test(
     arguments: [
-      ("a: 1\na: 2", "stands twice", 2, 1), ("a: *x", "Anchors, aliases", 1, 4),
-      ("a: &x 1", "Anchors, aliases", 1, 4), ("a: !!str 1", "Anchors, aliases", 1, 4),
+      ("a: 1\na: 2", "stands twice", 2, 1), ("a: !!str 1", "Tags are not", 1, 4),
+      ("a: *x", "No anchor &x", 1, 4), ("a: &x [1, *x]", "No anchor &x", 1, 11),
+      ("a: &x 1\n*x : 2", "A key must be plain", 2, 1), ("<<: 1", "not a number", 1, 5),
+      ("a: &x {b: 1}\nc:\n  <<: *x\n  <<: *x", "stands twice", 4, 3),
       ("a: [1", "not YAML", 2, 1), ("a: 1\n--- \nb: 2", "second document", 2, 1),
       ("\ta: 1", "not YAML", 1, 1), ("", "empty", 1, 1),
     ])
@@ -51,6 +53,50 @@ import YAMLKit
     let error = try #require(throws: DocumentError.self) { try read(text) }
     #expect(error.message.contains(message), "\(error)")
     #expect(error.position == Position(line: line, column: column), "\(error)")
+  }
+
+  @Test func `aliases stand for what they name, merge keys for what is not said itself`() throws {
+    let document = try read(
+      """
+      base: &base {soak: 1d, percent: 5, &key name: &name a}
+      other: &other {percent: 9, approvals: 2}
+      one: {<<: *base, name: b}
+      two: {percent: 1, <<: [*other, *base]}
+      list: [*name, *key, *base]
+      "quoted": {"<<": 1}
+      """)
+    #expect(
+      document["one"]?.json
+        == Array(#"{"name":"b","soak":"1d","percent":5}"#.utf8))
+    #expect(
+      document["two"]?.json
+        == Array(#"{"percent":1,"approvals":2,"soak":"1d","name":"a"}"#.utf8))
+    #expect(document["list"]?.array?[0].string == "a")
+    #expect(document["list"]?.array?[1].string == "name")
+    #expect(document["list"]?.array?[2] == document["base"])
+    #expect(document["quoted"]?["<<"]?.int == 1)
+  }
+
+  @Test func `aliases unfold into ten thousand values and no more, and no deeper than any text`()
+    throws
+  {
+    // Each list is twice the one before it: a gigabyte in thirty lines.
+    let laughs = (1...30).map { "l\($0): &l\($0) [*l\($0 - 1), *l\($0 - 1)]" }
+    let bomb = try #require(throws: DocumentError.self) {
+      try read((["l0: &l0 [1, 2]"] + laughs).joined(separator: "\n"))
+    }
+    #expect(bomb.message.contains("more than 10000 values"), "\(bomb)")
+    let list = { (count: Int) in "a: &a [" + String(repeating: "1,", count: count - 1) + "1]\n" }
+    #expect(try read(list(9999) + "b: *a")["b"]?.array?.count == 9999)
+    #expect(throws: DocumentError.self) { try read(list(10_000) + "b: *a") }
+    let deep = { (levels: Int) in
+      String(repeating: "[", count: levels) + String(repeating: "]", count: levels)
+    }
+    let text = { (levels: Int) in
+      "a: &a \(deep(40))\nb: " + deep(levels).replacing("[]", with: "[*a]")
+    }
+    #expect(try read(text(23))["b"] != nil)
+    #expect(throws: DocumentError.self) { try read(text(24)) }
   }
 
   @Test func `deep nesting and huge files are refused`() {
