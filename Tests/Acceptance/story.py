@@ -113,6 +113,17 @@ class Night:
                              {"user": f"u{number}", "prompt": "hello", "max_tokens": 20})
         return self
 
+    def steady(self, feature, bad, control):
+        """So many of each hundred fail, evenly, of those with the feature and of those without."""
+        outcomes = []
+        for number in range(400):
+            for arm, share in [("treatment", bad), ("control", control)]:
+                # Every failure is somebody else's.
+                ok = number % 100 * share // 100 == (number % 100 + 1) * share // 100
+                outcomes.append({"feature": feature, "user": f"{arm}{number}", "arm": arm, "ok": ok,
+                                 **({} if ok else {"kind": "timeout"})})
+        self.send(outcomes)
+
     def votes(self, feature):
         for user in range(60):
             for arm, share in [("treatment", 0.034), ("control", 0.052)]:

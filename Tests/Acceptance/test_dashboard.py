@@ -432,6 +432,11 @@ STATES = {
         night.command("start", "state-alert"), night.command("advance", "state-alert", "x", force=True),
         night.server.call("POST", "/v1/alerts", {"id": "7", "feature": "state-alert",
                                                  "action": "rollback", "reason": "burns"}))),
+    "investigate": ("Held to be looked at", lambda night: (
+        night.command("start", "state-investigate"), night.steady("state-investigate", 4, 0))),
+    "outage": ("Held, not stepped back", lambda night: (
+        night.command("start", "state-outage"), night.command("advance", "state-outage", "x", force=True),
+        night.steady("state-outage", 30, 30))),
     "completed": ("Completed: everyone has it", lambda night: (
         night.command("start", "state-completed"),
         [night.command("advance", "state-completed", "x", force=True) for _ in range(4)],

@@ -6,7 +6,8 @@ import * as words from "./words.js";
 import { problem } from "./rollouts.js";
 
 const types = ["applied", "started", "advanced", "rolled_back", "held", "released", "acknowledged",
-  "approved", "paused", "resumed", "killed", "restored", "completed", "archived", "unarchived"];
+  "approved", "paused", "resumed", "killed", "restored", "completed", "archived", "unarchived",
+  "verdict"];
 /** Lines of one export. */
 const exportMax = 20_000;
 
@@ -97,7 +98,9 @@ function table(rows) {
         h("td", { class: "num nw" }, h("time", { datetime: event.at, title: event.at },
           words.moment(event.at))),
         h("td", {}, h("a", { href: `/plans/${encodeURIComponent(event.feature)}` }, event.feature)),
-        h("td", {}, h("b", { class: tone }, words.deed(event)),
+        // What changed nothing is said more quietly.
+        h("td", {}, h(event.to ? "b" : "span", { class: event.to ? tone : tone || "muted" },
+          words.deed(event)),
           isMove && ` ${event.from.stage} → ${event.to.stage}`),
         h("td", { class: "nw" }, words.actor(event.actor)),
         h("td", { class: "wide muted" }, event.reason === "applied" ? "" : words.reason(event.reason)));

@@ -98,6 +98,6 @@ function costs(plans) {
           h("td", { class: "r num" }, words.dollars(row.now.cost_usd_per_hour)),
           h("td", { class: "r num" }, next ? words.dollars(next.cost_usd_per_hour) : "—"),
           h("td", { class: `wide ${next?.exceeded.length ? "bad" : "muted"}` },
-            next ? next.exceeded[0] ?? next.sentence : ""));
+            next ? words.whole(next.exceeded[0] ?? next.sentence) : ""));
       }))));
 }

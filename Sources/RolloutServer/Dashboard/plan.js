@@ -27,6 +27,7 @@ export default function plan(app, feature) {
   let ticks = 0;
   let isAsking = false;
   let isStopped = false;
+  let isBehind = false;
 
   const remember = () => app.memory.set(name, {
     plan: self.plan, health: self.health, series: self.series, events: self.events,
@@ -110,9 +111,14 @@ export default function plan(app, feature) {
       app.draw();
       loadSeries().then(remember, (failure) => { self.failure = failure; }).finally(app.draw);
     },
+    /** Several events at once are one reason to ask. */
     event(_, data) {
-      if (data.feature && data.feature !== feature) return;
-      loadAll();
+      if (isBehind || (data.feature && data.feature !== feature)) return;
+      isBehind = true;
+      setTimeout(() => {
+        isBehind = false;
+        if (!isStopped) loadAll();
+      }, 250);
     },
     /** Each second: a small delta; the rest less often. */
     async tick() {

@@ -25,19 +25,23 @@ export default function rollouts(app) {
     kept.cards = self.cards;
   }
 
+  const wish = () => JSON.stringify([location.search, self.shown]);
+
   async function load() {
     clearTimeout(timer);
     timer = setTimeout(load, 10_000);
     if (document.hidden) return;
     const { filter, which } = app.query();
-    const asked = JSON.stringify([filter, which, self.shown]);
+    const asked = wish();
     try {
       const pages = [await app.ask("/v1/overview" + query({ filter, which, limit: pageSize }))];
       while (pages.at(-1).next && pages.length * pageSize < self.shown) {
         pages.push(await app.ask("/v1/overview" +
           query({ filter, which, limit: pageSize, after: pages.at(-1).next })));
       }
-      self.data = { ...pages.at(-1), plans: pages.flatMap((page) => page.plans), asked };
+      // Somebody has typed on meanwhile; the answer to that is on its way.
+      if (asked !== wish()) return;
+      self.data = { ...pages.at(-1), plans: pages.flatMap((page) => page.plans) };
       self.failure = null;
       remember();
       app.draw();
