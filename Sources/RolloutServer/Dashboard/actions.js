@@ -143,6 +143,9 @@ export function gateText(text) {
     return { title: "Nobody has acknowledged yet",
       detail: "The step back must be looked at by a person." };
   }
+  // Why it is held stands above everything; what ends it is said here.
+  const hold = /^hold: (.*?) \(.*\); (.*)$/s.exec(text);
+  if (hold) return { title: `Held ${hold[1]}`, detail: words.whole(hold[2]) };
   const parted = /^([a-z_ ]+): (.*)$/s.exec(text);
   return parted ? { title: words.sentence(words.metric(parted[1])), detail: words.whole(parted[2]) }
     : { title: words.sentence(text), detail: null };

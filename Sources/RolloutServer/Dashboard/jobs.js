@@ -78,8 +78,8 @@ function table(rows, cancel) {
         h("td", {}, tag(...(states[job.status] ?? [job.status, ""])),
           job.position ? h("span", { class: "muted" }, ` ${words.count(job.position)}. in line`) : null,
           job.attempts > 1 && h("span", { class: "muted" }, ` ${job.attempts} attempts`)),
-        h("td", { class: "num nw" }, words.moment(job.created_at)),
-        h("td", { class: "num nw" }, took),
+        h("td", { class: "num nw", "data-name": "made" }, words.moment(job.created_at)),
+        h("td", { class: "num nw", "data-name": "took" }, took),
         h("td", {}, isOpen && h("button", { onclick: () => cancel(job),
           "aria-label": `Cancel ${job.job_id}…` }, "Cancel…")));
     })));

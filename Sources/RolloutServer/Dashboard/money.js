@@ -95,8 +95,9 @@ function costs(plans) {
         return h("tr", { key: row.feature },
           h("td", {}, h("a", { href: `/plans/${encodeURIComponent(row.feature)}` }, row.feature)),
           h("td", {}, stageName(row.stage, row)),
-          h("td", { class: "r num" }, words.dollars(row.now.cost_usd_per_hour)),
-          h("td", { class: "r num" }, next ? words.dollars(next.cost_usd_per_hour) : "—"),
+          h("td", { class: "r num", "data-name": "an hour" },
+            words.dollars(row.now.cost_usd_per_hour)),
+          h("td", { class: "r num", "data-name": "next stage" }, next ? words.dollars(next.cost_usd_per_hour) : "—"),
           h("td", { class: `wide ${next?.exceeded.length ? "bad" : "muted"}` },
             next ? words.whole(next.exceeded[0] ?? next.sentence) : ""));
       }))));

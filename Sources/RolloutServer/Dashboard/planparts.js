@@ -171,7 +171,8 @@ function allGates(plan) {
         ? `Passed; at ${stageName(stage.name, plan)} since ${words.moment(plan.stage_entered_at)}.`
         : "Passed." });
     }
-    if (!isMissing("healthy evidence") && !isMissing("outcomes")) {
+    const isSettled = !plan.next.waiting_on.some((gate) => /^[a-z]+_[a-z0-9_]+: /.test(gate));
+    if (isSettled && !isMissing("healthy evidence") && !isMissing("outcomes")) {
       open.push({ kind: "open", title: "Healthy evidence", detail: "Enough requests were fine." });
     }
     const next = plan.stages[plan.stage_index + 1];

@@ -89,11 +89,12 @@ function card(provider) {
           h("th", { scope: "col", class: "r" }, name)))),
       h("tbody", {}, provider.models.map((model) => h("tr", { key: model.model },
         h("td", {}, model.model), h("td", {}, tag(...(tones[model.breaker] ?? [model.breaker, ""]))),
-        h("td", { class: "r num" }, words.count(model.requests)),
-        h("td", { class: "r num" }, words.percent(share(model)),
+        h("td", { class: "r num", "data-name": "requests" }, words.count(model.requests)),
+        h("td", { class: "r num", "data-name": "failed" }, words.percent(share(model)),
           model.failures > 0 && meter(share(model), "red")),
         ["latency_ms_p50", "latency_ms_p95", "latency_ms_p99"].map((name) =>
-          h("td", { class: "r num" }, words.milliseconds(model[name]))),
-        h("td", { class: "r num" }, words.count(model.in_flight))))))
+          h("td", { class: "r num", "data-name": name.slice(-3) },
+            words.milliseconds(model[name]))),
+        h("td", { class: "r num", "data-name": "in flight" }, words.count(model.in_flight))))))
       : h("p", { class: "pad muted" }, "Not called since the server began."));
 }

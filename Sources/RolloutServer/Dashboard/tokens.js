@@ -59,8 +59,8 @@ function table(rows, revoke) {
       h("td", {}, token.name), h("td", {}, tag(...stateOf(token))),
       h("td", {}, token.scopes.join(", "),
         token.features && h("span", { class: "muted" }, ` · only ${token.features.join(", ")}`)),
-      h("td", { class: "num nw" }, token.last_used_at ? words.moment(token.last_used_at) : "never"),
-      h("td", { class: "num nw" }, token.expires_at ? words.moment(token.expires_at) : "never"),
+      h("td", { class: "num nw", "data-name": "last used" }, token.last_used_at ? words.moment(token.last_used_at) : "never"),
+      h("td", { class: "num nw", "data-name": "ends" }, token.expires_at ? words.moment(token.expires_at) : "never"),
       h("td", {}, stateOf(token)[0] === "valid" && h("button", {
         "aria-label": `Revoke ${token.name}…`, onclick: () => revoke(token) }, "Revoke…"))))));
 }
