@@ -53,6 +53,21 @@ import Testing
     ("6f1ed002ab5595859014ebf0951522d9a3b1c2d4 550e8400-e29b-41d4-a716-446655440000", nil),
     ("0.612345678 and 3,612345678 and 12.345.678 and 1,234,567.89", nil),
     ("Grüße an Zoë 🙂", nil), ("", nil), ("password:", nil), ("password: null", nil),
+    (#"{"passwords":["hunter2","hunter3"]} x"#, #"{"passwords":[key]} x"#),
+    (#"say {"password": {"value": "a]b"}, "n": 1}"#, #"say {"password": [key], "n": 1}"#),
+    ("<password>hunter2</password> <b>bold</b>", "<password>[key]</password> <b>bold</b>"),
+    ("**Password**: hunter2", "**Password**: [key]"),
+    ("**Password:** hunter2", "**Password:** [key]"),
+    (#"password = """hunter2""" now"#, #"password = """[key]""" now"#),
+    ("password=&quot;hunter2&quot; x", "password=&quot;[key]&quot; x"),
+    ("&quot;password&quot;: 5&#39;", "&quot;password&quot;: [key]&#39;"),
+    ("PASSWORD\u{A0}: hunter2", "PASSWORD\u{A0}: [key]"), ("password：hunter2", "password：[key]"),
+    ("DB_PW=hunter2", "DB_PW=[key]"),
+    ("password: |\n  hunter2\n  and more\nn: 1", "password: |\n[key]\nn: 1"),
+    ("curl -u bob:hunter2 x", "curl -u bob:[key] x"),
+    ("curl --user 'bob:hunter2' x", "curl --user 'bob:[key]' x"),
+    ("SK0123456789abcdef0123456789abcdef", "[key]"),
+    ("a > b, <b>word</b>, x -u: 5, menu: 3, token count > 5", nil),
   ])
   func `what belongs to a person or opens a door is taken out`(text: String, expected: String?)
     throws
@@ -101,6 +116,16 @@ import Testing
         {"type":"tool_use","input":{"password":"[key]","pin":"[key]","n":5,"card":"[card]"}},\#
         {"image_url":{"url":"[file]"}}]
         """#)
+  }
+
+  @Test(arguments: [
+    (#"{"passwords":["a","b"],"n":[1]}"#, #"{"passwords":["[key]","[key]"],"n":[1]}"#),
+    (#"{"password":{"value":"a","n":7,"on":true}}"#, #"{"password":{"value":"[key]","n":"[key]","on":true}}"#),
+    (#"{"tokens":["a1b2"],"api_keys":{"x":["y"]}}"#, #"{"tokens":["[key]"],"api_keys":{"x":["[key]"]}}"#),
+    (#"{"max_tokens":5,"tokens":7}"#, #"{"max_tokens":5,"tokens":7}"#),
+  ])
+  func `what lists and objects of secrets hold goes too`(json: String, expected: String) throws {
+    #expect(try Redactor().redacted(json: Array(json.utf8)) == expected)
   }
 
   @Test(arguments: [

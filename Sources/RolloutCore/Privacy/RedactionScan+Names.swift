@@ -1,9 +1,19 @@
 /// Values that their name gives away.
 extension RedactionScan {
-  /// At a `:` or `=`: what follows, when what stands before says that it is a secret.
-  mutating func namedValue() -> Span? {
-    var place = back(over: { $0 == 0x20 }, from: index, most: 2)
-    let quoted = back(over: { $0.isQuote || $0 == UInt8(ascii: "\\") }, from: place, most: 4)
+  /// Quotes as they are written where quotes mean something else.
+  private static let quoteWords: [StaticString] = ["&quot;", "&#34;", "&#39;", "&apos;"]
+
+  /// At a `:` or `=` of so many bytes: what follows, when what stands before says that it is a
+  /// secret.
+  mutating func namedValue(width: Int = 1) -> Span? {
+    // Blanks, also those that do not break.
+    var place = back(over: { [0x20, 0xA0, 0xC2].contains($0) }, from: index, most: 4)
+    // Quotes, and what makes letters bold.
+    var quoted = back(
+      over: { $0.isQuote || [0x5C, 0x2A].contains($0) }, from: place, most: 4)
+    for word in Self.quoteWords where has(word, at: place - word.utf8CodeUnitCount) {
+      quoted = place - word.utf8CodeUnitCount
+    }
     let hasQuotes = quoted < place
     place = quoted
     var name = word(before: place)
@@ -11,10 +21,29 @@ extension RedactionScan {
       place = back(over: { $0 == 0x20 }, from: name.startIndex, most: 2)
       name = word(before: place)
     }
-    guard SecretName.isSecret(name) || isSecretPair(name) else { return nil }
+    guard SecretName.isSecret(name) || isSecretPair(name) else { return userAndPassword(name) }
     let before = at(name.startIndex - 1)
     let opened = !hasQuotes && before.isQuote ? before : nil
-    return value(from: index + 1, takesLine: SecretName.takesLine(name), opened: opened)
+    return value(from: index + width, takesLine: SecretName.takesLine(name), opened: opened)
+  }
+
+  /// At the `>` of `<password>…`: up to the next tag.
+  mutating func element() -> Span? {
+    let name = word(before: index)
+    guard at(name.startIndex - 1) == UInt8(ascii: "<"), SecretName.isSecret(name) else {
+      return nil
+    }
+    return secret((index + 1)..<end(from: index + 1) { $0 != UInt8(ascii: "<") })
+  }
+
+  /// `-u name:password`, as programs that fetch take it.
+  private mutating func userAndPassword(_ name: ArraySlice<UInt8>) -> Span? {
+    let flag = back(
+      over: { $0 == 0x20 || $0.isQuote || $0 == 0x3D }, from: name.startIndex, most: 2)
+    guard flag < name.startIndex, has("-u", at: flag - 2) || has("--user", at: flag - 6) else {
+      return nil
+    }
+    return secret((index + 1)..<end(from: index + 1) { !$0.isSpace && !$0.isQuote })
   }
 
   private mutating func back(
@@ -41,12 +70,18 @@ extension RedactionScan {
 
   /// A value from a place on: in its quotes, to the end of its line, or to the next space.
   private mutating func value(from start: Int, takesLine: Bool, opened: UInt8?) -> Span? {
-    var place = end(from: start, most: 8) { $0.isSpace || $0 == 0x3D || $0 == 0x3A || $0 == 0x3E }
+    var place = end(from: start, most: 8) {
+      $0.isSpace || [0x3D, 0x3A, 0x3E, 0x2A].contains($0)
+    }
     if !takesLine, let rest = afterScheme(place) { place = rest }
+    for word in Self.quoteWords where has(word, at: place) { place += word.utf8CodeUnitCount }
+    if let whole = bracketed(place) ?? block(place) { return whole }
     let slashes = end(from: place, most: 4) { $0 == UInt8(ascii: "\\") }
     let quote = at(slashes)
     if quote.isQuote {
-      let first = slashes + 1
+      // Three of them are one.
+      let isTriple = at(slashes + 1) == quote && at(slashes + 2) == quote
+      let first = slashes + (isTriple ? 3 : 1)
       return secret(first..<closing(quote, from: first, isEscaped: slashes > place))
     }
     let stop =
@@ -57,6 +92,36 @@ extension RedactionScan {
     // What ends the sentence or the list belongs to it and not to the secret.
     while last > place, [0x2C, 0x3B, 0x2E, 0x29, 0x7D, 0x5D].contains(at(last - 1)) { last -= 1 }
     return secret(place..<last)
+  }
+
+  /// A list or an object, to its end; of one that is never closed, the end of all.
+  private mutating func bracketed(_ start: Int) -> Span? {
+    let open = at(start)
+    guard open == UInt8(ascii: "[") || open == UInt8(ascii: "{") else { return nil }
+    // Both close two letters after they open.
+    let close = open + 2
+    var depth = 0
+    var place = start
+    while place < bytes.count {
+      let byte = at(place)
+      if byte == open { depth += 1 }
+      if byte == close { depth -= 1 }
+      place += 1
+      if depth == 0 { break }
+    }
+    return Span(start: start, end: place, name: "key")
+  }
+
+  /// `|` and the lines below that are indented, as YAML writes texts.
+  private mutating func block(_ start: Int) -> Span? {
+    guard at(start) == UInt8(ascii: "|") else { return nil }
+    var place = end(from: start + 1, most: 3) { $0 != 0x0A }
+    guard at(place) == 0x0A, at(place + 1) == 0x20 || at(place + 1) == 0x09 else { return nil }
+    let first = place + 1
+    while at(place) == 0x0A, at(place + 1) == 0x20 || at(place + 1) == 0x09 {
+      place = end(from: place + 1) { $0 != 0x0A }
+    }
+    return Span(start: first, end: place, name: "key")
   }
 
   /// The end of a quoted value; of one that is never closed, the end of all.

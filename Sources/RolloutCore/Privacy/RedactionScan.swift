@@ -75,6 +75,9 @@ struct RedactionScan {
     case UInt8(ascii: "@"): return email()
     case UInt8(ascii: ":"): return namedValue() ?? ipv6()
     case UInt8(ascii: "="): return namedValue()
+    case UInt8(ascii: ">"): return element()
+    // A colon of full width.
+    case 0xEF where has("\u{FF1A}", at: index): return namedValue(width: 3)
     case UInt8(ascii: "+"), UInt8(ascii: "("): return number()
     default: break
     }
@@ -126,7 +129,7 @@ struct RedactionScan {
   }
 
   private static let prefixes: [StaticString] = [
-    "sk-", "sk_", "sk", "pk-", "pk_", "rk-", "rk_", "ro_", "ghp_", "gho_", "ghs_", "ghu_", "ghr_",
+    "sk-", "sk_", "sk", "SK", "pk-", "pk_", "rk-", "rk_", "ro_", "ghp_", "gho_", "ghs_", "ghu_", "ghr_",
     "ghp", "gho", "ghs", "github_pat_", "glpat-", "gldt-", "xoxa-", "xoxb-", "xoxp-", "xoxr-",
     "xoxs-", "xoxe", "xapp-", "AKIA", "ASIA", "AROA", "AIDA", "ABIA", "ACCA", "AIza", "whsec_",
     "hf_", "npm_", "pypi-", "dop_v1_", "shpat_", "shpss_", "lin_api_", "gsk_", "r8_", "re_", "SG.",

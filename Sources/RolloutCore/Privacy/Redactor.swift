@@ -71,11 +71,30 @@ package struct Redactor: Sendable {
       var kept: [Document.Member] = []
       for member in members {
         let key = redacted(member.key, &room).text
-        let isSecret = SecretName.isSecret(member.key) && member.value.scalarText != nil
-        let value = isSecret ? .string("[key]") : redacted(member.value, &room)
-        kept.append(.init(key: key, value: value))
+        let hidden = hidden(member.value, called: member.key)
+        kept.append(.init(key: key, value: hidden ?? redacted(member.value, &room)))
       }
       return Document(.object(kept))
+    }
+  }
+
+  /// `[key]` in place of every text and number of a value whose name says that it is a secret; nil
+  /// for others. A list or an object of them may have the plural.
+  private func hidden(_ value: Document, called name: String) -> Document? {
+    guard SecretName.isSecret(name) || value.scalarText == nil && SecretName.isPlural(name) else {
+      return nil
+    }
+    return hidden(value)
+  }
+
+  private func hidden(_ value: Document) -> Document {
+    switch value.value {
+    case .null, .bool: return value
+    case .number, .string: return .string("[key]")
+    case .array(let elements): return .array(elements.map(hidden))
+    case .object(let members):
+      return Document(
+        .object(members.map { Document.Member(key: $0.key, value: hidden($0.value)) }))
     }
   }
 

@@ -16,7 +16,20 @@ enum SecretName {
   static func isSecret(_ name: ArraySlice<UInt8>) -> Bool {
     let plain = plain(name)
     return anywhere.contains { plain.contains($0) } || endings.contains { plain.hasSuffix($0) }
-      || whole.contains(plain)
+      || whole.contains(plain) || whole.contains(lastWord(name))
+  }
+
+  /// `tokens`, `api_keys`: what a list of them is called.
+  static func isPlural(_ name: String) -> Bool {
+    let bytes = name.utf8.prefix(lengthMax)
+    return bytes.last.map { $0 | 0x20 == UInt8(ascii: "s") } == true
+      && isSecret(Array(bytes.dropLast())[...])
+  }
+
+  /// `DB_PW` → `pw`.
+  private static func lastWord(_ name: ArraySlice<UInt8>) -> String {
+    let start = name.lastIndex { [0x2D, 0x2E, 0x5F].contains($0) }.map { $0 + 1 }
+    return plain(name[(start ?? name.startIndex)...])
   }
 
   /// Whether the value is the rest of the line: one cookie is not the whole of them.
