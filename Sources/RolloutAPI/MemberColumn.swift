@@ -11,6 +11,11 @@ struct MemberColumn {
   static let known = "user, user_id, id or email"
   static let advice = "Say which one holds the ids: --column NAME (?column=NAME)."
 
+  /// Whether a column so called holds ids.
+  static func isKnown(_ name: Substring) -> Bool {
+    (certain + likely).contains(normal(String(name)))
+  }
+
   init(
     _ first: TableReader.Record, next: [String]?, _ options: MemberFile.Options
   ) throws(MemberFile.Unreadable) {

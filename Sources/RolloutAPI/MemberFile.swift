@@ -56,7 +56,10 @@ package struct MemberFile: Sendable {
 
   /// Without the byte order mark that spreadsheets write.
   private static func text(_ bytes: [UInt8]) throws(Unreadable) -> ArraySlice<UInt8> {
-    if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) {
+    // With its mark, or by the zeros of its first letters.
+    if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF])
+      || bytes.prefix(64).contains(0)
+    {
       throw Unreadable(line: 0, message: "The file is UTF-16; save it as UTF-8.")
     }
     if let bad = firstInvalidUTF8(in: bytes) {
@@ -66,7 +69,8 @@ package struct MemberFile: Sendable {
     return bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes[3...] : bytes[...]
   }
 
-  private mutating func take(_ user: String, line: Int) throws(Unreadable) {
+  private mutating func take(_ written: String, line: Int) throws(Unreadable) {
+    let user = written.trimmed
     guard !user.isEmpty else {
       empty += 1
       return
@@ -95,6 +99,7 @@ package struct MemberFile: Sendable {
     let separator = Self.separator(text)
     var reader = TableReader(text, separator: separator)
     guard let first = try reader.next() else { return }
+    if options.hasHeader == nil { try Self.checkForm(first) }
     let second = try reader.next()
     let column = try MemberColumn(first, next: second?.fields, options)
     if !column.hasHeader { try take(first.fields[column.index], line: first.line) }
@@ -109,6 +114,21 @@ package struct MemberFile: Sendable {
       try take(row.fields[column.index], line: row.line)
       record = try reader.next()
     }
+  }
+
+  /// What begins as lists, comments and tables of other forms do is not read as ids, unless it is
+  /// said whether there is a header.
+  private static func checkForm(_ first: TableReader.Record) throws(Unreadable) {
+    guard let start = first.fields.first else { return }
+    let isOther = ["- ", "# ", "---"].contains { start.hasPrefix($0) }
+    // Ids may hold bars (`auth0|5f7c`); names of columns do not.
+    let isBarred = start.contains("|") && MemberColumn.isKnown(start.prefix { $0 != "|" })
+    guard isOther || isBarred else { return }
+    throw Unreadable(
+      line: first.line,
+      message: "\(quoted(start)) begins like a comment, a YAML list or a table with bars: send "
+        + "one id on each line, a table with commas, semicolons or tabs, or JSON. If it is an id: "
+        + "--no-header (?header=false).")
   }
 
   /// The separator that stands most often in the first line, outside quotes.
@@ -184,5 +204,21 @@ package struct MemberFile: Sendable {
           + "\(members[index].value.kind).")
     }
     return id
+  }
+}
+
+extension String {
+  /// Without blanks at its ends, also those that nobody sees.
+  fileprivate var trimmed: String {
+    func isBlank(_ scalar: Unicode.Scalar) -> Bool {
+      scalar.properties.isWhitespace && scalar.properties.generalCategory != .control
+        || [0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF].contains(scalar.value)
+    }
+    guard let first = unicodeScalars.first, let last = unicodeScalars.last,
+      isBlank(first) || isBlank(last)
+    else { return self }
+    let start = unicodeScalars.drop(while: isBlank)
+    let end = start.lastIndex { !isBlank($0) }.map { start.index(after: $0) } ?? start.startIndex
+    return String(start[..<end])
   }
 }

@@ -120,8 +120,14 @@ import Testing
 
   @Test(arguments: [
     (#"{"passwords":["a","b"],"n":[1]}"#, #"{"passwords":["[key]","[key]"],"n":[1]}"#),
-    (#"{"password":{"value":"a","n":7,"on":true}}"#, #"{"password":{"value":"[key]","n":"[key]","on":true}}"#),
-    (#"{"tokens":["a1b2"],"api_keys":{"x":["y"]}}"#, #"{"tokens":["[key]"],"api_keys":{"x":["[key]"]}}"#),
+    (
+      #"{"password":{"value":"a","n":7,"on":true}}"#,
+      #"{"password":{"value":"[key]","n":"[key]","on":true}}"#
+    ),
+    (
+      #"{"tokens":["a1b2"],"api_keys":{"x":["y"]}}"#,
+      #"{"tokens":["[key]"],"api_keys":{"x":["[key]"]}}"#
+    ),
     (#"{"max_tokens":5,"tokens":7}"#, #"{"max_tokens":5,"tokens":7}"#),
   ])
   func `what lists and objects of secrets hold goes too`(json: String, expected: String) throws {

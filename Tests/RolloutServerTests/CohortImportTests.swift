@@ -61,6 +61,9 @@ import Testing
       ("user,note\nanna,\"x\"y\n", ["Line 2", "closing quote"]),
       ("user\n\"an\nna\"\n", ["Line 2", "line break"]),
       ("user\n\(String(repeating: "u", count: 513))\n", ["Line 2", "longer"]),
+      ("user|plan\nanna|pro\n", ["Line 1", "bars"]),
+      ("# export\nuser\nanna", ["Line 1", "comment"]),
+      ("- anna\n- bob\n", ["YAML list"]), ("u\0s\0e\0r\0", ["UTF-16"]),
     ] {
       let error = #expect(throws: MemberFile.Unreadable.self, "\(text)") { try read(text) }
       for word in words { #expect(error?.text.contains(word) == true, "\(error?.text ?? "")") }
@@ -82,6 +85,10 @@ import Testing
     #expect(try read("name,plan\nAnna,pro\nBob,x", column: "Name") == ["Anna", "Bob"])
     #expect(try read("id,email\n1,a@x\n2,b@x", column: "email") == ["a@x", "b@x"])
     #expect(try read("anna,2020\nbob,2021", header: false) == ["anna", "bob"])
+    // What looks like another form, and identity providers' ids.
+    #expect(try read("# anna\n- bob", header: false) == ["# anna", "- bob"])
+    #expect(try read("auth0|5f7c\ngoogle-oauth2|1") == ["auth0|5f7c", "google-oauth2|1"])
+    #expect(try read("user\n\u{A0}anna\u{200B}\nbob \n") == ["anna", "bob"])
     #expect(try read("2020,anna\n2021,bob", column: "2", header: false) == ["anna", "bob"])
     #expect(try read("Customer\nanna", header: false) == ["Customer", "anna"])
     #expect(try read("Customer\nanna", header: true) == ["anna"])

@@ -163,12 +163,10 @@ package struct AudienceChange: Sendable, Equatable {
     func shut(_ means: Means, _ what: String) {
       if old.openTo >= 0 { leaves.append(Part(by: means, stage: nil, what: what)) }
     }
-    if Self.isWider(after.eligible, than: before.eligible) {
-      admit(.eligible, Self.text(after.eligible))
-    }
-    if Self.isWider(before.eligible, than: after.eligible) {
-      shut(.eligible, Self.text(after.eligible))
-    }
+    // Who joins or leaves is what lies between the two.
+    let rules = "\(Self.text(after.eligible)) instead of \(Self.text(before.eligible))"
+    if Self.isWider(after.eligible, than: before.eligible) { admit(.eligible, rules) }
+    if Self.isWider(before.eligible, than: after.eligible) { shut(.eligible, rules) }
     let shares = "\(after.holdout.text) instead of \(before.holdout.text)"
     if after.holdout < before.holdout { admit(.holdout, shares) }
     if after.holdout > before.holdout { shut(.holdout, shares) }

@@ -129,7 +129,8 @@ struct RedactionScan {
   }
 
   private static let prefixes: [StaticString] = [
-    "sk-", "sk_", "sk", "SK", "pk-", "pk_", "rk-", "rk_", "ro_", "ghp_", "gho_", "ghs_", "ghu_", "ghr_",
+    "sk-", "sk_", "sk", "SK", "pk-", "pk_", "rk-", "rk_", "ro_", "ghp_", "gho_", "ghs_", "ghu_",
+    "ghr_",
     "ghp", "gho", "ghs", "github_pat_", "glpat-", "gldt-", "xoxa-", "xoxb-", "xoxp-", "xoxr-",
     "xoxs-", "xoxe", "xapp-", "AKIA", "ASIA", "AROA", "AIDA", "ABIA", "ACCA", "AIza", "whsec_",
     "hf_", "npm_", "pypi-", "dop_v1_", "shpat_", "shpss_", "lin_api_", "gsk_", "r8_", "re_", "SG.",

@@ -94,13 +94,11 @@ package struct ChatRequest: Sendable {
   /// cost more than was held for it.
   package mutating func boundOutput() { boundsOutput = true }
 
-  /// What goes over the caller's members at a target: its own parameters, and the bounds on the
-  /// answer as they were held.
+  /// What goes over the caller's members at a target: its own parameters, and a bound on the answer
+  /// where one is wanted and nobody says one.
   func settings(_ params: [Document.Member]) -> [(key: String, value: Document?)] {
     let bound = outputAsked.with(params)
     var settings = params.map { ($0.key, $0.value as Document?) }
-    settings += outputAsked.corrections.map { ($0.key, .int($0.value) as Document?) }
-      .filter { correction in !params.contains { $0.key == correction.0 } }
     if boundsOutput, !bound.isSet { settings.append(("max_tokens", .int(bound.tokens))) }
     return settings
   }
@@ -110,8 +108,9 @@ package struct ChatRequest: Sendable {
   func body(
     in dialect: ChatDialect, _ settings: [(key: String, value: Document?)]
   ) throws(DocumentError) -> (json: [UInt8], dropped: [String]) {
+    let corrections = outputAsked.corrections.map { (key: $0.key, value: Document.int($0.value)) }
     guard dialect != self.dialect else {
-      var last: [(key: String, value: [UInt8]?)] = []
+      var last: [(key: String, value: [UInt8]?)] = corrections.map { ($0.key, $0.value.json) }
       for (key, value) in settings {
         last.removeAll { $0.key == key }
         last.append((key, value?.json))
@@ -119,6 +118,8 @@ package struct ChatRequest: Sendable {
       return (raw.replacing(last), [])
     }
     var (body, dropped) = try translated(to: dialect)
+    // What the other dialect has no word for stays away, however it was written.
+    for (key, value) in corrections where body[key] != nil { body.set(key, value) }
     for (key, value) in settings {
       if let value { body.set(key, value) } else { body.remove(key) }
     }

@@ -16,7 +16,8 @@ enum MemoryLimit {
     var least = sysconf(Int32(_SC_PHYS_PAGES)).multiplied(by: sysconf(Int32(_SC_PAGESIZE)))
     var limit = rlimit()
     if getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0 {
-      least = min(least, Int(clamping: limit.rlim_cur))
+      // Of addresses, of which stacks and libraries have many already.
+      least = min(least, max(0, Int(clamping: limit.rlim_cur) - mapped))
     }
     for path in groupFiles(text("/proc/self/cgroup") ?? "") {
       if let value = text(path).flatMap({ Int($0.dropLast($0.hasSuffix("\n") ? 1 : 0)) }) {
@@ -24,6 +25,12 @@ enum MemoryLimit {
       }
     }
     return least
+  }
+
+  /// Bytes of addresses in use.
+  private static var mapped: Int {
+    let pages = text("/proc/self/statm")?.split(separator: " ").first.flatMap { Int($0) }
+    return (pages ?? 0).multiplied(by: sysconf(Int32(_SC_PAGESIZE)))
   }
 
   private static func text(_ path: String) -> String? {
