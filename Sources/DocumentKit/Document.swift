@@ -56,9 +56,11 @@ package struct Document: Sendable {
     return text
   }
 
+  /// The whole number that it is, in any spelling: `2`, `2.0`, `2e0`. nil for other kinds, for
+  /// what is not whole, and for what does not fit.
   package var int: Int? {
     guard case .number(let text) = value else { return nil }
-    return Int(text)
+    return Int(text) ?? wholeNumber(text)
   }
 
   /// nil for other kinds and for numbers that a `Double` cannot hold finitely.
@@ -159,4 +161,24 @@ extension Document {
     case .null, .array, .object: nil
     }
   }
+}
+
+/// The whole number that JSON spells with a point or an exponent, exactly; nil for what is not
+/// whole, and for what does not fit.
+private func wholeNumber(_ text: String) -> Int? {
+  let parts = text.split { $0 == "e" || $0 == "E" }
+  let sides = parts[0].split(separator: ".")
+  var digits = sides.joined()
+  guard digits.contains(where: { $0 != "0" && $0 != "-" }) else { return 0 }
+  // Nobody means more, and it could not be added to.
+  guard let power = parts.count == 2 ? Int(parts[1]) : 0, power.magnitude < 1_000_000_000 else {
+    return nil
+  }
+  var exponent = power - (sides.count == 2 ? sides[1].utf8.count : 0)
+  while digits.hasSuffix("0") {
+    digits.removeLast()
+    exponent += 1
+  }
+  guard (0...18).contains(exponent) else { return nil }
+  return Int(digits + String(repeating: "0", count: exponent))
 }

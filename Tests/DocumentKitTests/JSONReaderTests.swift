@@ -14,6 +14,22 @@ import Testing
     #expect(document["d"]?.string == "x\né😀A")
   }
 
+  @Test func `a whole number is one however it is spelt, exactly`() throws {
+    for (text, number) in [
+      ("2.0", 2), ("2e0", 2), ("-1.5e1", -15), ("0.0", 0), ("-0", 0), ("1E+3", 1000),
+      ("9223372036854775807.0", Int.max), ("-9.223372036854775808e18", Int.min),
+      ("9007199254740993000e-3", 9_007_199_254_740_993), ("120e-1", 12),
+    ] {
+      #expect(try read(text).int == number, "\(text)")
+    }
+    for text in [
+      "2.5", "1e-1", "9223372036854775808", "9.3e18", "1e999999999999999999999", "-1e19",
+    ] {
+      #expect(try read(text).int == nil, "\(text)")
+    }
+    #expect(try read(#""2""#).int == nil)
+  }
+
   @Test func `what is written is read back`() throws {
     let document = Document.object([
       "text": .string("quote \" backslash \\ newline \n nul \u{0} ü 🙂"), "number": .double(0.05),

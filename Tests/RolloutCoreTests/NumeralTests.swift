@@ -28,16 +28,41 @@ import Testing
       ("99999999999999999999999999999999999998", "99999999999999999999999999999999999999"),
       ("9007199254740992.0", "9007199254740993.000"), ("9007199254740992", "9007199254740993.0"),
       ("1", "1.5"), ("-2", "-1.5"), ("-1.5", "-1"), ("1e400", "1e400"), ("2", "1e400"),
-      ("-1e400", "2"), ("9007199254740993", "1e30"),
+      ("-1e400", "2"), ("9007199254740993", "1e30"), ("9.007199254740992e15", "9007199254740993"),
+      ("0.3", "0.30000000000000000001"), ("-0.30000000000000000001", "-0.3"), ("1e400", "1e401"),
+      ("-1e401", "-1e400"), ("1e-401", "1e-400"), ("0", "1e-400"), ("-1e-400", "0"), ("-2.5", "-2"),
+      ("-3", "-2.5"), ("2", "2.5"), ("2.5", "3"),
+      ("170141183460469231731687303715884105727", "1e39"),
+      ("-1e39", "-170141183460469231731687303715884105728"), ("0.05", "0.5"), ("-0.5", "-0.05"),
     ] where low != high {
       #expect(try number(low) < number(high), "\(low) < \(high)")
       #expect(try !(number(high) < number(low)), "\(high) < \(low)")
       #expect(try number(low) != number(high), "\(low) != \(high)")
     }
-    for (a, b) in [("5", "5.0"), ("1000", "1e3"), ("-0", "0"), ("10", "1.0e1"), ("0.5", "5e-1")] {
+    for (a, b) in [
+      ("5", "5.0"), ("1000", "1e3"), ("-0", "0"), ("10", "1.0e1"), ("0.5", "5e-1"),
+      ("9007199254740993", "9.007199254740993e15"), ("9007199254740993", "9007199254740993.00"),
+      ("18446744073709551615", "184467440737095516150e-1"), ("-12e2", "-1200.0"), ("0e5", "-0.0"),
+      ("0.30000000000000000001", "3000000000000000.0001e-16"), ("1e-400", "0.1e-399"),
+      ("1e400", "10e399"), ("1.2345e2", "123.45"),
+    ] {
       #expect(try number(a) == number(b), "\(a) == \(b)")
+      #expect(try number(a).hashValue == number(b).hashValue, "\(a) == \(b)")
+      #expect(try !(number(a) < number(b)) && !(number(b) < number(a)), "\(a) == \(b)")
     }
-    #expect(Numeral(.nan) == .fraction(.infinity))
+  }
+
+  @Test func `a decimal is spelt so that it is read as what it was`() throws {
+    for text in [
+      "0", "5", "-5", "0.5", "-0.001", "12.25", "0.0000001", "1e40", "-1.5e41", "1200", "1e-400",
+      "123456789012345678901234567890123456789012345", "5e309",
+    ] {
+      let number = try #require(DecimalNumber(text))
+      #expect(DecimalNumber(number.text) == number, "\(text) \(number.text)")
+      #expect(try JSONReader.read(Array(number.text.utf8)) == Document(.number(number.text)))
+    }
+    #expect(DecimalNumber("012") == nil)
+    #expect(DecimalNumber("12.50")?.text == "12.5")
   }
 
   /// The rules of a plan file with these conditions on `a`, and users with what they send.
@@ -66,6 +91,11 @@ import Testing
       (#""in":["9007199254740993"]"#, "9007199254740993", "9007199254740992"),
       (#""greater_than":9007199254740992"#, "9007199254740993", "9007199254740992"),
       (#""at_most":9007199254740992"#, "9007199254740992", "9007199254740993"),
+      (#""equals":9.007199254740993e15"#, "9007199254740993", "9007199254740992"),
+      (#""equals":9007199254740993"#, "9.007199254740993e15", "9.007199254740992e15"),
+      (#""in":["9007199254740993.0"]"#, "9007199254740993", "9007199254740992"),
+      (#""equals":0.1"#, "1e-1", "0.10000000000000001"),
+      (#""not_in":[1e3]"#, "1001", "1000.0"),
     ] {
       #expect(try matches(condition, owner), "\(condition) \(owner)")
       #expect(try !matches(condition, neighbour), "\(condition) \(neighbour)")
@@ -81,6 +111,10 @@ import Testing
     #expect(try !matches(#""in":["0x20"]"#, "32"))
     #expect(try matches(#""equals":32"#, #""32.0""#))
     #expect(try matches(#""greater_than":30"#, #""4e1""#))
+    // As many digits as a text may have, compared by each of them.
+    let long = "0." + String(repeating: "3", count: 60)
+    #expect(try matches(#""greater_than":\#(long)"#, #""\#(long)4""#))
+    #expect(try !matches(#""greater_than":\#(long)"#, #""\#(long)""#))
   }
 
   @Test func `a list matches by its elements and exists by itself`() throws {

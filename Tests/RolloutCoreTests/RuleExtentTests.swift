@@ -12,7 +12,7 @@ import Testing
 
     mutating func scalar() -> AttributeValue {
       switch random.below(6) {
-      case 0: .number(Numeral(Double(random.below(4)) / 2))
+      case 0: .number(numeral())
       case 1: .bool(random.chance(0.5))
       default: .text(RuleExtentTests.texts[random.below(RuleExtentTests.texts.count)])
       }
@@ -39,7 +39,7 @@ import Testing
       }
     }
 
-    mutating func numeral() -> Numeral { Numeral(Double(random.below(4)) / 2) }
+    mutating func numeral() -> Numeral { Numeral(["0", "0.5", "1", "1.5"][random.below(4)])! }
 
     mutating func rule(depth: Int = 0) -> Rule {
       if depth < 2, random.chance(0.3) {

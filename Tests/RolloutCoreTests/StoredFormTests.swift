@@ -233,7 +233,7 @@ private struct RandomPlan {
 
   private mutating func number() -> Numeral {
     random.chance(0.5)
-      ? Numeral(bound())
+      ? Numeral(shortestText(of: bound()))!
       : .whole(pick([.max, .min, Int128(UInt64.max), 9_007_199_254_740_993, -1]))
   }
 

@@ -40,7 +40,8 @@ import Testing
     let server = try await start()
     for (attributes, expected) in [
       (#""tenant":9007199254740993"#, true), (#""tenant":9007199254740992"#, false),
-      (#""tenant":"9007199254740993""#, true),
+      (#""tenant":"9007199254740993""#, true), (#""tenant":9.007199254740993e15"#, true),
+      (#""tenant":9007199254740993.00"#, true), (#""tenant":9.007199254740992e15"#, false),
       (#""groups":["ops","beta"]"#, true), (#""groups":["ops"]"#, false), (#""groups":[]"#, false),
       (#""groups":"beta""#, true), (#""groups":null"#, false),
       (#""tenant":null,"groups":null"#, false),

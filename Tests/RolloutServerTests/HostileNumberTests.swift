@@ -120,6 +120,26 @@ import YAMLKit
     await server.stop()
   }
 
+  @Test func `a figure counts by its value, however it is spelt`() async throws {
+    let server = try await TestServer()
+    try await server.startPlan("f", #","stages":[{"name":"all","percent":100}]"#)
+    let answer = try await server.send(
+      "POST", "/v1/outcomes",
+      """
+      {"outcomes":[{"feature":"f","user":"a","ok":true,"input_tokens":2.0,"output_tokens":3e0,\
+      "plan_version":2.0,"latency_ms":1.2e2},\
+      {"feature":"f","user":"b","ok":true,"input_tokens":2.5,"output_tokens":1.0e-1},\
+      {"feature":"f","user":"c","ok":true,"at":\(server.clock.now.milliseconds)0e-1}]}
+      """)
+    #expect(answer.json["accepted"]?.int == 3, "\(answer.text)")
+    // Of the second only what is no whole number.
+    #expect(answer.json["warnings"]?.array?.compactMap { $0["index"]?.int } == [1, 1])
+    let arm = try await server.send("GET", "/v1/plans/f/health").json["arms"]?["treatment"]
+    #expect(arm?["input_tokens"]?.int == 2, "\(arm?.jsonText ?? "")")
+    #expect(arm?["output_tokens"]?.int == 3)
+    await server.stop()
+  }
+
   /// Every number that a plan may have, with every number there is: refused, or it works.
   @Test(arguments: numbers)
   func `a plan's numbers are refused or work`(number: String) async throws {

@@ -190,7 +190,7 @@ private let conditions: [(key: String, decode: ConditionDecoder)] = [
 
 private func number(_ reader: inout ObjectReader, _ key: String) throws(DocumentError) -> Numeral? {
   guard let value = reader.optional(key) else { return nil }
-  guard case .number(let text) = value.value, let number = Numeral(text), number.isFinite else {
+  guard case .number(let text) = value.value, let number = Numeral(text), number.isKept else {
     throw reader.error(key, "Expected a number, found \(value.kind).")
   }
   return number
@@ -243,7 +243,7 @@ extension AttributeValue {
   fileprivate init?(literal document: Document) {
     guard let value = AttributeValue(document) else { return nil }
     if case .list = value { return nil }
-    if case .number(let number) = value, !number.isFinite { return nil }
+    if case .number(let number) = value, !number.isKept { return nil }
     self = value
   }
 
@@ -251,7 +251,9 @@ extension AttributeValue {
   package init?(_ document: Document) {
     switch document.value {
     case .string(let text): self = .text(text)
-    case .number(let text): self = .number(Numeral(text) ?? .fraction(.infinity))
+    case .number(let text):
+      guard let number = Numeral(text) else { return nil }
+      self = .number(number)
     case .bool(let flag): self = .bool(flag)
     case .array(let elements):
       guard elements.count <= Self.elementsMax else { return nil }

@@ -98,7 +98,7 @@ extension Numeral {
   fileprivate var document: Document {
     switch self {
     case .whole(let number): .int(number)
-    case .fraction(let number): .double(number)
+    case .decimal(let number): Document(.number(number.text))
     }
   }
 }

@@ -11,11 +11,12 @@ package enum AttributeValue: Sendable, Equatable {
 
   private static let numberSizeMax = 64
 
-  /// Bytes of text in it.
+  /// Bytes that comparing it may look at.
   var size: Int {
     switch self {
     case .text(let text): text.utf8.count
-    case .number, .bool: 0
+    case .number(let number): number.size
+    case .bool: 0
     case .list(let elements): elements.reduce(0) { max($0, $1.size) }
     }
   }

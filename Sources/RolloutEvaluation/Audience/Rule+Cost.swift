@@ -18,14 +18,18 @@ extension Rule.Condition {
     switch self {
     case .isIn(let options), .isNotIn(let options):
       options.reduce(0) { sum, option in
-        guard case .text(let text) = option else { return sum + 2 * Rule.step }
-        return sum + Rule.step + min(text.utf8.count, Attributes.valueSizeMax)
+        switch option {
+        case .text(let text): sum + Rule.step + min(text.utf8.count, Attributes.valueSizeMax)
+        case .number(let number): sum + 2 * Rule.step + number.size
+        case .bool, .list: sum + 2 * Rule.step
+        }
       }
     case .startsWith(let parts), .endsWith(let parts):
       parts.reduce(0) { $0 + Rule.step + min($1.utf8.count, Attributes.valueSizeMax) }
     case .contains(let parts):
       parts.reduce(0) { $0 + Rule.step + Attributes.valueSizeMax + $1.utf8.count }
-    case .greaterThan, .atLeast, .lessThan, .atMost: 2 * Rule.step
+    case .greaterThan(let limit), .atLeast(let limit), .lessThan(let limit), .atMost(let limit):
+      2 * Rule.step + limit.size
     case .exists: 0
     }
   }

@@ -37,7 +37,7 @@ package struct OutputBound: Sendable, Equatable {
     for key in Self.boundKeys + Self.choiceKeys {
       guard let value = raw[key], !value.isNull else { continue }
       let number = try Self.number(value, key)
-      if value.int != number { corrections.append((key, number)) }
+      if value != .int(number) { corrections.append((key, number)) }
       take(key, number)
     }
   }
@@ -45,7 +45,7 @@ package struct OutputBound: Sendable, Equatable {
   /// Reads a bound. Throws for what is no whole number above 0, or too large.
   package static func number(_ value: Document, _ key: String) throws(DocumentError) -> Int {
     let most = choiceKeys.contains(key) ? choicesMax : tokensMax
-    guard let number = value.wholeNumber, (1...most).contains(number) else {
+    guard let number = value.int, (1...most).contains(number) else {
       throw DocumentError(
         "\(key) must be a whole number from 1 to \(most).", at: value.position, path: "")
     }
@@ -73,7 +73,7 @@ package struct OutputBound: Sendable, Equatable {
     var bound = self
     for member in params {
       // The configuration has been read: what is no number there stands in nobody's way.
-      if let number = member.value.wholeNumber { bound.take(member.key, max(1, number)) }
+      if let number = member.value.int { bound.take(member.key, max(1, number)) }
     }
     return bound
   }
@@ -87,14 +87,5 @@ package struct OutputBound: Sendable, Equatable {
   /// Tokens of all answers together, at most.
   var tokens: Int {
     (largest ?? Self.tokensDefault).multiplied(by: choices.values.max() ?? 1)
-  }
-}
-
-extension Document {
-  /// A whole number in whatever form JSON has for it: `20000`, `20000.0`, `2e4`; nil for all else.
-  package var wholeNumber: Int? {
-    if let int { return int }
-    guard let double, double == double.rounded() else { return nil }
-    return Int(exactly: double)
   }
 }

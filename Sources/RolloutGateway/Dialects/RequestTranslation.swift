@@ -45,7 +45,7 @@ enum RequestTranslation {
         } else if value["type"]?.string != "text" {
           dropped.append(member.key)
         }
-      case "n" where value.wholeNumber == 1: continue
+      case "n" where value.int == 1: continue
       default: dropped.append(member.key)
       }
     }

@@ -81,7 +81,7 @@ final class AnswerCache: Sendable {
     guard let policy = route.cache else { return nil }
     guard let body = try? call.request.document() else { return nil }
     let isPlain =
-      (body["tools"]?.array ?? []).isEmpty && (body["n"]?.wholeNumber ?? 1) == 1
+      (body["tools"]?.array ?? []).isEmpty && (body["n"]?.int ?? 1) == 1
       && body["logprobs"]?.bool != true && body["store"]?.bool != true
     guard isPlain, policy.isPublic || call.user != nil else { return nil }
     var request = body
