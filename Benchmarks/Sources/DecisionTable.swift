@@ -27,9 +27,7 @@ enum DecisionTable {
     }
 
     mutating func fires(_ now: Instant) -> Bool {
-      guard let state = detector, state.isTriggered || state.failingSince != nil else {
-        return false
-      }
+      guard detector?.needsLook == true else { return false }
       return detector?.assess(now: now).state == .firing
     }
   }

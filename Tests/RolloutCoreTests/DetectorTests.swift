@@ -210,6 +210,70 @@ import Testing
     }
   }
 
+  @Test func `the sentence says what fired: the failures in a row, their people, and the limit`() {
+    var guarded = make(preset: .normal)
+    for index in 0..<600 {
+      guarded.record(bad: false, user: UInt64(index), at: at(Int64(index) * 100))
+    }
+    for index in 600..<614 {
+      guarded.record(bad: true, user: UInt64(index), at: at(Int64(index) * 1000))
+      _ = guarded.assess(now: at(Int64(index) * 1000))
+    }
+    let verdict = guarded.assess(now: at(613_000))
+    #expect(verdict.state == .firing)
+    // Of the window it is 2.8 %, which is no reason.
+    #expect(
+      verdict.sentence
+        == "error_rate: the last 14 requests all failed, for 14 people, limit 5 %.",
+      "\(verdict.sentence)")
+  }
+
+  /// The second at which it acts, at three requests a second of which every n-th fails from the
+  /// hundredth second on; and when its marks were passed.
+  private func acts(every n: Int) -> (acted: Int, triggered: Int) {
+    var guarded = make(preset: .normal)
+    var triggered = 0
+    for number in 0..<3000 {
+      let bad = number >= 300 && number % n == 0
+      let now = at(Int64(number) * 1000 / 3)
+      guarded.record(bad: bad, user: UInt64(number), at: now)
+      let verdict = guarded.assess(now: now)
+      if guarded.isTriggered, triggered == 0 { triggered = number / 3 }
+      if verdict.state == .firing { return (number / 3, triggered) }
+    }
+    return (0, triggered)
+  }
+
+  @Test(arguments: [9, 5])
+  func `evidence that came in while it only looked bad is fresh once the marks are passed`(
+    every: Int
+  ) {
+    let (acted, triggered) = acts(every: every)
+    // A slow decline looks bad for long before: nothing is waited for a second time.
+    #expect(triggered > 100 && acted - triggered <= 1, "\(triggered) \(acted)")
+  }
+
+  @Test func `what looks bad for a moment is forgotten with its fresh evidence, not its score`() {
+    var guarded = make(preset: .normal)
+    func record(_ numbers: Range<Int>, bad: Bool) {
+      for number in numbers {
+        let now = at(Int64(number) * 333)
+        guarded.record(bad: bad, user: UInt64(number), at: now)
+        _ = guarded.assess(now: now)
+      }
+    }
+    record(0..<1000, bad: false)
+    record(1000..<1005, bad: true)
+    #expect(guarded.suspectedAt != nil && guarded.failingSince == nil)
+    #expect(guarded.score.value > 1e4 && !guarded.isTriggered)
+    record(1005..<1300, bad: false)
+    #expect(guarded.suspectedAt == nil)
+    #expect(guarded.score.value > 1, "no trigger, so nothing is taken back")
+    // Fresh evidence begins anew with what looks bad next.
+    record(1300..<1305, bad: true)
+    #expect(guarded.suspectedAt != nil && guarded.confirmation.value == 0)
+  }
+
   @Test func `errors without a user always count`() {
     var guarded = make()
     for index in 0..<10 { guarded.record(bad: true, user: nil, at: at(Int64(index))) }

@@ -232,6 +232,17 @@ import YAMLKit
     }
     #expect(command(actions(&health, at(25))) == .rollback(to: nil))
     #expect(!health.notes.isEmpty, "a stage of which nothing is counted is said")
+    // Half of them after nine seconds: 4.6 s at least on average are not over 5 s, and no health.
+    var half = FeatureHealth(try plan("guards: [{metric: latency_mean, max: 5s}]"))
+    for number in 0..<2000 {
+      var some = outcome(number, latency: number % 2 == 0 ? 9000 : 120)
+      some.isGivenUp = number % 2 == 0
+      if some.isGivenUp { some.result = .excluded }
+      some.beganAt = some.at
+      _ = half.record(some)
+      #expect(half.detectors[0].health.value < 2)
+    }
+    #expect(actions(&half, at(200)).isEmpty)
     // Given up before the limit it proves nothing.
     var quick = FeatureHealth(try plan(yaml))
     for number in 0..<250 {

@@ -128,6 +128,8 @@ extension Scenario {
           : Request(user: "u\(second)-\(index)", ok: false, kind: "client_cancelled", latency: 9000)
       }
     },
+    hanging(3, of: 4, seconds: 9),
+    hanging(1, of: 2, seconds: 12),
     Scenario(
       name: "answers cost four times as much",
       plan: #"\#(stages),"guards":[{"metric":"cost_per_request","max":"$0.02","action":"pause"}]"#,
@@ -171,6 +173,22 @@ extension Scenario {
       name: "a locale of 2 % of the traffic is broken", plan: errorPlan, seconds: 1200,
       incident: 300, right: [], traffic: steady(10) { second, _ in second < 300 ? 0.008 : 0.028 }),
   ]
+
+  /// So many answers hang, and whoever waits leaves after a while: means of 6.8 and 6 s, at 5 s.
+  private static func hanging(_ share: Int, of all: Int, seconds: Int) -> Scenario {
+    Scenario(
+      name: "\(share) of \(all) answers hang, and people leave after \(seconds) s", seconds: 500,
+      incident: 200, right: ["rolled_back few"], within: 90, endsWithStep: true
+    ) { second, _ in
+      (0..<12).map { index in
+        second < 200 || second >= 290 || index % all >= share
+          ? Request(user: "u\(second)-\(index)")
+          : Request(
+            user: "u\(second)-\(index)", ok: false, kind: "client_cancelled",
+            latency: seconds * 1000)
+      }
+    }
+  }
 
   // MARK: People and machines that retry
 
@@ -297,6 +315,18 @@ extension Scenario {
       step: 2, right: []
     ) { second, _ in
       (0..<10).map { _ in Request(user: "anna") }
+    },
+    Scenario(
+      name: "half of the answers hang, and automatic",
+      plan: automatic.replacing(",\(errorsOnly)", with: ""), advances: 0, seconds: 1500, step: 2,
+      right: []
+    ) { second, _ in
+      (0..<20).map { index in
+        index % 2 == 0
+          ? Request(user: "u\(second)-\(index)")
+          : Request(
+            user: "u\(second)-\(index)", ok: false, kind: "client_cancelled", latency: 9000)
+      }
     },
     Scenario(
       name: "10 % fail just before the soak ends", plan: automatic, advances: 0, seconds: 601,

@@ -141,5 +141,5 @@ package struct Backtest: Sendable {
 
 extension FeatureHealth {
   /// Whether a look could find anything but quiet guards. O(guards).
-  var needsLook: Bool { detectors.contains { $0.isTriggered || $0.latchedAt != nil } }
+  var needsLook: Bool { detectors.contains(where: \.needsLook) }
 }

@@ -1,6 +1,6 @@
 extension Detector {
   /// Grows when the bytes below change their meaning; older ones are then left unread.
-  private static let format = 5
+  private static let format = 6
 
   /// Everything measured, for keeping over a restart.
   package var state: [UInt8] {
@@ -24,6 +24,7 @@ extension Detector {
     writer.int(controlCount)
     comparison.write(to: &writer)
     writer.optional(latchedAt) { $0.instant($1) }
+    writer.optional(suspectedAt) { $0.instant($1) }
     writer.flag(isConfirming)
     writer.optional(calmSince) { $0.instant($1) }
     writer.flag(isHeldFor)
@@ -65,6 +66,9 @@ extension Detector {
     controlCount = try reader.natural()
     try comparison.read(from: &reader)
     latchedAt = try reader.optional { (r) throws(StateReader.Truncated) in try r.instant() }
+    suspectedAt = try reader.optional { (r) throws(StateReader.Truncated) in try r.instant() }
+    // A latch without it would never clear.
+    suspectedAt = suspectedAt ?? latchedAt
     isConfirming = try reader.flag()
     calmSince = try reader.optional { (r) throws(StateReader.Truncated) in try r.instant() }
     isHeldFor = try reader.flag()

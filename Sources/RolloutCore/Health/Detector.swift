@@ -36,7 +36,7 @@ package struct Detector: Sendable, Equatable {
   var runs = ErrorRuns()
   var window: ThresholdWindow
   package internal(set) var score: EvidenceScore
-  /// What came in since half of `sustain` has passed after the trigger.
+  /// What came in since half of `sustain` has passed after it began to look bad.
   package internal(set) var confirmation: EvidenceScore
   var recent = RecentLevel()
   package internal(set) var health: HealthyEvidence
@@ -46,6 +46,8 @@ package struct Detector: Sendable, Equatable {
   package internal(set) var controlCount = 0
   package internal(set) var comparison = ArmComparison()
   var latchedAt: Instant?
+  /// Since when it looks bad: at the latest since the trigger.
+  package internal(set) var suspectedAt: Instant?
   /// Whether what arrives now is fresh evidence.
   var isConfirming = false
   var calmSince: Instant?
@@ -115,7 +117,11 @@ package struct Detector: Sendable, Equatable {
     if reading.bad { errors += 1 }
     recent.record(ratio: reading.ratio, bad: reading.bad, at: at)
     // Nothing is dropped here: one user's run of errors is no sign of health.
-    if provesHealth || reading.bad { health.observe(ratio: reading.ratio) }
+    // What was given up may have taken any time: the least of it speaks against the feature, and
+    // nothing of it for its health.
+    if provesHealth || reading.bad {
+      health.observe(ratio: reading.isAtLeast ? measure.ratioMax : reading.ratio)
+    }
     if var band {
       if band.isLatched { band.health.observe(ratio: band.ratio(reading.bad)) }
       self.band = band
@@ -158,23 +164,32 @@ package struct Detector: Sendable, Equatable {
   // MARK: Triggers
 
   /// What the threshold trigger compares: bad requests for shares, the mean's ratio for amounts.
-  var thresholdTriggered: Bool {
+  private func isOverThreshold(margin: Double) -> Bool {
     guard window.count >= rule.judgedFrom else { return false }
     switch measure {
-    case .share: return window.bad >= firesAt
+    case .share: return window.bad >= firesAt(margin: margin)
     case .amount: return window.mean > 1 + margin * window.standardError
     }
   }
 
-  var firesAt: Int {
+  private func firesAt(margin: Double) -> Int {
     guard case .share(let share) = measure else { return 0 }
     return ThresholdWindow.firesAt(count: window.count, limit: share, margin: margin)
   }
 
-  var evidenceTriggered: Bool { score.value >= evidence }
+  var firesAt: Int { firesAt(margin: margin) }
 
   /// Whether either trigger is over its mark, before affected users and fresh evidence.
-  package var isTriggered: Bool { thresholdTriggered || evidenceTriggered }
+  package var isTriggered: Bool { isOverThreshold(margin: margin) || score.value >= evidence }
+
+  /// Whether it begins to look bad: the marks of the next quicker preset. Fresh evidence is
+  /// gathered from then on, so that a slow decline is not waited for twice.
+  private var isSuspicious: Bool {
+    isOverThreshold(margin: max(0, margin - 1)) || score.value >= evidence / 100
+  }
+
+  /// Whether a look could find anything but a quiet guard.
+  package var needsLook: Bool { isSuspicious || suspectedAt != nil }
 
   /// Whether the last seconds are over the limit.
   var isRecentlyOver: Bool {
@@ -184,12 +199,12 @@ package struct Detector: Sendable, Equatable {
     }
   }
 
-  /// When evidence begins to be fresh; nil without a trigger.
+  /// When evidence begins to be fresh; nil while nothing looks bad.
   private var freshFrom: Instant? {
-    latchedAt.map { $0 + TimeSpan(milliseconds: sustain.milliseconds / 2) }
+    suspectedAt.map { $0 + TimeSpan(milliseconds: sustain.milliseconds / 2) }
   }
 
-  /// Whether what came in since the trigger says so too. Without `sustain` nothing is waited for.
+  /// Whether what came in since it began says so too. Without `sustain` nothing is waited for.
   func isConfirmed(_ now: Instant) -> Bool {
     guard sustain > .zero, let freshFrom else { return true }
     return now >= freshFrom && confirmation.value >= Self.freshEvidence
@@ -225,19 +240,22 @@ package struct Detector: Sendable, Equatable {
   package mutating func assess(now: Instant) -> Verdict {
     recent.prune(now: now)
     controlRecent.prune(now: now, keeping: recent.startsAt)
-    if isTriggered, latchedAt == nil, isRecentlyOver {
-      latchedAt = now
-      calmSince = nil
-      isConfirming = false
-      confirmation.reset()
+    if isRecentlyOver {
+      if suspectedAt == nil, isSuspicious {
+        suspectedAt = now
+        isConfirming = false
+        confirmation.reset()
+      }
+      if latchedAt == nil, isTriggered { latchedAt = now }
     }
-    if latchedAt != nil { settleLatch(now) }
+    if suspectedAt != nil { settleLatch(now) }
     isConfirming = freshFrom.map { now >= $0 } ?? false
     settleBand()
     return verdict(now)
   }
 
-  /// Recovery for long enough clears the latch and the score.
+  /// Recovery for long enough clears the latch, and the score that led to it. What only looked bad
+  /// keeps its score.
   private mutating func settleLatch(_ now: Instant) {
     guard !isRecentlyOver else {
       calmSince = nil
@@ -246,9 +264,10 @@ package struct Detector: Sendable, Equatable {
     let calm = calmSince ?? now
     calmSince = calm
     if now.since(calm) >= max(sustain, Self.recovery) {
+      if latchedAt != nil { score.reset() }
       latchedAt = nil
+      suspectedAt = nil
       calmSince = nil
-      score.reset()
       confirmation.reset()
     }
   }

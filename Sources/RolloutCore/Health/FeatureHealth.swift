@@ -256,9 +256,10 @@ package struct FeatureHealth: Sendable {
     let isVoted = outcome.arm == .treatment && !votes[index].isEmpty
     let rule = detectors[index].rule
     if outcome.arm == .treatment { reporting.note(carried: rule.isCarried(by: outcome), index) }
-    guard let reading = rule.reading(outcome, detectors[index].measure, feedback: isVoted) else {
+    guard var reading = rule.reading(outcome, detectors[index].measure, feedback: isVoted) else {
       return
     }
+    reading.isAtLeast = outcome.isGivenUp
     guard outcome.arm == .treatment else {
       detectors[index].recordControl(
         reading, user: outcome.user, at: outcome.at, isDrawn: outcome.isDrawn)

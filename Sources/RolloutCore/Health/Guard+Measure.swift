@@ -30,6 +30,8 @@ package struct Reading: Sendable, Equatable {
   /// limits it took.
   package var amount: Double
   package var bad: Bool
+  /// Whether nobody waited for the end, so that it would have been more.
+  var isAtLeast = false
 
   package init(ratio: Double, bad: Bool) {
     self.ratio = ratio
