@@ -164,7 +164,7 @@ def subscribers(rollout, count=10_000):
     results["sse_idle_cpu_percent"] = (cpu_seconds([rollout.process.pid]) - rest) / 30 * 100
     version = json.loads(rollout.call("GET", "/v1/plans/f50")[1])["version"]
     started = time.monotonic()
-    rollout.call("POST", "/v1/plans/f50/advance", "{}", version)
+    rollout.call("POST", "/v1/plans/f50/advance", '{"reason":"measured"}', version)
     missed = read_all(b"event: advanced", started + 5)
     results["sse_reach_ms"] = (time.monotonic() - started) * 1000 if missed == 0 else 5000
     for peer in sockets:

@@ -13,6 +13,8 @@ package struct PlanView: Codable, Sendable, Equatable {
   package var stageEnteredAt: String?
   package var hold: Nullable<HoldView>
   package var next: Nullable<NextView>
+  /// How the feature does; absent of a plan that cannot be judged.
+  package var health: PlanHealthView?
   /// The way back to the stage before an incident; absent when there is none.
   package var restore: RestoreView?
   /// What an advance passed over although it was not open; only in the answer to that advance.
@@ -36,6 +38,20 @@ package struct PlanView: Codable, Sendable, Equatable {
   package var definition: Document
 }
 
+/// How a feature does, in short; `HealthView` says more.
+package struct PlanHealthView: Codable, Sendable, Equatable {
+  package var verdict: String
+  /// The verdict for people.
+  package var words: String
+  package var sentence: String
+
+  package init(verdict: String, words: String, sentence: String) {
+    self.verdict = verdict
+    self.words = words
+    self.sentence = sentence
+  }
+}
+
 /// Why a plan may not advance.
 package struct HoldView: Codable, Sendable, Equatable {
   package var cause: String
@@ -56,8 +72,7 @@ package struct NextView: Codable, Sendable, Equatable {
   /// it waits for something else.
   package var readyFor: String?
   package var waitingOn: [String]
-  /// Those of `waitingOn` that a person's advance passes with a warning; holds among them with a
-  /// reason.
+  /// Those of `waitingOn` that a person's step passes with a reason.
   package var warnings: [String]
   /// What the next stage will use; absent while that cannot be told.
   package var projection: ProjectionView?

@@ -49,7 +49,7 @@ def test_errors_have_their_codes(server, plans):
     of = client(server)
     unknown = of.get_boolean_details("nope", True, EvaluationContext("anna"))
     assert (unknown.value, unknown.error_code) == (True, ErrorCode.FLAG_NOT_FOUND)
-    server.rollout("advance", "of-staged")
+    server.rollout("advance", "of-staged", "--reason", "a test")
     keyless = of.get_boolean_details("of-staged", True)
     assert (keyless.value, keyless.error_code) == (True, ErrorCode.TARGETING_KEY_MISSING)
     wrong = client(server, "ro_wrong").get_boolean_details("of-all", False, EvaluationContext("a"))
@@ -67,7 +67,7 @@ def test_same_answer_every_time_after_restart_and_when_widening(server, plans):
     assert before == enabled()
     server.restart()
     assert before == enabled()
-    server.rollout("advance", "of-staged")
+    server.rollout("advance", "of-staged", "--reason", "a test")
     wider = enabled()
     assert before < wider
     assert 60 < len(wider) < 140

@@ -88,7 +88,7 @@ def world(tmp_path_factory):
         {"prometheus": 'rollout:treatment_error_ratio_1m{feature="{{feature}}"}', "max": "5%"}])
     for feature in ["by-alert", "by-query"]:
         for _ in range(2):
-            server.rollout("advance", feature)
+            server.rollout("advance", feature, "--reason", "a test")
     traffic = Traffic(server, ["by-alert", "by-query"])
     yield server, traffic, ports
     traffic.stop()

@@ -77,7 +77,8 @@ import Testing
     "waiting_on":["soak: 1 h left"],"warnings":["w"],"projection":{"stage":"all","growth":4,\
     "cost_usd_per_hour":1.5,"tokens_per_minute":10,"requests_per_minute":2,"now":\
     {"cost_usd_per_hour":1,"tokens_per_minute":5,"requests_per_minute":1},"exceeded":["e"],\
-    "sentence":"s"}},"warnings":["passed"],"approvals":["anna"],"version":7,"stages":[\
+    "sentence":"s"}},"warnings":["passed"],"approvals":["anna"],"version":7,\
+    "health":{"verdict":"failing","words":"w","sentence":"s"},"stages":[\
     {"name":"beta","percent":12.5,"cohort":"beta","rules":1,"approvals":2,"soak":"1d"},\
     {"name":"all","percent":100,"rules":0,"approvals":0,"soak":"0s"}],\
     "created_at":"2026-11-23T10:00:00.000Z","updated_at":"2026-11-23T10:00:00.000Z",\

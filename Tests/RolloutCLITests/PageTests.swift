@@ -152,6 +152,56 @@ import Testing
     #expect(page.contains("about: p50 3 ms, p95 26 s, p99 26 s"), "\(page)")
   }
 
+  @Test(
+    arguments: [
+      (
+        "failing", "over a limit (only told)", "healthy evidence: 41 of 77 samples",
+        "over a limit (only told) "
+      ),
+      ("failing", "failing", "soak: 1 h left", "soaking, failing "),
+      ("pending", "going bad", "error_rate: 9 of the last 10 requests failed.", "going bad "),
+      (
+        "unavailable", "nothing heard", "approval: 1 more person must approve",
+        "waits for approval, nothing"
+      ),
+      ("healthy", "well", "healthy evidence: 41 of 77 samples", "gathering "),
+      ("inconclusive", "gathering", "soak: 1 h left", "soaking "),
+    ])
+  func `the state of a plan says how its feature does`(
+    verdict: String, words: String, gate: String, state: String
+  ) async throws {
+    let health = #""health":{"verdict":"\#(verdict)","words":"\#(words)","sentence":"Said."},"#
+    let plan = Self.plan("active", more: health, next: Self.waits(gate))
+    let list = try await shown("plan", "list", plan: plan)
+    #expect(list.contains("ai-summary  \(state)"), "\(list)")
+    let page = try await shown("plan", "show", "ai-summary", plan: plan)
+    #expect(page.contains("health      \(words): Said."), "\(page)")
+  }
+
+  @Test func `a plan that is unwell comes before those that only wait`() async throws {
+    let upstream = ScriptedUpstream()
+    let sick = #""health":{"verdict":"failing","words":"failing","sentence":"Said."},"#
+    let gate = Self.waits("healthy evidence: 41 of 77 samples")
+    let plans = [
+      ("a-gathers", Self.plan("active", next: gate)),
+      ("b-sick", Self.plan("completed", more: sick)),
+      ("c-sick", Self.plan("active", more: sick, next: gate)),
+    ].map { $1.replacing("ai-summary", with: $0) }
+    upstream.always { _ in
+      [.answer(200, #"{"plans":[\#(plans.joined(separator: ","))],"next":null}"#)]
+    }
+    let list = try await run(
+      "rollout", ["plan", "list"], environment: ["ROLLOUT_URL": upstream.url])
+    #expect(
+      list.output == """
+        FEATURE    STATE               HAVE IT  NEXT
+        b-sick     completed, failing  100 %
+        c-sick     failing             100 %    25: 41 of 77 samples
+        a-gathers  gathering           100 %    25: 41 of 77 samples
+
+        """, "\(list.output)")
+  }
+
   @Test func `a plan whose automation is off until somebody advances it needs them`() async throws {
     let gate = "automatic advance: off after two rollbacks in a day"
     let list = try await shown(

@@ -20,7 +20,7 @@ import Testing
     _ = try await server.rollout("plan", "apply", "-f", plan())
     let forged = "ok\n9  2026-01-01 00:00:00  killed  token:boss\u{1B}[2J\u{202E}\u{2028}x"
     _ = try await server.rollout("start", "ai-summary", "--reason", forged)
-    _ = try await server.rollout("advance", "ai-summary")
+    _ = try await server.rollout("advance", "ai-summary", "--reason", "a test")
     _ = try await server.rollout("rollback", "ai-summary", "--reason", forged)
     for command in [["history", "ai-summary"], ["plan", "show", "ai-summary"]] {
       let shown = try await server.rollout(command)
@@ -93,7 +93,7 @@ import Testing
                     - outcomes: none of this stage yet
                     - healthy evidence: 0 of 77 samples
                     - healthy evidence: 0 of 22 samples (latency_mean)
-                    a person may go on all the same, with a warning
+                    a person may go on all the same, with a reason
         """))
     let history = try await server.rollout("history", "ai-summary")
     #expect(history.output.contains("internal → beta  admin\n         no complaints"))
@@ -113,7 +113,20 @@ import Testing
     let server = try await start(folder)
     _ = try await server.rollout("plan", "apply", "-f", plan())
     _ = try await server.rollout("start", "ai-summary")
-    _ = try await server.rollout("advance", "ai-summary")
+    for yes in [[], ["--yes"]] {
+      let silent = try await server.rollout(["advance", "ai-summary"] + yes)
+      #expect(silent.status == 4 && silent.output.isEmpty)
+      #expect(
+        silent.errors == """
+          rollout: A gate is closed. Waiting on:
+            - outcomes: none of this stage yet
+            - healthy evidence: 0 of 77 samples
+            - healthy evidence: 0 of 22 samples (latency_mean)
+          Not open yet; give a reason to go on all the same.
+
+          """, "\(silent.errors)")
+    }
+    _ = try await server.rollout("advance", "ai-summary", "--reason", "a test")
     let stale = try await server.rollout("advance", "ai-summary", "--if-version", "2")
     #expect(stale.status == 4)
     #expect(stale.output.isEmpty)
@@ -169,7 +182,7 @@ import Testing
       to: "f.json")
     #expect(try await server.rollout("plan", "apply", "-f", file).status == 0)
     #expect(try await server.rollout("start", "f").status == 0)
-    for more in [[], ["--force", "--reason", "now"]] {
+    for more in [["--reason", "now"], ["--force", "--reason", "now"]] {
       let refused = try await server.rollout(["advance", "f"] + more)
       #expect(refused.status == 5, "\(refused.errors)")
       #expect(refused.errors.contains("1 more person must approve"))
@@ -179,6 +192,25 @@ import Testing
     #expect(unknown.errors.contains("--create"))
     #expect(try await server.rollout("cohort", "add", "beta", "anna", "--create").status == 0)
     #expect(try await server.rollout("cohort", "list", "beta").output == "anna\n")
+    #expect(server.terminate() == 0)
+  }
+
+  @Test func `a difference names who leaves by a rule, which no drawn id shows`() async throws {
+    let server = try await start(folder)
+    let rule = #""rules":[{"attribute":"email","ends_with":"@acme.com"}]"#
+    let before = folder.write(
+      #"{"feature":"f","stages":[{"name":"a",\#(rule),"cohort":"internal"}]}"#, to: "before.json")
+    #expect(try await server.rollout("plan", "apply", "-f", before).status == 0)
+    #expect(try await server.rollout("start", "f").status == 0)
+    let after = folder.write(
+      #"{"feature":"f","stages":[{"name":"a","cohort":"internal"}]}"#, to: "after.json")
+    let diff = try await server.rollout("plan", "diff", "-f", after)
+    #expect(diff.status == 0, "\(diff)")
+    #expect(
+      diff.output.contains(
+        #"leave by rule of stage a: {"attribute":"email","ends_with":["@acme.com"]}"#),
+      "\(diff.output)")
+    #expect(diff.output.contains("join and 0 leave by bucket"), "\(diff.output)")
     #expect(server.terminate() == 0)
   }
 

@@ -20,7 +20,8 @@ import Testing
     let plan = try await server.send("GET", "/v1/plans/ai-summary")
     let version = try #require(plan.json["version"]?.int)
     return try await server.send(
-      "POST", "/v1/plans/ai-summary/advance", "{}", headers: [("If-Match", "\"\(version)\"")])
+      "POST", "/v1/plans/ai-summary/advance", #"{"reason":"a test"}"#,
+      headers: [("If-Match", "\"\(version)\"")])
   }
 
   private func alert(

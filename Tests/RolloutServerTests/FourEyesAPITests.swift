@@ -30,7 +30,8 @@ import Testing
   }
 
   private func command(
-    _ server: TestServer, _ name: String, _ token: String, _ body: String = "{}"
+    _ server: TestServer, _ name: String, _ token: String,
+    _ body: String = #"{"reason":"a test"}"#
   ) async throws -> TestServer.Answer {
     let version = try await server.send("GET", "/v1/plans/ai-summary").json["version"]?.int ?? 0
     return try await server.send(

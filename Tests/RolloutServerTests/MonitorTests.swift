@@ -178,21 +178,33 @@ import Testing
     await server.stop()
   }
 
-  @Test func `a person passes missing evidence with a warning, unless the plan requires it`()
+  @Test func `a person passes missing evidence with a reason, unless the plan requires it`()
     async throws
   {
     let server = try await TestServer()
     try await server.startPlan()
+    for body in ["{}", #"{"reason":" "}"#, #"{"reason":null}"#] {
+      let silent = try await server.send(
+        "POST", "/v1/plans/ai-summary/advance", body, headers: [("If-Match", "\"2\"")])
+      #expect(silent.status == 409 && silent.code == "gate_closed", "\(silent.text)")
+      #expect(silent.json["detail"]?.string?.contains("give a reason") == true)
+      let next = try await plan(server)["next"]
+      #expect(silent.json["waiting_on"] == next?["warnings"], "\(silent.text)")
+      #expect(silent.json["waiting_on"] == next?["waiting_on"])
+    }
     let answer = try await server.send(
-      "POST", "/v1/plans/ai-summary/advance", "{}", headers: [("If-Match", "\"2\"")])
+      "POST", "/v1/plans/ai-summary/advance", #"{"reason":"nobody uses it at night"}"#,
+      headers: [("If-Match", "\"2\"")])
     #expect(answer.status == 200)
     #expect(
       answer.json["warnings"]?.array?.first?.string == "outcomes: none of this stage yet")
     try await server.startPlan("strict", #","require_evidence":true"#)
     let refused = try await server.send(
-      "POST", "/v1/plans/strict/advance", "{}", headers: [("If-Match", "\"2\"")])
+      "POST", "/v1/plans/strict/advance", #"{"reason":"launch day"}"#,
+      headers: [("If-Match", "\"2\"")])
     #expect(refused.status == 409)
     #expect(refused.code == "gate_closed")
+    #expect(refused.json["detail"]?.string?.contains("reason") == false)
     let forced = try await server.send(
       "POST", "/v1/plans/strict/advance", #"{"force":true,"reason":"launch day"}"#,
       headers: [("If-Match", "\"2\"")])

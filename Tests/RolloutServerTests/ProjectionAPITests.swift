@@ -66,10 +66,10 @@ import Testing
     #expect(waiting.contains { $0.hasPrefix("capacity: stage 100 would ask main for") })
     let preview = try await server.send("GET", "/v1/plans/ai-summary/preview?stage=100")
     #expect(preview.json["projection"]?["exceeded"]?.array?.count == 2)
-    // A person may go on, and is told.
+    // A person who says why goes on, and is told.
     let plan = try await server.send("GET", "/v1/plans/ai-summary").json
     let advanced = try await server.send(
-      "POST", "/v1/plans/ai-summary/advance", "{}",
+      "POST", "/v1/plans/ai-summary/advance", #"{"reason":"the budget is raised tomorrow"}"#,
       headers: [("If-Match", "\"\(plan["version"]?.int ?? 0)\"")])
     #expect(advanced.status == 200, "\(advanced.text)")
     let warnings = advanced.json["warnings"]?.array?.compactMap(\.string) ?? []

@@ -105,11 +105,12 @@ final class TestServer: Sendable {
     return try await command("start", feature)
   }
 
-  /// Sends a command at the present version and returns the new one.
+  /// Sends a command at the present version and returns the new one. Its reason passes what is not
+  /// open yet.
   @discardableResult
-  func command(_ name: String, _ feature: String = "ai-summary", _ body: String = "{}") async throws
-    -> Int
-  {
+  func command(
+    _ name: String, _ feature: String = "ai-summary", _ body: String = #"{"reason":"a test"}"#
+  ) async throws -> Int {
     let plan = try await send("GET", "/v1/plans/\(feature)")
     let version = try #require(plan.json["version"]?.int)
     let answer = try await send(

@@ -48,9 +48,17 @@ enum ListCommand {
   private enum Urgency: Int, Comparable {
     /// Nothing goes on before somebody has looked.
     case needsSomebody
-    case held, waitsForPeople, goesOn, paused, draft, completed, killed, archived
+    case held
+    /// Its users meet with what somebody should look at.
+    case unwell
+    case waitsForPeople, goesOn, paused, draft, completed, killed, archived
 
     init(_ plan: PlanView, isPausedByItself: Bool) {
+      self.init(standing: plan, isPausedByItself: isPausedByItself)
+      if Words.isUnwell(plan), self > .unwell { self = .unwell }
+    }
+
+    private init(standing plan: PlanView, isPausedByItself: Bool) {
       switch plan.status {
       case "active":
         if let hold = plan.hold.value {

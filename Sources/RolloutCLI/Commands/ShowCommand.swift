@@ -145,8 +145,7 @@ private struct Page {
     var lines = step("next", words, next.ready, next.readyFor, next.waitingOn)
     let isPassable = !next.warnings.isEmpty && next.warnings.count == next.waitingOn.count
     if isPassable {
-      let reason = plan.hold.value == nil ? "with a warning" : "with a reason"
-      lines += terminal.row("", "a person may go on all the same, \(reason)", .dim)
+      lines += terminal.row("", "a person may go on all the same, with a reason", .dim)
     }
     if let projection = next.projection {
       lines += terminal.row("projected", clean(projection.sentence))
@@ -174,7 +173,7 @@ private struct Page {
   // MARK: How it is doing
 
   private func doing(_ isVerbose: Bool) -> [String] {
-    let word = Words.verdict(health.verdict)
+    let word = plan.health.map { clean($0.words) } ?? Words.verdict(health.verdict)
     let color: Terminal.Style? =
       switch health.verdict {
       case "healthy": .green

@@ -150,9 +150,11 @@ struct Session: Sendable {
     if answer.status == 401 { text += " \(tokenSource)" }
     let waiting = problem["waiting_on"]?.array?.compactMap(\.string) ?? []
     if !waiting.isEmpty {
-      let since = problem["hold"]?["since"]?.string.map { "\n\(text) Since \(Words.time($0))." }
+      let since = problem["hold"]?["since"]?.string.map { " Since \(Words.time($0))." } ?? ""
+      // What only repeats the list is left out.
+      let more = text.hasPrefix("Waiting on: ") ? "" : "\n\(text)\(since)"
       text = "\(problem["title"]?.string ?? "Not yet"). Waiting on:"
-      text += waiting.map { "\n  - \($0)" }.joined() + (since ?? "")
+      text += waiting.map { "\n  - \($0)" }.joined() + more
     }
     return CLIFailure(exitCode(answer.status), text)
   }

@@ -14,8 +14,24 @@ enum Words {
     Plan.Hold.Cause(rawValue: cause)?.words ?? "for \(plain(cause))"
   }
 
-  /// How a plan stands, in a word or a few: `held after a step back`, `gathering`.
+  /// How a plan stands and does: `held after a step back`, `gathering`, `ready, failing`.
   static func state(_ plan: PlanView) -> String {
+    let place = place(plan)
+    guard isUnwell(plan), let words = plan.health?.words else { return place }
+    // What it lacks follows from how it does.
+    let isExplained = ["not well", "gathering", "waiting"].contains(place)
+    return isExplained ? clean(words) : "\(place), \(clean(words))"
+  }
+
+  /// Whether its users meet with what somebody should look at.
+  static func isUnwell(_ plan: PlanView) -> Bool {
+    switch plan.health.flatMap({ Assessment.Word(rawValue: $0.verdict) }) {
+    case .failing, .pending, .investigate, .unavailable: true
+    case .healthy, .inconclusive, .notServing, nil: false
+    }
+  }
+
+  private static func place(_ plan: PlanView) -> String {
     guard plan.status == "active" else { return plain(plan.status) }
     if let hold = plan.hold.value {
       return hold.acknowledgedBy == nil ? "held \(self.hold(hold.cause))" : "cooling down"

@@ -39,6 +39,15 @@ package struct Assessment: Sendable {
   /// When the plan was last held for the investigate band.
   package var investigatedAt: Instant?
 
+  /// The verdict for people: what fires and only tells is no danger that anybody acts on.
+  package var words: String {
+    let firing = findings.filter { $0.verdict.state == .firing }
+    guard word == .failing, !firing.contains(where: { $0.acts(in: plan) }) else {
+      return word.words
+    }
+    return "over a limit (only told)"
+  }
+
   /// Since when this feature's users meet with errors; nil while they do not.
   package var failingSince: Instant? {
     findings.filter {

@@ -7,9 +7,7 @@ extension FeatureHealth {
     gates.freshness = freshness(now)
     var isMeasured = false
     for (index, finding) in findings.enumerated() {
-      let isActing =
-        finding.rule.action != .notify && !finding.rule.dryRun && !plan.definition.dryRun
-      guard isActing else { continue }
+      guard finding.acts(in: plan) else { continue }
       isMeasured = true
       switch finding.verdict.state {
       case .firing: gates.firing.append(finding.verdict.sentence)

@@ -17,6 +17,11 @@ package struct Finding: Sendable, Equatable {
 }
 
 extension Finding {
+  /// Whether it leads to something when it fires, and not only to a notice.
+  package func acts(in plan: Plan) -> Bool {
+    rule.action != .notify && !rule.dryRun && !plan.definition.dryRun
+  }
+
   init(_ rule: Guard, _ verdict: Verdict, of detector: Detector, now: Instant) {
     self.init(
       rule: rule, verdict: verdict, attribution: detector.attribution,

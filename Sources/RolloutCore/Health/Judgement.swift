@@ -94,11 +94,6 @@ package enum Judge {
       reason: "soaked, and healthy by evidence. \(acting?.verdict.sentence ?? "")", guard: nil)
   }
 
-  /// Whether a guard's findings lead to something, and not only to a notice.
-  private static func acts(_ finding: Finding, _ plan: Plan) -> Bool {
-    finding.rule.action != .notify && !finding.rule.dryRun && !plan.definition.dryRun
-  }
-
   /// Each firing guard is judged, and the strongest outcome wins: one that is undecided or held
   /// hides nobody.
   private static func protect(
@@ -107,7 +102,7 @@ package enum Judge {
     let plan = assessment.plan
     var strongest: (strength: Int, action: MonitorAction)?
     for (index, finding) in assessment.findings.enumerated()
-    where finding.verdict.state == .firing && acts(finding, plan) {
+    where finding.verdict.state == .firing && finding.acts(in: plan) {
       let reason = finding.verdict.sentence
       let outcome: (strength: Int, action: MonitorAction)?
       switch finding.rule.action {

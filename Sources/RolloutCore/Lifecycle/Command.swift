@@ -78,6 +78,9 @@ package struct CommandContext: Sendable {
     self.now = now
   }
 
+  /// Whether somebody said why.
+  var hasReason: Bool { !reason.allSatisfy(\.isWhitespace) }
+
   /// On a machine whose clock never stepped.
   package init(actor: Actor, reason: String, now: Instant) {
     self.init(actor: actor, reason: reason, now: Moment(now))
@@ -88,6 +91,8 @@ package struct CommandContext: Sendable {
 package enum Refusal: Error, Sendable, Equatable {
   case invalidTransition(String)
   case gateClosed(waitingOn: [String])
+  /// Gates that this person passes by saying why.
+  case reasonAwaited(waitingOn: [String])
   case held(Plan.Hold, waitingOn: [String])
   case approvalNeededFromAnother(String)
   case unexpectedStage(next: String)

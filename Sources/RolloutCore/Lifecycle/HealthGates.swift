@@ -6,16 +6,15 @@ package struct HealthGates: Sendable, Equatable {
   package var firing: [String] = []
   /// Guards that are not quiet; they stop automation.
   package var unsettled: [String] = []
-  /// Evidence of health that is still missing; it stops automation, and persons where the plan says
-  /// `require_evidence`.
+  /// Evidence of health that is still missing; it stops automation, persons who say no reason, and
+  /// all where the plan says `require_evidence`.
   package var evidence: [String] = []
   /// What is missing until the stage has shown that the incident is over; it stops a restore.
   package var recovery: [String] = []
   /// What the next stage will use; nil while that cannot be told.
   package var projection: Projection?
 
-  /// Budgets and quotas that the next stage would exceed; they stop automation, and persons where
-  /// the plan says `require_evidence`.
+  /// Budgets and quotas that the next stage would exceed; they stop the same.
   package var capacity: [String] { projection?.exceeded ?? [] }
 
   /// Outcomes older than this say nothing about now.
@@ -23,7 +22,7 @@ package struct HealthGates: Sendable, Equatable {
 
   package init() {}
 
-  /// Everything that a person may pass with a warning, in the order of the gates.
+  /// Everything that a person may pass with a reason, in the order of the gates.
   package var warnings: [String] { freshness + unsettled + evidence + capacity }
 
   /// Whether nothing of it stands in the way of automation.

@@ -40,7 +40,7 @@ extension Lifecycle {
       if hold.cause == .manual { return }
       let isForced = context.force || !plan.definition.requireEvidence
       if let from = plan.holdPassableFrom, context.now.steady >= from, isForced,
-        !context.reason.allSatisfy(\.isWhitespace)
+        context.hasReason
       {
         return
       }
@@ -113,8 +113,7 @@ extension Lifecycle {
       ? "\(condition); \(who), in \(from.since(now).words)" : "\(condition); \(who)"
   }
 
-  /// What a person's step passes with a warning, holds among them with a reason; `waitingOn` names
-  /// the same.
+  /// What a person's step passes with a reason and a warning; `waitingOn` names the same.
   package static func warnings(_ plan: Plan, _ context: CommandContext) -> [String] {
     plan.definition.requireEvidence
       ? [] : passableHold(plan, context.now.steady) + context.health.warnings

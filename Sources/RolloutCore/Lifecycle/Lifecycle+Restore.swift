@@ -54,7 +54,7 @@ extension Lifecycle {
         "Nothing took \(plan.feature) back from a later stage that still stands as it did, so there "
           + "is nothing to restore; it is at stage \(plan.stageName).")
     }
-    guard !context.reason.allSatisfy(\.isWhitespace) else {
+    guard context.hasReason else {
       throw .reasonRequired("A restore needs a reason: say what was wrong, and why it is well now.")
     }
     try passHold(plan, context)

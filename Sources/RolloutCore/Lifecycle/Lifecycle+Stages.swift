@@ -19,8 +19,11 @@ extension Lifecycle {
     }
     if !context.force {
       let closed = gates(plan, context)
-      guard closed.isEmpty else {
-        throw .gateClosed(waitingOn: closed + [approvalGate(plan)].compactMap { $0 })
+      let approval = [approvalGate(plan)].compactMap { $0 }
+      guard closed.isEmpty else { throw .gateClosed(waitingOn: closed + approval) }
+      let unproven = context.health.warnings
+      guard unproven.isEmpty || context.hasReason else {
+        throw .reasonAwaited(waitingOn: unproven + approval)
       }
     }
     try checkApprovals(plan, context)
@@ -78,8 +81,8 @@ extension Lifecycle {
 
   private static func quotedName(_ text: String) -> String { isName(text) ? text : "That stage" }
 
-  /// What an advance of this actor waits for, hold and approvals apart. A person passes missing
-  /// evidence with a warning, unless the plan requires it.
+  /// What an advance of this actor waits for, hold and approvals apart. A person who says why
+  /// passes missing evidence, unless the plan requires it.
   static func gates(_ plan: Plan, _ context: CommandContext) -> [String] {
     let isPerson = context.actor.isPerson
     let soak = [soakGate(plan, context.now.steady, byPerson: isPerson)].compactMap { $0 }

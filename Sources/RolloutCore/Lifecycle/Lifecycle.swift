@@ -21,7 +21,7 @@ package enum Lifecycle {
   package static func perform(
     _ command: Command, on plan: Plan, _ context: CommandContext
   ) throws(Refusal) -> Change? {
-    if context.force, context.reason.allSatisfy(\.isWhitespace) {
+    if context.force, !context.hasReason {
       throw .reasonRequired("A forced command needs a reason; it is recorded. Say why.")
     }
     var next = plan
@@ -181,7 +181,7 @@ package enum Lifecycle {
       plan, in: [.paused, .killed],
       "Only a paused or killed plan can be resumed; \(advice(plan)).")
     if plan.status == .killed {
-      guard !context.reason.allSatisfy(\.isWhitespace) else {
+      guard context.hasReason else {
         throw .reasonRequired("Resuming a killed plan needs a reason: say why it is safe now.")
       }
       enter(plan.stageIndex, &plan, context.now)

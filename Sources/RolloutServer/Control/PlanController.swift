@@ -125,11 +125,24 @@ actor PlanController {
   func view(
     _ plan: Plan, for actor: Actor, warnings: [String] = [], audience: AudienceChange? = nil
   ) -> PlanView {
-    var context = CommandContext(actor: actor, reason: "", now: clock.moment)
-    context.health = ledger.gates(plan.feature, now: context.now.steady)
-    var view = PlanView(plan, context, warnings: warnings, audience: audience)
+    var view = judged(plan, for: actor, warnings: warnings, audience: audience)
     if unwritten[plan.feature] != nil { view.durable = false }
     view.degraded = degraded(plan.feature)
+    return view
+  }
+
+  /// The plan with how its feature does; nothing of whether it is on disk.
+  private func judged(
+    _ plan: Plan, for actor: Actor, warnings: [String], audience: AudienceChange? = nil
+  ) -> PlanView {
+    var context = CommandContext(actor: actor, reason: "", now: clock.moment)
+    let assessment = ledger.assessment(of: plan, now: context.now.steady)
+    if let assessment { context.health = assessment.gates }
+    var view = PlanView(plan, context, warnings: warnings, audience: audience)
+    if let assessment, plan.status != .draft {
+      view.health = PlanHealthView(
+        verdict: assessment.word.rawValue, words: assessment.words, sentence: assessment.sentence)
+    }
     return view
   }
 
@@ -195,9 +208,8 @@ actor PlanController {
     let warnings =
       isStep && context.actor.isPerson
       ? Lifecycle.passedOver(plan, context, isRestore: change.event.kind == .restored) : []
-    context.health = HealthGates()
-    let view = PlanView(change.plan, context, warnings: warnings)
-    var done = try await commit(change, keeping: answer?(view))
+    var done = try await commit(
+      change, keeping: answer?(judged(change.plan, for: context.actor, warnings: warnings)))
     done.warnings = warnings
     return done
   }

@@ -43,6 +43,9 @@ extension Problem {
     case .gateClosed(let waiting):
       self.init(.gateClosed, "Waiting on: \(waiting.joined(separator: "; ")).")
       waitingOn = waiting
+    case .reasonAwaited(let waiting):
+      self.init(.gateClosed, "Not open yet; give a reason to go on all the same.")
+      waitingOn = waiting
     case .held(let hold, let waiting):
       self.init(.held, "The plan is held \(hold.cause.words): \(Self.end(of: hold)).")
       waitingOn = waiting

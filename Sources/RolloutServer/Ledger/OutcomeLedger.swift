@@ -181,6 +181,13 @@ final class OutcomeLedger: Sendable {
     return (health, assessment)
   }
 
+  /// How a plan's feature does, in a version that may not be followed yet; as in `inspect`.
+  func assessment(of plan: Plan, now: Instant) -> Assessment? {
+    guard var health = entries.withLock({ $0[plan.feature]?.health }) else { return nil }
+    health.follow(plan)
+    return health.assessment(now: now)
+  }
+
   /// What the health of a feature lets an advance wait for; looked at as in `inspect`.
   func gates(_ feature: String, now: Instant) -> HealthGates {
     inspect(feature, now: now)?.assessment.gates ?? HealthGates()
