@@ -115,14 +115,11 @@ struct AIService: Sendable {
     return reply
   }
 
-  private func cached(
-    _ bill: consuming Bill, _ answer: CachedAnswer, isStale: Bool = false
-  ) -> AIReply {
+  private func cached(_ bill: consuming Bill, _ answer: CachedAnswer) -> AIReply {
     let call = bill.call
-    bill.serveCached(isStale: isStale)
+    bill.serveCached()
     return .whole(
-      call,
-      .cached(answer, isStale: isStale, age: clock.steady.since(answer.storedAt)))
+      call, .cached(answer, isStale: false, age: clock.steady.since(answer.storedAt)))
   }
 
   /// Asks the providers, within the budgets.
@@ -137,10 +134,11 @@ struct AIService: Sendable {
         let completion = try await gateway.complete(
           bill.call.request, route: route, for: bill.call.caller)
         let call = bill.call
+        let isKept = bill.textSizeMax > 0
         await bill.serve(
           Bill.Served(
             trail: completion.trail, usage: completion.usage, cost: completion.cost,
-            text: completion.plainText, json: completion.body.bytes))
+            text: isKept ? completion.plainText : nil, json: completion.body.bytes))
         return .whole(call, .provider(completion))
       }
       let streaming = try await gateway.stream(

@@ -7,9 +7,9 @@ import RolloutGateway
 /// What a call on its way to a provider owes: the monitor an outcome, the purse what it cost, the
 /// metrics their count, cache and sample its answer.
 ///
-/// Not copyable, and each of its ends consumes it: no call can be settled twice, and none of the
-/// ways through `AIService` can forget to. One that is dropped all the same is settled as a call
-/// that nobody waited for: a request that would seem to run for ever is worse.
+/// Not copyable, and each of its ends consumes it, so that no call can be settled twice. One that
+/// is dropped is settled as a call that nobody waited for: whatever becomes of a call, it does not
+/// seem to run for ever, and nothing stays held for it.
 struct Bill: ~Copyable {
   var call: AICall
   /// Where its answer may be kept for those who ask the same.
@@ -70,9 +70,9 @@ struct Bill: ~Copyable {
   }
 
   /// An answer that was given before does.
-  consuming func serveCached(isStale: Bool) {
+  consuming func serveCached() {
     isSettled = true
-    record(isStale ? .degradedCache : .ok, isFromCache: !isStale)
+    record(.ok, isFromCache: true)
   }
 
   /// What a provider made of the call.
