@@ -37,12 +37,26 @@ struct Databases: Sendable {
     }
     self.control = control
     var notices: [String] = []
+    if directory.isRebuilt {
+      notices.append(
+        "rollout.lock was missing or could not be read, and is made anew: what the files know of "
+          + "each other is all there is to tell an old copy by")
+    }
+    var opened: (telemetry: TelemetryStore?, money: BudgetDatabase?, jobs: JobDatabase?)
     do {
-      telemetry = try Self.telemetry(directory, now, &notices)
-      jobs = try Self.jobs(directory, now, &notices)
-      money = try await BudgetDatabase(directory, now: now, report: moneyReport)
+      let telemetry = try Self.telemetry(directory, now, &notices)
+      opened.telemetry = telemetry
+      let money = try await BudgetDatabase(directory, now: now, report: moneyReport)
+      opened.money = money
+      let jobs = try Self.jobs(directory, now, &notices)
+      opened.jobs = jobs
+      try await control.confirm(directory)
+      (self.telemetry, self.money, self.jobs) = (telemetry, money, jobs)
     } catch {
       // Whoever tries again finds the folder free.
+      await opened.telemetry?.close()
+      await opened.money?.close()
+      await opened.jobs?.close()
       await control.close()
       directory.release()
       throw error

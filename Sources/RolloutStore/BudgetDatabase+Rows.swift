@@ -47,8 +47,13 @@ extension BudgetDatabase {
     ]
   }
 
+  /// Throws `StoreError.corrupt` for a number that cannot be counted on from.
   static func lastFlush(_ connection: Connection) throws -> Int {
-    try connection.query("SELECT number FROM flush") { $0.int(0) }.first ?? 0
+    let number = try connection.query("SELECT number FROM flush") { $0.int(0) }.first ?? 0
+    guard DirectoryMark.isCount(number) else {
+      throw StoreError.corrupt("it says that it was written to \(number) times")
+    }
+    return number
   }
 
   static func note(flush number: Int, _ connection: Connection) throws {

@@ -36,12 +36,12 @@ package final class BudgetDatabase: BudgetStore {
     let isMissing = directory.wasHere(Self.fileName) && directory.size(of: Self.fileName) == 0
     var lost = isMissing ? "\(Self.fileName) was missing" : nil
     do {
-      database = try Self.open(directory, now)
+      database = try await Self.open(directory, now)
     } catch StoreError.corrupt(let why) {
       let kept = try directory.setAside(Self.fileName, now: now)
       notices.append("\(Self.fileName) cannot be used (\(why)) and is kept as \(kept)")
       lost = "\(Self.fileName) was damaged"
-      database = try Self.open(directory, now)
+      database = try await Self.open(directory, now)
     }
     let file = HoldFile(unopened: Self.holdsName, why: "the budgets cannot be written")
     state = Mutex(State(file: file, lost: lost, notices: notices))
@@ -85,6 +85,8 @@ package final class BudgetDatabase: BudgetStore {
       directory.tellMended(
         "\(Self.holdsName) was deleted or changed under the server and is made anew")
     }
+    // So that it can say of the others, after a crash too, what they had acknowledged.
+    if trouble == nil { try? await database.keepMark(directory) }
     if isNews { note(trouble.map { StoreError.unavailable($0) }) }
   }
 
@@ -100,6 +102,9 @@ package final class BudgetDatabase: BudgetStore {
     let commits = try await database.read(Membership.commits)
     if lost == nil, commits < directory.acknowledged(Self.fileName) {
       lost = "\(Self.fileName) was older than what was written (an old copy, or its log is gone)"
+    }
+    if lost == nil, directory.isRebuilt {
+      lost = "rollout.lock was missing or could not be read"
     }
     let last = try await database.read(Self.lastFlush)
     let accounts = try await database.read { connection in
@@ -123,6 +128,7 @@ package final class BudgetDatabase: BudgetStore {
       // From here on the loss is known, and the file is as new as it can be.
       try Membership.raise(connection, to: known)
     }
+    directory.settleRebuilt()
     let generation = max(file.generation, directory.acknowledged(Self.holdsName)) + 1
     file.clear(generation: generation)
     directory.note(Self.holdsName, commits: generation, isDurable: false)
@@ -140,6 +146,10 @@ package final class BudgetDatabase: BudgetStore {
   ) throws -> HoldFile {
     let path = "\(directory.path)/\(Self.holdsName)"
     let identity = directory.identity ?? ""
+    do { try directory.checkIsFile(Self.holdsName) } catch {
+      let kept = try directory.setAside(Self.holdsName, now: now)
+      notices.append("\(Self.holdsName) is no file, and is kept as \(kept)")
+    }
     let file = try HoldFile(path: path, identity: identity)
     if file.isNew, directory.wasHere(Self.holdsName) {
       lost = lost ?? "\(Self.holdsName) was missing"
@@ -168,8 +178,16 @@ package final class BudgetDatabase: BudgetStore {
   static let fileName = DataDirectory.budgetFile
   static let holdsName = DataDirectory.holdsFile
 
-  private static func open(_ directory: DataDirectory, _ now: Instant) throws -> Database {
-    try Database(directory, fileName, durability: .normal, migrations: Migration.money, now: now)
+  private static func open(_ directory: DataDirectory, _ now: Instant) async throws -> Database {
+    let database = try Database(
+      directory, fileName, durability: .normal, migrations: Migration.money, now: now)
+    do { _ = try await database.read(lastFlush) } catch StoreError.corrupt(let why) {
+      await database.close()
+      throw StoreError.corrupt("\(directory.path)/\(fileName): \(why)")
+    } catch {
+      // What cannot be read now is tried again, and shuts hard budgets until then.
+    }
+    return database
   }
 
   var currentLoss: Loss? {

@@ -26,6 +26,10 @@ package final class DataDirectory: Sendable {
     var folder: Int32
     var lock: Int32
     var mark: DirectoryMark?
+    /// What the lock file says, unless somebody else has written to it.
+    var written: DirectoryMark?
+    /// How the server before this one left the directory; nil when nobody knows.
+    var before: DirectoryMark?
     /// Files whose loss a person has accepted.
     var givenUp: Set<String> = []
     var mended: [String] = []
@@ -34,8 +38,6 @@ package final class DataDirectory: Sendable {
   package let path: String
   package let permissions: Permissions
   private let state: Mutex<State>
-  /// How the server before this one left the directory; nil when nobody knows.
-  private let markAtStart: DirectoryMark?
 
   /// Creates the directory (mode 0700) where it is missing. Throws `StoreError.unavailable` when
   /// another server holds it: two writers on one WAL can corrupt it.
@@ -52,9 +54,9 @@ package final class DataDirectory: Sendable {
     do {
       try Self.take(folder, of: path)
       let lock = try Self.openLock(path)
-      let found = DirectoryMark(readFrom: lock)?.afterStart
-      markAtStart = found
-      state = Mutex(State(folder: folder, lock: lock, mark: found))
+      let written = DirectoryMark(readFrom: lock)
+      let found = written?.afterStart
+      state = Mutex(State(folder: folder, lock: lock, mark: found, written: written, before: found))
     } catch {
       close(folder)
       throw error
@@ -72,7 +74,13 @@ package final class DataDirectory: Sendable {
     guard descriptor >= 0 else {
       throw StoreError.unavailable("\(file): \(String(cString: strerror(errno)))")
     }
-    do { try take(descriptor, of: path) } catch {
+    do {
+      try take(descriptor, of: path)
+      var info = stat()
+      guard fstat(descriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG else {
+        throw StoreError.unavailable("\(file) is no file; move it away")
+      }
+    } catch {
       close(descriptor)
       throw error
     }
@@ -114,23 +122,66 @@ package final class DataDirectory: Sendable {
 
   /// Whether the server before this one had the file: then it must be there.
   package func wasHere(_ name: String) -> Bool {
-    guard let markAtStart, !state.withLock({ $0.givenUp.contains(name) }) else { return false }
-    // Before they were counted, every start made all of them.
-    return markAtStart.boot == nil || markAtStart.counts[name] != nil
+    state.withLock { state in
+      guard let before = state.before, !state.givenUp.contains(name) else { return false }
+      // Before they were counted, every start made all of them.
+      return before.boot == nil || before.counts[name] != nil
+    }
   }
 
   /// How many commits the file must have.
   func acknowledged(_ name: String) -> Int { state.withLock { acknowledged(name, $0) } }
 
   private func acknowledged(_ name: String, _ state: borrowing State) -> Int {
-    state.givenUp.contains(name) ? 0 : markAtStart?.counts[name]?.commits ?? 0
+    state.givenUp.contains(name) ? 0 : state.before?.counts[name]?.commits ?? 0
   }
 
   /// A person accepts that the file's content is lost; a new one may take its place.
   package func giveUp(_ name: String) { state.withLock { _ = $0.givenUp.insert(name) } }
 
+  /// Takes in what a file that is found says of itself and of the others, before it is checked: any
+  /// of them may have been replaced by an older one, and the lock file too. Where that says nothing
+  /// a main file that has been used is what there is to go by.
+  func learn(_ name: String, _ found: Membership.Record) {
+    let kept = found.mark?.afterStart
+    state.withLock { state in
+      if state.before == nil, name == Self.mainFile,
+        found.commits > 0 || kept?.counts.count ?? 0 > 1
+      {
+        var mark = DirectoryMark(identity: found.identity, counts: [:])
+        // An earlier version wrote it, and made all of them at every start.
+        if kept == nil {
+          for name in Self.siblings { mark.counts[name] = .init(commits: 0, durable: 0) }
+        }
+        mark.isRebuilt = true
+        (state.before, state.mark) = (mark, mark)
+      }
+      guard let kept, kept.identity == found.identity, kept.identity == state.before?.identity
+      else { return }
+      state.before?.merge(kept)
+      state.mark?.merge(kept)
+    }
+  }
+
+  /// Whether `rollout.lock` was missing or could not be read although the directory had been used,
+  /// and what that means for the money is not kept yet.
+  package var isRebuilt: Bool { state.withLock { $0.mark?.isRebuilt == true } }
+
+  /// It is kept.
+  func settleRebuilt() {
+    state.withLock { state in
+      guard var mark = state.mark, mark.isRebuilt else { return }
+      mark.isRebuilt = false
+      note(mark, &state)
+    }
+  }
+
+  /// What a file keeps of the others; nil before there is anything to keep.
+  func mark(for name: String) -> String? { state.withLock { $0.mark?.without(name).text } }
+
   /// Refuses to begin anew beside what belongs to a file that is gone. Throws `StoreError`.
   func checkPresence(of name: String) throws {
+    try checkIsFile(name)
     guard size(of: name) == 0 else { return }
     switch name {
     case Self.mainFile: try checkMainFile()
@@ -140,10 +191,22 @@ package final class DataDirectory: Sendable {
     }
   }
 
+  /// Throws `StoreError.corrupt` for a folder, a pipe, or a link to nothing.
+  func checkIsFile(_ name: String) throws {
+    for suffix in ["", "-wal"] {
+      let file = "\(path)/\(name)\(suffix)"
+      var info = stat()
+      guard lstat(file, &info) == 0 else { continue }
+      guard stat(file, &info) == 0, info.st_mode & S_IFMT == S_IFREG else {
+        throw StoreError.corrupt("\(file) is no file")
+      }
+    }
+  }
+
   private func checkMainFile() throws {
     guard !permissions.acceptsEmpty else { return }
     let left = Self.siblings.filter { size(of: $0) > 0 }
-    guard markAtStart != nil || !left.isEmpty else { return }
+    guard state.withLock({ $0.before != nil }) || !left.isEmpty else { return }
     let beside = left.isEmpty ? Self.lockFile : left.joined(separator: ", ")
     throw StoreError.unavailable(
       "\(path)/\(Self.mainFile) is missing or empty, though \(beside) belong to one: plans, history "
@@ -153,9 +216,9 @@ package final class DataDirectory: Sendable {
 
   /// Takes in what a file says of itself, before anything is written to it. Throws `StoreError`.
   func check(_ name: String, identity: String?, commits: Int) throws {
-    guard let known = markAtStart, !permissions.acceptsEmpty, !permissions.acceptsOlder else {
-      return
-    }
+    guard let known = state.withLock({ $0.before }), !permissions.acceptsEmpty,
+      !permissions.acceptsOlder
+    else { return }
     let isMain = name == Self.mainFile
     guard known.identity == identity ?? known.identity || !isMain else {
       throw StoreError.unavailable(
@@ -181,6 +244,18 @@ package final class DataDirectory: Sendable {
       let count = commits < acknowledged(name, state) ? known : commits
       let durable = isDurable ? commits : mark.counts[name]?.durable ?? 0
       mark.counts[name] = DirectoryMark.Count(commits: count, durable: min(durable, commits))
+      mark.isRebuilt = state.mark?.isRebuilt ?? false
+      note(mark, &state)
+      // Its content is written in place from here on: it must not be empty after a power loss.
+      if name == Self.mainFile, state.lock >= 0 { fsync(state.lock) }
+    }
+  }
+
+  /// All that the file has acknowledged outlives a power loss.
+  func settled(_ name: String) {
+    state.withLock { state in
+      guard var mark = state.mark, let count = mark.counts[name] else { return }
+      mark.counts[name]?.durable = count.commits
       note(mark, &state)
     }
   }
@@ -206,17 +281,24 @@ package final class DataDirectory: Sendable {
     }
   }
 
-  private func note(_ new: DirectoryMark, _ state: inout State) {
+  /// Whether the lock file says it.
+  @discardableResult
+  private func note(_ new: DirectoryMark, _ state: inout State) -> Bool {
     state.mark = new
     let text = Array(new.text.utf8)
-    guard state.lock >= 0, pwrite(state.lock, text, text.count, 0) < 0, errno == EBADF else {
-      return
+    guard state.lock >= 0 else { return false }
+    var count = pwrite(state.lock, text, text.count, 0)
+    if count < 0, errno == EBADF {
+      // Opened to be read, when the disk could only be read. The lock stays with the first.
+      let writer = open("\(path)/\(Self.lockFile)", O_WRONLY | O_CLOEXEC)
+      if writer >= 0 {
+        count = pwrite(writer, text, text.count, 0)
+        close(writer)
+      }
     }
-    // Opened to be read, when the disk could only be read. The lock stays with the first.
-    let writer = open("\(path)/\(Self.lockFile)", O_WRONLY | O_CLOEXEC)
-    guard writer >= 0 else { return }
-    _ = pwrite(writer, text, text.count, 0)
-    close(writer)
+    guard count == text.count else { return false }
+    state.written = new
+    return true
   }
 
   // MARK: Under the server
@@ -225,9 +307,11 @@ package final class DataDirectory: Sendable {
   /// and the directory itself is locked all the time. Returns what keeps it from that, in words.
   package func keepLock() -> String? {
     state.withLock { state in
-      guard state.lock >= 0, isOurs(state.folder, path),
-        !isOurs(state.lock, "\(path)/\(Self.lockFile)")
-      else { return nil }
+      guard state.lock >= 0, isOurs(state.folder, path) else { return nil }
+      guard !isOurs(state.lock, "\(path)/\(Self.lockFile)") else {
+        keepMark(&state)
+        return nil
+      }
       let new: Int32
       do { new = try Self.openLock(path) } catch {
         return "\(path)/\(Self.lockFile) was deleted or replaced under the server: \(error)"
@@ -240,6 +324,16 @@ package final class DataDirectory: Sendable {
         "\(Self.lockFile) was deleted or replaced under the server and is made anew")
       return nil
     }
+  }
+
+  /// Writes the mark where the lock file does not say it: somebody has written over it, or the disk
+  /// took nothing.
+  private func keepMark(_ state: inout State) {
+    let found = DirectoryMark(readFrom: state.lock)
+    guard let mark = state.mark, found != mark else { return }
+    let isOurs = found == state.written
+    guard note(mark, &state), !isOurs else { return }
+    state.mended.append("\(Self.lockFile) was written over under the server and is made anew")
   }
 
   private func isOurs(_ descriptor: Int32, _ path: String) -> Bool {
@@ -292,10 +386,17 @@ package final class DataDirectory: Sendable {
   /// `StoreError`.
   package func setAside(_ name: String, now: Instant) throws -> String {
     let time = now.rfc3339.filter { $0.isNumber || $0 == "T" }
-    let kept = "\(name).corrupt-\(time)"
+    var kept = "\(name).corrupt-\(time)"
+    var info = stat()
+    var number = 1
+    // What was kept in the same second stays.
+    while lstat("\(path)/\(kept)", &info) == 0 {
+      number += 1
+      kept = "\(name).corrupt-\(time)-\(number)"
+    }
     for suffix in ["", "-wal"] {
       let old = "\(path)/\(name)\(suffix)"
-      if access(old, F_OK) != 0 { continue }
+      if lstat(old, &info) != 0 { continue }
       guard rename(old, "\(path)/\(kept)\(suffix)") == 0 else {
         throw StoreError.unavailable("\(old): \(String(cString: strerror(errno)))")
       }

@@ -9,6 +9,7 @@ final class Database: Sendable {
   private let queue: WorkQueue<Job>
   private let ended = Ending()
   private let health: Health
+  private let name: String
 
   /// Whether writing works, as the last write found.
   private final class Health: Sendable {
@@ -50,6 +51,23 @@ final class Database: Sendable {
     try await write { try Membership.touch($0) }
   }
 
+  /// Keeps in the file what the others have acknowledged, where that is news. Throws `StoreError`.
+  func keepMark(_ directory: DataDirectory) async throws {
+    let name = name
+    try await write { try Membership.keep(directory.mark(for: name), $0) }
+  }
+
+  /// Once the files that were opened after it have said what they know: whether it is as new as
+  /// they have seen it. Throws `StoreError` when it is not, and nobody has accepted that.
+  func confirm(_ directory: DataDirectory) async throws {
+    let commits = try await read(Membership.commits)
+    try directory.check(name, identity: nil, commits: commits)
+    let known = directory.acknowledged(name)
+    guard commits < known else { return }
+    // Where the disk takes nothing, the next start asks again.
+    try? await write { try Membership.raise($0, to: known) }
+  }
+
   /// One piece of work. `perform` runs on the database's thread and returns what to do once the
   /// batch is on disk; `fail` is called instead when it is not.
   private struct Job: Sendable {
@@ -70,6 +88,7 @@ final class Database: Sendable {
       migrations: migrations, now: now)
     let queue = WorkQueue<Job>()
     self.queue = queue
+    self.name = name
     // The connection moves to the thread and is never touched here again.
     nonisolated(unsafe) let moved: Connection?
     let health: Health
@@ -86,6 +105,7 @@ final class Database: Sendable {
     startDatabaseThread {
       var worker = Worker(connection: moved, health: health, opening: opening)
       while let jobs = queue.takeAll() { worker.run(jobs) }
+      worker.finish()
       // Closing moves the write-ahead log into the file, unless somebody has spoilt that.
       worker.connection?.close(leavingLog: health.file.damage != nil)
       ended.signal()
@@ -180,6 +200,17 @@ final class Database: Sendable {
 
     mutating func run(_ jobs: [Job]) {
       let writes = jobs.filter(\.writes)
+      beginWork()
+      defer { endWork() }
+      do {
+        try keepLog()
+      } catch {
+        // Nothing of it can be believed before the log is what it was.
+        let seen = Self.storeError(error)
+        health.failure.withLock { $0 = seen }
+        for job in jobs { job.fail(seen) }
+        return
+      }
       do {
         // What is read of it now may be anything.
         if let damage = health.file.damage {
@@ -187,7 +218,6 @@ final class Database: Sendable {
           return
         }
         if health.isReadOnly.load(ordering: .acquiring), !writes.isEmpty { try becomeWritable() }
-        if !writes.isEmpty { try keepLog() }
         let connection = try self.connection ?? reopened()
         self.connection = connection
         for job in jobs where !job.writes { job.perform(connection)() }
@@ -198,24 +228,60 @@ final class Database: Sendable {
         }
         if try commit(writes, connection) { health.failure.withLock { $0 = nil } }
       } catch {
-        let seen =
-          (error as? SQLiteError)?.storeError ?? error as? StoreError ?? .unavailable("\(error)")
+        let seen = Self.storeError(error)
         health.failure.withLock { $0 = seen }
         end(jobs, with: seen, wasFull: (error as? SQLiteError)?.isFull == true)
       }
     }
 
-    /// Moves what a log holds that is not at its place into the file, and begins a new one. Throws
-    /// `SQLiteError`.
-    private mutating func keepLog() throws {
-      guard let trouble = health.file.logTrouble, health.fileTrouble == nil, let connection else {
-        return
+    private static func storeError(_ error: any Error) -> StoreError {
+      (error as? SQLiteError)?.storeError ?? error as? StoreError ?? .unavailable("\(error)")
+    }
+
+    private func beginWork() { health.file.beginWork() }
+
+    /// Takes in what was written to the log. One that is too large to be held goes into the file.
+    private func endWork() {
+      let file = health.file
+      if !file.followLog(), let connection, (try? connection.settle()) != nil {
+        _ = file.followLog()
       }
+      file.endWork()
+    }
+
+    /// Puts a log right that somebody has cut or written over, and moves what one holds that is not
+    /// at its place into the file, and begins a new one. Throws `SQLiteError` or `StoreError`.
+    private mutating func keepLog() throws {
+      guard !health.isReadOnly.load(ordering: .acquiring), health.fileTrouble == nil,
+        let connection
+      else { return }
+      let file = health.file
+      if let damage = file.logDamage {
+        guard file.restoreLog(after: damage) else { throw StoreError.unavailable(damage) }
+        try connection.settle()
+        opening.directory.tellMended("\(damage); what was in it is in \(opening.name)")
+        _ = file.followLog()
+      }
+      guard let trouble = file.misplacedLog else { return }
       try connection.settle()
       connection.close()
       self.connection = nil
       self.connection = try reopened()
       opening.directory.tellMended("\(trouble); what was in it is in \(opening.name)")
+    }
+
+    /// Before the end: what the others have acknowledged stands in the file, and all of it in the
+    /// file itself.
+    mutating func finish() {
+      beginWork()
+      try? keepLog()
+      guard !health.isReadOnly.load(ordering: .acquiring), health.fileTrouble == nil,
+        let connection
+      else { return }
+      let (directory, name) = (opening.directory, opening.name)
+      try? Membership.keep(directory.mark(for: name), connection)
+      guard (try? connection.settle()) != nil, opening.isPromised else { return }
+      directory.settled(name)
     }
 
     private mutating func end(_ jobs: [Job], with error: StoreError, wasFull: Bool) {
@@ -267,6 +333,7 @@ final class Database: Sendable {
         } else {
           witness = FileWitness(opening.path)
         }
+        witness.beginWork()
       }
       health.isReadOnly.store(false, ordering: .releasing)
     }
@@ -288,7 +355,12 @@ final class Database: Sendable {
         }
         // The main file's probe is to be a write.
         let isCounted = opening.isMain || opening.isPromised && connection.changes > before
-        if isCounted { commits = try Membership.count(connection) }
+        let mark = opening.directory.mark(for: opening.name)
+        if isCounted {
+          commits = try Membership.count(connection, keeping: mark)
+        } else if connection.changes > before {
+          try Membership.keep(mark, connection)
+        }
         try connection.run("COMMIT")
       } catch {
         try? connection.execute("ROLLBACK")

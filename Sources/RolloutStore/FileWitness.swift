@@ -40,6 +40,11 @@ final class FileWitness: Sendable {
     /// As it was when it was opened, and with the largest size it has had: it never shrinks.
     var file: Identity?
     var log: Identity?
+    /// -1 where the log cannot be opened to be written.
+    var logDescriptor: Int32 = -1
+    var logCopy = LogCopy()
+    /// Whether the database's thread is at work: what is written to the log then is its own.
+    var isWorking = false
     /// What makes the content untrue until the next start.
     var cut: String?
   }
@@ -55,18 +60,60 @@ final class FileWitness: Sendable {
   init(_ path: String) {
     self.path = path
     descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    state = Mutex(
-      State(file: Identity(descriptor: descriptor), log: Identity(path: path + "-wal")))
+    state = Mutex(State(file: Identity(descriptor: descriptor)))
+    connectedAnew()
   }
 
-  deinit { if descriptor >= 0 { close(descriptor) } }
+  deinit {
+    if descriptor >= 0 { close(descriptor) }
+    state.withLock { if $0.logDescriptor >= 0 { close($0.logDescriptor) } }
+  }
 
   /// Whether there was a file.
   var isOfFile: Bool { descriptor >= 0 }
 
   /// The connection is a new one, with a new log.
   func connectedAnew() {
-    state.withLock { $0.log = Identity(path: path + "-wal") }
+    let log = path + "-wal"
+    state.withLock { state in
+      if state.logDescriptor >= 0 { close(state.logDescriptor) }
+      state.logDescriptor = open(log, O_RDWR | O_CLOEXEC | O_NONBLOCK)
+      state.log = Identity(path: log)
+      state.logCopy = LogCopy()
+      if state.logDescriptor >= 0 { state.logCopy.follow(state.logDescriptor) }
+    }
+  }
+
+  /// The database's thread begins to read and write.
+  func beginWork() { state.withLock { $0.isWorking = true } }
+
+  func endWork() { state.withLock { $0.isWorking = false } }
+
+  /// Takes in what the database's thread has written to the log. Whether all of it is known; a log
+  /// that has become too large is not.
+  func followLog() -> Bool {
+    state.withLock { state in
+      guard state.logDescriptor >= 0 else { return true }
+      state.logCopy.follow(state.logDescriptor)
+      return state.logCopy.isWhole
+    }
+  }
+
+  /// What somebody else has done to the content of the log, in words; for the database's thread.
+  var logDamage: String? { state.withLock { logDamage(&$0) } }
+
+  private func logDamage(_ state: inout State) -> String? {
+    guard state.logDescriptor >= 0 else { return nil }
+    return state.logCopy.change(state.logDescriptor).map { "\(path)-wal \($0)" }
+  }
+
+  /// Writes the log as it was before somebody else changed it. Whether it could be; where nobody
+  /// knows what was in it, the content is untrue until the next start.
+  func restoreLog(after damage: String) -> Bool {
+    state.withLock { state in
+      if !state.logCopy.isWhole { state.cut = damage }
+      return state.logCopy.restore(state.logDescriptor)
+    }
   }
 
   /// Why the content is untrue since somebody changed it: nothing can be read or written before the
@@ -97,7 +144,12 @@ final class FileWitness: Sendable {
 
   /// Why what is committed now would not outlive the process: the log is not at its place. What is
   /// in it can still be moved into the file.
-  var logTrouble: String? { Self.change(of: path + "-wal", from: state.withLock { $0.log }) }
+  var misplacedLog: String? { Self.change(of: path + "-wal", from: state.withLock { $0.log }) }
+
+  /// The same, and what was done to its content: the database's thread puts both right.
+  var logTrouble: String? {
+    misplacedLog ?? state.withLock { $0.isWorking ? nil : logDamage(&$0) }
+  }
 
   private static func change(of path: String, from before: Identity?) -> String? {
     guard let before else { return nil }

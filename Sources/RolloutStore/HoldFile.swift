@@ -79,6 +79,10 @@ struct HoldFile: ~Copyable, @unchecked Sendable {
       damage = "it is no file of ours"
     } else if content.load(fromByteOffset: 8, as: UInt64.self) != seed {
       damage = "it belongs to another data directory"
+    } else if !DirectoryMark.isCount(
+      Int(content.load(fromByteOffset: Self.generationOffset, as: Int64.self)))
+    {
+      damage = "no start can have begun it"
     } else {
       damage = nil
     }

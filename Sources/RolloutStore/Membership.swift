@@ -3,18 +3,47 @@ import RolloutCore
 
 /// What every file says of the data directory it belongs to.
 enum Membership {
+  /// `mark` is what was known of the other files, as `rollout.lock` says it.
   private static let table = """
     CREATE TABLE IF NOT EXISTS data_directory (
       only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
       identity TEXT NOT NULL,
-      commits INTEGER NOT NULL
+      commits INTEGER NOT NULL,
+      mark TEXT
     ) STRICT
     """
 
-  private static func find(_ connection: Connection) throws -> (identity: String, commits: Int)? {
-    try connection.query("SELECT identity, commits FROM data_directory") {
-      ($0.text(0), $0.int(1))
+  /// What a file says of itself and of the others.
+  struct Record {
+    var identity: String
+    var commits: Int
+    var mark: DirectoryMark?
+  }
+
+  /// Throws `StoreError.corrupt` for what no server has written.
+  private static func find(_ connection: Connection) throws -> Record? {
+    let mark = try keepsMark(connection) ? "mark" : "NULL"
+    let found = try connection.query("SELECT identity, commits, \(mark) FROM data_directory") {
+      Record(
+        identity: $0.text(0), commits: $0.int(1),
+        mark: $0.optionalText(2).flatMap { DirectoryMark($0) })
     }.first
+    guard let found else { return nil }
+    guard DirectoryMark.isCount(found.commits) else {
+      throw StoreError.corrupt("it says that it has \(found.commits) commits")
+    }
+    guard DirectoryMark.isIdentity(found.identity) else {
+      throw StoreError.corrupt("its identity is none")
+    }
+    return found
+  }
+
+  /// Files of earlier versions know nothing of the others.
+  private static func keepsMark(_ connection: Connection) throws -> Bool {
+    let columns = try connection.query(
+      "SELECT 1 FROM pragma_table_info('data_directory') WHERE name = 'mark'"
+    ) { $0.int(0) }
+    return !columns.isEmpty
   }
 
   /// Whether a file may be gone on with; before anything is written to it. Throws `StoreError`.
@@ -24,6 +53,7 @@ enum Membership {
     ) { $0.int(0) }
     // All of it may have been in the log.
     let found = tables.isEmpty ? nil : try find(connection)
+    if let found { directory.learn(name, found) }
     try directory.check(name, identity: found?.identity, commits: found?.commits ?? 0)
   }
 
@@ -38,6 +68,9 @@ enum Membership {
     _ connection: Connection, _ directory: DataDirectory, _ name: String
   ) throws {
     try connection.execute(table)
+    if try !keepsMark(connection) {
+      try connection.execute("ALTER TABLE data_directory ADD COLUMN mark TEXT")
+    }
     let found = try find(connection)
     let isMain = name == DataDirectory.mainFile
     // Alone, without its main file: in tests.
@@ -82,10 +115,18 @@ enum Membership {
     try connection.run("UPDATE data_directory SET commits = commits")
   }
 
-  /// Counts one more commit, in its transaction.
-  static func count(_ connection: Connection) throws -> Int {
+  /// Keeps what is known of the other files.
+  static func keep(_ mark: String?, _ connection: Connection) throws {
+    guard let mark else { return }
+    try connection.run(
+      "UPDATE data_directory SET mark = :mark WHERE mark IS NOT :mark", ["mark": .text(mark)])
+  }
+
+  /// Counts one more commit, in its transaction, and keeps what is known of the other files.
+  static func count(_ connection: Connection, keeping mark: String?) throws -> Int {
     try connection.query(
-      "UPDATE data_directory SET commits = commits + 1 RETURNING commits"
+      "UPDATE data_directory SET commits = commits + 1, mark = :mark RETURNING commits",
+      ["mark": SQLValue(mark)]
     ) { $0.int(0) }.first ?? 0
   }
 }

@@ -21,9 +21,17 @@ extension Store: PlanStore {
   }
 
   private static let selectPlans = """
-    SELECT v.feature, v.version, v.status, v.stage, v.body_json
-    FROM plan AS p
-    JOIN plan_version AS v ON v.feature = p.feature AND v.version = p.version
+    SELECT p.feature, p.version, v.status, v.stage, v.body_json
+    FROM (
+      SELECT feature, version
+      FROM plan
+      UNION ALL
+      SELECT feature, max(version)
+      FROM plan_version
+      WHERE feature NOT IN (SELECT feature FROM plan)
+      GROUP BY feature
+    ) AS p
+    LEFT JOIN plan_version AS v ON v.feature = p.feature AND v.version = p.version
     """
 
   /// A version as its row says, before anybody has tried to read it.
@@ -32,17 +40,21 @@ extension Store: PlanStore {
     var version: Int
     var status: String
     var stage: String
-    var body: [UInt8]
+    /// nil where the plan's row names a version that is not there.
+    var body: [UInt8]?
   }
 
   private static func version(_ row: Row) -> Version {
     Version(
       feature: row.text(0), version: row.int(1), status: row.text(2), stage: row.text(3),
-      body: Array(row.text(4).utf8))
+      body: row.optionalText(4).map { Array($0.utf8) })
   }
 
-  private static func read(_ body: [UInt8]) throws(DocumentError) -> Plan {
-    try Plan(JSONReader.read(body, depthMax: JSONReader.storedDepthMax))
+  private static func read(_ body: [UInt8]?) throws(DocumentError) -> Plan {
+    guard let body else {
+      throw DocumentError("That version is not in the database.", at: .unknown)
+    }
+    return try Plan(JSONReader.read(body, depthMax: JSONReader.storedDepthMax))
   }
 
   private static func load(_ found: Version, _ connection: Connection) throws -> LoadedPlan {
@@ -62,10 +74,12 @@ extension Store: PlanStore {
       ORDER BY version DESC
       LIMIT 20
       """, ["feature": .text(found.feature), "version": SQLValue(found.version)], version)
+    // Of a version that is not there, the one before it says where the feature stood.
+    let place = found.body == nil ? earlier.first ?? found : found
     return .unreadable(
       UnreadablePlan(
         feature: found.feature, version: found.version,
-        status: Plan.Status(rawValue: found.status) ?? .killed, stage: found.stage, why: why,
+        status: Plan.Status(rawValue: place.status) ?? .killed, stage: place.stage, why: why,
         before: earlier.lazy.compactMap { try? read($0.body) }.first {
           $0.feature == found.feature
         }))
@@ -118,7 +132,18 @@ extension Store: PlanStore {
       : "UPDATE plan SET version = :version WHERE feature = :feature AND version = :version - 1"
     let changed = try connection.run(
       sql, ["feature": .text(plan.feature), "version": SQLValue(plan.version)])
-    guard changed == 1 else { throw StoreError.stale }
+    if changed == 1 { return }
+    // A plan without a row of its own is at the last version there is.
+    let made = try connection.run(
+      """
+      INSERT INTO plan (feature, version)
+      SELECT feature, :version
+      FROM plan_version
+      WHERE feature = :feature AND feature NOT IN (SELECT feature FROM plan)
+      GROUP BY feature
+      HAVING max(version) = :version - 1
+      """, ["feature": .text(plan.feature), "version": SQLValue(plan.version)])
+    guard made == 1 else { throw StoreError.stale }
   }
 
   private static func append(_ event: PlanEvent, _ connection: Connection) throws -> Int {

@@ -34,6 +34,13 @@ package final class Store: Sendable {
   /// Writes nothing, durably: whether writing works again. Throws `StoreError`.
   package func probe() async throws { try await database.probe() }
 
+  /// Once the other files are open: whether they know of a newer one than this, and keeps that they
+  /// are there. Throws `StoreError`.
+  package func confirm(_ directory: DataDirectory) async throws {
+    try await database.confirm(directory)
+    try? await database.keepMark(directory)
+  }
+
   /// Waits for what has been asked; further work is refused.
   package func close() async { await database.close() }
 }

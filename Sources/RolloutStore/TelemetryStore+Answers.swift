@@ -1,3 +1,4 @@
+import DocumentKit
 package import RolloutCore
 
 /// An answer kept for the cache of the AI path.
@@ -73,7 +74,7 @@ extension TelemetryStore {
       guard !oldest.isEmpty else { return }
       for answer in oldest where size > sizeMax {
         try connection.run("DELETE FROM cached_answer WHERE key = :key", ["key": .blob(answer.key)])
-        size -= answer.size
+        size = size.adding(-max(0, answer.size))
       }
     }
   }
@@ -120,7 +121,7 @@ extension TelemetryStore {
     }
     var size = 0
     return all.filter { answer in
-      size += answer.text.utf8.count
+      size = size.adding(answer.text.utf8.count)
       return size <= sizeMax
     }
   }

@@ -1,3 +1,4 @@
+import DocumentKit
 import RolloutCore
 
 extension TelemetryStore {
@@ -12,7 +13,7 @@ extension TelemetryStore {
       "SELECT id, id_count, hashes FROM seen_id WHERE feature = :feature ORDER BY id DESC LIMIT 1",
       ["feature": .text(seen.feature)]
     ) { (id: $0.int(0), count: $0.int(1), hashes: $0.blob(2)) }.first
-    if let last, last.count + seen.ids.count <= idsPerRow {
+    if let last, last.count.adding(seen.ids.count) <= idsPerRow {
       try connection.run(
         "UPDATE seen_id SET id_count = :count, hashes = :hashes WHERE id = :id",
         [
@@ -31,7 +32,7 @@ extension TelemetryStore {
       DELETE FROM seen_id
       WHERE feature = :feature AND id <= (
         SELECT id FROM (
-          SELECT id, sum(id_count) OVER (ORDER BY id DESC) AS newer
+          SELECT id, total(id_count) OVER (ORDER BY id DESC) AS newer
           FROM seen_id
           WHERE feature = :feature
         )

@@ -72,6 +72,9 @@ extension TelemetryStore {
       ])
   }
 
+  /// Failures of one kind and time that are counted: exact as a floating-point number too.
+  private static let failuresMax = 1 << 52
+
   private static func add(
     _ count: Int, _ key: FailureKey, _ feature: String, _ connection: Connection
   ) throws {
@@ -80,13 +83,13 @@ extension TelemetryStore {
       INSERT INTO failure (feature, step_ms, at_ms, arm, kind, provider, model, failure_count)
       VALUES (:feature, :step, :at, :arm, :kind, :provider, :model, :count)
       ON CONFLICT (feature, step_ms, at_ms, arm, kind, provider, model)
-      DO UPDATE SET failure_count = failure_count + excluded.failure_count
+      DO UPDATE SET failure_count = min(failure_count, :most) + excluded.failure_count
       """,
       [
         "feature": .text(feature), "step": .int(key.step.rawValue), "at": SQLValue(key.at),
         "arm": .text(key.arm.rawValue), "kind": .text(key.kind),
         "provider": .text(key.target?.provider ?? ""), "model": .text(key.target?.model ?? ""),
-        "count": SQLValue(count),
+        "count": SQLValue(min(count, failuresMax)), "most": SQLValue(failuresMax),
       ])
   }
 
@@ -166,16 +169,16 @@ extension TelemetryStore {
         """
         INSERT INTO failure (feature, step_ms, at_ms, arm, kind, provider, model, failure_count)
         SELECT feature, :coarser, at_ms - at_ms % :coarser, arm, kind, provider, model,
-          sum(failure_count)
+          CAST(min(total(failure_count), :most) AS INTEGER)
         FROM failure
         WHERE id IN (\(old))
         GROUP BY feature, at_ms - at_ms % :coarser, arm, kind, provider, model
         ON CONFLICT (feature, step_ms, at_ms, arm, kind, provider, model)
-        DO UPDATE SET failure_count = failure_count + excluded.failure_count
+        DO UPDATE SET failure_count = min(failure_count, :most) + excluded.failure_count
         """,
         [
           "step": .int(step.rawValue), "coarser": .int(coarser.rawValue),
-          "limit": SQLValue(limit), "max": SQLValue(agedMax),
+          "limit": SQLValue(limit), "max": SQLValue(agedMax), "most": SQLValue(failuresMax),
         ])
     }
     try connection.run(
@@ -250,7 +253,7 @@ extension TelemetryStore {
             target: Self.target(row.text(3), row.text(4)))
           return (key, row.int(5))
         }
-        for (key, count) in rows { sums[key, default: 0] += count }
+        for (key, count) in rows { sums[key, default: 0] = (sums[key] ?? 0).adding(count) }
       }
       return sums
     }

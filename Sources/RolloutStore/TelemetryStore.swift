@@ -1,3 +1,4 @@
+import DocumentKit
 package import RolloutCore
 
 /// What had been measured of one feature.
@@ -112,7 +113,7 @@ package final class TelemetryStore: Sendable {
       LIMIT 1
       """, ["feature": .text(chunk.feature)]
     ) { (id: $0.int(0), count: $0.int(1), outcomes: $0.blob(2)) }.first
-    if let last, last.count + chunk.count <= rowMax {
+    if let last, last.count.adding(chunk.count) <= rowMax {
       try connection.run(
         "UPDATE outcome_chunk SET outcome_count = :count, outcomes = :outcomes WHERE id = :id",
         [
@@ -136,7 +137,7 @@ package final class TelemetryStore: Sendable {
       DELETE FROM outcome_chunk
       WHERE feature = :feature AND id <= (
         SELECT id FROM (
-          SELECT id, sum(outcome_count) OVER (ORDER BY id DESC) AS newer
+          SELECT id, total(outcome_count) OVER (ORDER BY id DESC) AS newer
           FROM outcome_chunk
           WHERE feature = :feature
         )

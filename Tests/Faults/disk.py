@@ -1,6 +1,7 @@
 """Disks that fail, fill and forget; processes that end anywhere."""
 
 import errno
+import itertools
 import json
 import random
 import shutil
@@ -394,29 +395,32 @@ budgets: [{name: total, limit_usd: 50, window: total}]
     assert origin.call("POST", "/v1/features/ai/complete", ask).status == 200
     assert origin.call("POST", "/v1/features/later/jobs", ask).status == 202
     origin.call("GET", "/v1/budgets")
+    time.sleep(1.2)
     origin.kill()
     cases = 0
-    for name in ("rollout.db", "jobs.db", "budget.db", "holds.bin"):
-        for how in ("older", "log gone"):
-            if name == "holds.bin" and how == "log gone" or name == "rollout.db" and how == "log gone":
-                continue
-            where = folder / f"{name}-{how}"
-            shutil.copytree(origin.data, where / "data")
-            for suffix in ("-wal", "-shm"):
-                (where / "data" / (name + suffix)).unlink(missing_ok=True)
-            if how == "older":
-                shutil.copy(old / name, where / "data" / name)
-            server = Server(where, config, start=False)
-            server.token = origin.token
-            cases += 1
-            if name in ("rollout.db", "jobs.db"):
-                code, said = server.refuses()
-                assert code == 1 and name in said and "--accept-older" in said, f"{name} {how}: {said}"
-                continue
-            server.start()
-            assert "budgets:lost" in server.warnings(), f"{name} {how}: {server.warnings()}"
-            assert server.call("POST", "/v1/features/ai/complete", ask).status == 429
-            server.stop()
+    for name, how, lock in itertools.product(("rollout.db", "jobs.db", "budget.db", "holds.bin"),
+                                             ("older", "log gone"), (True, False)):
+        if name == "holds.bin" and how == "log gone" or name == "rollout.db" and how == "log gone":
+            continue
+        where = folder / f"{name}-{how}-{lock}"
+        shutil.copytree(origin.data, where / "data")
+        if not lock:
+            (where / "data" / "rollout.lock").unlink()
+        for suffix in ("-wal", "-shm"):
+            (where / "data" / (name + suffix)).unlink(missing_ok=True)
+        if how == "older":
+            shutil.copy(old / name, where / "data" / name)
+        server = Server(where, config, start=False)
+        server.token = origin.token
+        cases += 1
+        if name in ("rollout.db", "jobs.db"):
+            code, said = server.refuses()
+            assert code == 1 and name in said and "--accept-older" in said, f"{name} {how}: {said}"
+            continue
+        server.start()
+        assert "budgets:lost" in server.warnings(), f"{name} {how}: {server.warnings()}"
+        assert server.call("POST", "/v1/features/ai/complete", ask).status == 429
+        server.stop()
     return f"{cases} cases"
 
 
@@ -426,8 +430,6 @@ def files_under_server(folder, _):
     for name, what in (("rollout.db", "store"), ("jobs.db", "jobs"), ("budget.db", "budgets"),
                        ("telemetry.db", "telemetry"), ("holds.bin", "files"), ("rollout.lock", "files")):
         for how in ("deleted", "cut"):
-            if (name, how) == ("rollout.lock", "cut"):
-                continue
             where = folder / f"{name}-{how}"
             where.mkdir(parents=True)
             server = Server(where)
@@ -444,6 +446,35 @@ def files_under_server(folder, _):
             assert server.is_on("all", "anna")
             cases += 1
             server.kill()
+    return f"{cases} cases"
+
+
+@fault(16, "logs cut or written over under the server: written anew, nothing acknowledged lost", rounds=1)
+def logs_under_server(folder, _):
+    cases = 0
+    for name, how, end in itertools.product(("rollout.db", "jobs.db", "budget.db"),
+                                            ("cut", "halved", "noise"), ("stop", "kill")):
+        where = folder / f"{name}-{how}-{end}"
+        where.mkdir(parents=True)
+        server = Server(where)
+        server.plan("all", **ALL)
+        log = server.data / (name + "-wal")
+        eventually("a log", lambda: log.stat().st_size > 32, 2)
+        size = log.stat().st_size
+        with open(log, "r+b") as file:
+            if how == "noise":
+                file.seek(32)
+                file.write(b"\xab" * (size - 32))
+            else:
+                file.truncate(0 if how == "cut" else size // 2)
+        eventually(f"a warning for {name}-wal {how}", lambda: "files" in server.warnings(), 2)
+        server.command("all", "kill")
+        server.stop() if end == "stop" else server.kill()
+        server.start()
+        assert server.show("all")["status"] == "killed", f"{name} {how} {end}"
+        assert not server.is_on("all", "anna")
+        server.stop()
+        cases += 1
     return f"{cases} cases"
 
 

@@ -145,6 +145,13 @@ import Testing
     #expect(result?["acted"]?.bool == true)
     #expect(result?["durable"]?.bool == false)
     #expect(try await isOn(server) == false)
+    // Its repeat is in force, and on no disk either.
+    let again = try await server.send(
+      "POST", "/v1/alerts", #"{"feature":"ai-summary","action":"rollback","id":"INC-1"}"#)
+    #expect(again.status == 200, "\(again.text)")
+    let repeated = again.json["results"]?.array?.first
+    #expect(repeated?["why"]?.string == "repeat")
+    #expect(repeated?["durable"]?.bool == false)
     // What does nothing and cannot be kept is to be sent again.
     let unknown = try await server.send(
       "POST", "/v1/alerts", #"{"feature":"nope","action":"kill","id":"INC-2"}"#)
@@ -346,6 +353,47 @@ import Testing
     #expect(try await again.send("GET", "/readyz?strict").status == 200)
     #expect(
       try await again.send("GET", "/v1/plans/ai-summary").json["status"]?.string == "killed")
+    await again.stop()
+  }
+
+  @Test func `a plan whose version is missing is one degraded feature, and can be replaced`()
+    async throws
+  {
+    let first = try await TestServer()
+    try await first.startPlan()
+    await first.stop()
+    try onFile(first.folder) { try $0.execute("UPDATE plan SET version = 99") }
+    let server = try await TestServer(folder: first.folder, clock: first.clock)
+    #expect(try await isOn(server) == false)
+    #expect(
+      try await warnings(server)["plan:ai-summary"]?.contains("not in the database") == true)
+    #expect(
+      try await server.send("GET", "/v1/plans").json["plans"]?.array?.first?["version"]?.int == 99)
+    let put = try await server.send(
+      "PUT", "/v1/plans/ai-summary", #"{"feature":"ai-summary"}"#,
+      headers: [("If-Match", "\"99\"")])
+    #expect(put.status == 200 && put.json["version"]?.int == 100, "\(put.text)")
+    #expect(put.json["status"]?.string == "killed")
+    #expect(try await send(server, "resume").status == 200)
+    await server.stop()
+    let again = try await TestServer(folder: first.folder, clock: first.clock)
+    #expect(try await again.send("GET", "/readyz?strict").status == 200)
+    #expect(try await again.send("GET", "/v1/plans/ai-summary").json["version"]?.int == 101)
+    await again.stop()
+  }
+
+  @Test func `a plan without its row is at the last version there is`() async throws {
+    let first = try await TestServer()
+    try await first.startPlan()
+    await first.stop()
+    try onFile(first.folder) { try $0.execute("PRAGMA foreign_keys = OFF; DELETE FROM plan") }
+    let server = try await TestServer(folder: first.folder, clock: first.clock)
+    #expect(
+      try await server.send("GET", "/v1/plans/ai-summary").json["status"]?.string == "active")
+    try await server.command("pause")
+    await server.stop()
+    let again = try await TestServer(folder: first.folder, clock: first.clock)
+    #expect(try await again.send("GET", "/v1/plans/ai-summary").json["status"]?.string == "paused")
     await again.stop()
   }
 }

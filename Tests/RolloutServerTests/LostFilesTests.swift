@@ -145,9 +145,15 @@ import Testing
     let folder = try crashed(server, without: ["budget.db-wal"])
     await server.stop()
     let mark = String(decoding: folder.read("rollout.lock"), as: UTF8.self)
-    _ = folder.write(
-      mark.replacing(DirectoryMark.thisBoot, with: "00000000-0000-4000-8000-000000000000"),
-      to: "rollout.lock")
+    let boot = "00000000-0000-4000-8000-000000000000"
+    _ = folder.write(mark.replacing(DirectoryMark.thisBoot, with: boot), to: "rollout.lock")
+    for name in ["rollout.db", "jobs.db"] {
+      let file = try Connection(path: "\(folder.path)/\(name)", durability: .normal)
+      try file.run(
+        "UPDATE data_directory SET mark = replace(mark, :this, :other)",
+        ["this": .text(DirectoryMark.thisBoot), "other": .text(boot)])
+      file.close()
+    }
     let again = try await start(folder)
     #expect(try await warning(again, "budgets:lost") == nil)
     #expect(try await ask(again) == 200)
@@ -237,6 +243,44 @@ import Testing
     #expect(try await warning(again, "files")?.contains("telemetry.db was missing") == true)
     await again.stop()
     #expect(try await refusal(server.folder) == "it started")
+  }
+
+  // MARK: No files
+
+  /// Something of that name that is no file.
+  private func put(_ how: String, _ path: String) throws {
+    remove(path)
+    switch how {
+    case "folder": try #require(mkdir(path, 0o700) == 0)
+    case "pipe": try #require(mkfifo(path, 0o600) == 0)
+    default: try #require(symlink("/nowhere/at/all", path) == 0)
+    }
+  }
+
+  @Test(arguments: ["folder", "pipe", "link"])
+  func `what is no file is set aside where it may be lost, and refused where not`(how: String)
+    async throws
+  {
+    let server = try await begin()
+    let folder = server.folder
+    await server.stop()
+    for name in ["telemetry.db", "budget.db", "holds.bin"] {
+      try put(how, "\(folder.path)/\(name)")
+      let again = try await start(folder)
+      let said = try await warning(again, "files")
+      #expect(said?.contains("\(name).corrupt-") == true, "\(name): \(said ?? "")")
+      if name != "telemetry.db" { #expect(try await ask(again) == 429) }
+      await again.stop()
+    }
+    try put(how, "\(folder.path)/telemetry.db-wal")
+    #expect(try await refusal(folder) == "it started")
+    try put(how, "\(folder.path)/jobs.db")
+    let why = try await refusal(folder)
+    #expect(why.contains("\(folder.path)/jobs.db is no file") && why.contains("--quarantine"))
+    let anew = try await start(folder) { $0.quarantines = true }
+    await anew.stop()
+    try put(how, "\(folder.path)/rollout.db")
+    #expect(try await refusal(folder).contains("\(folder.path)/rollout.db is no file"))
   }
 
   // MARK: The mark

@@ -134,6 +134,43 @@ import Testing
     await store.close()
   }
 
+  @Test(arguments: ["cut", "halved", "written over"])
+  func `a log cut or written over under the server is written anew, and nothing is lost`(
+    how: String
+  ) async throws {
+    let server = try await begin()
+    for name in ["rollout.db", "jobs.db", "budget.db"] {
+      let log = "\(server.folder.path)/\(name)-wal"
+      let size = server.folder.read("\(name)-wal").count
+      #expect(size > 0, "\(name)")
+      if how == "written over" {
+        let descriptor = Glibc.open(log, O_WRONLY)
+        let noise = [UInt8](repeating: 0xAB, count: size - 32)
+        #expect(pwrite(descriptor, noise, noise.count, 32) == noise.count)
+        Glibc.close(descriptor)
+      } else {
+        truncate(log, how == "cut" ? 0 : size / 2)
+      }
+      #expect(try await isSaid(server, "files", "what was in it is in \(name)"), "\(name)")
+    }
+    try await server.command("pause", "hard")
+    #expect(try await ask(server, "soft") == 200)
+    #expect(try await server.send("GET", "/readyz").json["warnings"]?.array?.count == 1)
+    // At once, for who writes.
+    truncate("\(server.folder.path)/rollout.db-wal", 0)
+    try await server.command("pause", "soft")
+    // And for who ends.
+    truncate("\(server.folder.path)/rollout.db-wal", 0)
+    await server.stop()
+    let again = try await start(server.folder)
+    #expect(try await again.send("GET", "/readyz?strict").status == 200)
+    for feature in ["hard", "soft"] {
+      let plan = try await again.send("GET", "/v1/plans/\(feature)")
+      #expect(plan.json["status"]?.string == "paused", "\(plan.text)")
+    }
+    await again.stop()
+  }
+
   // MARK: Its siblings
 
   @Test(arguments: [("jobs.db", "jobs"), ("telemetry.db", "telemetry"), ("budget.db", "budgets")])

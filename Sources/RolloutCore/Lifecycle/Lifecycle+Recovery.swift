@@ -1,3 +1,4 @@
+import DocumentKit
 import RolloutEvaluation
 
 /// What can be done when a disk or a stored plan is in a bad way.
@@ -32,7 +33,7 @@ extension Lifecycle {
           + "with If-Match \"\(unreadable.version)\", or kill it.")
     }
     var plan = unreadable.placeholder(at: context.now)
-    plan.version = unreadable.version + 1
+    plan.version = unreadable.version.adding(1)
     plan.updatedAt = context.now
     return change(unreadable, to: plan, .killed, context)
   }

@@ -59,7 +59,7 @@ extension Plan {
     let definition = try PlanDefinition(try reader.required("definition"), isStored: true)
     self.init(
       definition, at: Moment(try reader.instant("created_at") ?? Instant(milliseconds: 0)))
-    version = try reader.int("version", in: 1...Int.max) ?? 1
+    version = try reader.int("version", in: 1...(Int.max >> 1)) ?? 1
     status = try reader.choice("status") ?? .draft
     stageIndex = try reader.int("stage_index", in: -1...(definition.stages.count - 1)) ?? 0
     stageEnteredAt = try reader.moment("stage_entered_at", "stage_entered_steady")

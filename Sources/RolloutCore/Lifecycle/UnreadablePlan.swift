@@ -1,3 +1,5 @@
+import DocumentKit
+
 /// A stored plan that this program cannot read. Its feature serves nobody until a person has
 /// written it anew.
 package struct UnreadablePlan: Sendable, Equatable {
@@ -36,7 +38,7 @@ package struct UnreadablePlan: Sendable, Equatable {
   /// where nothing is known of what it takes to get there.
   package func replaced(by definition: PlanDefinition, at now: Moment) -> Plan {
     var plan = Plan(definition, at: before.map { Moment($0.createdAt) } ?? now)
-    plan.version = version + 1
+    plan.version = version.adding(1)
     plan.updatedAt = now
     if status == .archived {
       plan.status = .archived

@@ -24,6 +24,9 @@ extension PlanController {
     return unwritten[feature].map { Self.sentence(feature, $0) }
   }
 
+  /// Whether what is in force of a feature is on disk.
+  func isDurable(_ feature: String) -> Bool { unwritten[feature] == nil }
+
   /// The features of which `degraded` says something.
   var degradedFeatures: Set<String> { Set(unreadable.keys).union(unwritten.keys) }
 
@@ -59,7 +62,7 @@ extension PlanController {
     if error == .stale, let current = plans[plan.feature], current.version >= plan.version {
       throw stale(current, wanted.change.event.actor)
     }
-    guard let before = plans[plan.feature], before.version + 1 == plan.version,
+    guard let before = plans[plan.feature], before.version == plan.version - 1,
       wanted.change.lowersExposure(from: before), unreadable[plan.feature] == nil
     else {
       guard isKnown || unwritten[plan.feature] != nil else {

@@ -1,3 +1,4 @@
+import DocumentKit
 import RolloutCore
 import Synchronization
 
@@ -195,7 +196,7 @@ final class Courier: Sendable {
     let retryAt =
       failure.isFinal
       ? nil
-      : RetrySchedule.next(afterAttempts: delivery.attempts + 1, now: now, jitter: jitter())
+      : RetrySchedule.next(afterAttempts: delivery.attempts.adding(1), now: now, jitter: jitter())
     try await store.failed(delivery.id, error: failure.reason, retryAt: retryAt, at: now)
     if retryAt == nil {
       log.error(

@@ -20,7 +20,7 @@ actor AlertDesk {
     var first: Received
     /// nil when it acted.
     var why: String?
-    /// False when it acted and could not be written yet.
+    /// False when it, or the one it repeats, acted and could not be written yet.
     var isDurable = true
     var count = 1
   }
@@ -92,22 +92,24 @@ actor AlertDesk {
       return try await turnDown(group, why ?? "unknown feature", sender)
     }
     // What cannot be read does not keep an alert from acting: acting twice is better than not.
-    let known =
+    var known =
       (try? await store.finalAlerts(
         Set(group.map(\.alert.dedupeKey)), feature: feature, action: action, sender: sender)) ?? [:]
+    for item in group where isRemembered(item.alert) { known[item.alert.dedupeKey] = .acted }
+    let isDurable = await controller.isDurable(feature)
     let resolved = group.filter(\.isResolved)
     let gone = Set(resolved.map(\.alert.dedupeKey))
     let firing = group.filter { !$0.isResolved && !gone.contains($0.alert.dedupeKey) }
     var results: [Result] = []
-    func add(_ some: [Received], _ why: String) {
+    func add(_ some: [Received], _ why: String, isDurable: Bool = true) {
       if let first = some.first {
-        results.append(Result(first: first, why: why, count: some.count))
+        results.append(Result(first: first, why: why, isDurable: isDurable, count: some.count))
       }
     }
     let open = firing.filter { known[$0.alert.dedupeKey] == nil }
     // First of all: what it takes away does not wait for the list.
     if !open.isEmpty { results += try await judge(open: open, sender) }
-    add(firing.filter { known[$0.alert.dedupeKey] == .acted }, "repeat")
+    add(firing.filter { known[$0.alert.dedupeKey] == .acted }, "repeat", isDurable: isDurable)
     add(firing.filter { known[$0.alert.dedupeKey] == .resolved }, "resolved")
     add(resolved, "resolved")
     try await keep(
@@ -225,13 +227,16 @@ actor AlertDesk {
     ])
   }
 
-  /// Whether the history knows it: it acted, and a crash came before that was noted.
-  private func hasActed(_ alert: Alert) async -> Bool {
-    let isRemembered = unwritten.contains {
+  /// Whether it acted and could not be noted yet.
+  private func isRemembered(_ alert: Alert) -> Bool {
+    unwritten.contains {
       $0.alert.dedupeKey == alert.dedupeKey && $0.alert.feature == alert.feature
         && $0.alert.action == alert.action
     }
-    if isRemembered { return true }
+  }
+
+  /// Whether the history knows it: it acted, and a crash came before that was noted.
+  private func hasActed(_ alert: Alert) async -> Bool {
     let events = try? await history.events(
       feature: alert.feature, before: nil, limit: Self.eventsMax)
     return (events ?? []).contains {
