@@ -101,6 +101,9 @@ import Testing
     let list = try await shown("plan", "list", plan: plan, events: byGuard)
     #expect(list.contains("paused by its guard"), "\(list)")
     #expect(list.contains("1 needs you: rollout plan show ai-summary"), "\(list)")
+    let byAlert = [Self.event("paused", by: "alert:HighErrorRate", "error rate is high")]
+    let alerted = try await shown("plan", "list", plan: plan, events: byAlert)
+    #expect(alerted.contains("paused by an alert"), "\(alerted)")
     let firing = try await shown(
       "plan", "show", "ai-summary", plan: plan, events: byGuard, state: "firing")
     #expect(firing.contains("paused      by monitor, "), "\(firing)")
@@ -139,6 +142,13 @@ import Testing
       ("healthy evidence: no guard watches this plan", "unwatched", "why"),
       ("healthy evidence: latency_mean is not below its limit", "not well", "why"),
       ("error_rate: 9 of the last 10 requests failed.", "not well", "why"),
+      (
+        "healthy evidence: the guards of this plan only tell, and none acts", "nothing acts", "why"
+      ),
+      (
+        "cost_per_request: no outcome carries cost_usd; report it or remove the guard. Unavailable "
+          + "is not healthy.", "a guard is unfed", "why"
+      ),
       ("approval: 1 more person must approve", "waits for approval", "approve"),
     ])
   func `what is waited for has its word, and a command to go on with`(
@@ -198,6 +208,8 @@ import Testing
         b-sick     completed, failing  100 %
         c-sick     failing             100 %    25: 41 of 77 samples
         a-gathers  gathering           100 %    25: 41 of 77 samples
+
+        2 need you: rollout plan show b-sick
 
         """, "\(list.output)")
   }

@@ -192,7 +192,7 @@ import Testing
     score.observe(ratio: 20)
     score.observe(ratio: 20)
     #expect(abs(score.value - 51.4) < 0.1)
-    #expect(score.value < Detector.freshEvidence)
+    #expect(score.value < FreshEvidence.enough)
     score.observe(ratio: 20)
     #expect(abs(score.value - 559.88) < 0.01)
   }

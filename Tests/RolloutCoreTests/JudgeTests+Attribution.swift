@@ -137,8 +137,41 @@ extension JudgeTests {
     held.version += 1
     health.follow(held)
     for number in 100..<900 { _ = health.record(outcome(number)) }
+    #expect(command(actions(&health, at(79), provider: .answers)) == nil, "well for too short")
     #expect(command(actions(&health, at(90), provider: .silent(target))) == nil)
     #expect(command(actions(&health, at(90), provider: .answers)) == .release)
+  }
+
+  @Test func `what the stage above left behind is no evidence against this one, nor for it`() throws
+  {
+    let target = ProviderModel(provider: "openai", model: "large")
+    var stepped = try plan("preset: sensitive")
+    stepped.hold = .init(cause: .rollback, reason: "", since: Moment(Samples.start))
+    func refused(_ number: Int, barred seconds: Int64) -> Outcome {
+      var outcome = outcome(number, bad: true)
+      outcome.origin = FailureOrigin(
+        target, kind: "breaker_open", isThrottled: false, keptAwayFor: .seconds(seconds))
+      return outcome
+    }
+    // The way was barred by a call of the stage above.
+    var health = FeatureHealth(stepped)
+    for number in 0..<100 { _ = health.record(refused(number, barred: 60)) }
+    #expect(command(actions(&health, at(10))) == nil)
+    #expect(health.notes.contains { $0.contains("the stage above left behind") })
+    for number in 100..<200 { _ = health.record(outcome(number)) }
+    #expect(health.detectors[0].missingHealth != nil, "100 failures are no health")
+    // By one of this stage: it is its own.
+    for number in 200..<260 { _ = health.record(refused(number, barred: 1)) }
+    #expect(command(actions(&health, at(26))) == .rollback(to: nil))
+    // The account's limit is used up for a minute; what fails then is this stage's doing.
+    var throttled = FeatureHealth(stepped)
+    for number in 0..<700 {
+      var bad = outcome(number, bad: true)
+      bad.origin = FailureOrigin(target, kind: "throttled", isThrottled: true)
+      _ = throttled.record(bad)
+      if number == 590 { #expect(command(actions(&throttled, at(59))) == nil) }
+    }
+    #expect(command(actions(&throttled, at(70))) == .rollback(to: nil))
   }
 
   @Test func `a witness serves now, was looked at now, and began to fail together`() throws {

@@ -172,6 +172,29 @@ import YAMLKit
     #expect(command(actions(&angry, at(270))) == nil)
   }
 
+  @Test
+  func `nineteen bad votes do nothing, the twentieth rolls back, and it is votes it speaks of`()
+    throws
+  {
+    let guards = "[{metric: error_rate, max: 5%}, {metric: thumbs_down_rate, max: 10%}]"
+    var health = FeatureHealth(try plan("preset: sensitive\nguards: \(guards)"))
+    for number in 0..<300 { _ = health.record(outcome(number)) }
+    for number in 0..<19 {
+      _ = health.record(
+        Feedback(kind: .thumbsDown, arm: .treatment, user: UInt64(number), at: at(30)))
+    }
+    let few = health.assessment(now: at(30))
+    #expect(few.findings[1].verdict.state == .unavailable)
+    #expect(command(Judge.decide(few, now: at(30))) == nil)
+    _ = health.record(Feedback(kind: .thumbsDown, arm: .treatment, user: 19, at: at(30)))
+    let enough = health.assessment(now: at(30))
+    #expect(command(Judge.decide(enough, now: at(30))) == .rollback(to: nil))
+    #expect(
+      enough.findings[1].verdict.sentence
+        == "thumbs_down_rate: the last 20 votes all were thumbs down, from 20 people, limit 10 %.",
+      "\(enough.findings[1].verdict.sentence)")
+  }
+
   @Test func `a vote guard that nobody feeds is unavailable, and waited for once votes are missed`()
     throws
   {
@@ -340,11 +363,21 @@ import YAMLKit
     var three = FeatureHealth(try plan(yaml, stage: 0))
     for number in 0..<400 { _ = three.record(outcome(number, user: number % 3)) }
     #expect(command(actions(&three, at(40))) == .advance(to: "b"))
-    // A list of four people: two of them are half of all there are.
-    var listed = FeatureHealth(try plan(yaml, stage: 0))
-    listed.listedMembers = 4
-    for number in 0..<400 { _ = listed.record(outcome(number, user: number % 2)) }
-    #expect(command(actions(&listed, at(40))) == .advance(to: "b"))
+    // A list of four people: two of them are half of all there are, one is not.
+    for users in [1, 2] {
+      var listed = FeatureHealth(try plan(yaml, stage: 0))
+      listed.listedMembers = 4
+      for number in 0..<400 { _ = listed.record(outcome(number, user: number % users)) }
+      let assessment = listed.assessment(now: at(40))
+      #expect(
+        command(Judge.decide(assessment, now: at(40))) == (users == 2 ? .advance(to: "b") : nil))
+      #expect(
+        assessment.gates.evidence.last
+          == (users == 2
+            ? nil
+            : "healthy evidence: the requests are those of 1 person; half of the 4 on the list are "
+              + "needed"))
+    }
   }
 
   @Test func `answers from a cache are no evidence of health`() throws {

@@ -59,6 +59,24 @@ import Testing
     #expect(admitted7)
   }
 
+  @Test func `calls from before say nothing: neither while it probes, nor after it has closed`() {
+    var breaker = make(20, failed: 20)
+    #expect(breaker.openedBy == 0)
+    let probes = breaker.admit(5001)
+    #expect(probes)
+    breaker.fail(5002, began: 100, jitter: 0.5)
+    breaker.forget(5002, began: 100)
+    let second = breaker.admit(5003)
+    #expect(!second, "the probe is still under way")
+    breaker.succeed(5100)
+    #expect(breaker.state(5100) == .closed && breaker.openedBy == nil)
+    for _ in 0..<20 { _ = breaker.admit(5200) }
+    for _ in 0..<20 { breaker.fail(5300, began: 100, jitter: 0.5) }
+    #expect(breaker.state(5300) == .closed)
+    for _ in 0..<20 { breaker.fail(5400, began: 5200, jitter: 0.5) }
+    #expect(breaker.state(5400) == .open && breaker.openedBy == 5200)
+  }
+
   @Test func `a probe that tells nothing makes room for the next`() {
     var breaker = make(20, failed: 20)
     let admitted8 = breaker.admit(5001)

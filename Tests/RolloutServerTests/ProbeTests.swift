@@ -13,7 +13,8 @@ import Testing
   private static let question = "Reply with OK."
 
   private func start(
-    provider: String = "", features: [String] = ["ai-summary"], more: String = ""
+    provider: String = "", features: [String] = ["ai-summary"], more: String = "",
+    preset: String = "sensitive"
   ) async throws -> TestServer {
     let server = try await TestServer(
       """
@@ -24,7 +25,7 @@ import Testing
     for feature in features {
       try await server.startPlan(
         feature,
-        #","route":"main","preset":"sensitive","stages":[{"name":"few","percent":10},"#
+        #","route":"main","preset":"\#(preset)","stages":[{"name":"few","percent":10},"#
           + #"{"name":"all","percent":100}],"guards":[{"metric":"error_rate","max":"5%"}]"#)
       try await server.command("advance", feature)
     }
@@ -151,6 +152,41 @@ import Testing
       held["hold"]?["reason"]?.string?.contains("provider main refuses our key") == true,
       "\(held)")
     #expect(questions() == 0, "there is nothing to ask with a key that is refused")
+    await server.stop()
+  }
+
+  @Test func `nobody is asked again while nothing new has failed`() async throws {
+    upstream.always { $0.contains(Self.question) ? [.chat("OK")] : [.answer(500, "{}")] }
+    let server = try await start(preset: "normal")
+    try await ask(server, 12)
+    #expect(try await server.eventually { questions() == 2 })
+    // It is still over its mark, since nothing has come in since.
+    for _ in 0..<12 {
+      server.clock.advance(.seconds(15))
+      await server.application.monitor.look()
+      try await Task.sleep(for: .milliseconds(20))
+    }
+    #expect(try await server.stage() == "all")
+    #expect(questions() == 2)
+    await server.stop()
+  }
+
+  @Test func `a way that the stage above has barred is no step of the one below`() async throws {
+    upstream.always { $0.contains(Self.question) ? [.chat("OK")] : [.answer(500, "{}")] }
+    let server = try await start()
+    try await ask(server, 40)
+    #expect(try await server.eventually { try await server.stage() == "few" })
+    try await ask(server, 200)
+    for _ in 0..<5 {
+      await server.application.monitor.look()
+      try await Task.sleep(for: .milliseconds(50))
+    }
+    #expect(try await server.stage() == "few")
+    let health = try await server.send("GET", "/v1/plans/ai-summary/health").json
+    #expect(
+      health["notes"]?.array?.contains {
+        $0.string?.contains("failed by what the stage above left behind") == true
+      } == true, "\(health)")
     await server.stop()
   }
 

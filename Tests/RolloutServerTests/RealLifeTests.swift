@@ -24,6 +24,38 @@ import Testing
 
   private static let errorsOnly = #""guards":[{"metric":"error_rate","max":"5%"}]"#
 
+  @Test func `half of a short list is evidence enough, and a version yet to come is refused`()
+    async throws
+  {
+    let server = try await TestServer(looks: false)
+    try await server.startPlan(
+      "f",
+      #","stages":[{"name":"few","cohort":"few"},{"name":"all","percent":100}],\#(Self.errorsOnly)"#
+    )
+    let added = try await server.send(
+      "POST", "/v1/cohorts/few/members", #"["ann","bob","cy","di"]"#,
+      headers: [("Content-Type", "application/json")])
+    #expect(added.status == 200, "\(added.text)")
+    func waits(_ users: [String]) async throws -> [String] {
+      _ = try await report(
+        server,
+        (0..<200).map { #"{"feature":"f","ok":true,"user":"\#(users[$0 % users.count])"}"# })
+      let plan = try await server.send("GET", "/v1/plans/f").json
+      return (plan["next"]?["waiting_on"]?.array ?? []).compactMap(\.string)
+    }
+    #expect(
+      try await waits(["ann"]) == [
+        "healthy evidence: the requests are those of 1 person; half of the 4 on the list are needed"
+      ])
+    #expect(try await waits(["ann", "bob"]).isEmpty)
+    let refused = try await report(
+      server, [#"{"feature":"f","ok":true,"user":"ann","plan_version":77}"#])
+    #expect(
+      refused["rejected"]?.array?.first?["error"]?.string?.contains("no version 77") == true,
+      "\(refused)")
+    await server.stop()
+  }
+
   @Test func `AI calls that began before a person's step back are not the stage's fault`()
     async throws
   {

@@ -204,6 +204,16 @@ extension Scenario {
       }
     },
     Scenario(
+      name: "thirty people fail again and again", plan: errorPlan, seconds: 400, incident: 200,
+      right: ["rolled_back few"], within: 15, endsWithStep: true
+    ) { second, random in
+      (0..<5).map { index in
+        second < 200
+          ? Request(user: "u\(second)-\(index)", ok: !random.chance(0.008))
+          : Request(user: "group\((second * 5 + index) % 30)", ok: false)
+      }
+    },
+    Scenario(
       name: "a bot makes a third of the traffic and always fails", plan: errorPlan, seconds: 600,
       incident: 100, right: []
     ) { second, random in

@@ -18,26 +18,26 @@ enum ListCommand {
       session.terminal.note("There are no plans yet. Apply one: rollout plan apply -f FILE")
       return
     }
-    var stopped: Set<String> = []
+    var stopped: [String: Pause] = [:]
     for plan in plans where plan.status == "paused" {
       guard let pause = await Pause.last(plan, session), !pause.isByPerson else { continue }
-      stopped.insert(plan.feature)
+      stopped[plan.feature] = pause
     }
     let ordered = plans.map { plan in
-      (urgency: Urgency(plan, isPausedByItself: stopped.contains(plan.feature)), plan: plan)
+      (urgency: Urgency(plan, isPausedByItself: stopped[plan.feature] != nil), plan: plan)
     }
     .sorted { ($0.urgency, $0.plan.feature) < ($1.urgency, $1.plan.feature) }
     let rows = ordered.map { _, plan in
-      let isStopped = stopped.contains(plan.feature)
-      let state = isStopped ? "paused by its guard" : Words.state(plan)
+      let pause = stopped[plan.feature]
+      let state = pause.map { "paused by \($0.culprit)" } ?? Words.state(plan)
       return [
         plan.feature, state + doubt(plan), share(plan),
-        isStopped ? "rollout why \(plan.feature)" : next(plan),
+        pause != nil ? "rollout why \(plan.feature)" : next(plan),
       ]
     }
     session.terminal.print(
       session.terminal.table(["FEATURE", "STATE", "HAVE IT", "NEXT"], rows, fits: true))
-    let needy = ordered.filter { $0.urgency == .needsSomebody }.map(\.plan)
+    let needy = ordered.filter { $0.urgency <= .needsSomebody }.map(\.plan)
     guard let first = needy.first else { return }
     session.terminal.print(
       "\n\(needy.count) need\(needy.count == 1 ? "s" : "") you: "
@@ -46,6 +46,8 @@ enum ListCommand {
 
   /// The order of the list.
   private enum Urgency: Int, Comparable {
+    /// Its users meet with failures now.
+    case failing
     /// Nothing goes on before somebody has looked.
     case needsSomebody
     case held
@@ -55,7 +57,11 @@ enum ListCommand {
 
     init(_ plan: PlanView, isPausedByItself: Bool) {
       self.init(standing: plan, isPausedByItself: isPausedByItself)
-      if Words.isUnwell(plan), self > .unwell { self = .unwell }
+      if Words.isFailing(plan) {
+        self = .failing
+      } else if Words.isUnwell(plan) || Words.isNotWell(plan), self > .unwell {
+        self = .unwell
+      }
     }
 
     private init(standing plan: PlanView, isPausedByItself: Bool) {

@@ -8,6 +8,9 @@ struct Pause {
 
   var isByPerson: Bool { Words.isPerson(actor) }
 
+  /// Who did it, where it was no person.
+  var culprit: String { actor.hasPrefix("alert") ? "an alert" : "its guard" }
+
   /// The last one of a plan; nil where its history cannot be told, since the rest can be shown
   /// without it.
   static func last(_ plan: PlanView, _ session: Session) async -> Pause? {

@@ -19,9 +19,17 @@ enum Words {
     let place = place(plan)
     guard isUnwell(plan), let words = plan.health?.words else { return place }
     // What it lacks follows from how it does.
-    let isExplained = ["not well", "gathering", "waiting"].contains(place)
+    let isExplained = [notWell, "gathering", "waiting"].contains(place)
     return isExplained ? clean(words) : "\(place), \(clean(words))"
   }
+
+  private static let notWell = "not well"
+
+  /// Whether its users meet with what somebody should look at now.
+  static func isFailing(_ plan: PlanView) -> Bool { plan.health?.words == "failing" }
+
+  /// Whether it is over a limit, though no guard says so for certain.
+  static func isNotWell(_ plan: PlanView) -> Bool { place(plan) == notWell }
 
   /// Whether its users meet with what somebody should look at.
   static func isUnwell(_ plan: PlanView) -> Bool {
@@ -42,18 +50,26 @@ enum Words {
     if gates.contains(where: { $0.hasPrefix("soak: ") }) { return "soaking" }
     if gates.allSatisfy({ $0.hasPrefix("approval: ") }) { return "waits for approval" }
     // What guards say of themselves is no want of evidence.
-    if gates.contains(where: isWorry) { return "not well" }
+    if gates.contains(where: isWorry) { return notWell }
     if gates.contains("healthy evidence: no guard watches this plan") { return "unwatched" }
+    if gates.contains(where: { $0.hasSuffix("only tell, and none acts") }) { return "nothing acts" }
+    if gates.contains(where: isUnfed) { return "a guard is unfed" }
     let isGathering = gates.contains {
       $0.hasPrefix("healthy evidence: ") || $0.hasPrefix("outcomes: ")
     }
     return isGathering ? "gathering" : "waiting"
   }
 
+  /// Whether a gate says that nobody feeds a guard: no sign of anything.
+  private static func isUnfed(_ gate: String) -> Bool {
+    gate.lowercased().hasSuffix("unavailable is not healthy.")
+  }
+
   /// Whether a gate is a guard's sentence, or says that a stage is over its limit.
   private static func isWorry(_ gate: String) -> Bool {
     gate.hasSuffix("is not below its limit")
-      || Guard.Metric.allCases.contains { gate.hasPrefix("\($0.rawValue): ") }
+      || !isUnfed(gate)
+        && Guard.Metric.allCases.contains { gate.hasPrefix("\($0.rawValue): ") }
   }
 
   private static func plain(_ name: String) -> String { clean(name.replacing("_", with: " ")) }

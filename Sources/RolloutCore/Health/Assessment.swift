@@ -56,7 +56,13 @@ package struct Assessment: Sendable {
     }.compactMap(\.failingSince).min()
   }
 
-  package var isFailing: Bool { failingSince != nil }
+  /// Whether a guard about failures acts, or does when it goes on: what providers are asked for.
+  package var isActedOn: Bool {
+    findings.contains {
+      $0.rule.isAboutFailures && $0.acts(in: plan)
+        && ($0.verdict.state == .firing || $0.isGoingOn)
+    }
+  }
 
   /// An assessment older than this says nothing about now.
   private static let freshFor = TimeSpan.seconds(5)

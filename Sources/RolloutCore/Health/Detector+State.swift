@@ -1,6 +1,6 @@
 extension Detector {
   /// Grows when the bytes below change their meaning; older ones are then left unread.
-  private static let format = 6
+  private static let format = 7
 
   /// Everything measured, for keeping over a restart.
   package var state: [UInt8] {
@@ -25,6 +25,7 @@ extension Detector {
     comparison.write(to: &writer)
     writer.optional(latchedAt) { $0.instant($1) }
     writer.optional(suspectedAt) { $0.instant($1) }
+    writer.flag(hasEnded)
     writer.flag(isConfirming)
     writer.optional(calmSince) { $0.instant($1) }
     writer.flag(isHeldFor)
@@ -69,6 +70,7 @@ extension Detector {
     suspectedAt = try reader.optional { (r) throws(StateReader.Truncated) in try r.instant() }
     // A latch without it would never clear.
     suspectedAt = suspectedAt ?? latchedAt
+    hasEnded = try reader.flag()
     isConfirming = try reader.flag()
     calmSince = try reader.optional { (r) throws(StateReader.Truncated) in try r.instant() }
     isHeldFor = try reader.flag()

@@ -23,8 +23,6 @@ package struct Detector: Sendable, Equatable {
   static let recovery = TimeSpan.seconds(10)
   /// A of the investigate band: it only holds, so it may be quick.
   static let investigateThreshold = 1e4
-  /// Evidence that must come in after a trigger before the guard acts.
-  package static let freshEvidence = 100.0
 
   package let rule: Guard
   package let measure: Measure
@@ -36,8 +34,7 @@ package struct Detector: Sendable, Equatable {
   var runs = ErrorRuns()
   var window: ThresholdWindow
   package internal(set) var score: EvidenceScore
-  /// What came in since half of `sustain` has passed after it began to look bad.
-  package internal(set) var confirmation: EvidenceScore
+  package internal(set) var confirmation: FreshEvidence
   var recent = RecentLevel()
   package internal(set) var health: HealthyEvidence
   var band: Band?
@@ -48,6 +45,8 @@ package struct Detector: Sendable, Equatable {
   var latchedAt: Instant?
   /// Since when it looks bad: at the latest since the trigger.
   package internal(set) var suspectedAt: Instant?
+  /// Whether what its marks still show has been over for as long as a recovery takes.
+  var hasEnded = false
   /// Whether what arrives now is fresh evidence.
   var isConfirming = false
   var calmSince: Instant?
@@ -94,7 +93,7 @@ package struct Detector: Sendable, Equatable {
       band = rule.investigate.map(Band.init)
     case .amount: score = .ofAmounts
     }
-    confirmation = score
+    confirmation = FreshEvidence(score: score, window: rule.window)
   }
 
   /// For 0/1 metrics without a baseline: most tests and simulations.
@@ -126,11 +125,11 @@ package struct Detector: Sendable, Equatable {
       if band.isLatched { band.health.observe(ratio: band.ratio(reading.bad)) }
       self.band = band
     }
+    // In the order of arrival: an app may report a minute late.
+    if isConfirming { confirmation.record(reading, user: user, at: at) }
     guard runs.scores(bad: reading.bad, user: user, at: at) else { return }
     window.record(reading, user: user)
     score.observe(ratio: reading.ratio)
-    // In the order of arrival: an app may report a minute late.
-    if isConfirming { confirmation.observe(ratio: reading.ratio) }
     if let ratio = band?.ratio(reading.bad) { band?.score.observe(ratio: ratio) }
     if isDrawn { comparison.observe(reading.ratio / measure.ratioMax, .treatment) }
   }
@@ -153,6 +152,9 @@ package struct Detector: Sendable, Equatable {
 
   /// Evidence of health starts anew: what a shared outage left behind says nothing.
   package mutating func restartHealth() { health.reset() }
+
+  /// A failure that is no evidence against the stage is none for its health either.
+  mutating func doubtHealth() { health.observe(ratio: measure.ratioMax) }
 
   /// The band of a guard that begins anew goes on from where the one before it was: what ends it is
   /// evidence of health.
@@ -180,7 +182,14 @@ package struct Detector: Sendable, Equatable {
   var firesAt: Int { firesAt(margin: margin) }
 
   /// Whether either trigger is over its mark, before affected users and fresh evidence.
-  package var isTriggered: Bool { isOverThreshold(margin: margin) || score.value >= evidence }
+  package var isTriggered: Bool {
+    hasVotes && (isOverThreshold(margin: margin) || score.value >= evidence)
+  }
+
+  /// A few thumbs are nobody's opinion, however they point.
+  private var hasVotes: Bool {
+    rule.metric != .thumbsDownRate || window.count >= rule.judgedFrom
+  }
 
   /// Whether it begins to look bad: the marks of the next quicker preset. Fresh evidence is
   /// gathered from then on, so that a slow decline is not waited for twice.
@@ -207,19 +216,19 @@ package struct Detector: Sendable, Equatable {
   /// Whether what came in since it began says so too. Without `sustain` nothing is waited for.
   func isConfirmed(_ now: Instant) -> Bool {
     guard sustain > .zero, let freshFrom else { return true }
-    return now >= freshFrom && confirmation.value >= Self.freshEvidence
+    return now >= freshFrom && confirmation.isEnough && isWidelyConfirmed
   }
 
+  /// Whether what goes on hurts enough people, too.
+  var isWidelyConfirmed: Bool { confirmation.isWidespread(minAffectedUsers) }
+
   /// Whether enough people are hurt, or it goes on without those who are hurt most.
-  func isWidespread(_ affected: ThresholdWindow.Affected) -> Bool {
-    affected.effective >= Double(minAffectedUsers)
-      || window.isOver(withoutHeaviest: minAffectedUsers - 1)
-  }
+  var isWidespread: Bool { window.isWidespread(minAffectedUsers) }
 
   /// Whether what triggered it hurts enough people and goes on, and only fresh evidence is waited
   /// for.
   func isGoingOn(_ now: Instant) -> Bool {
-    latchedAt != nil && isRecentlyOver && !isConfirmed(now) && isWidespread(window.affected)
+    latchedAt != nil && isRecentlyOver && !isConfirmed(now) && isWidespread
   }
 
   /// Whether it has seen as many requests as speak of now, and they are well.
@@ -248,7 +257,8 @@ package struct Detector: Sendable, Equatable {
       }
       if latchedAt == nil, isTriggered { latchedAt = now }
     }
-    if suspectedAt != nil { settleLatch(now) }
+    if latchedAt != nil || !isTriggered { hasEnded = false }
+    if needsLook { settleLatch(now) } else { calmSince = nil }
     isConfirming = freshFrom.map { now >= $0 } ?? false
     settleBand()
     return verdict(now)
@@ -264,7 +274,8 @@ package struct Detector: Sendable, Equatable {
     let calm = calmSince ?? now
     calmSince = calm
     if now.since(calm) >= max(sustain, Self.recovery) {
-      if latchedAt != nil { score.reset() }
+      if latchedAt != nil || score.value >= evidence { score.reset() }
+      hasEnded = isTriggered
       latchedAt = nil
       suspectedAt = nil
       calmSince = nil
@@ -276,7 +287,7 @@ package struct Detector: Sendable, Equatable {
   private mutating func settleBand() {
     guard let band else { return }
     if !band.isLatched, band.score.value >= Self.investigateThreshold,
-      isWidespread(window.affected)
+      hasVotes, isWidespread
     {
       self.band?.isLatched = true
       self.band?.health.reset()

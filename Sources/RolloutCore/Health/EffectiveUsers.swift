@@ -32,6 +32,8 @@ package struct EffectiveUsers: Sendable, Equatable {
 package struct StageUsers: Sendable, Equatable {
   /// Effective users from which a stage's evidence speaks for more than one person.
   package static let enough = 3.0
+  /// Members of a list up to which half of them are enough.
+  package static let shortList = 5
   static let requestsMax = 26
   private static let usersMax = 256
 

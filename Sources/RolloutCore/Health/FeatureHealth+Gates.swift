@@ -23,7 +23,11 @@ extension FeatureHealth {
       }
     }
     if !isMeasured {
-      gates.evidence = ["healthy evidence: no guard watches this plan"]
+      gates.evidence = [
+        findings.isEmpty
+          ? "healthy evidence: no guard watches this plan"
+          : "healthy evidence: the guards of this plan only tell, and none acts"
+      ]
       gates.recovery = gates.evidence
     }
     if let missing = missingUsers {
@@ -47,9 +51,13 @@ extension FeatureHealth {
   private var missingUsers: String? {
     // Without any request the guards say so.
     guard users.distinct > 0, users.effective < StageUsers.enough else { return nil }
-    // Where the stage is a short list, half of it is all there can be.
-    if let listedMembers, listedMembers < 6, users.distinct * 2 >= listedMembers { return nil }
     let seen = users.distinct == 1 ? "1 person" : "\(users.distinct) people"
+    // Where the stage is a short list, half of it is all there can be.
+    if let listedMembers, listedMembers <= StageUsers.shortList {
+      if users.effective * 2 >= Double(listedMembers) { return nil }
+      return "healthy evidence: the requests are those of \(seen); half of the \(listedMembers) on "
+        + "the list are needed"
+    }
     return "healthy evidence: the requests are those of \(seen); three that use it alike are needed"
   }
 

@@ -35,6 +35,12 @@ extension FeatureHealth {
         "\(percent(Double(treatment[.excluded]) / Double(all))) of the requests were given up, "
           + "refused or wrong, and are not counted.")
     }
+    if leftBehind > 0 {
+      notes.append(
+        "\(leftBehind) requests failed by what the stage above left behind (a provider that was not "
+          + "asked after its failures, a quota that was used up), and are not held against this one."
+      )
+    }
     if unattributed.all > 0 {
       let total = unattributed.all + all + control.all
       notes.append(

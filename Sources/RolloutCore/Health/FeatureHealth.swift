@@ -20,6 +20,8 @@ package struct FeatureHealth: Sendable {
   package internal(set) var users = StageUsers()
   private(set) var reporting = Reporting()
   private var origins = FailureOrigins()
+  /// Failures that the stage above left behind.
+  var leftBehind = 0
   /// When the plan was last held for the investigate band, in any stage.
   package private(set) var investigatedAt: Instant?
   /// Means of the stages measured so far, by name: what a multiple such as `2x` compares with.
@@ -163,6 +165,7 @@ package struct FeatureHealth: Sendable {
     users = StageUsers()
     reporting.enterStage()
     origins = FailureOrigins()
+    leftBehind = 0
     lastOutcomeAt = nil
     fresh = nil
     stageVersion = plan.version
@@ -225,6 +228,7 @@ package struct FeatureHealth: Sendable {
       means[plan.stageName, default: StageMeans()].record(outcome)
     }
     guard isScored else { return }
+    guard !isLeftBehind(outcome) else { return recordLeftBehind() }
     if outcome.arm == .treatment, outcome.result == .failed || outcome.result == .degradedFallback {
       origins.record(outcome.origin, at: outcome.at)
     }

@@ -18,6 +18,8 @@ package struct ThresholdWindow: Sendable, Equatable {
 
   package init(size: Int) { self.size = size }
 
+  mutating func clear() { self = ThresholdWindow(size: size) }
+
   package var count: Int { entries.count }
   package var rate: Double { count == 0 ? 0 : Double(bad) / Double(count) }
   /// The mean of the ratios: 1 is exactly at the limit.
@@ -114,6 +116,11 @@ package struct ThresholdWindow: Sendable, Equatable {
     let left = entries.filter { entry in entry.user.map { !heaviest.contains($0) } ?? true }
     return left.count { $0.bad } >= 2
       && left.reduce(0) { $0 + $1.ratio } > Double(left.count)
+  }
+
+  /// Whether so many people are hurt, or it goes on without those who are hurt most. O(window).
+  func isWidespread(_ users: Int) -> Bool {
+    affected.effective >= Double(users) || isOver(withoutHeaviest: users - 1)
   }
 
   // MARK: What to show

@@ -8,11 +8,11 @@ extension Detector {
     guard latchedAt != nil else { return (unlatchedState, "\(name): \(unlatchedSentence)") }
     // What has ended first: of whom it hurt nothing may be left in sight.
     guard isRecentlyOver else { return (.pending, "\(name): \(ended); acts only if it goes on.") }
-    guard isWidespread(affected) else {
+    guard isWidespread else {
       guard window.worstStreak(share: measure.share) != nil else {
         return (
           .pending,
-          "\(name): \(wentBad), but the last \(window.count) that count are within the limit of "
+          "\(name): \(wentBad), but the last \(window.count) \(rule.things) that count are within the limit of "
             + "\(limitText) again; acts only if it goes on."
         )
       }
@@ -24,36 +24,42 @@ extension Detector {
       )
     }
     guard isConfirmed(now) else {
+      if confirmation.isEnough, !isWidelyConfirmed {
+        return (
+          .pending,
+          "\(name): \(wentBad), but it goes on for few people only; acts when \(minAffectedUsers) are "
+            + "hurt alike."
+        )
+      }
       return (.pending, "\(name): \(wentBad), limit \(limitText); acts when it goes on.")
     }
     return (.firing, "\(name): \(wentBad), limit \(limitText).")
   }
 
   private var unlatchedState: State {
+    if isTriggered, !hasEnded { return .pending }
     if band?.isLatched == true { return .investigate }
     return window.count < rule.judgedFrom ? .inconclusive : .quiet
   }
 
   private var unlatchedSentence: String {
+    if isTriggered, !hasEnded { return "\(ended); acts only if it goes on." }
     if let band, band.isLatched, window.count == 0 {
       return
         "no request yet since the guards began anew; it was above \(band.low.text) where people "
         + "should look."
     }
     if let band, band.isLatched {
-      let place = window.mean > 1 ? "not clearly over" : "under"
       return
-        "\(summary), and was above \(band.low.text) where people should look; \(place) the limit "
-        + "of \(limitText)."
+        "\(summary), and was above \(band.low.text) where people should look; \(place)."
     }
     if window.count < rule.judgedFrom {
-      let counted = rule.metric == .thumbsDownRate ? "votes" : "requests"
-      return "\(window.count) of \(rule.judgedFrom) \(counted) needed to judge."
-    }
-    if isTriggered {
-      return "\(summary), over \(limitText), but the last requests are within it again."
+      return "\(window.count) of \(rule.judgedFrom) \(rule.things) needed to judge."
     }
     guard window.mean > 1 else { return "\(summary), under the limit of \(limitText)." }
+    if isTriggered {
+      return "\(summary), over \(limitText), but the last \(rule.things) are within it again."
+    }
     guard case .share = measure else {
       return "\(summary), above \(limitText) but within noise."
     }
@@ -63,9 +69,17 @@ extension Detector {
     return "\(summary), above \(limitText) but within noise; \(fires)."
   }
 
+  /// Where what is not acted on stands beside the limit.
+  private var place: String {
+    guard window.mean > 1 else { return "under the limit of \(limitText)" }
+    return window.count < rule.judgedFrom
+      ? "over the limit of \(limitText), in too few \(rule.things) to act on"
+      : "above the limit of \(limitText) but within noise"
+  }
+
   /// `6 % of the last 100 requests`, `mean 812 ms over the last 500 requests`.
   private var summary: String {
-    let requests = "the last \(window.count) requests"
+    let requests = "the last \(window.count) \(rule.things)"
     switch measure {
     case .amount(let limit, let cap):
       let mean = "mean \(rule.shown(window.uncapped.mean * limit)) over \(requests)"
@@ -90,21 +104,20 @@ extension Detector {
     guard window.worstStreak(share: measure.share) != nil else {
       return "was over the limit of \(limitText) for a moment, and is within it again"
     }
-    return "\(wentBad), but the last requests are within the limit again"
+    return "\(wentBad), but the last \(rule.things) are within the limit of \(limitText) again"
   }
 
   /// How control fares beside the treatment: `of their last 200 requests 4.5 % failed, of the last
   /// 40 with it 100 %`; nil without control.
   var armWords: String? {
     guard controlCount > 0 else { return nil }
-    let theirs = "of their last \(controlRecent.count) requests"
+    let theirs = "of their last \(controlRecent.count) \(rule.things)"
     switch measure {
     case .amount(let limit, _):
       return "\(theirs) the mean was \(rule.shown(controlRecent.mean * limit)), of the last "
         + "\(recent.count) with it \(rule.shown(recent.mean * limit))"
     case .share:
-      let verb = rule.quantile == nil ? rule.verb : "took longer than \(limitText)"
-      return "\(theirs) \(percent(controlRecent.rate)) \(verb), of the last \(recent.count) "
+      return "\(theirs) \(percent(controlRecent.rate)) \(badVerb), of the last \(recent.count) "
         + "with it \(percent(recent.rate))"
     }
   }
@@ -113,7 +126,7 @@ extension Detector {
   private var wentBad: String {
     // Once the window is within the limit, the last seconds are what is not.
     guard let streak = window.worstStreak(share: measure.share) else {
-      return "\(recent.bad) of the last \(recent.count) requests were bad"
+      return "\(recent.bad) of the last \(recent.count) \(rule.things) \(badVerb)"
     }
     let people = "\(streak.users) \(streak.users == 1 ? "person" : "people")"
     switch measure {
@@ -127,10 +140,16 @@ extension Detector {
       let all = streak.bad == streak.requests && streak.bad > 1
       let count =
         all
-        ? "the last \(streak.requests) requests all"
-        : "\(streak.bad) of the last \(streak.requests) requests"
-      return "\(count) \(rule.verb), for \(people)"
+        ? "the last \(streak.requests) \(rule.things) all"
+        : "\(streak.bad) of the last \(streak.requests) \(rule.things)"
+      return "\(count) \(rule.verb), \(rule.metric == .thumbsDownRate ? "from" : "for") \(people)"
     }
+  }
+
+  /// `failed`, `took longer than 5 s`: what the bad ones of the last seconds did.
+  private var badVerb: String {
+    guard case .share = measure else { return "were over the limit" }
+    return rule.quantile == nil ? rule.verb : "took longer than \(limitText)"
   }
 
   private var limitText: String {
@@ -146,12 +165,15 @@ extension Detector {
 }
 
 extension Guard {
+  /// What it counts, for people.
+  fileprivate var things: String { metric == .thumbsDownRate ? "votes" : "requests" }
+
   /// What the requests did that this guard is about.
   fileprivate var verb: String {
     switch metric {
     case .errorRate: "failed"
     case .degradedRate: "were degraded"
-    case .thumbsDownRate: "got a thumbs down"
+    case .thumbsDownRate: "were thumbs down"
     case .regenerateRate: "were asked for again"
     case .abandonRate: "were abandoned"
     case .latencyMean, .latencyP50, .latencyP95, .latencyP99: "took"

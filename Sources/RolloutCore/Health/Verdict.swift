@@ -73,11 +73,16 @@ extension Detector {
     let observed = health.count
     // At the pace so far; a stage above its limit never gets there.
     let pace = observed >= 20 ? window.mean : 0
-    guard let left = health.remaining(at: min(pace, 0.9), until: enough), pace < 1 else {
+    guard pace < 1, let clean = health.remaining(until: enough) else {
       return "healthy evidence: \(rule.metric.rawValue) is not below its limit"
     }
     let name = rule.metric == .errorRate ? "" : " (\(rule.metric.rawValue))"
-    return "healthy evidence: \(observed) of \(observed + left) samples\(name)"
+    guard pace > 0 else {
+      return "healthy evidence: \(observed) of \(observed + clean) samples\(name)"
+    }
+    let alike = health.remaining(at: min(pace, 0.9), until: enough)
+    return "healthy evidence: \(clean) more good samples"
+      + (alike.map { $0 > clean ? ", or some \($0) like those so far" : "" } ?? "") + name
   }
 
   /// The numbers behind a verdict, for the event's `evidence`.

@@ -20,13 +20,17 @@ package struct FailureOrigin: Sendable, Hashable {
   package var isThrottled: Bool
   /// The provider does not know our key: no feature's fault.
   package var isRefused: Bool
+  /// Where nobody was asked, since calls had failed: how long ago the last of those began.
+  package var keptAwayFor: TimeSpan?
 
   package init(
-    _ target: ProviderModel, kind: String, isThrottled: Bool, isRefused: Bool = false
+    _ target: ProviderModel, kind: String, isThrottled: Bool, isRefused: Bool = false,
+    keptAwayFor: TimeSpan? = nil
   ) {
     self.target = target
     self.kind = kind
     self.isThrottled = isThrottled
     self.isRefused = isRefused
+    self.keptAwayFor = keptAwayFor
   }
 }

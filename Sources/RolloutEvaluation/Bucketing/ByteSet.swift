@@ -19,6 +19,13 @@ package struct ByteSet: Sendable {
   package var count: Int { starts.count - 1 }
   package var isEmpty: Bool { count == 0 }
 
+  /// Each as it was inserted. O(n).
+  package var texts: [String] {
+    (0..<count).map { entry in
+      String(decoding: storage[Int(starts[entry])..<Int(starts[entry + 1])], as: UTF8.self)
+    }
+  }
+
   package mutating func insert(_ text: String) {
     let bytes = Array(text.utf8)
     if contains(bytes.span) { return }

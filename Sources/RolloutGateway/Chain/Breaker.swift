@@ -30,6 +30,11 @@ struct Breaker: Sendable, Equatable {
   private var openUntil: Int?
   private var pause = pauseMin
   private var isProbing = false
+  private var probeBegan = 0
+  /// Calls that began before it closed again say nothing of now.
+  private var closedAt = Int.min
+  /// When the call began whose failure opened it; nil while it is closed.
+  private(set) var openedBy: Int?
 
   /// Whether a call may begin now, which counts it. `jitter` in 0..<1 spreads the probes of many
   /// servers.
@@ -37,6 +42,7 @@ struct Breaker: Sendable, Equatable {
     if let openUntil {
       guard now >= openUntil, !isProbing else { return false }
       isProbing = true
+      probeBegan = now
       return true
     }
     touch(now) { $0.begun += 1 }
@@ -48,35 +54,41 @@ struct Breaker: Sendable, Equatable {
     guard openUntil != nil else { return }
     guard isProbing else { return }
     self = Breaker()
+    closedAt = now
   }
 
-  /// It failed by the provider's fault; `retryAfter` is what it asks for, in milliseconds.
-  mutating func fail(_ now: Int, retryAfter: Int = 0, jitter: Double) {
+  /// It failed by the provider's fault; `retryAfter` is what it asks for, in milliseconds. `began`
+  /// is when it was admitted, by default just now.
+  mutating func fail(_ now: Int, began: Int? = nil, retryAfter: Int = 0, jitter: Double) {
+    let began = began ?? now
     if openUntil != nil {
       // A call from before it opened says nothing new.
-      guard isProbing else { return }
+      guard isProbing, began >= probeBegan else { return }
       isProbing = false
       pause = min(pause * 2, Self.pauseMax)
-      open(now, retryAfter, jitter)
+      open(now, by: began, retryAfter, jitter)
       return
     }
+    guard began >= closedAt else { return }
     touch(now) { $0.failed += 1 }
     let (begun, failed) = counts(now)
     if begun >= Self.volumeMin, Double(failed) >= Double(begun) * Self.failureMax {
-      open(now, retryAfter, jitter)
+      open(now, by: began, retryAfter, jitter)
     }
   }
 
   /// It ended without telling anything about the provider: cancelled, or the caller's fault.
-  mutating func forget(_ now: Int) {
+  mutating func forget(_ now: Int, began: Int? = nil) {
+    let began = began ?? now
     if openUntil != nil {
-      isProbing = false
-    } else {
+      if began >= probeBegan { isProbing = false }
+    } else if began >= closedAt {
       touch(now) { $0.begun = max(0, $0.begun - 1) }
     }
   }
 
-  private mutating func open(_ now: Int, _ retryAfter: Int, _ jitter: Double) {
+  private mutating func open(_ now: Int, by began: Int, _ retryAfter: Int, _ jitter: Double) {
+    openedBy = began
     let spread = Int(Double(pause) * (0.9 + 0.2 * jitter))
     openUntil = max(openUntil ?? 0, now + max(spread, retryAfter))
   }

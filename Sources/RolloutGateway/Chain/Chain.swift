@@ -27,16 +27,25 @@ struct Chain: Sendable {
     /// Whose failure `last` is.
     var failed: ProviderModel?
     var mayHaveCost = false
+    /// When the last of the calls began whose failures keep this one away.
+    var keptAwayBy: Int?
     /// Targets that had no room.
     var crowded: [Int] = []
 
     var secondsLeft: Double { Double(deadline - monotonicMilliseconds()) / 1000 }
+    mutating func keepAway(_ began: Int?) {
+      last = .breakerOpen
+      keptAwayBy = [keptAwayBy, began].compactMap { $0 }.max()
+    }
+
     var isOver: Bool { secondsLeft <= 0 || attempts >= Gateway.triesMax }
 
     var exhausted: Gateway.Exhausted {
       Gateway.Exhausted(
         last: last, attempts: attempts, deadlinePassed: secondsLeft <= 0, target: failed,
-        mayHaveCost: mayHaveCost)
+        mayHaveCost: mayHaveCost,
+        keptAwayFor: last == .breakerOpen
+          ? keptAwayBy.map { max(0, monotonicMilliseconds() - $0) } : nil)
     }
   }
 
@@ -66,7 +75,9 @@ struct Chain: Sendable {
     let target = route.targets[index]
     guard let gate = gates[target.provider] else { return nil }
     guard board.admit(target) else {
-      if progress.attempts == 0, progress.crowded.isEmpty { progress.last = .breakerOpen }
+      if progress.attempts == 0, progress.crowded.isEmpty {
+        progress.keepAway(board.keptAwayBy(target))
+      }
       return nil
     }
     let slot: ProviderGate.Slot
@@ -99,7 +110,7 @@ struct Chain: Sendable {
     }
     guard board.admit(target) else {
       slot.leave(usedTokens: 0)
-      progress.last = .breakerOpen
+      progress.keepAway(board.keptAwayBy(target))
       return nil
     }
     let untried = progress.crowded.count { $0 > index }

@@ -59,6 +59,9 @@ package final class Gateway: Sendable {
     package var target: ProviderModel?
     /// Whether a target may have worked on the request, and will bill it.
     package var mayHaveCost = false
+    /// Where breakers kept the call from every target: milliseconds since the last of the calls
+    /// began that had opened them.
+    package var keptAwayFor: Int?
   }
 
   package let configuration: GatewayConfiguration
@@ -251,8 +254,9 @@ package final class Gateway: Sendable {
   package func gateStatuses() -> [String: ProviderGate.Status] { gates.mapValues(\.status) }
 
   /// A stream that had begun broke off: the breaker hears of it although the call had succeeded.
-  package func streamBroke(_ trail: Trail) {
-    board.streamBroke(provider: trail.provider, model: trail.target)
+  /// `began` is when it was asked for, in monotonic milliseconds.
+  package func streamBroke(_ trail: Trail, began: Int) {
+    board.streamBroke(provider: trail.provider, model: trail.target, began: began)
   }
 }
 

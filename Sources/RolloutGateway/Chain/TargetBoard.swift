@@ -72,6 +72,11 @@ final class TargetBoard: Sendable {
     }
   }
 
+  /// When the call began whose failure keeps others from the target; nil where none does.
+  func keptAwayBy(_ target: GatewayConfiguration.Target) -> Int? {
+    state.withLock { $0.targets[target.provider]?[target.model]?.breaker.openedBy }
+  }
+
   /// An admitted call did not begin after all.
   func withdraw(_ target: GatewayConfiguration.Target) {
     let now = monotonicMilliseconds()
@@ -100,13 +105,14 @@ final class TargetBoard: Sendable {
     }
   }
 
-  /// A stream that had begun broke off: the breaker hears of it although the call had succeeded.
-  func streamBroke(provider: String, model: String) {
+  /// A stream that had begun at `began` broke off: the breaker hears of it although the call had
+  /// succeeded.
+  func streamBroke(provider: String, model: String, began: Int) {
     let now = monotonicMilliseconds()
     let jitter = jitter()
     state.withLock {
       $0.targets[provider]?[model]?.failures += 1
-      $0.targets[provider]?[model]?.breaker.fail(now, jitter: jitter)
+      $0.targets[provider]?[model]?.breaker.fail(now, began: began, jitter: jitter)
     }
   }
 }
@@ -122,10 +128,10 @@ extension TargetBoard.Target {
       breaker.succeed(now)
     case let failure? where failure.isProviderFault:
       failures += 1
-      breaker.fail(now, jitter: jitter)
+      breaker.fail(now, began: started, jitter: jitter)
     case let failure?:
       if failure != .cancelled { failures += 1 }
-      breaker.forget(now)
+      breaker.forget(now, began: started)
     }
   }
 }

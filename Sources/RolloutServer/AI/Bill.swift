@@ -147,7 +147,9 @@ struct Bill: ~Copyable {
   private func endStream(_ usage: Usage?, _ failure: ProviderFailure?) {
     guard let streaming else { return }
     streaming.end(usage)
-    if let failure, failure != .cancelled { service.gateway.streamBroke(streaming.trail) }
+    if let failure, failure != .cancelled {
+      service.gateway.streamBroke(streaming.trail, began: call.started)
+    }
     service.metrics.ended(
       streaming.trail.provider, streaming.trail.model,
       seconds: Double(monotonicMilliseconds() - call.started) / 1000, failure: failure?.word,

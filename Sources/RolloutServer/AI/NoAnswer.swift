@@ -68,7 +68,8 @@ extension Gateway.Exhausted {
     target.map {
       FailureOrigin(
         $0, kind: last.word, isThrottled: last.isThrottle,
-        isRefused: last == .credentialRefused)
+        isRefused: last == .credentialRefused,
+        keptAwayFor: keptAwayFor.map { TimeSpan(milliseconds: Int64($0)) })
     }
   }
 }

@@ -39,8 +39,8 @@ struct OutcomeReader {
     let user = try user()
     guard let ok = try reader.bool("ok") else { throw reader.error("ok", "Say true or false.") }
     let kind = try reader.text("kind") ?? ""
-    guard kind.utf8.count <= Self.kindSizeMax else {
-      throw reader.error("kind", "A kind is at most \(Self.kindSizeMax) bytes.")
+    guard kind.unicodeScalars.count <= Self.kindSizeMax else {
+      throw reader.error("kind", "A kind is at most \(Self.kindSizeMax) characters.")
     }
     let latency = figure("latency_ms", upTo: 86_400_000)
     let inputTokens = count("input_tokens")
@@ -50,7 +50,7 @@ struct OutcomeReader {
     let id = try identifier("id")
     let at = try instant("at") ?? now.steady
     let began = try instant("started_at")
-    let version = try reader.int("plan_version", in: 1...Int.max)
+    let version = try version(of: plan)
     try reader.finish()
     var outcome = Outcome(
       result: Self.result(ok: ok, kind: kind), arm: membership.arm,
@@ -88,7 +88,7 @@ struct OutcomeReader {
     let membership = try snapshot.plan(feature).map { plan throws(DocumentError) in
       try self.membership(plan, user)
     }
-    let version = try reader.int("plan_version", in: 1...Int.max)
+    let version = try version(of: snapshot.plan(feature))
     let began = try instant("started_at")
     try reader.finish()
     let vote = Feedback(
@@ -141,6 +141,16 @@ struct OutcomeReader {
   private enum ReportedArm: String, CaseIterable {
     case treatment, control
     var arm: Outcome.Arm { self == .treatment ? .treatment : .control }
+  }
+
+  /// The plan's version when the request was decided: one that there has been.
+  private mutating func version(of plan: CompiledPlan?) throws(DocumentError) -> Int? {
+    let version = try reader.int("plan_version", in: 1...Int.max)
+    if let version, let latest = plan?.plan.version, version > latest {
+      throw reader.error(
+        "plan_version", "There is no version \(version) of the plan yet; the latest is \(latest).")
+    }
+    return version
   }
 
   private mutating func drop(_ key: String, _ why: String) {

@@ -18,6 +18,22 @@ extension PlanController {
     cohorts[cohort]?.isEmpty == false || !features(using: cohort).isEmpty
   }
 
+  /// How many people the open stages of a plan name, where they are open to nobody else; nil where
+  /// others can have it, or where there is no list.
+  func listedMembers(_ plan: Plan) -> Int? {
+    let stages = plan.definition.stages
+    guard plan.isServing, stages.indices.contains(plan.stageIndex) else { return nil }
+    let open = stages[...plan.stageIndex].map(\.audience)
+    guard open.allSatisfy({ $0.rules.isEmpty && ($0.percent ?? Share.none) == Share.none }) else {
+      return nil
+    }
+    let lists = open.compactMap(\.cohort).compactMap { cohorts[$0] }
+    let largest = lists.map(\.count).max() ?? 0
+    // Who is on two of them is counted where that is worth the while.
+    guard largest <= StageUsers.shortList else { return largest }
+    return Set(lists.flatMap(\.texts) + plan.definition.audience.population.forceOn).count
+  }
+
   /// Cohorts in use or with members; with a limit, those that its features use.
   func knownCohorts(usedBy limit: Set<String>?) -> Set<String> {
     if let limit { return cohorts(usedBy: limit) }

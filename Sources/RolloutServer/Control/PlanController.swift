@@ -254,7 +254,7 @@ actor PlanController {
     plans[plan.feature] = plan
     if unreadable.removeValue(forKey: plan.feature) != nil { note("plan:\(plan.feature)", nil) }
     compile(plan)
-    ledger.follow(plan)
+    ledger.follow(plan, listedMembers: listedMembers(plan))
   }
 
   // MARK: One change of a plan or cohort at a time
@@ -291,7 +291,10 @@ actor PlanController {
   // MARK: Serving
 
   func recompile(using cohort: String) {
-    for plan in plans.values where plan.uses(cohort) { compile(plan) }
+    for plan in plans.values where plan.uses(cohort) {
+      compile(plan)
+      ledger.note(listedMembers: listedMembers(plan), of: plan.feature)
+    }
     publish(telling: features(using: cohort))
   }
 

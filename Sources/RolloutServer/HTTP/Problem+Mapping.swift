@@ -56,7 +56,7 @@ extension Problem {
   /// What ends a hold, in one sentence; `waiting_on` says more.
   private static func end(of hold: Plan.Hold) -> String {
     guard hold.needsAcknowledgement else {
-      return "it ends with its cause, and waiting_on says whether a person may pass it"
+      return "it ends with its cause; what it waits for says whether a person may pass it"
     }
     return hold.acknowledged == nil
       ? "acknowledge it once it is safe to go on"

@@ -50,6 +50,14 @@ final class OutcomeLedger: Sendable {
     }
   }
 
+  /// The lists of a feature have changed.
+  func note(listedMembers: Int?, of feature: String) {
+    entries.withLock { entries in
+      entries[feature]?.health.listedMembers = listedMembers
+      entries[feature]?.hasNews = true
+    }
+  }
+
   // MARK: Recording
 
   struct Report: Sendable {

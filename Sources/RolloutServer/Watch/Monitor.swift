@@ -95,17 +95,18 @@ final class Monitor: Sendable {
   }
 
   /// What is known of the provider whose calls fail: others that fail on it since a moment ago, or
-  /// its answer to a neutral question. Asked while something fails or is held for an outage.
+  /// its answer to a neutral question. Asked when a guard is about to act, or is held for an
+  /// outage.
   private func evidence(_ assessment: Assessment, _ now: Instant) -> ProviderEvidence {
     let isHeld = assessment.plan.hold?.cause == .outage
-    guard assessment.isFailing || isHeld, let suspect = assessment.suspect else { return .none }
+    guard assessment.isActedOn || isHeld, let suspect = assessment.suspect else { return .none }
     let others = ledger.lastAssessments().filter {
       $0.plan.feature != assessment.plan.feature && $0.witnesses(suspect, now: now)
     }.map(\.plan.feature).sorted()
     // What is held goes on being asked about: others' trouble may be another.
     if !others.isEmpty, !isHeld { return .witnessed(by: others) }
     let answer =
-      probe?.evidence(suspect, heldAndFailedAt: isHeld ? assessment.lastFailureAt : nil) ?? .none
+      probe?.evidence(suspect, failedAt: assessment.lastFailureAt, isHeld: isHeld) ?? .none
     if !others.isEmpty, answer == .none || answer == .asking { return .witnessed(by: others) }
     return answer
   }

@@ -45,11 +45,11 @@ final class Probe: Sendable {
     self.ask = ask
   }
 
-  /// What is known of the target; begins to ask when that is nothing, or too old. Of a plan that is
-  /// held for an outage and last failed at `failedAt`, an answer since then says that it may be
-  /// over, and blames nobody: only failures that go on do.
+  /// What is known of the target; begins to ask when that is nothing, or too old, and requests have
+  /// failed since. Of a plan that is held for an outage and last failed at `failedAt`, an answer
+  /// since then says that it may be over, and blames nobody: only failures that go on do.
   func evidence(
-    _ target: ProviderModel, heldAndFailedAt failedAt: Instant? = nil
+    _ target: ProviderModel, failedAt: Instant?, isHeld: Bool
   ) -> ProviderEvidence {
     guard mayAsk(target) else { return .none }
     let now = clock.steady
@@ -57,8 +57,11 @@ final class Probe: Sendable {
       switch states[target] {
       case .asking(let before): return (before ?? .asking, false)
       case .told(let evidence, let at) where now.since(at) < Self.lifetime(evidence):
-        let isOver = evidence == .answers && failedAt.map { $0 <= at } ?? false
+        let isOver = isHeld && evidence == .answers && failedAt.map { $0 <= at } ?? false
         return (isOver ? .asking : evidence, false)
+      case .told(let evidence, let at) where !isHeld && failedAt.map { $0 <= at } ?? true:
+        // Nothing new to judge, nothing to ask.
+        return (evidence, false)
       case .told(.silent, _):
         // Until it is known to be well again it is not.
         states[target] = .asking(before: .silent(target))
