@@ -112,6 +112,7 @@ let package = Package(
       "SimulationTests",
       [
         "RolloutServer", "RolloutStore", "RolloutCore", "RolloutEvaluation", "DocumentKit",
+        "DigestKit",
         "YAMLKit", "RolloutTesting",
       ]),
     suite(

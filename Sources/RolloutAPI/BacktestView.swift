@@ -11,7 +11,7 @@ package struct BacktestView: Codable, Sendable {
     package var falseAlarm: Bool
     package var usersSpared: Int
 
-    package init(
+    init(
       at: String, guard: String, sentence: String, requests: Int, falseAlarm: Bool,
       usersSpared: Int
     ) {
@@ -29,12 +29,6 @@ package struct BacktestView: Codable, Sendable {
     package var at: String
     package var actor: String
     package var reason: String
-
-    package init(at: String, actor: String, reason: String) {
-      self.at = at
-      self.actor = actor
-      self.reason = reason
-    }
   }
 
   package var feature: String
@@ -50,7 +44,7 @@ package struct BacktestView: Codable, Sendable {
   /// Metrics whose source is not recorded: votes, Prometheus, comparisons with another stage.
   package var notReplayed: [String]
 
-  package init(
+  init(
     feature: String, stage: String, outcomes: Int, from: String?, to: String?, alarms: [Alarm],
     falseAlarms: Int, usersSpared: Int, actual: [Actual], notReplayed: [String]
   ) {

@@ -1,4 +1,5 @@
 package import DocumentKit
+package import RolloutCore
 
 /// A prompt and its answer, redacted.
 package struct CaptureView: Codable, Sendable {
@@ -14,24 +15,15 @@ package struct CaptureView: Codable, Sendable {
   package var answer: String
   package var inputTokens: Int
   package var outputTokens: Int
+}
 
-  package init(
-    id: String, requestId: String, feature: String, stage: String, at: String, expiresAt: String,
-    provider: String, model: String, prompt: String, answer: String, inputTokens: Int,
-    outputTokens: Int
-  ) {
-    self.id = id
-    self.requestId = requestId
-    self.feature = feature
-    self.stage = stage
-    self.at = at
-    self.expiresAt = expiresAt
-    self.provider = provider
-    self.model = model
-    self.prompt = prompt
-    self.answer = answer
-    self.inputTokens = inputTokens
-    self.outputTokens = outputTokens
+extension CaptureView {
+  package init(_ capture: Capture) {
+    self.init(
+      id: "\(capture.id)", requestId: capture.request, feature: capture.feature,
+      stage: capture.stage, at: capture.at.rfc3339, expiresAt: capture.expiresAt.rfc3339,
+      provider: capture.provider, model: capture.model, prompt: capture.prompt,
+      answer: capture.answer, inputTokens: capture.inputTokens, outputTokens: capture.outputTokens)
   }
 }
 

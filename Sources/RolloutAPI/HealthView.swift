@@ -32,7 +32,7 @@ package struct HealthView: Codable, Sendable {
     /// The query of a `prometheus` guard.
     package var query: String?
 
-    package init(
+    init(
       metric: String, limit: String, action: String, rate: Double?, low: Double?, high: Double?,
       requests: Int, errors: Int, affectedUsers: Int, effectiveUsers: Double, score: Double,
       threshold: Double, state: String, sentence: String
@@ -68,34 +68,11 @@ package struct HealthView: Codable, Sendable {
     package var inputTokens: Int
     package var outputTokens: Int
     package var costUsd: Double
-
-    package init(
-      requests: Int, failed: Int, share: Double, outcomes: Document, feedback: Document,
-      latencyMsP50: Double?, latencyMsP95: Double?, latencyMsP99: Double?, inputTokens: Int,
-      outputTokens: Int, costUsd: Double
-    ) {
-      self.requests = requests
-      self.failed = failed
-      self.share = share
-      self.outcomes = outcomes
-      self.feedback = feedback
-      self.latencyMsP50 = latencyMsP50
-      self.latencyMsP95 = latencyMsP95
-      self.latencyMsP99 = latencyMsP99
-      self.inputTokens = inputTokens
-      self.outputTokens = outputTokens
-      self.costUsd = costUsd
-    }
   }
 
   package struct Arms: Codable, Sendable {
     package var treatment: ArmView
     package var control: ArmView
-
-    package init(treatment: ArmView, control: ArmView) {
-      self.treatment = treatment
-      self.control = control
-    }
   }
 
   package var feature: String
@@ -111,7 +88,7 @@ package struct HealthView: Codable, Sendable {
   /// Outcomes that belong to no arm, since attributes were missing; nil for none.
   package var unattributed: Int?
 
-  package init(
+  init(
     feature: String, stage: String, verdict: String, sentence: String, guards: [GuardView],
     arms: Arms, waitingOn: [String], notes: [String]
   ) {

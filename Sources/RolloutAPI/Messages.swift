@@ -1,5 +1,5 @@
 package import DocumentKit
-import RolloutCore
+package import RolloutCore
 
 /// The body of a plan command.
 package struct CommandBody: Codable, Sendable {
@@ -118,35 +118,6 @@ package struct DecisionView: Codable, Sendable, Equatable {
     self.reason = reason
     self.planVersion = planVersion
     self.because = because
-  }
-}
-
-/// An access token; `token` is there only in the answer that made it.
-package struct TokenView: Codable, Sendable {
-  package var id: String
-  package var name: String
-  package var scopes: [String]
-  package var features: [String]?
-  package var token: String?
-  package var createdAt: String
-  package var expiresAt: Nullable<String>
-  package var revokedAt: String?
-  /// To the minute; null while it never was.
-  package var lastUsedAt: Nullable<String>
-
-  package init(
-    id: String, name: String, scopes: [String], features: [String]?, token: String?,
-    createdAt: String, expiresAt: String?, revokedAt: String?, lastUsedAt: String?
-  ) {
-    self.lastUsedAt = Nullable(lastUsedAt)
-    self.id = id
-    self.name = name
-    self.scopes = scopes
-    self.features = features
-    self.token = token
-    self.createdAt = createdAt
-    self.expiresAt = Nullable(expiresAt)
-    self.revokedAt = revokedAt
   }
 }
 
@@ -303,21 +274,18 @@ package struct AlertList: Codable, Sendable {
     package var acted: Bool
     package var why: String?
 
-    package init(
-      id: Int, name: String, feature: String, action: String, reason: String, startsAt: String,
-      receivedAt: String, lastReceivedAt: String, count: Int, acted: Bool, why: String?
-    ) {
-      self.lastReceivedAt = lastReceivedAt
-      self.count = count
-      self.id = id
-      self.name = name
-      self.feature = feature
-      self.action = action
-      self.reason = reason
-      self.startsAt = startsAt
-      self.receivedAt = receivedAt
-      self.acted = acted
-      self.why = why
+    package init(_ record: AlertRecord) {
+      id = record.id
+      name = record.alert.name
+      feature = record.alert.feature
+      action = record.alert.action.rawValue
+      reason = record.alert.reason
+      startsAt = record.alert.startsAt.rfc3339
+      receivedAt = record.alert.receivedAt.rfc3339
+      lastReceivedAt = record.lastReceivedAt.rfc3339
+      count = record.count
+      acted = record.state == .acted
+      why = record.why
     }
   }
   package var alerts: [Entry]
@@ -349,34 +317,6 @@ package struct OutcomeAnswer: Codable, Sendable {
   package var hint: String?
 
   package init() {}
-}
-
-/// One account of a budget in its present window.
-package struct BudgetView: Codable, Sendable {
-  package var name: String
-  /// Of a budget per app, feature, user or provider: whose account it is.
-  package var scope: String?
-  package var limitUsd: Double
-  package var spentUsd: Double
-  package var reservedUsd: Double
-  package var windowStart: String
-  package var windowEnd: Nullable<String>
-  /// True while spending of before is not known and nobody has accepted that; absent otherwise.
-  package var shut: Bool?
-
-  package init(
-    name: String, scope: String?, limitUsd: Double, spentUsd: Double, reservedUsd: Double,
-    windowStart: String, windowEnd: String?, isShut: Bool = false
-  ) {
-    shut = isShut ? true : nil
-    self.name = name
-    self.scope = scope
-    self.limitUsd = limitUsd
-    self.spentUsd = spentUsd
-    self.reservedUsd = reservedUsd
-    self.windowStart = windowStart
-    self.windowEnd = Nullable(windowEnd)
-  }
 }
 
 package struct BudgetList: Codable, Sendable {
@@ -413,42 +353,5 @@ package struct BudgetAcceptMessage: Codable, Sendable {
   package init(name: String?, reason: String) {
     self.name = name
     self.reason = reason
-  }
-}
-
-/// A request that is answered later.
-package struct JobView: Codable, Sendable, Equatable {
-  package var jobId: String
-  package var feature: String
-  /// `queued`, `processing`, `succeeded`, `failed`, `expired` or `cancelled`.
-  package var status: String
-  /// How many are begun until this one is, with it; only while it waits.
-  package var position: Int?
-  package var attempts: Int
-  package var createdAt: String
-  package var startedAt: String?
-  package var finishedAt: String?
-  package var expiresAt: String
-  /// The native answer of a job that succeeded.
-  package var result: Document?
-  /// The problem of a job that failed.
-  package var error: Document?
-
-  package init(
-    jobId: String, feature: String, status: String, position: Int?, attempts: Int,
-    createdAt: String, startedAt: String?, finishedAt: String?, expiresAt: String,
-    result: Document?, error: Document?
-  ) {
-    self.jobId = jobId
-    self.feature = feature
-    self.status = status
-    self.position = position
-    self.attempts = attempts
-    self.createdAt = createdAt
-    self.startedAt = startedAt
-    self.finishedAt = finishedAt
-    self.expiresAt = expiresAt
-    self.result = result
-    self.error = error
   }
 }

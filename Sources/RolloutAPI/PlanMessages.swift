@@ -9,7 +9,7 @@ package struct PlanDiff: Codable, Sendable {
     package var from: Nullable<Document>
     package var to: Nullable<Document>
 
-    package init(path: String, from: Document?, to: Document?) {
+    init(path: String, from: Document?, to: Document?) {
       self.path = path
       self.from = Nullable(from)
       self.to = Nullable(to)
@@ -28,7 +28,7 @@ package struct PlanDiff: Codable, Sendable {
   /// Whether a hold keeps the file from being applied now.
   package var held: Bool
 
-  package init(
+  init(
     changes: [Change], joins: Int, leaves: Int, audience: AudienceChange? = nil, file: String,
     approvedBy: [String] = [], held: Bool = false
   ) {
@@ -63,17 +63,17 @@ package struct PreviewView: Codable, Sendable {
   /// What it will cost and take, when it is the next stage; absent while that cannot be told.
   package var projection: ProjectionView?
 
-  package init(
-    feature: String, stage: String, served: Int, joins: Int, leaves: Int, members: Int,
-    projection: ProjectionView?
-  ) {
-    self.projection = projection
-    self.feature = feature
-    self.stage = stage
-    servedPer100000 = served
-    joinsPer100000 = joins
-    leavesPer100000 = leaves
+  /// `next` is the plan as it would serve there, `members` how many the cohorts of its stages have,
+  /// and `projection` what the plan's next stage will use.
+  package init(of next: Plan, after plan: Plan, members: Int, projection: Projection?) {
+    let exposure = Exposure.between(plan, next)
+    feature = plan.feature
+    stage = next.stageName
+    servedPer100000 = Exposure.servedShare(next)
+    joinsPer100000 = exposure.joins
+    leavesPer100000 = exposure.leaves
     self.members = members
+    if let projection, projection.stage == stage { self.projection = ProjectionView(projection) }
   }
 
   enum CodingKeys: String, CodingKey {

@@ -132,39 +132,51 @@ extension HoldView {
 }
 
 extension PlanView {
-  /// `context` carries now, who asks, and what the health of the stage says.
+  /// The plan as `actor` sees it. `passedOver` and `audience` belong to the answer to the change
+  /// that made it.
   package init(
-    _ plan: Plan, _ context: CommandContext, warnings: [String] = [],
+    _ status: PlanStatus, for actor: Actor, passedOver: [String] = [],
     audience: AudienceChange? = nil
   ) {
-    self.audience = audience.map(AudienceView.init)
-    self.warnings = warnings.isEmpty ? nil : warnings
+    let plan = status.plan
     feature = plan.feature
     description = plan.definition.description
-    status = plan.status.rawValue
+    self.status = plan.status.rawValue
     stage = plan.status == .draft ? plan.definition.stages[0].name : plan.stageName
     stageIndex = plan.stageIndex
     stageEnteredAt = plan.stageEnteredAt?.wall.rfc3339
     hold = Nullable(plan.hold.map(HoldView.init))
-    next = Nullable(NextView(plan, context))
-    restore = RestoreView(plan, context)
+    next = Nullable(status.next(for: actor).map(NextView.init))
+    restore = status.restore(for: actor).map { RestoreView($0, plan.restoreApprovals) }
+    warnings = passedOver.isEmpty ? nil : passedOver
     approvals = plan.approvals
     let files = FileApprovalView.all(plan)
     fileApprovals = files.isEmpty ? nil : files
+    self.audience = audience.map(AudienceView.init)
     version = plan.version
-    stages = plan.definition.stages.map { stage in
-      StageView(
-        name: stage.name, percent: stage.audience.percent.map { Double($0.thousandths) / 1000 },
-        cohort: stage.audience.cohort, rules: stage.audience.rules.count,
-        approvals: stage.approvals,
-        soak: (stage.soak ?? .zero).text)
-    }
-    if plan.bidsFarewell(at: context.now.steady) {
+    stages = plan.definition.stages.map(StageView.init)
+    if plan.bidsFarewell(at: status.now.steady) {
       answersUntil = plan.archived.map { ($0.at.wall + Plan.farewell).rfc3339 }
     }
     createdAt = plan.createdAt.rfc3339
     updatedAt = plan.updatedAt.wall.rfc3339
+    health = status.health.map {
+      PlanHealthView(verdict: $0.verdict, words: $0.words, sentence: $0.sentence)
+    }
+    durable = status.isDurable ? nil : false
+    degraded = status.trouble
     definition = plan.definition.document
+  }
+}
+
+extension StageView {
+  fileprivate init(_ stage: Stage) {
+    name = stage.name
+    percent = stage.audience.percent.map { Double($0.thousandths) / 1000 }
+    cohort = stage.audience.cohort
+    rules = stage.audience.rules.count
+    approvals = stage.approvals
+    soak = (stage.soak ?? .zero).text
   }
 }
 
@@ -186,64 +198,23 @@ extension ProjectionView {
 }
 
 extension NextView {
-  fileprivate init?(_ plan: Plan, _ context: CommandContext) {
-    waitingOn = []
-    warnings = []
-    ready = true
-    readyFor = StepApprovals.anybody
-    let step = Lifecycle.nextApprovals(plan).readiness(
-      Lifecycle.waitingOn(plan, context), for: context.actor)
-    switch plan.status {
-    case .draft:
-      action = "start"
-      to = plan.definition.stages[0].name
-      (ready, readyFor, waitingOn) = step
-    case .active:
-      (ready, readyFor, waitingOn) = step
-      warnings = Lifecycle.warnings(plan, context)
-      projection = context.health.projection.map(ProjectionView.init)
-      action = plan.nextStage == nil ? "complete" : "advance"
-      to = plan.nextStage?.name
-    case .paused:
-      action = "resume"
-      to = plan.stageName
-    case .killed:
-      action = "resume"
-      to = plan.stageName
-      waitingOn = ["a reason: why it is safe to serve again"]
-    case .completed:
-      action = "archive"
-      to = nil
-    case .archived: return nil
-    }
+  fileprivate init(_ step: PlanStep) {
+    action = step.action.rawValue
+    to = step.to
+    ready = step.isReady
+    readyFor = step.readyFor
+    waitingOn = step.waitingOn
+    warnings = step.warnings
+    projection = step.projection.map(ProjectionView.init)
   }
 }
 
 extension RestoreView {
-  fileprivate init?(_ plan: Plan, _ context: CommandContext) {
-    guard plan.status == .active || plan.status == .paused, let stage = plan.stageToRestore else {
-      return nil
-    }
-    to = stage.name
-    approvals = plan.restoreApprovals.given
-    (ready, readyFor, waitingOn) = plan.restoreApprovals.readiness(
-      Lifecycle.restoreWaitsOn(plan, context), for: context.actor)
-  }
-}
-
-extension StepApprovals {
-  fileprivate static let anybody = "anybody"
-
-  /// Whether `actor` may take a step that waits for `gates`, for whom it is ready, and what it
-  /// waits for as they see it.
-  fileprivate func readiness(
-    _ gates: [String], for actor: Actor
-  ) -> (ready: Bool, readyFor: String?, waitingOn: [String]) {
-    guard gates.isEmpty else { return (false, nil, gates) }
-    let barred = barred
-    guard !barred.isEmpty else { return (true, Self.anybody, []) }
-    let readyFor = "anybody but \(barred.joined(separator: " and ")), who approved"
-    guard case .token(let name) = actor, barred.contains(name) else { return (true, readyFor, []) }
-    return (false, readyFor, ["approval: you approved, so another person must go on"])
+  fileprivate init(_ step: PlanStep, _ approvals: StepApprovals) {
+    to = step.to ?? "off"
+    ready = step.isReady
+    readyFor = step.readyFor
+    waitingOn = step.waitingOn
+    self.approvals = approvals.given
   }
 }

@@ -11,14 +11,6 @@ package struct SeriesView: Codable, Sendable {
     /// As in the plan's events.
     package var type: String
     package var actor: String
-
-    package init(at: String, stage: String, version: Int, type: String, actor: String) {
-      self.at = at
-      self.stage = stage
-      self.version = version
-      self.type = type
-      self.actor = actor
-    }
   }
 
   /// The names of a row's cells, in their order.
@@ -39,7 +31,7 @@ package struct SeriesView: Codable, Sendable {
   /// no row.
   package var rows: [[Document]]
 
-  package init(from: String, to: String, stepS: Int, marks: [Mark], rows: [[Document]]) {
+  init(from: String, to: String, stepS: Int, marks: [Mark], rows: [[Document]]) {
     self.from = from
     self.to = to
     self.stepS = stepS
@@ -70,7 +62,7 @@ package struct FailureList: Codable, Sendable {
     package var segment: Nullable<String>
     package var count: Int
 
-    package init(
+    init(
       at: String, arm: String, kind: String, provider: String?, model: String?, count: Int
     ) {
       self.at = at
@@ -94,7 +86,7 @@ package struct FailureList: Codable, Sendable {
     package var status: Nullable<Int>
     package var latencyMs: Nullable<Int>
 
-    package init(
+    init(
       at: String, requestID: String?, arm: String, kind: String, provider: String?,
       model: String?, status: Int?, latencyMs: Int?
     ) {
@@ -120,7 +112,7 @@ package struct FailureList: Codable, Sendable {
   /// Continues `recent` with `?after=`; null at its end.
   package var next: Nullable<String>
 
-  package init(
+  init(
     from: String, to: String, stepS: Int, failures: [Entry], recent: [Recent], next: String?
   ) {
     self.from = from

@@ -81,7 +81,7 @@ final class Application: Sendable {
     await ai.jobs.stop()
     telemetry.cancel()
     await telemetry.value
-    try? await TelemetryKeeper(store: stores.data.telemetry).save(ledger)
+    try? await TelemetryKeeper.save(ledger, to: stores.data.telemetry)
     for left in await control.controller.repair() { stores.log.error("not written: \(left)") }
     await stores.clockWatch.save()
     try? await tokens.keepUses()

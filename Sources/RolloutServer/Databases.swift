@@ -7,7 +7,7 @@ struct Databases: Sendable {
   /// Plans, history, cohorts, tokens, outbox.
   let control: Store
   /// Measurements, outcomes, cached answers, captures.
-  let telemetry: TelemetryStore
+  let telemetry: TelemetryDatabase
   let money: BudgetDatabase
   let jobs: JobDatabase
   /// Files that could not be used and were set aside, in words.
@@ -66,16 +66,16 @@ struct Databases: Sendable {
 
   private static func telemetry(
     _ directory: DataDirectory, _ now: Instant, _ notices: inout [String]
-  ) throws -> TelemetryStore {
+  ) throws -> TelemetryDatabase {
     let name = DataDirectory.telemetryFile
     let anew = "measurements, outcomes and cached answers begin anew"
     if directory.wasHere(name), directory.size(of: name) == 0 {
       notices.append("\(name) was missing or empty: \(anew)")
     }
-    do { return try TelemetryStore(directory, now: now) } catch StoreError.corrupt(let why) {
+    do { return try TelemetryDatabase(directory, now: now) } catch StoreError.corrupt(let why) {
       let kept = try directory.setAside(name, now: now)
       notices.append("\(name) cannot be used (\(why)) and is kept as \(kept): \(anew)")
-      return try TelemetryStore(directory, now: now)
+      return try TelemetryDatabase(directory, now: now)
     }
   }
 

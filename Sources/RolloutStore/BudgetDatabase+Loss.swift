@@ -1,7 +1,7 @@
 package import RolloutCore
 
 /// Spending that nobody knows any more: hard budgets stay shut until a person says go on.
-extension BudgetDatabase {
+extension BudgetDatabase: BudgetLossStore {
   /// Why budgets are shut, and which a person has opened again.
   struct Loss: Sendable, Equatable {
     var why: String
@@ -68,13 +68,4 @@ extension BudgetDatabase {
       }
     }
   }
-}
-
-/// A person's word that a budget may be spent from although what was spent before is not known.
-package struct BudgetAcceptance: Sendable, Equatable {
-  /// nil is all of them.
-  package var budget: String?
-  package var at: Instant
-  package var actor: Actor
-  package var reason: String
 }

@@ -1,4 +1,5 @@
 internal import CSQLite
+import DocumentKit
 import Glibc
 import RolloutCore
 
@@ -273,4 +274,13 @@ struct Row {
   func optionalText(_ column: Int32) -> String? { isNull(column) ? nil : text(column) }
   func instant(_ column: Int32) -> Instant { Instant(milliseconds: Int64(int(column))) }
   func optionalInstant(_ column: Int32) -> Instant? { isNull(column) ? nil : instant(column) }
+
+  /// JSON; what cannot be read is shown as the text it is. nil for NULL.
+  func document(_ column: Int32) -> Document? {
+    optionalText(column).map { text in
+      do throws(DocumentError) { return try JSONReader.read(Array(text.utf8)) } catch {
+        return .string(text)
+      }
+    }
+  }
 }

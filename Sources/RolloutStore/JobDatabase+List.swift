@@ -23,16 +23,18 @@ extension JobDatabase: JobList {
           "app": SQLValue(app), "status": SQLValue(status?.rawValue), "features": features ?? .null,
           "limit": SQLValue(limit), "skipping": SQLValue(skipping),
         ]
-      ) { row in
+      ) { row -> Job? in
+        // What its status is nobody can say: it is none to be shown among the others.
+        guard let status = Job.Status(rawValue: row.text(3)) else { return nil }
         var job = Job(
           id: row.text(0), feature: row.text(1), app: row.text(2), user: nil, request: [],
           createdAt: row.instant(5), expiresAt: row.instant(8))
-        job.status = Job.Status(rawValue: row.text(3)) ?? .failed
+        job.status = status
         job.attempts = row.int(4)
         job.startedAt = row.optionalInstant(6)
         job.finishedAt = row.optionalInstant(7)
         return job
-      }
+      }.compactMap(\.self)
     }
   }
 }

@@ -25,11 +25,14 @@ package final class JobDatabase: JobStore {
     finished_at_ms, expires_at_ms, result, length(request)
     """
 
-  private static func job(_ row: Row) -> Job {
+  private static func job(_ row: Row) throws -> Job {
+    guard let status = Job.Status(rawValue: row.text(5)) else {
+      throw StoreError.corrupt("job \(row.text(0)) has an unknown status")
+    }
     var job = Job(
       id: row.text(0), feature: row.text(1), app: row.text(2), user: row.optionalText(3),
       request: row.blob(4), createdAt: row.instant(7), expiresAt: row.instant(10))
-    job.status = Job.Status(rawValue: row.text(5)) ?? .failed
+    job.status = status
     job.attempts = row.int(6)
     job.startedAt = row.optionalInstant(8)
     job.finishedAt = row.optionalInstant(9)
@@ -166,7 +169,7 @@ package final class JobDatabase: JobStore {
         """,
         [
           "now": SQLValue(now), "max": SQLValue(attemptsMax),
-          "why": .blob(Array(Self.interrupted.utf8)),
+          "why": .blob(Job.interrupted),
         ])
       let again = try connection.query(
         """
@@ -185,12 +188,6 @@ package final class JobDatabase: JobStore {
     }
     return again
   }
-
-  /// The problem of a job whose worker vanished more often than it may.
-  private static let interrupted = """
-    {"code":"interrupted","detail":"The server stopped while this job was processed, more than \
-    once; send it again."}
-    """
 
   package func queued() async throws -> [Job] {
     try await database.read { connection in
@@ -214,10 +211,12 @@ package final class JobDatabase: JobStore {
   package func counts() async throws -> [Job.Status: Int] {
     let rows = try await database.read { connection in
       try connection.query("SELECT status, count(*) FROM job GROUP BY status") {
-        (Job.Status(rawValue: $0.text(0)) ?? .failed, $0.int(1))
+        (Job.Status(rawValue: $0.text(0)), $0.int(1))
       }
     }
-    return Dictionary(uniqueKeysWithValues: rows)
+    var counts: [Job.Status: Int] = [:]
+    for case (let status?, let count) in rows { counts[status] = count }
+    return counts
   }
 
   package func close() async { await database.close() }

@@ -2,10 +2,6 @@ import DocumentKit
 package import RolloutCore
 
 extension Store: AlertStore {
-  /// Kept of one sender; the oldest go first. What acted is no sender's.
-  private static let inertMax = 1000
-  private static let resolvedMax = 10_000
-  private static let actedMax = 100_000
   /// Keys looked up one by one; of more, all that is known of the feature is read.
   private static let lookupsMax = 100
 
@@ -47,14 +43,14 @@ extension Store: AlertStore {
     try await database.write { connection in
       for record in records { try Self.keep(record, connection) }
       for sender in Set(records.map(\.sender)) {
-        try Self.trim("inert", sender, Self.inertMax, connection)
-        try Self.trim("resolved", sender, Self.resolvedMax, connection)
+        try Self.trim("inert", sender, Retention.inertAlertsMax, connection)
+        try Self.trim("resolved", sender, Retention.resolvedAlertsMax, connection)
       }
       try connection.run(
         """
         DELETE FROM alert
         WHERE state = 'acted' AND id <= (SELECT coalesce(max(id), 0) FROM alert) - :max
-        """, ["max": SQLValue(Self.actedMax)])
+        """, ["max": SQLValue(Retention.actedAlertsMax)])
     }
   }
 
@@ -87,21 +83,12 @@ extension Store: AlertStore {
       """,
       [
         "state": .text(record.state.rawValue), "key": .text(alert.dedupeKey),
-        "sender": .text(record.sender), "fold": .text(fold(record)), "name": .text(alert.name),
+        "sender": .text(record.sender), "fold": .text(record.fold), "name": .text(alert.name),
         "feature": .text(alert.feature), "action": .text(alert.action.rawValue),
         "reason": .text(alert.reason), "why": SQLValue(record.why),
         "starts": SQLValue(alert.startsAt), "received": SQLValue(alert.receivedAt),
         "count": SQLValue(record.count),
       ])
-  }
-
-  /// Names of features that nobody knows are anybody's to invent, so they are folded together.
-  private static func fold(_ record: AlertRecord) -> String {
-    guard record.state == .inert else { return "" }
-    let why = record.why ?? ""
-    let alert = record.alert
-    return why == "unknown feature"
-      ? why : "\(alert.feature) \(alert.action.rawValue) \(why) \(alert.name)"
   }
 
   private static func trim(
@@ -149,7 +136,8 @@ extension Store: AlertStore {
       dedupeKey: row.text(2), name: row.text(4), feature: row.text(5), action: action,
       reason: row.text(7), startsAt: row.instant(9), receivedAt: row.instant(10))
     var record = AlertRecord(
-      state, alert, sender: row.text(3), why: row.optionalText(8), count: row.int(12))
+      state, alert, sender: row.text(3), count: row.int(12))
+    record.why = row.optionalText(8)
     record.id = row.int(0)
     record.lastReceivedAt = row.instant(11)
     return record

@@ -2,13 +2,6 @@ import DocumentKit
 package import RolloutCore
 
 extension Store: OutboxStore {
-  /// Notices kept; older ones are dropped with their deliveries.
-  private static let noticesMax = 10_000
-  /// Deliveries that are done are kept for a week.
-  private static let keptFor = TimeSpan.days(7)
-  /// Those that were given up, for people to see what they missed.
-  private static let givenUpKeptFor = TimeSpan.days(30)
-
   /// Queues a message for everyone who wants it, due at once; part of the caller's transaction.
   static func enqueue(
     event: Int? = nil, notice: Int? = nil, kind: String,
@@ -49,7 +42,7 @@ extension Store: OutboxStore {
       try Self.enqueue(
         notice: id, kind: notice.kind.rawValue, subscriptions, connection)
       try connection.run(
-        "DELETE FROM notice WHERE id <= :id", ["id": SQLValue(id - Self.noticesMax)])
+        "DELETE FROM notice WHERE id <= :id", ["id": SQLValue(id - Retention.noticesMax)])
       return StoredNotice(id: id, afterEvent: last.first ?? 0, notice: notice)
     }
   }
@@ -67,8 +60,7 @@ extension Store: OutboxStore {
       id: row.int(0), afterEvent: row.int(1),
       notice: Notice(
         feature: row.text(2), planVersion: row.int(3), at: row.instant(4), kind: kind,
-        sentence: row.text(6),
-        evidence: row.optionalText(7).flatMap { try? JSONReader.read(Array($0.utf8)) }))
+        sentence: row.text(6), evidence: row.document(7)))
   }
 
   private static let waiting = "delivered_at_ms IS NULL AND given_up_at_ms IS NULL"
@@ -134,8 +126,8 @@ extension Store: OutboxStore {
       try connection.run(
         "DELETE FROM outbox WHERE delivered_at_ms < :delivered OR given_up_at_ms < :given_up",
         [
-          "delivered": .int(now.milliseconds.subtracting(Self.keptFor.milliseconds)),
-          "given_up": .int(now.milliseconds.subtracting(Self.givenUpKeptFor.milliseconds)),
+          "delivered": .int(now.milliseconds.subtracting(Retention.delivered.milliseconds)),
+          "given_up": .int(now.milliseconds.subtracting(Retention.givenUp.milliseconds)),
         ])
       return try connection.run(
         """

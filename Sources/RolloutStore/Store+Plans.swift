@@ -150,7 +150,7 @@ extension Store: PlanStore {
     let previous = try connection.query(
       "SELECT hash FROM plan_event ORDER BY id DESC LIMIT 1"
     ) { $0.blob(0) }
-    let hash = Digest.sha256((previous.first ?? []) + event.canonicalBytes)
+    let hash = Digest.sha256(HistoryChain.link(event, after: previous.first ?? []))
     try connection.run(
       """
       INSERT INTO plan_event (
@@ -234,28 +234,17 @@ extension Store: PlanStore {
     guard let kind = PlanEvent.Kind(rawValue: row.text(4)),
       let status = Plan.Status(rawValue: row.text(10))
     else { throw StoreError.corrupt("event \(row.int(0)) is of an unknown type") }
-    let from = row.optionalText(7).flatMap { stage in
-      Plan.Status(rawValue: row.text(8)).map { PlanEvent.Place(stage: stage, status: $0) }
+    let from = try row.optionalText(7).map { stage in
+      guard let status = Plan.Status(rawValue: row.text(8)) else {
+        throw StoreError.corrupt("event \(row.int(0)) came from an unknown status")
+      }
+      return PlanEvent.Place(stage: stage, status: status)
     }
-    let evidence = row.optionalText(11).flatMap { try? JSONReader.read(Array($0.utf8)) }
     return StoredEvent(
       id: row.int(0),
       event: PlanEvent(
         feature: row.text(1), version: row.int(2), at: row.instant(3), kind: kind,
         actor: Actor(text: row.text(5)), reason: row.text(6), from: from,
-        to: .init(stage: row.text(9), status: status), evidence: evidence))
-  }
-}
-
-extension PlanEvent {
-  /// What the hash chain covers: every field, each with its length, so that none can be shifted
-  /// into its neighbour.
-  fileprivate var canonicalBytes: [UInt8] {
-    let fields = [
-      feature, String(version), String(at.milliseconds), kind.rawValue, actor.text, reason,
-      from?.stage ?? "", from?.status.rawValue ?? "", to.stage, to.status.rawValue,
-      evidence?.jsonText ?? "",
-    ]
-    return fields.flatMap { Array("\($0.utf8.count):\($0)".utf8) }
+        to: .init(stage: row.text(9), status: status), evidence: row.document(11)))
   }
 }

@@ -59,7 +59,7 @@ import YAMLKit
     let folder = TemporaryFolder()
     let directory = try DataDirectory(folder.path)
     let money = try await BudgetDatabase(directory, now: clock.now)
-    let (box, ledger, store) = (SnapshotBox(), OutcomeLedger(), MemoryPlanStore())
+    let (box, ledger, store) = (SnapshotBox(), OutcomeLedger(), MemoryStore())
     let controller = try await PlanController(
       planStore: store, cohortStore: store, box: box, clock: clock, ledger: ledger,
       hub: EventHub())
@@ -78,7 +78,7 @@ import YAMLKit
         budgets: configuration.budgets, store: money, clock: clock, log: log, tell: { _, _ in }),
       limits: RequestLimits(configuration), cache: AnswerCache(),
       captures: CaptureSampler(
-        settings: nil, store: try TelemetryStore(directory, now: clock.now), log: log))
+        settings: nil, store: try TelemetryDatabase(directory, now: clock.now), log: log))
     return Kit(service: service, money: money, plan: try service.plan("ai"), folder: folder)
   }
 

@@ -215,7 +215,7 @@ import Testing
   }
 
   @Test func `a crash between the change and its record does not act twice`() async throws {
-    let store = MemoryPlanStore()
+    let store = MemoryStore()
     let clock = ManualClock()
     let controller = try await PlanController(
       planStore: store, cohortStore: store, box: SnapshotBox(), clock: clock,
@@ -229,7 +229,7 @@ import Testing
       alert: Alert(
         dedupeKey: "generic:1", name: "generic", feature: "f", action: .pause, reason: "r",
         startsAt: clock.now, receivedAt: clock.now))
-    for expected in [nil, "repeat"] as [String?] {
+    for expected in [nil, .repeat] as [AlertPolicy.Inertness?] {
       // Each time a desk that remembers nothing: only the history knows.
       let desk = AlertDesk(
         controller: controller, store: ForgetfulAlerts(), history: store, clock: clock,

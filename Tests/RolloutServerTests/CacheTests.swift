@@ -222,7 +222,7 @@ import Testing
 
   @Test func `what waits for the disk is bounded, and the newest of it is kept`() async throws {
     let folder = TemporaryFolder()
-    let store = try TelemetryStore(try DataDirectory(folder.path), now: Samples.start)
+    let store = try TelemetryDatabase(try DataDirectory(folder.path), now: Samples.start)
     let cache = AnswerCache()
     try await cache.restore(from: store, now: Samples.start)
     func answer(_ size: Int) -> CachedAnswer {
@@ -272,7 +272,7 @@ import Testing
       "POST", "/v1/outcomes", #"{"outcomes":[{"feature":"ai-summary","user":"u","ok":false}]}"#)
     #expect(reported.status == 202)
     await server.stop()
-    let store = try TelemetryStore(try DataDirectory(server.folder.path), now: server.clock.now)
+    let store = try TelemetryDatabase(try DataDirectory(server.folder.path), now: server.clock.now)
     let outcomes = try await store.outcomes("ai-summary").flatMap(PackedOutcomes.unpack)
     #expect(outcomes.contains { $0.result == .failed })
     // Nobody waited for the rest of twelve million bytes.

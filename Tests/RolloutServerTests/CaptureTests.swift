@@ -70,7 +70,7 @@ import YAMLKit
   @Test func `a page ends after so many characters, and the next goes on where it ended`()
     async throws
   {
-    let store = try TelemetryStore(try DataDirectory(TemporaryFolder().path), now: Samples.start)
+    let store = try TelemetryDatabase(try DataDirectory(TemporaryFolder().path), now: Samples.start)
     // Three of them fill a page.
     let text = String(repeating: "é", count: CaptureEndpoint.pageSizeMax / 3 + 1)
     for number in 1...7 {

@@ -188,7 +188,7 @@ import Testing
     let folder = TemporaryFolder()
     let store = LateFailingStore(try Store(DataDirectory(folder.path), now: Samples.start))
     let controller = try await PlanController(
-      planStore: store, cohortStore: MemoryPlanStore(), box: SnapshotBox(),
+      planStore: store, cohortStore: MemoryStore(), box: SnapshotBox(),
       clock: ManualClock(), ledger: OutcomeLedger(), hub: EventHub())
     var version = try await controller.apply(
       PlanDefinition(feature: "a"), expecting: nil, actor: .token("anna"), reason: ""

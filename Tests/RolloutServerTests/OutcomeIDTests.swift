@@ -47,7 +47,7 @@ import Testing
   }
 
   @Test func `ids are kept as far back as they are remembered, and no further`() async throws {
-    let store = try TelemetryStore(try DataDirectory(TemporaryFolder().path), now: Samples.start)
+    let store = try TelemetryDatabase(try DataDirectory(TemporaryFolder().path), now: Samples.start)
     for round in 0..<60 {
       let ids = (0..<1500).map { UInt64(round * 1500 + $0) }
       try await store.save(TelemetryChanges(ids: [SeenIDs(feature: "a", ids: ids)]))

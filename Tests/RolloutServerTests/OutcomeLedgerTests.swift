@@ -7,13 +7,17 @@ import Testing
 @Suite struct OutcomeLedgerTests {
   private let start = Instant(milliseconds: 1_795_000_000_000)
 
-  private func ledger() throws -> OutcomeLedger {
+  private var plan: Plan {
     var definition = PlanDefinition(feature: "f")
     definition.guards = [Guard(.latencyMean, max: .time(.seconds(1)))]
     var plan = Plan(definition, at: Moment(start))
     plan.status = .active
     plan.stageIndex = 0
     plan.stageEnteredAt = Moment(start)
+    return plan
+  }
+
+  private func ledger() -> OutcomeLedger {
     let ledger = OutcomeLedger()
     ledger.follow(plan)
     return ledger
@@ -21,7 +25,7 @@ import Testing
 
   /// A request that runs for a minute; whether the monitor, or anybody, looks meanwhile.
   private func slowest(_ look: (OutcomeLedger, Instant) -> Void) throws -> Double {
-    let ledger = try ledger()
+    let ledger = ledger()
     let number = ledger.begin("f", user: 1, at: start)
     let later = start + .seconds(60)
     for _ in 0..<3 { look(ledger, later) }
@@ -37,7 +41,7 @@ import Testing
     let unseen = try slowest { _, _ in }
     let seen = try slowest { ledger, now in
       _ = ledger.inspect("f", now: now)
-      _ = ledger.gates("f", now: now)
+      _ = ledger.gates(of: plan, now: now)
     }
     #expect(seen == unseen)
     // It counts what runs for too long as the cap, once, until it is known how long it took.
@@ -50,5 +54,24 @@ import Testing
     }
     #expect(running.allSatisfy { ($0 ?? .infinity) < unseen / 5 })
     #expect(watched == unseen)
+  }
+
+  @Test func `gates of a version to come are those it will have`() {
+    let ledger = ledger()
+    let now = start + .seconds(9)
+    for number in 0..<200 as Range<UInt64> {
+      let outcome = Outcome(result: .ok, arm: .treatment, user: number, at: now, latency: 100)
+      ledger.record([.init(feature: "f", outcome: outcome)], at: now)
+    }
+    #expect(ledger.gates(of: plan, now: now).freshness.isEmpty)
+    var next = plan
+    next.version += 1
+    next.stageIndex = 1
+    next.stageEnteredAt = Moment(now)
+    let ahead = ledger.gates(of: next, now: now)
+    #expect(ahead.freshness == ["outcomes: none of this stage yet"])
+    #expect(ledger.gates(of: plan, now: now).freshness.isEmpty)
+    ledger.follow(next)
+    #expect(ledger.gates(of: next, now: now) == ahead)
   }
 }

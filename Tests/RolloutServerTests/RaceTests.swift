@@ -12,7 +12,7 @@ import Testing
     var wins = (person: 0, monitor: 0)
     var overtaken = 0
     for round in 0..<1000 {
-      let store = MemoryPlanStore()
+      let store = MemoryStore()
       let clock = ManualClock()
       let (ledger, hub) = (OutcomeLedger(), EventHub())
       let controller = try await PlanController(

@@ -173,7 +173,7 @@ import Testing
       (true, "degraded_cache", .degradedCache), (true, "anything", .ok),
       (false, "caller_error", .excluded),
     ] {
-      #expect(OutcomeReader.result(ok: ok, kind: kind) == result, "\(ok) \(kind)")
+      #expect(ReportedOutcome(isOK: ok, kind: kind).result == result, "\(ok) \(kind)")
     }
   }
 

@@ -203,6 +203,7 @@ import Testing
     let again = try await BudgetDatabase(directory, now: Samples.start)
     #expect(again.loss?.why.contains("no row") == true)
     #expect(try await again.reserve("more", dime, lines, at: Samples.start) == account())
+    #expect(try await BudgetLossStoreContract.broken(by: again) == [])
     await again.close()
   }
 

@@ -5,46 +5,11 @@ import RolloutStore
 import RolloutTesting
 import Testing
 
-/// What every plan store must do, whatever it is made of.
-private func checkPlanStore(_ store: some PlanStore) async throws {
-  let created = Lifecycle.create(PlanDefinition(feature: "a"), Samples.context())
-  let first = try await store.commit(created, answer: nil)
-  await #expect(throws: StoreError.stale) { try await store.commit(created, answer: nil) }
-  let started = try #require(try Lifecycle.perform(.start, on: created.plan, Samples.context()))
-  let kept = StoredAnswer(
-    scope: "s", key: "k", requestHash: [UInt8](repeating: 1, count: 32), answer: "{}",
-    expiresAt: Samples.start + .days(1))
-  let second = try await store.commit(started, answer: kept)
-  #expect(second.id > first.id)
-  // Two changes from the same version: one wins.
-  let paused = try #require(try Lifecycle.perform(.pause, on: started.plan, Samples.context()))
-  let killed = try #require(try Lifecycle.perform(.kill, on: started.plan, Samples.context()))
-  _ = try await store.commit(paused, answer: nil)
-  await #expect(throws: StoreError.stale) { try await store.commit(killed, answer: nil) }
-  #expect(try await store.loadPlans() == LoadedPlans(readable: [paused.plan]))
-  #expect(try await store.loadPlan("a") == .readable(paused.plan))
-  #expect(try await store.loadPlan("b") == nil)
-  let history = try await store.events(feature: "a", before: nil, limit: 10)
-  #expect(history.map(\.event) == [paused.event, started.event, created.event])
-  #expect(
-    try await store.events(feature: "a", before: history[1].id, limit: 1).map(\.event.version) == [
-      1
-    ])
-  #expect(try await store.answer(scope: "s", key: "k", now: Samples.start) == kept)
-  #expect(try await store.answer(scope: "t", key: "k", now: Samples.start) == nil)
-  #expect(try await store.answer(scope: "s", key: "k", now: Samples.start + .days(2)) == nil)
-}
-
 @Suite struct StoreTests {
   private let folder = TemporaryFolder()
 
   private func open() throws -> Store {
     try Store(DataDirectory(folder.path), now: Samples.start)
-  }
-
-  @Test func `both plan stores keep the same promises`() async throws {
-    try await checkPlanStore(try open())
-    try await checkPlanStore(MemoryPlanStore())
   }
 
   @Test func `what was committed is there after closing and opening`() async throws {
@@ -155,7 +120,7 @@ private func checkPlanStore(_ store: some PlanStore) async throws {
     try await store.keep([
       AlertRecord(.acted, alert("k1"), sender: "t1"),
       AlertRecord(.resolved, alert("k2"), sender: "t1"),
-      AlertRecord(.inert, alert("k3"), sender: "t1", why: "held"),
+      AlertRecord(.inert, alert("k3"), sender: "t1", why: .held),
     ])
     func known(_ sender: String, _ feature: String = "a") async throws -> [String: String] {
       try await store.finalAlerts(
@@ -173,16 +138,16 @@ private func checkPlanStore(_ store: some PlanStore) async throws {
     let store = try open()
     for round in 0..<3 {
       try await store.keep(
-        (0..<2000).map { AlertRecord(.inert, alert("k\(round)-\($0)"), sender: "t", why: "held") })
+        (0..<2000).map { AlertRecord(.inert, alert("k\(round)-\($0)"), sender: "t", why: .held) })
     }
     let folded = try await store.alerts(before: nil, limit: 10, features: nil)
     #expect(folded.count == 1)
     #expect(folded.first?.count == 6000)
     #expect(folded.first?.alert.dedupeKey == "k2-1999")
     // Names are the sender's to invent: another token's rows stay.
-    try await store.keep([AlertRecord(.inert, alert("x"), sender: "other", why: "held")])
+    try await store.keep([AlertRecord(.inert, alert("x"), sender: "other", why: .held)])
     try await store.keep(
-      (0..<3000).map { AlertRecord(.inert, alert("k", name: "n\($0)"), sender: "t", why: "held") })
+      (0..<3000).map { AlertRecord(.inert, alert("k", name: "n\($0)"), sender: "t", why: .held) })
     let all = try await store.alerts(before: nil, limit: 5000, features: nil)
     #expect(all.filter { $0.sender == "t" }.count <= 1001)
     #expect(all.contains { $0.sender == "other" })
@@ -195,12 +160,12 @@ private func checkPlanStore(_ store: some PlanStore) async throws {
       OutcomeChunk(feature: "a", count: count, at: Samples.start, bytes: [byte])
     }
     do {
-      let store = try TelemetryStore(directory, now: Samples.start)
+      let store = try TelemetryDatabase(directory, now: Samples.start)
       try await store.save(TelemetryChanges(states: [state], chunks: [chunk(2000, 1)]))
       try await store.save(TelemetryChanges(states: [state], chunks: [chunk(48, 2), chunk(1, 3)]))
       await store.close()
     }
-    let store = try TelemetryStore(directory, now: Samples.start)
+    let store = try TelemetryDatabase(directory, now: Samples.start)
     #expect(try await store.loadStates() == [state])
     // A row is filled up before the next begins, and the order stays.
     #expect(try await store.outcomes("a") == [[1, 2], [3]])
@@ -209,10 +174,10 @@ private func checkPlanStore(_ store: some PlanStore) async throws {
   }
 
   @Test func `only the newest outcomes are kept`() async throws {
-    let store = try TelemetryStore(try DataDirectory(folder.path), now: Samples.start)
+    let store = try TelemetryDatabase(try DataDirectory(folder.path), now: Samples.start)
     for number in 0..<6 {
       let chunk = OutcomeChunk(
-        feature: "a", count: TelemetryStore.outcomesMax / 4, at: Samples.start,
+        feature: "a", count: Retention.outcomesMax / 4, at: Samples.start,
         bytes: [UInt8(number)])
       try await store.save(TelemetryChanges(chunks: [chunk]))
     }

@@ -1,3 +1,4 @@
+import DocumentKit
 import RolloutCore
 import RolloutTesting
 import Testing
@@ -78,5 +79,78 @@ import Testing
     let again = try Store(DataDirectory(folder.path), now: Samples.start)
     #expect(try await again.loadTokens().first?.features == [])
     await again.close()
+  }
+
+  /// Does something to a file of which nobody has it open.
+  private func spoil(_ file: String, _ sql: String) throws {
+    let connection = try Connection(path: "\(folder.path)/\(file)", durability: .normal)
+    try connection.execute(sql)
+    connection.close()
+  }
+
+  @Test func `an actor that is not known is no person, and is shown as it is written`()
+    async throws
+  {
+    let store = try Store(DataDirectory(folder.path), now: Samples.start)
+    let created = Lifecycle.create(PlanDefinition(feature: "a"), Samples.context())
+    _ = try await store.commit(created, answer: nil)
+    await store.close()
+    try spoil(
+      "rollout.db",
+      """
+      DROP TRIGGER plan_event_is_append_only_update;
+      UPDATE plan_event SET actor = 'robot:r2', evidence_json = '{"a":'
+      """)
+    let again = try Store(DataDirectory(folder.path), now: Samples.start)
+    let event = try #require(
+      try await again.events(feature: "a", before: nil, limit: 1).first?.event)
+    #expect(event.actor == .unknown("robot:r2"))
+    #expect(!event.actor.isPerson)
+    #expect(event.actor.text == "robot:r2")
+    // What people are to see of it is not hidden from them.
+    #expect(event.evidence?.string == "{\"a\":")
+    await again.close()
+  }
+
+  @Test func `a plan without its place cannot be read, and serves nobody`() async throws {
+    let members = ["status", "stage_index", "version"]
+    let store = try Store(DataDirectory(folder.path), now: Samples.start)
+    for member in members {
+      let created = Lifecycle.create(PlanDefinition(feature: member), Samples.context())
+      _ = try await store.commit(created, answer: nil)
+    }
+    await store.close()
+    try spoil("rollout.db", "DROP TRIGGER plan_version_is_append_only_update")
+    for member in members {
+      try spoil(
+        "rollout.db",
+        """
+        UPDATE plan_version SET body_json = json_remove(body_json, '$.\(member)')
+        WHERE feature = '\(member)'
+        """)
+    }
+    let again = try Store(DataDirectory(folder.path), now: Samples.start)
+    let loaded = try await again.loadPlans()
+    #expect(loaded.readable.isEmpty)
+    #expect(Set(loaded.unreadable.map(\.feature)) == Set(members))
+    await again.close()
+  }
+
+  @Test func `a file with a job of unknown status is refused`() async throws {
+    let store = try JobDatabase(DataDirectory(folder.path), now: Samples.start)
+    _ = try await store.add(
+      Job(
+        id: "a", feature: "f", app: "app", user: nil, request: [1], createdAt: Samples.start,
+        expiresAt: Samples.start + .hours(1)), nil)
+    await store.close()
+    try spoil(
+      "jobs.db",
+      """
+      PRAGMA ignore_check_constraints = 1;
+      UPDATE job SET status = 'paused'
+      """)
+    #expect(throws: StoreError.self) {
+      try JobDatabase(DataDirectory(folder.path), now: Samples.start)
+    }
   }
 }

@@ -1,3 +1,5 @@
+import DigestKit
+import DocumentKit
 import RolloutCore
 import RolloutEvaluation
 
@@ -89,6 +91,24 @@ enum Invariants {
       .token($0) != event.actor
     }
     if others.count < needed { violated("restored without an approval") }
+  }
+
+  /// What must hold of the whole history: an alert acts once, however often it comes and whatever
+  /// crashes in between, and the hashes are one chain.
+  static func broken(in events: [PlanEvent], chain: [[UInt8]]) -> [String] {
+    var broken: [String] = []
+    var acted: Set<String> = []
+    for event in events {
+      guard case .alert = event.actor else { continue }
+      let key = event.evidence?["alert"]?["key"]?.string ?? "nothing"
+      if !acted.insert("\(event.kind.rawValue) for \(key)").inserted {
+        broken.append("version \(event.version): \(key) acted twice")
+      }
+    }
+    var last: [UInt8] = []
+    for event in events { last = Digest.sha256(HistoryChain.link(event, after: last)) }
+    if last != chain.last ?? [] { broken.append("the history is no chain") }
+    return broken
   }
 
   private static func reach(_ plan: Plan) -> Int { plan.isServing ? plan.stageIndex : -1 }

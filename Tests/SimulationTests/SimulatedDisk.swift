@@ -1,26 +1,28 @@
+import DigestKit
 import RolloutCore
 import RolloutEvaluation
+import RolloutTesting
 import Synchronization
 
-/// What survives a crash: plans, history, outbox, telemetry. Commits are atomic.
+/// What survives a crash: plans, history, outbox, alerts, telemetry. Commits are atomic.
 final class SimulatedDisk: Sendable {
-  struct Row: Sendable {
-    var delivery: Delivery
-    var dueAt: Instant
-    var isDone = false
-  }
-
   struct Content: Sendable {
-    var plans: [String: Plan] = [:]
-    var events: [StoredEvent] = []
-    var notices: [StoredNotice] = []
-    var outbox: [Row] = []
+    var tables = ControlTables()
+    /// The hash of each event.
+    var chain: [[UInt8]] = []
     var telemetry: [String: [UInt8]] = [:]
     /// What broke a promise, in words.
     var violations: [String] = []
   }
 
-  private let content = Mutex(Content())
+  private let content: Mutex<Content>
+
+  init() {
+    var content = Content()
+    content.tables.subscriptions = [Subscription(target: "hook", kinds: nil)]
+    content.tables.add(["anna", "u3"], to: "internal")
+    self.content = Mutex(content)
+  }
 
   func with<T: Sendable>(_ body: (inout Content) -> T) -> T { content.withLock { body(&$0) } }
   var current: Content { content.withLock { $0 } }
@@ -28,7 +30,7 @@ final class SimulatedDisk: Sendable {
 
 /// One process's connection to the disk. Dead after a crash: whatever its tasks still try fails and
 /// changes nothing.
-final class SimulatedStore: PlanStore, CohortStore, OutboxStore, Sendable {
+final class SimulatedStore: Sendable {
   private let disk: SimulatedDisk
   private let state = Mutex((dead: false, failing: false))
 
@@ -52,106 +54,125 @@ final class SimulatedStore: PlanStore, CohortStore, OutboxStore, Sendable {
     return try result.get()
   }
 
+  /// A full disk can be read, a dead process reads nothing.
+  private func read<T: Sendable>(_ body: @Sendable (ControlTables) -> T) async throws -> T {
+    await Task.yield()
+    if state.withLock({ $0.dead }) { throw StoreError.unavailable("simulated crash") }
+    return body(disk.current.tables)
+  }
+}
+
+extension SimulatedStore: PlanStore {
   func loadPlans() async throws -> LoadedPlans {
-    LoadedPlans(readable: Array(disk.current.plans.values))
+    LoadedPlans(readable: Array(disk.current.tables.plans.values))
   }
 
   func loadPlan(_ feature: String) async throws -> LoadedPlan? {
-    await Task.yield()
-    if state.withLock({ $0.dead }) { throw StoreError.unavailable("simulated crash") }
-    return disk.current.plans[feature].map { .readable($0) }
+    try await read { $0.plans[feature].map { .readable($0) } }
   }
 
   func commit(_ change: Lifecycle.Change, answer: StoredAnswer?) async throws -> StoredEvent {
     try await write { content in
-      let feature = change.plan.feature
-      guard change.plan.version == (content.plans[feature]?.version ?? 0) + 1 else {
-        throw StoreError.stale
-      }
-      Invariants.check(change, after: content.plans[feature], &content.violations)
-      content.plans[feature] = change.plan
-      let stored = StoredEvent(id: content.events.count + 1, event: change.event)
-      content.events.append(stored)
-      Self.enqueue(.event(stored), &content)
+      let before = content.tables.plans[change.plan.feature]
+      let stored = try content.tables.commit(change, answer)
+      Invariants.check(change, after: before, &content.violations)
+      let link = HistoryChain.link(change.event, after: content.chain.last ?? [])
+      content.chain.append(Digest.sha256(link))
       return stored
     }
-  }
-
-  private static func enqueue(
-    _ message: Message, _ content: inout SimulatedDisk.Content
-  ) {
-    guard Subscription(target: "hook", kinds: nil).wants(message.kind) else { return }
-    let delivery = Delivery(
-      id: content.outbox.count, target: "hook", message: message, attempts: 0)
-    content.outbox.append(.init(delivery: delivery, dueAt: Instant(milliseconds: 0)))
   }
 
   func events(feature: String, before: Int?, limit: Int) async throws -> [StoredEvent] {
-    Array(disk.current.events.reversed().filter { $0.event.feature == feature }.prefix(limit))
+    try await read { $0.history(of: feature, before: before, limit: limit) }
   }
 
-  func answer(scope: String, key: String, now: Instant) async throws -> StoredAnswer? { nil }
+  func answer(scope: String, key: String, now: Instant) async throws -> StoredAnswer? {
+    try await read { $0.answer(scope, key, now: now) }
+  }
+}
 
-  // MARK: Outbox
-
+extension SimulatedStore: OutboxStore, EventHistory {
   func append(_ notice: Notice) async throws -> StoredNotice {
-    try await write { content in
-      let stored = StoredNotice(
-        id: content.notices.count + 1, afterEvent: content.events.count, notice: notice)
-      content.notices.append(stored)
-      Self.enqueue(.notice(stored), &content)
-      return stored
-    }
-  }
-
-  private func due(_ lane: DeliveryLane, _ now: Instant) -> [Delivery] {
-    let due = disk.current.outbox.filter {
-      !$0.isDone && $0.dueAt <= now
-        && Message.urgentKinds.contains($0.delivery.message.kind) == lane.isUrgent
-    }.map(\.delivery)
-    return lane.isUrgent ? due.reversed() : due
+    try await write { $0.tables.append(notice) }
   }
 
   func lanes(now: Instant) async throws -> [DeliveryLane] {
-    await Task.yield()
-    return [true, false].map { DeliveryLane(target: "hook", isUrgent: $0) }
-      .filter { !due($0, now).isEmpty }
+    try await read { $0.lanes(now: now) }
   }
 
   func due(_ lane: DeliveryLane, now: Instant, limit: Int) async throws -> [Delivery] {
-    await Task.yield()
-    return Array(due(lane, now).prefix(limit))
+    try await read { $0.due(lane, now: now, limit: limit) }
   }
 
   func hasten(_ target: String, at now: Instant) async throws {
-    try await write { content in
-      for index in content.outbox.indices {
-        content.outbox[index].dueAt = min(content.outbox[index].dueAt, now)
-      }
-    }
+    try await write { $0.tables.hasten(target, at: now) }
   }
 
-  func trim(waitingMax: Int, at now: Instant) async throws -> Int { 0 }
+  func trim(waitingMax: Int, at now: Instant) async throws -> Int {
+    try await write { $0.tables.trim(waitingMax: waitingMax, at: now) }
+  }
 
   func delivered(_ id: Int, at now: Instant) async throws {
-    try await write { $0.outbox[id].isDone = true }
+    try await write { $0.tables.delivered(id, at: now) }
   }
 
   func failed(_ id: Int, error: String, retryAt: Instant?, at now: Instant) async throws {
-    try await write { content in
-      content.outbox[id].delivery.attempts += 1
-      content.outbox[id].dueAt = retryAt ?? content.outbox[id].dueAt
-      // As in the database: what was delivered stays delivered.
-      if retryAt == nil { content.outbox[id].isDone = true }
-    }
+    try await write { $0.tables.failed(id, retryAt: retryAt, at: now) }
   }
 
-  func backlog() async throws -> (waiting: Int, givenUp: Int) { (0, 0) }
+  func backlog() async throws -> (waiting: Int, givenUp: Int) { try await read { $0.backlog } }
 
-  // MARK: Cohorts
+  func newestPlace() async throws -> MessagePlace { try await read { $0.newestPlace } }
+  func oldestPlace() async throws -> MessagePlace { try await read { $0.oldestPlace } }
 
-  func loadCohorts() async throws -> [String: ByteSet] { ["internal": ByteSet(["anna", "u3"])] }
-  func add(_ users: [String], to cohort: String, at now: Instant) async throws {}
-  func remove(_ user: String, from cohort: String) async throws {}
-  func members(of cohort: String, after: String?, limit: Int) async throws -> [String] { [] }
+  func page(after place: MessagePlace, features: Set<String>?) async throws -> HistoryPage {
+    try await read { $0.page(after: place, features: features) }
+  }
+}
+
+extension SimulatedStore: CohortStore {
+  func loadCohorts() async throws -> [String: ByteSet] { try await read { $0.memberSets } }
+
+  func add(_ users: [String], to cohort: String, at now: Instant) async throws {
+    try await write { $0.tables.add(users, to: cohort) }
+  }
+
+  func remove(_ user: String, from cohort: String) async throws {
+    try await write { $0.tables.remove(user, from: cohort) }
+  }
+
+  func members(of cohort: String, after: String?, limit: Int) async throws -> [String] {
+    try await read { $0.members(of: cohort, after: after, limit: limit) }
+  }
+}
+
+extension SimulatedStore: AlertStore, TokenStore, ClockStore {
+  func finalAlerts(
+    _ keys: Set<String>, feature: String, action: Alert.Action, sender: String
+  ) async throws -> [String: AlertRecord.State] {
+    try await read { $0.finalAlerts(keys, feature: feature, action: action, sender: sender) }
+  }
+
+  func keep(_ records: [AlertRecord]) async throws { try await write { $0.tables.keep(records) } }
+
+  func alerts(before: Int?, limit: Int, features: Set<String>?) async throws -> [AlertRecord] {
+    try await read { $0.alerts(before: before, limit: limit, features: features) }
+  }
+
+  func loadTokens() async throws -> [TokenRecord] { try await read { $0.allTokens } }
+  func insert(_ token: TokenRecord) async throws { try await write { try $0.tables.insert(token) } }
+
+  func revoke(id: String, at now: Instant) async throws -> Revocation {
+    try await write { try $0.tables.revoke(id: id, at: now) }
+  }
+
+  func noteUse(of ids: [String], at now: Instant) async throws {
+    try await write { $0.tables.noteUse(of: ids, at: now) }
+  }
+
+  func loadClock() async throws -> ClockCheckpoint? { try await read { $0.checkpoint } }
+
+  func keep(_ checkpoint: ClockCheckpoint) async throws {
+    try await write { $0.tables.keep(checkpoint) }
+  }
 }

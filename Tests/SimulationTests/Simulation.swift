@@ -28,6 +28,7 @@ final class Simulation {
   /// Whether many people change the plan, or automation is mostly left alone.
   private let isCrowded: Bool
   private var recent: [(Outcome, String)] = []
+  private var alerts: [Alert] = []
 
   /// What a running server consists of.
   fileprivate struct Process {
@@ -35,6 +36,7 @@ final class Simulation {
     var controller: PlanController
     var monitor: Monitor
     var courier: Courier
+    var desk: AlertDesk
     var ledger: OutcomeLedger
     var box: SnapshotBox
   }
@@ -68,11 +70,11 @@ final class Simulation {
   /// What happened, by kind and actor: a simulation in which nothing happens proves nothing.
   var census: [String: Int] {
     var census: [String: Int] = [:]
-    for stored in disk.current.events {
+    for stored in disk.current.tables.events {
       let actor = stored.event.actor.isPerson ? "person" : stored.event.actor.text
       census["\(stored.event.kind.rawValue) by \(actor)", default: 0] += 1
     }
-    for stored in disk.current.notices {
+    for stored in disk.current.tables.notices {
       census["notice \(stored.notice.kind.rawValue)", default: 0] += 1
     }
     return census
@@ -114,9 +116,11 @@ final class Simulation {
           readiness: Readiness(hasTokens: true), clock: clock, log: log)
         let courier = Courier(
           store: store, messenger: network, clock: clock, log: log, jitter: { 0.5 })
+        let desk = AlertDesk(
+          controller: controller, store: store, history: store, clock: clock, log: log)
         witness.keep(
           Process(
-            store: store, controller: controller, monitor: monitor, courier: courier,
+            store: store, controller: controller, monitor: monitor, courier: courier, desk: desk,
             ledger: ledger, box: box))
       } catch { witness.complain("could not start: \(error)") }
     }
@@ -281,16 +285,25 @@ final class Simulation {
     }
   }
 
+  /// An alert comes, or one of the last comes again: some of them have been over for long.
   private func alert() {
-    guard let controller = process?.controller,
-      let seen = process?.box.snapshot.plan(Self.feature)?.plan
-    else { return }
-    let context = CommandContext(actor: .alert("smoke"), reason: "smoke", now: clock.moment)
-    let command: Command = random.chance(0.8) ? .rollback(to: nil) : .kill
-    executor.start {
-      _ = try? await controller.perform(
-        command, on: Self.feature, expecting: seen.version, context)
+    guard let desk = process?.desk else { return }
+    if alerts.isEmpty || random.chance(0.6) {
+      let age = Int64(random.below(120_000))
+      let alert = Alert(
+        dedupeKey: "k\(alerts.count)", name: "smoke", feature: Self.feature,
+        action: random.chance(0.8) ? .rollback : random.chance(0.5) ? .pause : .kill,
+        reason: "smoke", startsAt: Instant(milliseconds: clock.now.milliseconds - age),
+        receivedAt: clock.now)
+      alerts.append(alert)
     }
+    let received = (0...random.below(2)).map { _ in
+      AlertDesk.Received(
+        id: "1", alert: alerts[max(0, alerts.count - 1 - random.below(4))],
+        isResolved: random.chance(0.1))
+    }
+    // What throws is sent again, or not.
+    executor.start { _ = try? await desk.judge(received, from: .anonymous, sender: "t") }
   }
 
   // MARK: Checks
@@ -299,7 +312,7 @@ final class Simulation {
   private func checkServed() {
     guard let served = process?.box.snapshot.plan(Self.feature)?.plan else { return }
     let content = disk.current
-    guard let stored = content.plans[Self.feature] else {
+    guard let stored = content.tables.plans[Self.feature] else {
       failures.append("a plan is served that was never committed")
       return
     }
@@ -334,7 +347,7 @@ final class Simulation {
     checkHistory()
     checkMemory()
     crash()
-    if process?.box.snapshot.plan(Self.feature)?.plan != disk.current.plans[Self.feature] {
+    if process?.box.snapshot.plan(Self.feature)?.plan != disk.current.tables.plans[Self.feature] {
       failures.append("after a restart another plan is served than was stored")
     }
   }
@@ -342,7 +355,7 @@ final class Simulation {
   /// What the controller works on is what is stored.
   private func checkMemory() {
     guard let controller = process?.controller else { return }
-    let (witness, stored) = (witness, disk.current.plans[Self.feature])
+    let (witness, stored) = (witness, disk.current.tables.plans[Self.feature])
     executor.start {
       if await controller.planIfAny(Self.feature) != stored {
         witness.complain("the controller's plan is not the stored one")
@@ -372,21 +385,23 @@ final class Simulation {
 
   private func checkHistory() {
     let content = disk.current
-    let versions = content.events.map(\.event.version)
+    let versions = content.tables.events.map(\.event.version)
     if versions != Array(1...max(1, versions.count)) { failures.append("P2: versions \(versions)") }
     // P1: nothing acknowledged is lost.
     if let last = versions.last, witness.acknowledged > last {
       failures.append("P1: version \(witness.acknowledged) was acknowledged and is lost")
     }
     let delivered = network.delivered
-    for row in content.outbox where row.isDone && !delivered.contains(row.delivery.message.id) {
-      failures.append("\(row.delivery.message.id) is marked as told and was not")
+    let queue = content.tables.deliveries
+    for row in queue where !row.waits && !delivered.contains(row.message.id) {
+      failures.append("\(row.message.id) is marked as told and was not")
     }
-    let known = Set(content.outbox.map(\.delivery.message.id))
+    let known = Set(queue.map(\.message.id))
     for id in delivered.subtracting(known) { failures.append("\(id) was told and never happened") }
-    if let waiting = content.outbox.first(where: { !$0.isDone }) {
-      failures.append("\(waiting.delivery.message.id) was never told")
+    if let waiting = queue.first(where: \.waits) {
+      failures.append("\(waiting.message.id) was never told")
     }
+    failures += Invariants.broken(in: content.tables.events.map(\.event), chain: content.chain)
   }
 }
 

@@ -53,22 +53,25 @@ extension Plan {
     ])
   }
 
-  /// Reads what `document` wrote. Throws when it is anything else.
+  /// Reads what `document` wrote. Throws when it is anything else: what is missing or unknown is
+  /// never taken for what lets more happen.
   package init(_ document: Document) throws(DocumentError) {
     var reader = try ObjectReader(document, isStored: true)
     let definition = try PlanDefinition(try reader.required("definition"), isStored: true)
     self.init(
       definition, at: Moment(try reader.instant("created_at") ?? Instant(milliseconds: 0)))
-    version = try reader.int("version", in: 1...(Int.max >> 1)) ?? 1
-    status = try reader.choice("status") ?? .draft
-    stageIndex = try reader.int("stage_index", in: -1...(definition.stages.count - 1)) ?? 0
+    version = try reader.needed("version", reader.int("version", in: 1...(Int.max >> 1)))
+    status = try reader.needed("status", reader.choice("status"))
+    stageIndex = try reader.needed(
+      "stage_index", reader.int("stage_index", in: -1...(definition.stages.count - 1)))
     stageEnteredAt = try reader.moment("stage_entered_at", "stage_entered_steady")
     pausedAt = try reader.instant("paused_at")
     pausedBefore = TimeSpan(
       milliseconds: Int64(try reader.int("paused_before_ms", in: 0...Int.max) ?? 0))
     if var hold = try reader.object("hold") {
       self.hold = Hold(
-        cause: try hold.choice("cause") ?? .manual, reason: try hold.string("reason") ?? "",
+        cause: try hold.needed("cause", hold.choice("cause")),
+        reason: try hold.string("reason") ?? "",
         since: try hold.moment("since", "since_steady") ?? Moment(createdAt))
       if var seen = try hold.object("acknowledged") {
         self.hold?.acknowledged = Acknowledgement(
@@ -86,8 +89,11 @@ extension Plan {
       guard let digest = item["digest"]?.string, let name = item["name"]?.string else { return nil }
       return FileApproval(digest: digest, name: name)
     }
-    recentRollbacks = (reader.optional("recent_rollbacks")?.array ?? []).compactMap(\.int).map {
-      Instant(milliseconds: Int64($0))
+    for rollback in try reader.list("recent_rollbacks") ?? [] {
+      guard let at = rollback.element.int else {
+        throw reader.error("recent_rollbacks", "Expected whole numbers.")
+      }
+      recentRollbacks.append(Instant(milliseconds: Int64(at)))
     }
     automaticAdvanceOff = try reader.bool("automatic_advance_off") ?? false
     if var archived = try reader.object("archived") {
@@ -100,6 +106,11 @@ extension Plan {
 }
 
 extension ObjectReader {
+  fileprivate func needed<Value>(_ key: String, _ value: Value?) throws(DocumentError) -> Value {
+    guard let value else { throw error(key, "It is missing.") }
+    return value
+  }
+
   fileprivate mutating func instant(_ key: String) throws(DocumentError) -> Instant? {
     try int(key, in: Int.min...Int.max).map { Instant(milliseconds: Int64($0)) }
   }

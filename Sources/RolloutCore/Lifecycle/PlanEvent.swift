@@ -59,6 +59,8 @@ package enum Actor: Sendable, Equatable {
   case monitor
   case alert(String)
   case anonymous
+  /// As it is stored, and this edition does not know: no person.
+  case unknown(String)
 
   /// `token:anna`, `monitor`, `alert:HighErrorRate`, `anonymous`.
   package var text: String {
@@ -67,6 +69,7 @@ package enum Actor: Sendable, Equatable {
     case .monitor: "monitor"
     case .alert(let name): "alert:\(name)"
     case .anonymous: "anonymous"
+    case .unknown(let text): text
     }
   }
 
@@ -78,7 +81,7 @@ package enum Actor: Sendable, Equatable {
     } else if text.hasPrefix("alert:") {
       self = .alert(String(text.dropFirst(6)))
     } else {
-      self = .anonymous
+      self = text == "anonymous" ? .anonymous : .unknown(text)
     }
   }
 
@@ -86,7 +89,7 @@ package enum Actor: Sendable, Equatable {
   package var isPerson: Bool {
     switch self {
     case .token, .anonymous: true
-    case .monitor, .alert: false
+    case .monitor, .alert, .unknown: false
     }
   }
 }

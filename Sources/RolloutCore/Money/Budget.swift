@@ -105,20 +105,3 @@ package struct BudgetAlert: Sendable, Equatable {
     self.limit = limit
   }
 }
-
-/// Keeps what was spent and what is held for requests under way.
-///
-/// Promises: a reservation is made in all accounts or in none, and never beyond a ceiling; it
-/// survives a crash of the process, and then counts in full, for nobody knows what it cost;
-/// settling twice counts once. Throws `StoreError`.
-package protocol BudgetStore: Sendable {
-  /// nil when there is room; else the account that has none, and nothing is reserved.
-  func reserve(
-    _ request: String, _ amount: Money, _ lines: [BudgetLine], at now: Instant
-  ) async throws -> BudgetAccount?
-  /// Turns a reservation into spending: `amounts` by account, zero for those not named.
-  func settle(
-    _ request: String, _ amounts: [BudgetAccount: Money], _ lines: [BudgetLine]
-  ) async throws -> [BudgetAlert]
-  func balances(since: Instant) async throws -> [BudgetBalance]
-}

@@ -33,7 +33,11 @@ package struct Capture: Sendable, Equatable {
   }
 }
 
-/// Keeps captures until they expire. Throws `StoreError`.
+/// Keeps captures until they expire.
+///
+/// Promises: what has expired is never given again, and what was deleted is overwritten where it
+/// lay; a capture may be lost with the machine's power. Keeping costs the same however many there
+/// are; no call is ended by cancelling who waits for it. Throws `StoreError`.
 package protocol CaptureStore: Sendable {
   /// Keeps one; expired ones go, and beyond so many the oldest.
   func keep(_ capture: Capture, max: Int) async throws

@@ -1,4 +1,8 @@
-/// Keeps the steady timeline over restarts. Throws `StoreError`.
+/// Keeps the steady timeline over restarts.
+///
+/// Promises: what was kept last is there after a crash or a power loss; `latest` never goes back,
+/// whoever writes it. One row, so every call costs the same; keeping is not ended by cancelling who
+/// waits for it. Throws `StoreError`.
 package protocol ClockStore: Sendable {
   /// nil before the first start.
   func loadClock() async throws -> ClockCheckpoint?

@@ -1,4 +1,8 @@
 /// What happened to plans and what was noticed, as it is kept, for those who missed some of it.
+///
+/// Promises: one order for everybody, which is that of the commits; whoever goes on from a page's
+/// end misses nothing and is given nothing twice. Reading changes nothing, and may be cancelled at
+/// no cost. Throws `StoreError`.
 package protocol EventHistory: Sendable {
   /// Where the newest message stands; `.beginning` when there is none.
   func newestPlace() async throws -> MessagePlace

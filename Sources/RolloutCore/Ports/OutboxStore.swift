@@ -93,7 +93,9 @@ package struct Delivery: Sendable, Equatable {
 ///
 /// Promises: a message is queued in the transaction that made it, so that nothing is told that did
 /// not happen and nothing that happened stays untold; delivered at least once, or given up and
-/// kept.
+/// kept; saying twice that it was delivered is no error. A call costs in proportion to what it is
+/// about, and is not ended by cancelling who waits for it. Bounded (`Retention`). Throws
+/// `StoreError`.
 package protocol OutboxStore: Sendable {
   func append(_ notice: Notice) async throws -> StoredNotice
   /// Lanes in which something is due at `now`, emergencies first.

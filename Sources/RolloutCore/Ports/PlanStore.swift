@@ -3,7 +3,10 @@ import DocumentKit
 /// Keeps plans and their history.
 ///
 /// Promises: a returned `commit` survives kill -9 and power loss; versions of a feature are 1..n,
-/// each once; an event and its version are written together or not at all.
+/// each once; an event and its version are written together or not at all; the events of a store
+/// are one chain (`HistoryChain`). A commit costs one wait for the disk, shared with others that
+/// come together, and is not ended by cancelling who waits for it; committing the same change again
+/// throws `stale`. What cannot be read serves nobody and stops nobody else.
 package protocol PlanStore: Sendable {
   /// Every plan at its current version, in no order. Throws `StoreError`; a plan that cannot be
   /// read is no error, the others are there all the same.

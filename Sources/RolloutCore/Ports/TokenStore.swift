@@ -56,6 +56,12 @@ package enum Revocation: Sendable, Equatable {
 }
 
 /// Keeps access tokens.
+///
+/// Promises: what is inserted or revoked is so on return, over power losses too; a name is of one
+/// valid token; the last administrator cannot be revoked. What cannot be read of a token is no
+/// licence: an unknown scope is none, a limit that is no list is for no feature. A call costs in
+/// proportion to the tokens there are, and is not ended by cancelling who waits for it. Throws
+/// `StoreError`.
 package protocol TokenStore: Sendable {
   func loadTokens() async throws -> [TokenRecord]
   /// Throws `StoreError.alreadyExists` for a name that a valid token has.
@@ -63,5 +69,6 @@ package protocol TokenStore: Sendable {
   /// Throws `StoreError.notFound`; revoking twice is no error. Decided in one transaction, so that
   /// two who revoke each other's token do not both succeed.
   func revoke(id: String, at now: Instant) async throws -> Revocation
+  /// The latest use that was told is kept; what is not there is passed over.
   func noteUse(of ids: [String], at now: Instant) async throws
 }

@@ -55,7 +55,7 @@ final class AnswerCache: Sendable {
   private let state = Mutex(State())
 
   /// Takes in what an earlier process kept. Throws `StoreError`.
-  func restore(from store: TelemetryStore, now: Instant) async throws {
+  func restore(from store: any AnswerStore, now: Instant) async throws {
     for kept in try await store.loadAnswers(now: now, sizeMax: Self.sizeMax) {
       put(CachedAnswer(kept), at: kept.key)
     }

@@ -1,14 +1,12 @@
-import RolloutAPI
 import RolloutCore
 import RolloutGateway
-import RolloutStore
 
 /// What has been spent of every budget, and which are shut.
 struct BudgetAccounts: Sendable {
   let settings: Current<ServerConfiguration>
   let store: any BudgetStore
   /// Where spending that was lost is known.
-  let losses: BudgetDatabase
+  let losses: any BudgetLossStore
   let clock: any WallClock
 
   var budgets: [Budget] { settings.value.gateway.budgets }
@@ -28,10 +26,10 @@ struct BudgetAccounts: Sendable {
   }
 
   /// Every budget with each of its accounts in the present window.
-  func views() async throws -> [BudgetView] {
+  func standings() async throws -> [BudgetStanding] {
     let now = clock.now
     let balances = try await self.balances()
-    return budgets.flatMap { budget -> [BudgetView] in
+    return budgets.flatMap { budget -> [BudgetStanding] in
       let window = budget.window(at: now)
       var own = balances.filter {
         $0.account.budget == budget.name && $0.account.windowStart == window.start
@@ -40,13 +38,7 @@ struct BudgetAccounts: Sendable {
         let account = BudgetAccount(budget: budget.name, scope: "", windowStart: window.start)
         own = [BudgetBalance(account: account, spent: .zero, reserved: .zero)]
       }
-      return own.map { balance in
-        BudgetView(
-          name: budget.name, scope: balance.account.scope.isEmpty ? nil : balance.account.scope,
-          limitUsd: budget.limit.dollars, spentUsd: balance.spent.dollars,
-          reservedUsd: balance.reserved.dollars, windowStart: window.start.rfc3339,
-          windowEnd: window.end?.rfc3339, isShut: isShut(budget))
-      }
+      return own.map { BudgetStanding(budget, $0, isShut: isShut(budget)) }
     }
   }
 }

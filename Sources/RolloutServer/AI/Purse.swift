@@ -16,6 +16,10 @@ struct Spender: Sendable {
   var user: String?
   /// Who may be asked, and paid.
   var providers: [String]
+
+  var payer: Payer {
+    Payer(feature: plan?.feature, app: app, user: user, providers: providers)
+  }
 }
 
 /// Asks the budgets before a provider is called, and pays afterwards.
@@ -49,7 +53,7 @@ struct Purse: Sendable {
   func reserve(
     _ bound: () -> Gateway.Bound, for spender: Spender
   ) async throws(Refusal) -> Hold? {
-    let concerned = budgets.filter { $0.feature == nil || $0.feature == spender.plan?.feature }
+    let concerned = budgets.filter { $0.counts(spender.plan?.feature) }
     guard !concerned.isEmpty else { return nil }
     let amount: Money
     switch bound() {
@@ -63,13 +67,9 @@ struct Purse: Sendable {
     var providers: [BudgetAccount: String] = [:]
     let now = clock.now
     let lines = concerned.flatMap { budget -> [BudgetLine] in
-      scopes(budget, spender).map { scope in
-        let account = BudgetAccount(
-          budget: budget.name, scope: scope, windowStart: budget.window(at: now).start)
-        if budget.division == .provider { providers[account] = scope }
-        return BudgetLine(
-          account: account, ceiling: budget.isHard ? budget.limit : nil, limit: budget.limit,
-          alertAt: budget.alertAt)
+      budget.accounts(of: spender.payer, at: now).map { account in
+        if budget.division == .provider { providers[account] = account.scope }
+        return budget.line(account)
       }
     }
     let full: BudgetAccount?
@@ -82,17 +82,6 @@ struct Purse: Sendable {
       throw .spent(budget: full.budget, bound: amount, until: budget?.window(at: now).end)
     }
     return Hold(spender: spender, amount: amount, lines: lines, providers: providers)
-  }
-
-  private func scopes(_ budget: Budget, _ spender: Spender) -> [String] {
-    switch budget.division {
-    case nil: [""]
-    case .app: [spender.app]
-    // A feature's key cannot be this.
-    case .feature: [spender.plan?.feature ?? "(probe)"]
-    case .user: [spender.user.map { String(Outcome.hash(user: $0), radix: 16) } ?? "anonymous"]
-    case .provider: Set(spender.providers).sorted()
-    }
   }
 
   /// Pays `cost` to `provider`; nil is a request whose cost nobody knows, which is paid in full.

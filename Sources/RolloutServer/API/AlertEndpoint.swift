@@ -90,7 +90,7 @@ struct AlertEndpoint: Sendable {
       reason: summary.clipped(toBytes: Self.reasonMax), startsAt: starts, receivedAt: now)
     return AlertDesk.Received(
       id: print.clipped(toBytes: Self.idMax), alert: alert, isResolved: status == "resolved",
-      problem: document.isNull ? "unreadable" : action == nil ? "unknown action" : nil)
+      problem: document.isNull ? .unreadable : action == nil ? .unknownAction : nil)
   }
 
   /// As it is, or its digest: a key is as long as its sender likes.
@@ -155,7 +155,8 @@ struct AlertEndpoint: Sendable {
         results: results.map { result in
           AlertResult(
             id: result.first.id, feature: result.first.alert.feature,
-            action: result.first.alert.action.rawValue, acted: result.why == nil, why: result.why,
+            action: result.first.alert.action.rawValue, acted: result.why == nil,
+            why: result.why?.rawValue,
             durable: result.isDurable ? nil : false, count: result.count == 1 ? nil : result.count)
         }))
   }
@@ -166,15 +167,7 @@ struct AlertEndpoint: Sendable {
     let alerts = try await store.alerts(
       before: try request.cursor(), limit: limit + 1, features: request.principal.features)
     let page = alerts.prefix(limit)
-    let entries = page.map { record in
-      AlertList.Entry(
-        id: record.id, name: record.alert.name, feature: record.alert.feature,
-        action: record.alert.action.rawValue, reason: record.alert.reason,
-        startsAt: record.alert.startsAt.rfc3339, receivedAt: record.alert.receivedAt.rfc3339,
-        lastReceivedAt: record.lastReceivedAt.rfc3339, count: record.count,
-        acted: record.state == .acted, why: record.why)
-    }
     let next = alerts.count > limit ? page.last.map { String($0.id) } : nil
-    return try .json(AlertList(alerts: entries, next: next))
+    return try .json(AlertList(alerts: page.map(AlertList.Entry.init), next: next))
   }
 }

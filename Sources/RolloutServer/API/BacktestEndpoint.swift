@@ -9,7 +9,7 @@ import RolloutStore
 struct BacktestEndpoint: Sendable {
   let controller: PlanController
   let store: any PlanStore
-  let telemetry: TelemetryStore
+  let telemetry: any TelemetryStore
   let ledger: OutcomeLedger
   let clock: any SteadyClock
 
@@ -27,7 +27,7 @@ struct BacktestEndpoint: Sendable {
     var plan = try await controller.plan(feature)
     let since = try configure(&plan, request)
     // What is still in memory is recorded too.
-    try await TelemetryKeeper(store: telemetry).save(ledger)
+    try await TelemetryKeeper.save(ledger, to: telemetry)
     let packed = try await telemetry.outcomes(feature)
     let events = try await store.events(feature: feature, before: nil, limit: 1000)
     let steps = events.map(\.event).filter { $0.kind == .rolledBack && $0.at >= since.wall }
@@ -74,27 +74,5 @@ struct BacktestEndpoint: Sendable {
     } catch { throw Problem(.badRequest, "\(error)") }
     plan.stageIndex = max(0, plan.stageIndex)
     return since
-  }
-}
-
-extension BacktestView {
-  fileprivate init(
-    _ backtest: Backtest, _ plan: Plan, _ steps: [PlanEvent], _ clock: any SteadyClock
-  ) {
-    let notReplayed = plan.definition.guards.filter {
-      $0.feedbackKind != nil || $0.measure(baseline: nil) == nil
-    }
-    self.init(
-      feature: plan.feature, stage: plan.stageName, outcomes: backtest.outcomeCount,
-      from: backtest.from.map { clock.wall(of: $0).rfc3339 },
-      to: backtest.to.map { clock.wall(of: $0).rfc3339 },
-      alarms: backtest.alarms.map {
-        Alarm(
-          at: clock.wall(of: $0.at).rfc3339, guard: $0.metric.rawValue, sentence: $0.sentence,
-          requests: $0.requests, falseAlarm: $0.isFalse, usersSpared: $0.usersSpared)
-      },
-      falseAlarms: backtest.falseAlarms, usersSpared: backtest.usersSpared,
-      actual: steps.map { Actual(at: $0.at.rfc3339, actor: $0.actor.text, reason: $0.reason) },
-      notReplayed: notReplayed.map(\.metric.rawValue))
   }
 }

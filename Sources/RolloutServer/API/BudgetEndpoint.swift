@@ -52,7 +52,7 @@ struct BudgetEndpoint: Sendable {
 
   /// Every budget, and what became of spending that was lost.
   private func everything() async throws -> BudgetList {
-    var list = BudgetList(budgets: try await accounts.views())
+    var list = BudgetList(budgets: try await accounts.standings().map(BudgetView.init))
     list.lost = accounts.losses.loss?.why
     list.accepted = try await accounts.losses.acceptances().map {
       BudgetList.Acceptance(
@@ -64,15 +64,14 @@ struct BudgetEndpoint: Sendable {
   private func list(_ request: APIRequest) async throws -> HTTPResponse {
     try request.allowQuery()
     guard let limit = request.principal.features else { return try .json(await everything()) }
-    let views = try await accounts.views()
-    return try .json(BudgetList(budgets: views.filter { isAbout($0, limit) }))
+    let standings = try await accounts.standings().filter { isAbout($0, limit) }
+    return try .json(BudgetList(budgets: standings.map(BudgetView.init)))
   }
 
   /// Whether an account is about some of these features and no other.
-  private func isAbout(_ view: BudgetView, _ features: Set<String>) -> Bool {
-    guard let budget = budgets.first(where: { $0.name == view.name }) else { return false }
-    if let feature = budget.feature { return features.contains(feature) }
-    return budget.division == .feature && view.scope.map(features.contains) ?? false
+  private func isAbout(_ standing: BudgetStanding, _ features: Set<String>) -> Bool {
+    if let feature = standing.budget.feature { return features.contains(feature) }
+    return standing.budget.division == .feature
+      && features.contains(standing.balance.account.scope)
   }
-
 }

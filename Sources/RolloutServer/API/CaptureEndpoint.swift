@@ -61,13 +61,3 @@ struct CaptureEndpoint: Sendable {
     return .noContent
   }
 }
-
-extension CaptureView {
-  fileprivate init(_ capture: Capture) {
-    self.init(
-      id: "\(capture.id)", requestId: capture.request, feature: capture.feature,
-      stage: capture.stage, at: capture.at.rfc3339, expiresAt: capture.expiresAt.rfc3339,
-      provider: capture.provider, model: capture.model, prompt: capture.prompt,
-      answer: capture.answer, inputTokens: capture.inputTokens, outputTokens: capture.outputTokens)
-  }
-}

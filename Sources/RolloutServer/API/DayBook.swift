@@ -19,7 +19,7 @@ actor DayBook {
 
   /// Throws `StoreError`.
   func errors(
-    of feature: String, _ telemetry: TelemetryStore, _ clock: any SteadyClock
+    of feature: String, _ telemetry: any TelemetryStore, _ clock: any SteadyClock
   ) async throws -> OverviewView.Errors {
     let size = Self.step.milliseconds
     let now = clock.steady

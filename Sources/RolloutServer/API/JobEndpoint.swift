@@ -208,16 +208,3 @@ extension AIService {
     }
   }
 }
-
-extension JobView {
-  fileprivate init(_ job: Job, position: Int?, _ clock: any SteadyClock) {
-    func shown(_ place: Instant) -> String { clock.wall(of: place).rfc3339 }
-    let result = job.result.flatMap { try? JSONReader.read($0) }
-    self.init(
-      jobId: job.id, feature: job.feature, status: job.status.rawValue, position: position,
-      attempts: job.attempts, createdAt: shown(job.createdAt), startedAt: job.startedAt.map(shown),
-      finishedAt: job.finishedAt.map(shown), expiresAt: shown(job.expiresAt),
-      result: job.status == .succeeded ? result : nil,
-      error: job.status == .failed ? result : nil)
-  }
-}

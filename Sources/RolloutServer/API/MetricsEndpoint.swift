@@ -91,12 +91,13 @@ final class MetricsEndpoint: Sendable {
     access.write(&writer)
     reloads.write(&writer)
     writeHTTP(&writer)
-    if let views = try? await budgets.views() {
+    if let standings = try? await budgets.standings() {
       writer.metric(
         "rollout_budget_spent_usd", "gauge", "Spent in the budget's present window.")
       // Accounts of users are summed: no user ids in labels, hashed ones neither.
-      for name in Set(views.map(\.name)).sorted() {
-        let spent = views.filter { $0.name == name }.reduce(0) { $0 + $1.spentUsd }
+      for name in Set(standings.map(\.budget.name)).sorted() {
+        let spent = standings.filter { $0.budget.name == name }
+          .reduce(0) { $0 + $1.balance.spent.dollars }
         writer.sample("rollout_budget_spent_usd", ["budget": name], spent)
       }
     }

@@ -11,7 +11,6 @@ struct OutcomeReader {
   private static let futureMax = TimeSpan.minutes(5)
   /// 2000-01-01: what lies before was meant in seconds.
   private static let earliest = Instant(milliseconds: 946_684_800_000)
-  private static let kindSizeMax = 64
   private static let idSizeMax = 255
 
   private var reader: ObjectReader
@@ -39,9 +38,10 @@ struct OutcomeReader {
     let user = try user()
     guard let ok = try reader.bool("ok") else { throw reader.error("ok", "Say true or false.") }
     let kind = try reader.text("kind") ?? ""
-    guard kind.unicodeScalars.count <= Self.kindSizeMax else {
-      throw reader.error("kind", "A kind is at most \(Self.kindSizeMax) characters.")
+    guard kind.unicodeScalars.count <= ReportedOutcome.kindSizeMax else {
+      throw reader.error("kind", "A kind is at most \(ReportedOutcome.kindSizeMax) characters.")
     }
+    let said = ReportedOutcome(isOK: ok, kind: kind)
     let latency = figure("latency_ms", upTo: 86_400_000)
     let inputTokens = count("input_tokens")
     let outputTokens = count("output_tokens")
@@ -53,15 +53,15 @@ struct OutcomeReader {
     let version = try version(of: plan)
     try reader.finish()
     var outcome = Outcome(
-      result: Self.result(ok: ok, kind: kind), arm: membership.arm,
+      result: said.result, arm: membership.arm,
       user: user.map { Outcome.hash(user: $0) }, at: min(at, now.steady), beganAt: began,
       latency: latency, inputTokens: inputTokens, outputTokens: outputTokens,
       cost: dollars.map { Money(nanodollars: Int(($0 * 1e9).rounded())) })
     outcome.isDrawn = membership.isDrawn
-    outcome.isGivenUp = kind == "client_cancelled"
+    outcome.isGivenUp = said.isGivenUp
     return OutcomeLedger.Report(
       feature: feature, outcome: outcome, id: id, version: version,
-      failure: FailureNote(kind: kind.isEmpty ? outcome.result.rawValue : kind, requestID: id))
+      failure: FailureNote(kind: said.failureKind, requestID: id))
   }
 
   /// What the body of `/v1/feedback` says.
@@ -200,16 +200,5 @@ struct OutcomeReader {
     }
     let age = now.wall.milliseconds - at.milliseconds
     return Instant(milliseconds: now.steady.milliseconds &- age)
-  }
-
-  /// `degraded_control` is what people without the feature get: no answer of the feature either.
-  static func result(ok: Bool, kind: String) -> Outcome.Result {
-    switch kind {
-    case "client_cancelled", "caller_error": .excluded
-    case "degraded_model": ok ? .degradedModel : .failed
-    case "degraded_cache": ok ? .degradedCache : .failed
-    case "degraded_fallback", "degraded_control": ok ? .degradedFallback : .failed
-    default: ok ? .ok : .failed
-    }
   }
 }

@@ -14,7 +14,7 @@ struct OverviewEndpoint: Sendable {
 
   let controller: PlanController
   let store: any PlanStore
-  let telemetry: TelemetryStore
+  let telemetry: any TelemetryStore
   let ledger: OutcomeLedger
   let clock: any SteadyClock
   let days = DayBook()
@@ -152,7 +152,7 @@ struct OverviewEndpoint: Sendable {
 
   private func row(_ entry: Ranked, for actor: Actor) async throws -> OverviewView.Row {
     let plan = entry.plan
-    let view = await controller.view(plan, for: actor)
+    let view = PlanView(await controller.status(of: plan), for: actor)
     let limit = plan.definition.guards.first { $0.metric == .errorRate }.flatMap { rule in
       if case .share(let share) = rule.limit { return Double(share.thousandths) / 100_000 }
       return nil

@@ -88,10 +88,13 @@ extension PlanEndpoint {
     _ command: Command, on feature: String, expecting version: Int, _ context: CommandContext,
     _ once: Once, _ request: APIRequest
   ) async throws -> HTTPResponse {
-    let expires = clock.steady + .days(1)
+    let expires = clock.steady + Retention.answers
     let done = try await controller.perform(
       command, on: feature, expecting: version, context
-    ) { view in try once.stored(view, until: expires) }
+    ) { status, passedOver in
+      try once.stored(
+        PlanView(status, for: context.actor, passedOver: passedOver), until: expires)
+    }
     // What is kept is what is sent, so that a repeat gets the same to the byte.
     guard let kept = done.answer else { return try await answer(done, to: request) }
     return try response(kept, isDurable: done.isDurable)

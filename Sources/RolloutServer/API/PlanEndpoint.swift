@@ -64,7 +64,8 @@ struct PlanEndpoint: Sendable {
     let page = visible.prefix(limit)
     var views: [PlanView] = []
     for plan in page {
-      views.append(await controller.view(plan, for: request.principal.actor))
+      let status = await controller.status(of: plan)
+      views.append(PlanView(status, for: request.principal.actor))
     }
     let next = visible.count > limit ? page.last?.feature : nil
     return try .json(PlanList(plans: views, next: next))
@@ -80,12 +81,13 @@ struct PlanEndpoint: Sendable {
   }
 
   private func answer(
-    _ plan: Plan, to request: APIRequest, status: Int = 200, warnings: [String] = [],
+    _ plan: Plan, to request: APIRequest, status: Int = 200, passedOver: [String] = [],
     audience: AudienceChange? = nil
   ) async throws -> HTTPResponse {
     try .json(
-      await controller.view(
-        plan, for: request.principal.actor, warnings: warnings, audience: audience),
+      PlanView(
+        await controller.status(of: plan), for: request.principal.actor, passedOver: passedOver,
+        audience: audience),
       status: status, headers: [("ETag", "\"\(plan.version)\"")])
   }
 
@@ -94,7 +96,7 @@ struct PlanEndpoint: Sendable {
     _ done: PlanController.Done, to request: APIRequest, status: Int = 200
   ) async throws -> HTTPResponse {
     try await answer(
-      done.plan, to: request, status: done.isDurable ? status : 202, warnings: done.warnings,
+      done.plan, to: request, status: done.isDurable ? status : 202, passedOver: done.warnings,
       audience: done.audience)
   }
 
@@ -130,17 +132,13 @@ struct PlanEndpoint: Sendable {
     }
     next.stageIndex = index
     if !next.isServing { next.status = .active }
-    let exposure = Exposure.between(plan, next)
-    let projection = ledger.gates(plan.feature, now: clock.steady).projection
+    let projection = ledger.gates(of: plan, now: clock.steady).projection
     var members = 0
     for cohort in Set(next.definition.stages.prefix(index + 1).compactMap(\.audience.cohort)) {
       members += await controller.memberCount(of: cohort)
     }
     return try .json(
-      PreviewView(
-        feature: plan.feature, stage: name, served: Exposure.servedShare(next),
-        joins: exposure.joins, leaves: exposure.leaves, members: members,
-        projection: projection?.stage == name ? projection.map(ProjectionView.init) : nil))
+      PreviewView(of: next, after: plan, members: members, projection: projection))
   }
 
   // MARK: Applying
@@ -218,52 +216,10 @@ struct PlanEndpoint: Sendable {
 
   private func dryRun(_ definition: PlanDefinition, _ existing: Plan?) throws -> HTTPResponse {
     guard let existing else {
-      let context = CommandContext(actor: .anonymous, reason: "", now: clock.moment)
-      let plan = Lifecycle.create(definition, context).plan
-      return try .json(
-        PlanDiff(
-          changes: changes(.null, plan.definition.document), joins: 0, leaves: 0,
-          file: definition.digest))
+      return try .json(PlanDiff(creating: definition, file: definition.digest))
     }
     // Shown although it may not be applied: whoever is to approve it looks here first.
     let index = try Lifecycle.stageIndex(of: existing, in: definition)
-    let audience = AudienceChange(existing, to: definition, index: index)
-    var next = existing
-    next.definition = definition
-    next.stageIndex = index
-    let exposure = Exposure.between(existing, next)
-    return try .json(
-      PlanDiff(
-        changes: changes(existing.definition.document, definition.document),
-        joins: exposure.joins, leaves: exposure.leaves, audience: audience,
-        file: definition.digest, approvedBy: Lifecycle.approvers(of: definition.digest, existing),
-        held: audience.widens && existing.hold?.needsAcknowledgement == true))
+    return try .json(PlanDiff(existing, to: definition, index: index, file: definition.digest))
   }
-}
-
-/// What differs between two documents, by path, in the order of the newer one.
-func changes(_ from: Document, _ to: Document, path: String = "") -> [PlanDiff.Change] {
-  if from == to { return [] }
-  if let old = from.members, let new = to.members {
-    // Values may have thousands of members: looked up, not searched for.
-    let before = Dictionary(old.map { ($0.key, $0.value) }) { first, _ in first }
-    let after = Dictionary(new.map { ($0.key, $0.value) }) { first, _ in first }
-    let keys = new.map(\.key) + old.map(\.key).filter { after[$0] == nil }
-    return keys.flatMap { key -> [PlanDiff.Change] in
-      let inner = path.isEmpty ? key : "\(path).\(key)"
-      guard let a = before[key], let b = after[key] else {
-        return [PlanDiff.Change(path: inner, from: before[key], to: after[key])]
-      }
-      return changes(a, b, path: inner)
-    }
-  }
-  if let old = from.array, let new = to.array, old.count == new.count {
-    return zip(old, new).enumerated().flatMap { index, pair in
-      changes(pair.0, pair.1, path: "\(path)[\(index)]")
-    }
-  }
-  return [
-    PlanDiff.Change(
-      path: path.isEmpty ? "plan" : path, from: from.isNull ? nil : from, to: to)
-  ]
 }

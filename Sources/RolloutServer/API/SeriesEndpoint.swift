@@ -13,7 +13,7 @@ struct SeriesEndpoint: Sendable {
 
   let controller: PlanController
   let history: any PlanStore
-  let telemetry: TelemetryStore
+  let telemetry: any TelemetryStore
   let ledger: OutcomeLedger
   let clock: any SteadyClock
 
@@ -39,20 +39,15 @@ struct SeriesEndpoint: Sendable {
     try request.allowQuery("from", "to", "step")
     let plan = try await controller.plan(request.parameters[0])
     let range = try range(request)
-    try await TelemetryKeeper(store: telemetry).save(ledger)
+    try await TelemetryKeeper.save(ledger, to: telemetry)
     let cells = try await telemetry.series(
       plan.feature, from: range.from.steady, to: range.to.steady, step: range.step)
-    let stages = plan.definition.stages.map(\.name)
-    @Sendable func order(_ key: SeriesKey) -> (Int64, Int, String, String) {
-      (key.at.milliseconds, stages.firstIndex(of: key.stage) ?? -1, key.stage, key.arm.rawValue)
-    }
-    let marks = try await marks(plan, range)
+    let events = try await events(of: plan, in: range)
     return try await QuietThreads.reads.result {
-      let rows = cells.sorted { order($0.key) < order($1.key) }.map { row($0.key, $0.value) }
-      return try .json(
+      try .json(
         SeriesView(
-          from: shown(range.from.steady, range.step), to: shown(range.to.steady, range.step),
-          stepS: Int(range.step.rawValue / 1000), marks: marks, rows: rows))
+          plan, from: range.from.steady, to: range.to.steady, step: range.step, events: events,
+          cells: cells, clock))
     }
   }
 
@@ -61,28 +56,18 @@ struct SeriesEndpoint: Sendable {
     let plan = try await controller.plan(request.parameters[0])
     let range = try range(request)
     let limit = try request.limit()
-    try await TelemetryKeeper(store: telemetry).save(ledger)
+    try await TelemetryKeeper.save(ledger, to: telemetry)
     let counts = try await telemetry.failures(
       plan.feature, from: range.from.steady, to: range.to.steady, step: range.step)
     let recent = try await telemetry.recentFailures(
       plan.feature, from: range.from.steady, to: range.to.steady, before: try request.cursor(),
       limit: limit + 1)
-    @Sendable func order(_ entry: (key: FailureKey, value: Int)) -> (Int64, Int, String, String) {
-      let key = entry.key
-      return (
-        key.at.milliseconds, -entry.value, key.kind,
-        "\(key.target?.description ?? "") \(key.arm.rawValue)"
-      )
-    }
     return try await QuietThreads.reads.result {
-      let entries = counts.sorted { order(($0.key, $0.value)) < order(($1.key, $1.value)) }
+      let page = recent.prefix(limit)
       return try .json(
         FailureList(
-          from: shown(range.from.steady, range.step), to: shown(range.to.steady, range.step),
-          stepS: Int(range.step.rawValue / 1000),
-          failures: entries.map { entry($0.key, $0.value) },
-          recent: recent.prefix(limit).map { self.recent($0.failure) },
-          next: recent.count > limit ? recent.prefix(limit).last.map { "\($0.id)" } : nil))
+          from: range.from.steady, to: range.to.steady, step: range.step, counts: counts,
+          recent: page.map(\.failure), next: recent.count > limit ? page.last?.id : nil, clock))
     }
   }
 
@@ -142,57 +127,10 @@ struct SeriesEndpoint: Sendable {
     return Moment(wall: at, steady: clock.steady(of: at))
   }
 
-  // MARK: Showing
-
-  /// The beginning of a step as the wall clock shows it, moved to a round time: the two clocks are
-  /// apart by whatever the wall clock was ever set by.
-  private func shown(_ at: Instant, _ step: SeriesStep) -> String {
-    let wall = clock.wall(of: step.start(of: at))
-    return step.start(of: wall + TimeSpan(milliseconds: step.rawValue / 2)).rfc3339
-  }
-
-  /// In the order of `SeriesView.columnNames`.
-  private func row(_ key: SeriesKey, _ cell: SeriesCell) -> [Document] {
-    func quantile(_ fraction: Double) -> Document {
-      cell.latencies.quantile(fraction).map { .double(($0 * 10).rounded() / 10) } ?? .null
-    }
-    let counts: [Outcome.Result] = [
-      .ok, .degradedModel, .degradedCache, .degradedFallback, .failed, .excluded,
-    ]
-    let isTreatment = key.arm == .treatment
-    let isControl = key.arm == .control
-    return [
-      .string(shown(key.at, key.step)), key.stage.isEmpty ? .null : .string(key.stage),
-      .string(key.arm.rawValue), .int(cell.requests),
-    ] + counts.map { .int(cell[$0]) } + [0.5, 0.95, 0.99].map(quantile) + [
-      cell.tokens.map { .int($0) } ?? .null, cell.cost.map { .double($0.dollars) } ?? .null,
-    ] + [.thumbsUp, .thumbsDown, .regenerate, .abandon].map { .int(cell[$0]) } + [
-      isTreatment ? .int(cell.decisions) : .null, isControl ? .int(cell.decisions) : .null,
-      cell.users.isEmpty ? .null : .int(cell.users.estimate),
-    ]
-  }
-
-  private func entry(_ key: FailureKey, _ count: Int) -> FailureList.Entry {
-    FailureList.Entry(
-      at: shown(key.at, key.step), arm: key.arm.rawValue, kind: key.kind,
-      provider: key.target?.provider, model: key.target?.model, count: count)
-  }
-
-  private func recent(_ failure: RecentFailure) -> FailureList.Recent {
-    FailureList.Recent(
-      at: clock.wall(of: failure.at).rfc3339, requestID: failure.note.requestID,
-      arm: failure.arm.rawValue, kind: failure.note.kind, provider: failure.note.target?.provider,
-      model: failure.note.target?.model, status: failure.note.status, latencyMs: failure.latency)
-  }
-
   /// What changed the plan in this time, oldest first; of very many the last ones.
-  private func marks(_ plan: Plan, _ range: Range) async throws -> [SeriesView.Mark] {
+  private func events(of plan: Plan, in range: Range) async throws -> [PlanEvent] {
     let events = try await history.events(feature: plan.feature, before: nil, limit: 1000)
     return events.map(\.event).filter { $0.at >= range.from.wall && $0.at <= range.to.wall }
-      .reversed().map { event in
-        SeriesView.Mark(
-          at: event.at.rfc3339, stage: event.to.stage, version: event.version,
-          type: event.kind.rawValue, actor: event.actor.text)
-      }
+      .reversed()
   }
 }

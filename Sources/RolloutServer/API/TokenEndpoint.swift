@@ -19,15 +19,7 @@ struct TokenEndpoint: Sendable {
 
   private func list(_ request: APIRequest) async throws -> HTTPResponse {
     try request.allowQuery()
-    return try .json(TokenList(tokens: directory.all.map { view($0, text: nil) }))
-  }
-
-  private func view(_ token: TokenRecord, text: String?) -> TokenView {
-    TokenView(
-      id: token.id, name: token.name, scopes: token.scopes.map(\.rawValue).sorted(),
-      features: token.features?.sorted(), token: text, createdAt: token.createdAt.rfc3339,
-      expiresAt: token.expiresAt?.rfc3339, revokedAt: token.revokedAt?.rfc3339,
-      lastUsedAt: token.lastUsedAt?.rfc3339)
+    return try .json(TokenList(tokens: directory.all.map { TokenView($0) }))
   }
 
   private func create(_ request: APIRequest) async throws -> HTTPResponse {
@@ -39,7 +31,7 @@ struct TokenEndpoint: Sendable {
     let record = try await directory.add(
       token, name: wish.name, scopes: wish.scopes, features: wish.features,
       expiresAt: wish.lifetime.map { clock.now + $0 })
-    return try .json(view(record, text: token.text), status: 201)
+    return try .json(TokenView(record, text: token.text), status: 201)
   }
 
   private func revoke(_ request: APIRequest) async throws -> HTTPResponse {

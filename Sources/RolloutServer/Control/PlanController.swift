@@ -1,4 +1,3 @@
-import RolloutAPI
 import RolloutCore
 import RolloutEvaluation
 
@@ -48,10 +47,10 @@ actor PlanController {
     var answer: StoredAnswer?
   }
 
-  /// A failed `If-Match`: the plan as it is now, and as it is shown to who asked.
+  /// A failed `If-Match`: how the plan stands now, and who asked.
   struct Stale: Error {
-    var current: Plan
-    var view: PlanView
+    var status: PlanStatus
+    var actor: Actor
   }
 
   struct UnknownFeature: Error {
@@ -121,29 +120,24 @@ actor PlanController {
 
   func memberCount(of cohort: String) -> Int { cohorts[cohort]?.count ?? 0 }
 
-  /// The plan as `actor` sees it.
-  func view(
-    _ plan: Plan, for actor: Actor, warnings: [String] = [], audience: AudienceChange? = nil
-  ) -> PlanView {
-    var view = judged(plan, for: actor, warnings: warnings, audience: audience)
-    if unwritten[plan.feature] != nil { view.durable = false }
-    view.degraded = degraded(plan.feature)
-    return view
+  /// How a plan stands now.
+  func status(of plan: Plan) -> PlanStatus {
+    var status = judged(plan, clock.moment)
+    status.isDurable = unwritten[plan.feature] == nil
+    status.trouble = degraded(plan.feature)
+    return status
   }
 
-  /// The plan with how its feature does; nothing of whether it is on disk.
-  private func judged(
-    _ plan: Plan, for actor: Actor, warnings: [String], audience: AudienceChange? = nil
-  ) -> PlanView {
-    var context = CommandContext(actor: actor, reason: "", now: clock.moment)
-    let assessment = ledger.assessment(of: plan, now: context.now.steady)
-    if let assessment { context.health = assessment.gates }
-    var view = PlanView(plan, context, warnings: warnings, audience: audience)
+  /// A plan, in a version that may be still to come, with how its feature does; nothing of whether
+  /// it is on disk.
+  private func judged(_ plan: Plan, _ now: Moment) -> PlanStatus {
+    let assessment = ledger.assessment(of: plan, now: now.steady)
+    var status = PlanStatus(plan, gates: assessment?.gates ?? HealthGates(), now: now)
     if let assessment, plan.status != .draft {
-      view.health = PlanHealthView(
+      status.health = PlanStatus.Health(
         verdict: assessment.word.rawValue, words: assessment.words, sentence: assessment.sentence)
     }
-    return view
+    return status
   }
 
   // MARK: Changing
@@ -185,10 +179,11 @@ actor PlanController {
   }
 
   /// Carries out a command on the plan if its version is `expecting`.
+  /// `answer` makes what is kept for a repeat of the request, from how the plan stands afterwards.
   /// Throws `UnknownFeature`, `Stale`, `Refusal` or `StoreError`.
   func perform(
     _ command: Command, on feature: String, expecting version: Int, _ context: CommandContext,
-    answer: (@Sendable (PlanView) throws -> StoredAnswer)? = nil
+    answer: (@Sendable (PlanStatus, _ passedOver: [String]) throws -> StoredAnswer)? = nil
   ) async throws -> Done {
     await lock(.plan(feature))
     defer { unlock(.plan(feature)) }
@@ -196,10 +191,10 @@ actor PlanController {
     guard plan.version == version else { throw stale(plan, context.actor) }
     if let unreadable = unreadable[feature] {
       let change = try Lifecycle.perform(command, onUnreadable: unreadable, context)
-      return try await commit(change, keeping: answer?(PlanView(change.plan, context)))
+      return try await commit(change, keeping: answer?(judged(change.plan, context.now), []))
     }
     var context = context
-    context.health = ledger.gates(feature, now: context.now.steady)
+    context.health = ledger.gates(of: plan, now: context.now.steady)
     guard let change = try Lifecycle.perform(command, on: plan, context) else {
       return unchanged(plan)
     }
@@ -209,13 +204,13 @@ actor PlanController {
       isStep && context.actor.isPerson
       ? Lifecycle.passedOver(plan, context, isRestore: change.event.kind == .restored) : []
     var done = try await commit(
-      change, keeping: answer?(judged(change.plan, for: context.actor, warnings: warnings)))
+      change, keeping: answer?(judged(change.plan, context.now), warnings))
     done.warnings = warnings
     return done
   }
 
   func stale(_ plan: Plan, _ actor: Actor) -> Stale {
-    Stale(current: plan, view: view(plan, for: actor))
+    Stale(status: status(of: plan), actor: actor)
   }
 
   private func commit(_ change: Lifecycle.Change, keeping answer: StoredAnswer?) async throws

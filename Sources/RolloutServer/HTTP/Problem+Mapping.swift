@@ -13,9 +13,9 @@ extension Problem {
     case let stale as PlanController.Stale:
       self.init(
         .staleVersion,
-        "\(stale.current.feature) is at version \(stale.current.version) now; look at what "
-          + "changed and send If-Match: \"\(stale.current.version)\" if you still want this.")
-      plan = stale.view
+        "\(stale.status.plan.feature) is at version \(stale.status.plan.version) now; look at what "
+          + "changed and send If-Match: \"\(stale.status.plan.version)\" if you still want this.")
+      plan = PlanView(stale.status, for: stale.actor)
     case let unknown as PlanController.UnknownFeature:
       self.init(
         .notFound, "There is no feature \(quoted(unknown.feature)); apply a plan for it first.")

@@ -196,9 +196,10 @@ final class OutcomeLedger: Sendable {
     return health.assessment(now: now)
   }
 
-  /// What the health of a feature lets an advance wait for; looked at as in `inspect`.
-  func gates(_ feature: String, now: Instant) -> HealthGates {
-    inspect(feature, now: now)?.assessment.gates ?? HealthGates()
+  /// What the health of a plan's stage lets an advance wait for, in a version that may not be
+  /// followed yet; as in `inspect`.
+  func gates(of plan: Plan, now: Instant) -> HealthGates {
+    assessment(of: plan, now: now)?.gates ?? HealthGates()
   }
 
   /// When somebody last asked for a feature or reported of it; nil where that is not known.

@@ -21,6 +21,7 @@ final class RollbackCounter: Sendable {
       case .monitor: "monitor"
       case .alert: "alert"
       case .token, .anonymous: "person"
+      case .unknown: "unknown"
       }
     counts.withLock { $0[Key(feature: event.feature, cause: cause), default: 0] += 1 }
   }

@@ -1,4 +1,3 @@
-import DocumentKit
 import RolloutAPI
 import RolloutCore
 
@@ -12,14 +11,14 @@ actor AlertDesk {
     var alert: Alert
     var isResolved = false
     /// Why it cannot be acted on, whatever the plan says.
-    var problem: String?
+    var problem: AlertPolicy.Inertness?
   }
 
   /// What became of alerts of one feature and action that fared alike.
   struct Result: Sendable {
     var first: Received
     /// nil when it acted.
-    var why: String?
+    var why: AlertPolicy.Inertness?
     /// False when it, or the one it repeats, acted and could not be written yet.
     var isDurable = true
     var count = 1
@@ -28,8 +27,6 @@ actor AlertDesk {
   /// Rows of one transaction: plans are committed in between.
   private static let rowsPerWrite = 500
   private static let unwrittenMax = 1000
-  /// Events of a plan looked through for one that this alert caused before a crash.
-  private static let eventsMax = 100
 
   private let controller: PlanController
   private let store: any AlertStore
@@ -60,22 +57,38 @@ actor AlertDesk {
     var groups: [String: [Received]] = [:]
     var order: [String] = []
     for item in received {
-      let group = "\(item.alert.feature) \(item.problem ?? item.alert.action.rawValue)"
+      let group = "\(item.alert.feature) \(item.problem?.rawValue ?? item.alert.action.rawValue)"
       if groups[group] == nil { order.append(group) }
       groups[group, default: []].append(item)
     }
-    var results: [Result] = []
+    var results: [[Result]] = []
+    // Names that nobody knows: there may be any number, and they wait for those that may act.
+    var strangers: [(index: Int, group: [Received])] = []
     var failure: (any Error)?
     for name in order {
-      guard let group = groups[name], let feature = group.first?.alert.feature else { continue }
+      let group = groups[name] ?? []
+      let feature = group.first?.alert.feature ?? ""
+      results.append([])
+      guard await isKnown(feature, to: principal) else {
+        strangers.append((results.count - 1, group))
+        continue
+      }
       await lock(feature)
       do {
-        results += try await judge(group: group, principal, sender)
+        results[results.count - 1] = try await judge(group: group, principal, sender)
       } catch { failure = error }
       unlock(feature)
     }
+    do {
+      try await keep(strangers.flatMap { Self.inert($0.group, .unknownFeature, sender) })
+    } catch { failure = error }
     if let failure { throw failure }
-    return results
+    for (index, group) in strangers { results[index] = Self.told(group, .unknownFeature) }
+    return results.flatMap(\.self)
+  }
+
+  private func isKnown(_ feature: String, to principal: Principal) async -> Bool {
+    await controller.planIfAny(feature) != nil && principal.may(use: feature)
   }
 
   // MARK: One feature and action
@@ -85,12 +98,10 @@ actor AlertDesk {
   ) async throws -> [Result] {
     guard let some = group.first else { return [] }
     let (feature, action) = (some.alert.feature, some.alert.action)
-    let plan = await controller.planIfAny(feature)
-    let isKnown = plan != nil && principal.may(use: feature)
-    guard isKnown, some.problem == nil else {
-      let why = isKnown ? some.problem : "unknown feature"
-      return try await turnDown(group, why ?? "unknown feature", sender)
+    guard await isKnown(feature, to: principal) else {
+      return try await turnDown(group, .unknownFeature, sender)
     }
+    if let problem = some.problem { return try await turnDown(group, problem, sender) }
     // What cannot be read does not keep an alert from acting: acting twice is better than not.
     var known =
       (try? await store.finalAlerts(
@@ -101,7 +112,7 @@ actor AlertDesk {
     let gone = Set(resolved.map(\.alert.dedupeKey))
     let firing = group.filter { !$0.isResolved && !gone.contains($0.alert.dedupeKey) }
     var results: [Result] = []
-    func add(_ some: [Received], _ why: String, isDurable: Bool = true) {
+    func add(_ some: [Received], _ why: AlertPolicy.Inertness, isDurable: Bool = true) {
       if let first = some.first {
         results.append(Result(first: first, why: why, isDurable: isDurable, count: some.count))
       }
@@ -109,18 +120,17 @@ actor AlertDesk {
     let open = firing.filter { known[$0.alert.dedupeKey] == nil }
     // First of all: what it takes away does not wait for the list.
     if !open.isEmpty { results += try await judge(open: open, sender) }
-    add(firing.filter { known[$0.alert.dedupeKey] == .acted }, "repeat", isDurable: isDurable)
-    add(firing.filter { known[$0.alert.dedupeKey] == .resolved }, "resolved")
-    add(resolved, "resolved")
+    add(firing.filter { known[$0.alert.dedupeKey] == .acted }, .repeat, isDurable: isDurable)
+    add(firing.filter { known[$0.alert.dedupeKey] == .resolved }, .resolved)
+    add(resolved, .resolved)
     try await keep(
-      resolved.map { AlertRecord(.resolved, $0.alert, sender: sender, why: "resolved") })
+      resolved.map { AlertRecord(.resolved, $0.alert, sender: sender, why: .resolved) })
     return results
   }
 
   /// Alerts of one feature and action that are not final.
   private func judge(open: [Received], _ sender: String) async throws -> [Result] {
-    // The youngest speaks for all: it is the last to be older than the stage.
-    guard let speaker = open.max(by: { $0.alert.startsAt < $1.alert.startsAt }) else { return [] }
+    guard let speaker = AlertPolicy.speaker(of: open, \.alert) else { return [] }
     let verdict = try await act(speaker, open.count)
     guard case .inert(let why) = verdict else {
       try await keep(open.map { AlertRecord(.acted, $0.alert, sender: sender) })
@@ -129,7 +139,7 @@ actor AlertDesk {
       ]
       let others = open.filter { $0.alert.dedupeKey != speaker.alert.dedupeKey }
       if let first = others.first {
-        results.append(Result(first: first, why: "repeat", count: others.count))
+        results.append(Result(first: first, why: .repeat, count: others.count))
       }
       return results
     }
@@ -137,18 +147,29 @@ actor AlertDesk {
   }
 
   private func turnDown(
-    _ group: [Received], _ why: String, _ sender: String
+    _ group: [Received], _ why: AlertPolicy.Inertness, _ sender: String
   ) async throws -> [Result] {
-    // In the order they came, folded by name as the store will.
+    try await keep(Self.inert(group, why, sender))
+    return Self.told(group, why)
+  }
+
+  /// For the list, folded by name as the store will.
+  private static func inert(
+    _ group: [Received], _ why: AlertPolicy.Inertness, _ sender: String
+  ) -> [AlertRecord] {
     var folded: [String: AlertRecord] = [:]
     for item in group {
-      let why = item.isResolved ? "resolved" : why
+      let why = item.isResolved ? .resolved : why
       let first = AlertRecord(.inert, item.alert, sender: sender, why: why, count: 0)
-      folded["\(why) \(item.alert.name)", default: first].count += 1
+      folded["\(why.rawValue) \(item.alert.name)", default: first].count += 1
     }
-    try await keep(Array(folded.values))
-    return group.first.map {
-      [Result(first: $0, why: $0.isResolved ? "resolved" : why, count: group.count)]
+    return Array(folded.values)
+  }
+
+  /// For the answer.
+  private static func told(_ group: [Received], _ why: AlertPolicy.Inertness) -> [Result] {
+    group.first.map {
+      [Result(first: $0, why: $0.isResolved ? .resolved : why, count: group.count)]
     } ?? []
   }
 
@@ -173,8 +194,7 @@ actor AlertDesk {
 
   private enum Verdict: Equatable {
     case acted(isDurable: Bool)
-    /// With the reason.
-    case inert(String)
+    case inert(AlertPolicy.Inertness)
   }
 
   /// Carries the alert out; the reason when it does not apply. A change that comes in between is
@@ -183,30 +203,17 @@ actor AlertDesk {
     let alert = received.alert
     for _ in 0..<5 {
       guard let plan = await controller.planIfAny(alert.feature) else {
-        return .inert("unknown feature")
-      }
-      guard plan.isServing else { return .inert("not serving") }
-      // Once our own clock was set, the two starts cannot be compared, and the alert counts.
-      if let entered = plan.stageEnteredAt, !clock.hasStepped(since: entered.steady),
-        alert.startsAt < entered.wall
-      {
-        return .inert("older than the stage")
+        return .inert(.unknownFeature)
       }
       let command: Command
-      switch alert.action {
-      case .kill: command = .kill
-      case .pause:
-        guard plan.status == .active else { return .inert("held") }
-        command = .pause
-      case .rollback:
-        // One cause often raises several alerts: the cooldown gives the first step back time.
-        if let ends = plan.cooldownEnds, clock.steady < ends { return .inert("held") }
-        command = .rollback(to: plan.definition.rollbackTarget.commandTarget(plan))
+      switch AlertPolicy.decide(alert, plan, now: clock.steady, wasSet: clock.hasStepped(since:)) {
+      case .act(let step): command = step
+      case .inert(let why): return .inert(why)
       }
-      if await hasActed(alert) { return .inert("repeat") }
+      if await hasActed(alert) { return .inert(.repeat) }
       var context = CommandContext(
         actor: .alert(alert.name), reason: alert.reason, now: clock.moment)
-      context.evidence = Self.evidence(received, count)
+      context.evidence = alert.evidence(id: received.id, count: count)
       do {
         let done = try await controller.perform(
           command, on: plan.feature, expecting: plan.version, context)
@@ -214,17 +221,6 @@ actor AlertDesk {
       } catch is PlanController.Stale { continue }
     }
     throw Problem(.unavailable, "The plan keeps changing; send the alert again.")
-  }
-
-  private static func evidence(_ received: Received, _ count: Int) -> Document {
-    .object([
-      "alert": .object([
-        "id": .string(received.id), "name": .string(received.alert.name),
-        "starts_at": .string(received.alert.startsAt.rfc3339),
-        "key": .string(received.alert.dedupeKey),
-        "count": .int(count),
-      ])
-    ])
   }
 
   /// Whether it acted and could not be noted yet.
@@ -238,11 +234,8 @@ actor AlertDesk {
   /// Whether the history knows it: it acted, and a crash came before that was noted.
   private func hasActed(_ alert: Alert) async -> Bool {
     let events = try? await history.events(
-      feature: alert.feature, before: nil, limit: Self.eventsMax)
-    return (events ?? []).contains {
-      $0.event.evidence?["alert"]?["key"]?.string == alert.dedupeKey
-        && $0.event.kind == alert.action.eventKind
-    }
+      feature: alert.feature, before: nil, limit: AlertPolicy.eventsMax)
+    return (events ?? []).contains { alert.hasCaused($0.event) }
   }
 
   // MARK: One at a time
@@ -263,15 +256,5 @@ actor AlertDesk {
     let next = queue.removeFirst()
     waiters[feature] = queue
     next.resume()
-  }
-}
-
-extension Alert.Action {
-  fileprivate var eventKind: PlanEvent.Kind {
-    switch self {
-    case .rollback: .rolledBack
-    case .pause: .paused
-    case .kill: .killed
-    }
   }
 }

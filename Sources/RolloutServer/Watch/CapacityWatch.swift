@@ -69,24 +69,11 @@ struct CapacityWatch: Sendable {
   ) -> [Projection.BudgetUse] {
     let now = clock.now
     return gateway.configuration.budgets.compactMap { budget in
-      guard budget.feature == nil || budget.feature == plan.feature else { return nil }
-      let scope: String
-      var sharing: [(plan: Plan, rate: UsageRate)] = []
-      switch budget.division {
-      // More users do not spend more of one user's money, nor of one app's by a known part.
-      case .user, .app: return nil
-      case .feature: scope = plan.feature
-      case .provider:
-        guard let name = provider(plan) else { return nil }
-        scope = name
-        sharing = others.filter { provider($0.plan) == name }
-      case nil:
-        scope = ""
-        sharing = others
+      let account = budget.commonAccount(of: plan.feature, provider: provider(plan), at: now)
+      guard let account else { return nil }
+      let sharing = others.filter {
+        budget.commonAccount(of: $0.plan.feature, provider: provider($0.plan), at: now) == account
       }
-      if budget.feature != nil { sharing = [] }
-      let account = BudgetAccount(
-        budget: budget.name, scope: scope, windowStart: budget.window(at: now).start)
       let balance = balances.first { $0.account == account }
       return Projection.BudgetUse(
         budget: budget, spent: (balance?.spent ?? .zero).adding(balance?.reserved ?? .zero),

@@ -139,7 +139,7 @@ final class Monitor: Sendable {
       await tell(
         .overtaken,
         "The monitor wanted to \(command.word) (\(context.reason)), but version "
-          + "\(stale.current.version) came first.", plan, context.evidence, context.now)
+          + "\(stale.status.plan.version) came first.", plan, context.evidence, context.now)
     } catch is Refusal {
       // The rules say no by now; the next round looks again.
     } catch {

@@ -10,7 +10,7 @@ struct TelemetryKeeper: Sendable {
   /// Batches of answers in one round.
   private static let batchesMax = 4
 
-  let store: TelemetryStore
+  let store: any TelemetryStore & CaptureStore & AnswerStore
   var cache: AnswerCache?
 
   /// Throws `StoreError`; what was read until then is in force.
@@ -21,7 +21,7 @@ struct TelemetryKeeper: Sendable {
   }
 
   /// What cannot be written stays with the ledger, for the next time.
-  func save(_ ledger: OutcomeLedger) async throws {
+  static func save(_ ledger: OutcomeLedger, to store: any TelemetryStore) async throws {
     let changes = ledger.takeChanges()
     do { try await store.save(changes) } catch {
       ledger.giveBack(changes)
@@ -39,7 +39,7 @@ struct TelemetryKeeper: Sendable {
       // What is left is written by whoever ends this; two at once would each have half of it.
       guard (try? await Task.sleep(for: Self.interval)) != nil else { return }
       do {
-        try await save(ledger)
+        try await Self.save(ledger, to: store)
         if rounds % Self.roundsPerCleaning == 0 {
           try await store.deleteExpiredCaptures(now: clock.now)
           try await store.deleteExpiredAnswers(now: clock.steady)

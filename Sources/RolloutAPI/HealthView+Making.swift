@@ -1,10 +1,9 @@
 import DocumentKit
-import RolloutAPI
-import RolloutCore
+package import RolloutCore
 
 extension HealthView {
   /// How the feature does now, in numbers and in sentences.
-  init(_ health: FeatureHealth, _ assessment: Assessment) {
+  package init(_ health: FeatureHealth, _ assessment: Assessment) {
     let plan = assessment.plan
     let guards = assessment.findings.enumerated().map { index, finding in
       GuardView(finding, health.detector(index))

@@ -1,6 +1,6 @@
 package import RolloutCore
 
-extension TelemetryStore: CaptureStore {
+extension TelemetryDatabase: CaptureStore {
   package func keep(_ capture: Capture, max: Int) async throws {
     try await database.write { connection in
       try connection.run(

@@ -1,18 +1,7 @@
 import DocumentKit
 package import RolloutCore
 
-/// What happened to one feature's users since it was last kept.
-package struct FeatureSeries: Sendable, Equatable {
-  package var feature: String
-  package var changes: SeriesChanges
-
-  package init(feature: String, changes: SeriesChanges) {
-    self.feature = feature
-    self.changes = changes
-  }
-}
-
-extension TelemetryStore {
+extension TelemetryDatabase {
   // MARK: Writing
 
   static func append(_ series: FeatureSeries, _ connection: Connection) throws {

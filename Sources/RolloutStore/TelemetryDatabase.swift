@@ -1,71 +1,11 @@
 import DocumentKit
 package import RolloutCore
 
-/// What had been measured of one feature.
-package struct FeatureState: Sendable, Equatable {
-  package var feature: String
-  package var state: [UInt8]
-
-  package init(feature: String, state: [UInt8]) {
-    self.feature = feature
-    self.state = state
-  }
-}
-
-/// Outcomes of one feature as they came in, packed; for replaying them against other thresholds.
-package struct OutcomeChunk: Sendable, Equatable {
-  package var feature: String
-  package var count: Int
-  /// Of the first outcome in it.
-  package var at: Instant
-  package var bytes: [UInt8]
-
-  package init(feature: String, count: Int, at: Instant, bytes: [UInt8]) {
-    self.feature = feature
-    self.count = count
-    self.at = at
-    self.bytes = bytes
-  }
-}
-
-/// Ids of a feature's outcomes and votes, hashed, in the order they came in.
-package struct SeenIDs: Sendable, Equatable {
-  package var feature: String
-  package var ids: [UInt64]
-
-  package init(feature: String, ids: [UInt64]) {
-    self.feature = feature
-    self.ids = ids
-  }
-}
-
-/// What was measured since it was last kept.
-package struct TelemetryChanges: Sendable, Equatable {
-  package var states: [FeatureState]
-  package var chunks: [OutcomeChunk]
-  package var ids: [SeenIDs]
-  package var series: [FeatureSeries]
-
-  package init(
-    states: [FeatureState] = [], chunks: [OutcomeChunk] = [], ids: [SeenIDs] = [],
-    series: [FeatureSeries] = []
-  ) {
-    self.states = states
-    self.chunks = chunks
-    self.ids = ids
-    self.series = series
-  }
-
-  var isEmpty: Bool {
-    states.isEmpty && chunks.isEmpty && ids.isEmpty && series.isEmpty
-  }
-}
-
 /// The telemetry database, `<data>/telemetry.db`: what guards measured, and the outcomes. A file of
 /// its own with
 /// `synchronous=NORMAL`, so that measuring never delays a plan change; a power loss costs the last
 /// moments of evidence, which means delay and never a false alarm.
-package final class TelemetryStore: Sendable {
+package final class TelemetryDatabase: TelemetryStore {
   let database: Database
 
   package init(_ directory: DataDirectory, now: Instant) throws {
@@ -73,9 +13,6 @@ package final class TelemetryStore: Sendable {
       directory, DataDirectory.telemetryFile, durability: .normal, erasesDeleted: true,
       migrations: Migration.telemetry, now: now)
   }
-
-  /// Outcomes kept per feature; the oldest chunks go first.
-  package static let outcomesMax = 500_000
 
   /// Why nothing can be written now, in words; nil when all is well.
   package var trouble: String? { database.trouble }
@@ -145,7 +82,7 @@ package final class TelemetryStore: Sendable {
         ORDER BY id DESC
         LIMIT 1
       )
-      """, ["feature": .text(chunk.feature), "max": SQLValue(outcomesMax)])
+      """, ["feature": .text(chunk.feature), "max": SQLValue(Retention.outcomesMax)])
   }
 
   package func loadStates() async throws -> [FeatureState] {

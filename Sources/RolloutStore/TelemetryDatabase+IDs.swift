@@ -1,11 +1,9 @@
 import DocumentKit
-import RolloutCore
+package import RolloutCore
 
-extension TelemetryStore {
+extension TelemetryDatabase {
   /// Ids in one row; a feature's last row is filled up first.
   private static let idsPerRow = 2000
-  /// Ids kept of a feature, about: as many as are remembered.
-  private static let idsMax = 2 * RecentIDs.capacity
 
   static func append(_ seen: SeenIDs, _ connection: Connection) throws {
     let bytes = seen.ids.flatMap { id in withUnsafeBytes(of: id.littleEndian) { Array($0) } }
@@ -40,7 +38,7 @@ extension TelemetryStore {
         ORDER BY id DESC
         LIMIT 1 OFFSET 1
       )
-      """, ["feature": .text(seen.feature), "max": SQLValue(idsMax)])
+      """, ["feature": .text(seen.feature), "max": SQLValue(Retention.idsMax)])
   }
 
   /// Ids of every feature, oldest first.
