@@ -42,7 +42,7 @@ struct Databases: Sendable {
         "rollout.lock was missing or could not be read, and is made anew: what the files know of "
           + "each other is all there is to tell an old copy by")
     }
-    var opened: (telemetry: TelemetryStore?, money: BudgetDatabase?, jobs: JobDatabase?)
+    var opened: (telemetry: TelemetryDatabase?, money: BudgetDatabase?, jobs: JobDatabase?)
     do {
       let telemetry = try Self.telemetry(directory, now, &notices)
       opened.telemetry = telemetry

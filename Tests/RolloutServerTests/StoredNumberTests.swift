@@ -108,7 +108,7 @@ import Testing
 
   @Test func `what was measured is counted up to the edge`() async throws {
     let folder = TemporaryFolder()
-    let store = try TelemetryStore(DataDirectory(folder.path), now: Samples.start)
+    let store = try TelemetryDatabase(DataDirectory(folder.path), now: Samples.start)
     var changes = TelemetryChanges(
       chunks: [OutcomeChunk(feature: "f", count: 1, at: Samples.start, bytes: [1])],
       ids: [SeenIDs(feature: "f", ids: [1])])
