@@ -105,7 +105,8 @@ private struct RandomPlan {
 
   mutating func plan() -> Plan {
     var plan = Plan(definition(), at: moment())
-    plan.version = pick([1, 2, random.below(1 << 40) + 1, Int.max])
+    // More is taken for damage: counting on must not overflow.
+    plan.version = pick([1, 2, random.below(1 << 40) + 1, Int.max >> 1])
     plan.status = pick(Plan.Status.allCases)
     plan.stageIndex = random.below(plan.definition.stages.count + 1) - 1
     plan.stageEnteredAt = maybe { $0.moment() }
