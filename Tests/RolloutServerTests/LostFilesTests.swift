@@ -41,7 +41,10 @@ import Testing
   }
 
   private func copy(_ from: TemporaryFolder, _ name: String, to: TemporaryFolder) throws {
-    let bytes = from.read(name)
+    try keep(from.read(name), name, in: to)
+  }
+
+  private func keep(_ bytes: [UInt8], _ name: String, in to: TemporaryFolder) throws {
     let target = Glibc.open("\(to.path)/\(name)", O_WRONLY | O_CREAT | O_TRUNC, 0o600)
     defer { Glibc.close(target) }
     try #require(write(target, bytes, bytes.count) == bytes.count)
@@ -54,10 +57,16 @@ import Testing
 
   /// The directory as kill -9 would leave it now, without some files.
   private func crashed(_ server: TestServer, without: Set<String> = []) throws -> TemporaryFolder {
-    let folder = TemporaryFolder()
-    for name in Self.files where !without.contains(name) {
-      try copy(server.folder, name, to: folder)
+    let names = Self.files.filter { !without.contains($0) }
+    // It stops all files at one moment, so they are read until none has changed meanwhile.
+    var found = names.map(server.folder.read)
+    for _ in 0..<100 {
+      let again = names.map(server.folder.read)
+      if again == found { break }
+      found = again
     }
+    let folder = TemporaryFolder()
+    for (name, bytes) in zip(names, found) { try keep(bytes, name, in: folder) }
     return folder
   }
 

@@ -425,10 +425,12 @@ import Testing
         #"{"messages":[{"role":"user","content":"secret words"}],"user":"secret-user"\#(stream)}"#)
     }
     _ = try await server.send("GET", "/nope")
-    // A look of the monitor after the step back would have nothing to score any more.
-    let serving = try await server.send("GET", "/metrics", token: "")
+    // Once the monitor has looked, and before the step back: then there is nothing to score.
     #expect(
-      serving.text.contains(#"rollout_guard_score{feature="ai-summary",guard="error_rate"}"#))
+      try await server.eventually {
+        try await server.send("GET", "/metrics", token: "").text
+          .contains(#"rollout_guard_score{feature="ai-summary",guard="error_rate"}"#)
+      })
     try await server.command("rollback")
     let answer = try await server.send("GET", "/metrics", token: "")
     #expect(answer.status == 200)
