@@ -20,7 +20,9 @@ import Testing
   private func authorization(_ token: String) -> String { "Authorization: Bearer \(token)\r\n" }
 
   private func path(_ route: Route) -> String {
-    route.pattern.split(separator: "/").map { $0.hasPrefix("{") ? "/x" : "/\($0)" }.joined()
+    let parts = route.pattern.split(separator: "/")
+    return parts.isEmpty
+      ? "/" : parts.map { $0.hasPrefix("{") ? "/x" : "/\($0)" }.joined()
   }
 
   @Test func `every known path answers OPTIONS with what is allowed, without a token`() async throws
