@@ -1,12 +1,12 @@
 import DigestKit
 import DocumentKit
 import Foundation
-import HTTPServerKit
 import RolloutCore
 import RolloutEvaluation
 import YAMLKit
 
 @testable import HTTPKit
+@testable import HTTPServerKit
 @testable import RolloutGateway
 @testable import RolloutStore
 
