@@ -56,7 +56,7 @@ let package = Package(
       "RolloutGateway",
       ["RolloutCore", "RolloutEvaluation", "DocumentKit", "HTTPKit", "PlatformKit"]),
     library("RolloutAPI", ["RolloutCore", "RolloutEvaluation", "DocumentKit"]),
-    library("RolloutTesting", ["RolloutCore", "RolloutEvaluation"]),
+    library("RolloutTesting", ["RolloutCore", "RolloutEvaluation", "PlatformKit"]),
     .executableTarget(
       name: "RolloutServer",
       dependencies: [
@@ -111,9 +111,8 @@ let package = Package(
     suite(
       "SimulationTests",
       [
-        "RolloutServer", "RolloutStore", "RolloutCore", "RolloutEvaluation", "DocumentKit",
-        "DigestKit",
-        "YAMLKit", "RolloutTesting",
+        "RolloutServer", "RolloutStore", "RolloutGateway", "RolloutCore", "RolloutEvaluation",
+        "DocumentKit", "DigestKit", "YAMLKit", "PlatformKit", "HTTPKit", "RolloutTesting",
       ]),
     suite(
       "RolloutCLITests", ["RolloutCLI", "RolloutServer", "DocumentKit", "RolloutTesting"]),

@@ -33,8 +33,3 @@ extension MonotonicInstant {
     self.init(milliseconds: time.tv_sec * 1000 + time.tv_nsec / 1_000_000)
   }
 }
-
-/// Milliseconds of the machine's clock.
-package func monotonicMilliseconds() -> Int {
-  MachineClock.now.milliseconds(since: MonotonicInstant(milliseconds: 0))
-}

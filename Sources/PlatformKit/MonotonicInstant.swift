@@ -2,30 +2,36 @@
 /// nothing to another process or after another start of the machine.
 package struct MonotonicInstant: Sendable, Hashable, Comparable {
   /// Milliseconds since the clock began, whenever that was.
-  @usableFromInline let place: Int
+  package let milliseconds: Int
 
   @inlinable
-  package init(milliseconds place: Int) { self.place = place }
+  package init(milliseconds: Int) { self.milliseconds = milliseconds }
+
+  /// When the clock began: before everything that happens.
+  @inlinable
+  package static var beginning: MonotonicInstant { MonotonicInstant(milliseconds: 0) }
 
   /// After every other one: the deadline of what has none.
   @inlinable
   package static var never: MonotonicInstant { MonotonicInstant(milliseconds: .max) }
 
   @inlinable
-  package static func < (a: MonotonicInstant, b: MonotonicInstant) -> Bool { a.place < b.place }
+  package static func < (a: MonotonicInstant, b: MonotonicInstant) -> Bool {
+    a.milliseconds < b.milliseconds
+  }
 
   /// So many milliseconds later; `never` where that cannot be counted.
   @inlinable
   package func after(milliseconds: Int) -> MonotonicInstant {
-    let (sum, overflow) = place.addingReportingOverflow(milliseconds)
+    let (sum, overflow) = self.milliseconds.addingReportingOverflow(milliseconds)
     return overflow ? .never : MonotonicInstant(milliseconds: sum)
   }
 
   /// Milliseconds since an earlier moment; negative since a later one, and `Int.max` until `never`.
   @inlinable
   package func milliseconds(since earlier: MonotonicInstant) -> Int {
-    guard place != .max else { return .max }
-    return place &- earlier.place
+    guard milliseconds != .max else { return .max }
+    return milliseconds &- earlier.milliseconds
   }
 
   /// Seconds since an earlier moment.

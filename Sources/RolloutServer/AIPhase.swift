@@ -22,7 +22,7 @@ struct AIPhase: Sendable {
   ) {
     let (log, clock, data, tokens) = (stores.log, stores.clock, stores.data, control.tokens)
     let ai = AIMetrics()
-    let alarm = ProviderAlarm(log: log)
+    let alarm = ProviderAlarm(log: log, clock: clock)
     gateway = Current(
       Gateway(
         configuration.gateway, client: control.client, clock: clock,
@@ -45,7 +45,7 @@ struct AIPhase: Sendable {
     asks = AskBook(totals: metrics.asks, names: { tokens.namesByAccount })
     let purse = Purse(
       budgets: configuration.gateway.budgets, store: data.money, clock: clock, log: log,
-      tell: Self.budgetTeller(data.control, stores.hub, clock, log, control.courier))
+      tell: Self.budgetTeller(control.announcer, clock, log))
     let service = Current(
       AIService(
         gateway: gateway.value, box: control.box, ledger: control.ledger, clock: clock,
@@ -64,8 +64,7 @@ struct AIPhase: Sendable {
 
   /// Tells people that a budget has passed one of its marks.
   private static func budgetTeller(
-    _ outbox: any OutboxStore, _ hub: EventHub, _ clock: any WallClock, _ log: Log,
-    _ courier: Courier
+    _ announcer: Announcer, _ clock: any WallClock, _ log: Log
   ) -> @Sendable (BudgetAlert, Spender) async -> Void {
     { alert, spender in
       let account = alert.account
@@ -75,17 +74,14 @@ struct AIPhase: Sendable {
         + "since \(account.windowStart.rfc3339.prefix(10))"
       // A question of our own belongs to no plan.
       guard let plan = spender.plan else { return log.error(sentence) }
-      let notice = Notice(
-        feature: plan.feature, planVersion: plan.version, at: clock.now, kind: .budget,
-        sentence: sentence,
-        evidence: .object([
-          "budget": .string(account.budget), "percent": .int(alert.percent),
-          "spent_usd": .double(alert.spent.dollars), "limit_usd": .double(alert.limit.dollars),
-        ]))
-      do {
-        hub.publish(.notice(try await outbox.append(notice)))
-        courier.wake()
-      } catch { log.error("a notice could not be kept", ["error": "\(error)"]) }
+      await announcer.announce(
+        Notice(
+          feature: plan.feature, planVersion: plan.version, at: clock.now, kind: .budget,
+          sentence: sentence,
+          evidence: .object([
+            "budget": .string(account.budget), "percent": .int(alert.percent),
+            "spent_usd": .double(alert.spent.dollars), "limit_usd": .double(alert.limit.dollars),
+          ])))
     }
   }
 }

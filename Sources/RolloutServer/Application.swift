@@ -7,35 +7,23 @@ import RolloutStore
 final class Application: Sendable {
   /// Everything impure, in one value.
   struct Environment: Sendable {
-    var clock: any SystemTime = SystemClock()
+    var clock: any MachineTime = SystemClock()
     var migrations = Migration.control
     var loops = processorCount()
     /// Bytes that the process may take.
     var memory = MemoryLimit.process
     var limits: HTTPLimits
     /// nil leaves looking to whoever turns the clock.
-    var lookInterval: Duration? = Monitor.interval
+    var lookInterval: TimeSpan? = Monitor.interval
 
     init() { limits = HTTPLimits(memory: memory, loops: loops) }
   }
 
-  private let stores: StoresPhase
-  private let control: ControlPhase
-  private let ai: AIPhase
-  private let surface: SurfacePhase
-  private let background: [Task<Void, Never>]
-  private let telemetry: Task<Void, Never>
-
-  var port: Int { surface.server.port }
-  var routes: [Route] { surface.routes }
-  var readiness: Readiness { stores.readiness }
-  var monitor: Monitor { surface.monitor }
-  var ledger: OutcomeLedger { control.ledger }
-  /// The server's time.
-  var clock: KeptClock { stores.clock }
-  var tokens: TokenDirectory { control.tokens }
-  /// Who asked for what in the last day.
-  var asks: AskBook { ai.asks }
+  let stores: StoresPhase
+  let control: ControlPhase
+  let ai: AIPhase
+  let surface: SurfacePhase
+  private let loops: [BackgroundLoop]
 
   /// Opens the data, starts listening and watching, in four phases. Throws `StoreError`,
   /// `SystemError`, `AddressError` or `ConfigurationError`.
@@ -51,13 +39,7 @@ final class Application: Sendable {
     let control = try await ControlPhase(stores, configuration)
     let ai = AIPhase(stores, control, configuration, loops: environment.loops)
     surface = try SurfacePhase(stores, control, ai, options, environment)
-    background = surface.begin(stores, control, ai, lookInterval: environment.lookInterval)
-    telemetry = Task {
-      await control.keeper.run(control.ledger, stores.clock) { error in
-        stores.readiness.note(
-          "telemetry", error.map { "what is measured cannot be written: \($0)" }, stores.log)
-      }
-    }
+    loops = surface.begin(stores, control, ai, lookInterval: environment.lookInterval)
     self.stores = stores
     self.control = control
     self.ai = ai
@@ -69,22 +51,19 @@ final class Application: Sendable {
   /// Puts the configuration file in force again.
   func reload() async { await surface.reloading.reload() }
 
-  /// What the watch over tokens does every few seconds.
-  func lookAtTokens() async { await surface.tokenWatch.look() }
-
   /// Finishes what is in flight, writes what was measured, and closes the files.
   func shutDown() async {
     stores.readiness.startDraining()
     stores.hub.close()
     await surface.server.drain()
-    for task in background { task.cancel() }
+    for loop in loops { loop.cancel() }
     await ai.jobs.stop()
-    telemetry.cancel()
-    await telemetry.value
-    try? await TelemetryKeeper.save(ledger, to: stores.data.telemetry)
+    // Nobody but this function uses the files from here on.
+    for loop in loops { await loop.end() }
+    try? await TelemetryKeeper.save(control.ledger, to: stores.data.telemetry)
     for left in await control.controller.repair() { stores.log.error("not written: \(left)") }
     await stores.clockWatch.save()
-    try? await tokens.keepUses()
+    try? await control.tokens.keepUses()
     await stores.data.close()
   }
 }

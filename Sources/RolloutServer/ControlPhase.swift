@@ -10,6 +10,7 @@ struct ControlPhase: Sendable {
   let ledger = OutcomeLedger()
   let rollbacks = RollbackCounter()
   let courier: Courier
+  let announcer: Announcer
   let controller: PlanController
   let cache = AnswerCache()
   let keeper: TelemetryKeeper
@@ -23,19 +24,15 @@ struct ControlPhase: Sendable {
     let (log, readiness, control) = (stores.log, stores.readiness, stores.data.control)
     settings = Current(configuration)
     client = try HTTPClient()
-    let courier = Courier(
+    courier = Courier(
       store: control, messenger: HTTPMessenger(settings: settings, client: client),
       clock: stores.clock, log: log,
       report: { target, trouble in readiness.note("notify:\(target)", trouble, log) })
-    self.courier = courier
+    announcer = Announcer(
+      outbox: control, hub: stores.hub, wake: { [courier] in courier.wake() }, log: log)
     controller = try await PlanController(
       planStore: control, cohortStore: control, box: box, clock: stores.clock, ledger: ledger,
-      hub: stores.hub, note: { readiness.note($0, $1, log) },
-      committed: { [rollbacks] event in
-        rollbacks.note(event)
-        log.changed(event)
-        courier.wake()
-      })
+      observers: [stores.hub, announcer, rollbacks, log], note: { readiness.note($0, $1, log) })
     keeper = TelemetryKeeper(store: stores.data.telemetry, cache: cache)
     do { try await keeper.restore(into: ledger, now: stores.clock.steady) } catch {
       // Decisions need none of it: guards begin anew.

@@ -5,7 +5,7 @@ import Synchronization
 /// Looks twice a second whether the files are still those that were opened and can be written, and
 /// says so.
 final class DataWatch: Sendable {
-  static let interval = Duration.milliseconds(500)
+  static let interval = TimeSpan(milliseconds: 500)
 
   private let data: Databases
   private let readiness: Readiness
@@ -33,14 +33,6 @@ final class DataWatch: Sendable {
       return notices
     }
     readiness.note("files", all.joined(separator: "; "), log)
-  }
-
-  /// Runs until the task is cancelled.
-  func run() async {
-    while !Task.isCancelled {
-      await look()
-      try? await Task.sleep(for: Self.interval)
-    }
   }
 
   func look() async {

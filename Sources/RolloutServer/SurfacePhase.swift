@@ -21,12 +21,12 @@ struct SurfacePhase: Sendable {
     _ environment: Application.Environment
   ) throws {
     let (log, clock, readiness) = (stores.log, stores.clock, stores.readiness)
-    let parts = Application.Parts(stores, control, ai)
+    let parts = Application.Parts(stores: stores, control: control, ai: ai)
     routes = parts.routes
     server = try Self.listen(parts.routes, stores, control, ai, options, environment)
     monitor = Monitor(
-      controller: control.controller, ledger: control.ledger, outbox: stores.data.control,
-      hub: stores.hub, readiness: readiness, clock: clock, log: log,
+      controller: control.controller, ledger: control.ledger, announcer: control.announcer,
+      readiness: readiness, clock: clock, log: log,
       evaluations: ai.metrics.evaluationTotals,
       probe: Probe(clock: clock, log: log, mayAsk: { ai.gateway.value.mayProbe($0) }) { target in
         await Self.ask(target, ai.gateway.value, ai.service.value.purse)
@@ -64,23 +64,35 @@ struct SurfacePhase: Sendable {
     }
   }
 
-  /// Begins everything that runs by itself until it is cancelled; `lookInterval` nil leaves looking
-  /// to somebody else.
+  /// Begins everything that goes on by itself; `lookInterval` nil leaves looking to somebody else.
   func begin(
-    _ stores: StoresPhase, _ control: ControlPhase, _ ai: AIPhase, lookInterval: Duration?
-  ) -> [Task<Void, Never>] {
-    [
-      Task { await stores.dataWatch.run() },
-      Task { await stores.clockWatch.run() },
-      Task { if control.checkedTokens != nil { await tokenWatch.run() } },
-      Task { await capacity.run() },
-      Task { await ai.asks.run(stores.clock) },
-      Task { await control.courier.run() },
-      Task { await poller.run() },
-      Task { if let lookInterval { await monitor.run(every: lookInterval) } },
-      Task { await ai.jobs.run() },
-      Task { await stores.hub.beat() },
+    _ stores: StoresPhase, _ control: ControlPhase, _ ai: AIPhase, lookInterval: TimeSpan?
+  ) -> [BackgroundLoop] {
+    let clock = stores.clock
+    var loops = [
+      BackgroundLoop(every: DataWatch.interval, by: clock) { _ in await stores.dataWatch.look() },
+      BackgroundLoop(every: ClockWatch.interval, by: clock) { await stores.clockWatch.turn($0) },
+      BackgroundLoop(every: EventHub.tickTime, by: clock) { _ in stores.hub.tick() },
+      BackgroundLoop(every: CapacityWatch.interval, by: clock) { _ in await capacity.look() },
+      BackgroundLoop(every: AskBook.interval, by: clock) { _ in ai.asks.note(clock.steady) },
+      BackgroundLoop(every: TelemetryKeeper.interval, by: clock) { number in
+        await control.keeper.turn(number, control.ledger, clock) { error in
+          stores.readiness.note(
+            "telemetry", error.map { "what is measured cannot be written: \($0)" }, stores.log)
+        }
+      },
+      BackgroundLoop { await control.courier.run() },
+      BackgroundLoop { await poller.run() },
+      BackgroundLoop { await ai.jobs.run() },
     ]
+    if control.checkedTokens != nil {
+      loops.append(
+        BackgroundLoop(every: TokenWatch.interval, by: clock) { _ in await tokenWatch.look() })
+    }
+    if let lookInterval {
+      loops.append(BackgroundLoop(every: lookInterval, by: clock) { _ in await monitor.look() })
+    }
+    return loops
   }
 
   /// Asks a provider a neutral question, within the budgets that are not about one feature.

@@ -157,9 +157,9 @@ package final class JobDatabase: JobStore {
       try connection.run(
         """
         UPDATE job
-        SET status = 'expired', finished_at_ms = :now, request = x''
+        SET status = :expired, finished_at_ms = :now, request = x''
         WHERE status = 'queued' AND expires_at_ms <= :now
-        """, ["now": SQLValue(now)])
+        """, ["now": SQLValue(now), "expired": .text(Job.Status.expired.rawValue)])
       try connection.run(
         """
         UPDATE job

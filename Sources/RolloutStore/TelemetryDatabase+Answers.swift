@@ -68,13 +68,6 @@ extension TelemetryDatabase: AnswerStore {
     }
   }
 
-  /// Bytes of the answers that are kept.
-  package func answersSize() async throws -> Int {
-    try await database.read { connection in
-      try connection.query("SELECT bytes FROM cached_size") { $0.int(0) }.first ?? 0
-    }
-  }
-
   /// What may still be served, newest first, up to so many bytes.
   package func loadAnswers(now: Instant, sizeMax: Int) async throws -> [KeptAnswer] {
     let all = try await database.read { connection in

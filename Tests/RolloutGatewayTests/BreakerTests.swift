@@ -1,10 +1,11 @@
+import PlatformKit
 import Testing
 
 @testable import RolloutGateway
 
 @Suite struct BreakerTests {
   /// A breaker that has seen so many calls, of which `failed` failed.
-  private func make(_ calls: Int, failed: Int, at now: Int = 0) -> Breaker {
+  private func make(_ calls: Int, failed: Int, at now: MonotonicInstant = 0) -> Breaker {
     var breaker = Breaker()
     for number in 0..<calls {
       let admitted1 = breaker.admit(now)

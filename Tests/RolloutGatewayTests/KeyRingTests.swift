@@ -1,4 +1,5 @@
 import HTTPKit
+import PlatformKit
 import RolloutCore
 import Testing
 
@@ -13,7 +14,7 @@ import Testing
 
   /// Sends a call out and brings its outcome back; the key it went with.
   private func call(
-    _ ring: inout KeyRing, _ failure: ProviderFailure? = nil, now: Int = 0
+    _ ring: inout KeyRing, _ failure: ProviderFailure? = nil, now: MonotonicInstant = 0
   ) -> Int? {
     guard case .key(let key) = ring.choose(10, now: now) else { return nil }
     let isProbe = ring.take(key, 10, now: now)
@@ -58,13 +59,13 @@ import Testing
 
   @Test func `no rest is longer than five minutes`() {
     var ring = ring("A")
-    var now = 0
+    var now = MonotonicInstant.beginning
     var rests: [Int] = []
     for _ in 0..<8 {
       #expect(call(&ring, .credentialRefused, now: now) == 0)
       let began = now
-      while case .refused = ring.choose(10, now: now) { now += 1000 }
-      rests.append((now - began) / 1000)
+      while case .refused = ring.choose(10, now: now) { now = now.after(milliseconds: 1000) }
+      rests.append(now.milliseconds(since: began) / 1000)
     }
     #expect(rests == [10, 20, 40, 80, 160, 300, 300, 300])
   }

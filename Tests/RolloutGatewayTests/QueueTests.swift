@@ -124,10 +124,12 @@ import Testing
   {
     var settings = GatewayConfiguration.ProviderSettings(name: "p", kind: .echo)
     settings.maxInFlight = inFlight
-    return ProviderGate(settings, .init(length: length, wait: wait)) { 0 }
+    return ProviderGate(settings, .init(length: length, wait: wait), clock: ManualClock())
   }
 
-  private func deadline(_ seconds: Int = 5) -> Int { monotonicMilliseconds() + seconds * 1000 }
+  private func deadline(_ seconds: Int = 5) -> MonotonicInstant {
+    MachineClock.now.after(milliseconds: seconds * 1000)
+  }
 
   /// Waits until so many stand in the queue.
   private func queued(_ gate: ProviderGate, _ count: Int) async throws {
@@ -217,7 +219,8 @@ import Testing
     let room = CallRoom { 1 }
     let settings = GatewayConfiguration.ProviderSettings(name: "p", kind: .openai)
     let gates = (0..<2).map { _ in
-      ProviderGate(settings, .init(length: 1, wait: .seconds(5)), room: room) { 0 }
+      ProviderGate(
+        settings, .init(length: 1, wait: .seconds(5)), clock: ManualClock(), room: room)
     }
     let slot = try gates[0].enterAtOnce(Caller(user: "x"), tokens: 1)
     #expect(throws: ProviderFailure.limited(.queue, retryAfter: 1)) {

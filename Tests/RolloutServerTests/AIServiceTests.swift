@@ -62,7 +62,7 @@ import YAMLKit
     let (box, ledger, store) = (SnapshotBox(), OutcomeLedger(), MemoryStore())
     let controller = try await PlanController(
       planStore: store, cohortStore: store, box: box, clock: clock, ledger: ledger,
-      hub: EventHub())
+      observers: [])
     let definition = try PlanDefinition(
       YAMLReader.read(
         Array("feature: ai\nroute: main\nstages: [{name: all, percent: 100}]\n\(fallback)".utf8)))
@@ -139,7 +139,7 @@ import YAMLKit
     async throws
   {
     let kit = try await make()
-    let call = AICall(try kit.request(), nil, at: clock.moment)
+    let call = AICall(try kit.request(), nil, by: clock)
     let route = try #require(call.route(kit.service.gateway.configuration))
     do {
       var bill = Bill(call, kit.service)

@@ -59,7 +59,7 @@ import Testing
     _ = try await isOn(server)
     // The monitor has seen it.
     #expect(
-      try await server.eventually { server.application.ledger.lastTraffic(of: "f") != nil })
+      try await server.eventually { server.application.control.ledger.lastTraffic(of: "f") != nil })
     await server.stop()
     let again = try await TestServer(folder: server.folder, clock: server.clock)
     again.clock.advance(.hours(1))
@@ -78,7 +78,7 @@ import Testing
     _ = try await isOn(server)
     // As the process does every minute.
     for _ in 0..<26 {
-      server.application.asks.note(server.application.clock.steady)
+      server.application.ai.asks.note(server.application.stores.clock.steady)
       server.clock.advance(.hours(1))
     }
     #expect(try await command(server, "archive").status == 200)

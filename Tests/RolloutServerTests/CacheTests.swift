@@ -248,12 +248,18 @@ import Testing
     #expect(sizes.allSatisfy { $0 <= 2 << 20 })
     #expect(written == 200 - cache.backlog.dropped)
     #expect(cache.backlog.bytes == 0)
-    // The count agrees with what is there, and with the limit.
-    let kept = try await store.loadAnswers(now: Samples.start, sizeMax: Int.max)
-    #expect(try await store.answersSize() == kept.reduce(0) { $0 + $1.text.utf8.count })
-    #expect(try await (2_700_000...3_000_000).contains(store.answersSize()))
+    #expect(try await (2_700_000...3_000_000).contains(Self.size(store, now: Samples.start)))
     try await store.deleteExpiredAnswers(now: Samples.start + .hours(2))
-    #expect(try await store.answersSize() == 0)
+    #expect(try await Self.size(store, now: Samples.start) == 0)
+    // What went was counted: there is as much room as before.
+    try await store.keep(
+      (0..<20).map { number in
+        KeptAnswer(
+          key: key(number), feature: "a", text: String(repeating: "y", count: 140_000), model: "m",
+          provider: "p", storedAt: Samples.start, freshUntil: Samples.start + .hours(1),
+          staleUntil: Samples.start + .hours(1))
+      }, sizeMax: 3_000_000)
+    #expect(try await Self.size(store, now: Samples.start) == 20 * 140_000)
     await store.close()
   }
 
@@ -276,7 +282,12 @@ import Testing
     let outcomes = try await store.outcomes("ai-summary").flatMap(PackedOutcomes.unpack)
     #expect(outcomes.contains { $0.result == .failed })
     // Nobody waited for the rest of twelve million bytes.
-    #expect(try await store.answersSize() < 60 * text.utf8.count)
+    #expect(try await Self.size(store, now: server.clock.steady) < 60 * text.utf8.count)
     await store.close()
+  }
+
+  /// Bytes of the answers that are kept.
+  private static func size(_ store: TelemetryDatabase, now: Instant) async throws -> Int {
+    try await store.loadAnswers(now: now, sizeMax: .max).reduce(0) { $0 + $1.text.utf8.count }
   }
 }

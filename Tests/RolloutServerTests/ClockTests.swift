@@ -85,7 +85,7 @@ import Testing
     try await server.startPlan()
     server.clock.step(milliseconds: -Self.hour)
     // Until it has been seen, every stage may have begun before it.
-    #expect(server.application.clock.hasStepped(since: Samples.start))
+    #expect(server.application.stores.clock.hasStepped(since: Samples.start))
     server.clock.advance(.seconds(10))
     try await server.command("advance")
     server.clock.advance(.seconds(10))

@@ -189,7 +189,7 @@ import Testing
     let store = LateFailingStore(try Store(DataDirectory(folder.path), now: Samples.start))
     let controller = try await PlanController(
       planStore: store, cohortStore: MemoryStore(), box: SnapshotBox(),
-      clock: ManualClock(), ledger: OutcomeLedger(), hub: EventHub())
+      clock: ManualClock(), ledger: OutcomeLedger(), observers: [])
     var version = try await controller.apply(
       PlanDefinition(feature: "a"), expecting: nil, actor: .token("anna"), reason: ""
     ).plan.version

@@ -2,6 +2,7 @@ import DocumentKit
 import Glibc
 import HTTPKit
 import HTTPServerKit
+import PlatformKit
 import RolloutTesting
 import Testing
 
@@ -195,14 +196,16 @@ import Testing
     var waits: [Int?] = []
     for index in 0..<(FailedAuthentications.countMax + 1) {
       let address = try #require(PeerAddress("2001:db8:1:2::\(String(index, radix: 16))"))
-      waits.append(failures.note(address.network, now: 0))
+      waits.append(failures.note(address.network, now: .beginning))
     }
     #expect(waits.dropLast().allSatisfy { $0 == nil })
     #expect(waits.last == 1)
     let neighbour = try #require(PeerAddress("2001:db8:1:3::1"))
-    #expect(failures.note(neighbour.network, now: 0) == nil)
+    #expect(failures.note(neighbour.network, now: .beginning) == nil)
     let first = try #require(PeerAddress("2001:db8:1:2::1"))
-    #expect(failures.note(first.network, now: 60_000) == nil, "a minute later")
+    #expect(
+      failures.note(first.network, now: MonotonicInstant(milliseconds: 60_000)) == nil,
+      "a minute later")
   }
 
   @Test(

@@ -57,7 +57,7 @@ import Testing
       leaving.removeAll { $0.after <= round }
       try await Task.sleep(for: .milliseconds(100))
       server.clock.advance(TimeSpan(milliseconds: 100))
-      await server.application.monitor.look()
+      await server.application.surface.monitor.look()
       if try await server.stage() == "few" { return Double(round + 1) / 10 }
     }
     return nil

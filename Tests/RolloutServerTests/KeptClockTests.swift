@@ -1,3 +1,4 @@
+import PlatformKit
 import RolloutCore
 import Synchronization
 import Testing
@@ -5,7 +6,7 @@ import Testing
 @testable import RolloutServer
 
 /// A machine whose two clocks tick at different moments of the same millisecond.
-private final class TickingClock: SystemTime {
+private final class TickingClock: MachineTime {
   private let state = Mutex((micros: Int64(1_800_000_000_000_000), set: Int64(0), reads: 0))
 
   func advance(micros: Int64) { state.withLock { $0.micros += micros } }
@@ -23,6 +24,8 @@ private final class TickingClock: SystemTime {
   var now: Instant { Instant(milliseconds: read(400) + state.withLock { $0.set }) }
   var uptime: Int64 { read(0) }
   var boot: String { "a" }
+  var monotonic: MonotonicInstant { MonotonicInstant(milliseconds: Int(read(0))) }
+  func sleep(milliseconds: Int) async throws {}
 }
 
 @Suite struct KeptClockTests {

@@ -135,7 +135,7 @@ import Testing
       try await report(server, 1000 + second * 40..<1040 + second * 40) {
         #""ok":true,"latency_ms":100,"arm":"\#($0 % 4 < 2 ? "treatment" : "control")""#
       }
-      await server.application.monitor.look()
+      await server.application.surface.monitor.look()
     }
     #expect(try await server.eventually { try await plan(server)["hold"]?.isNull == true })
     // Held for the outage, and then for the window's memory of it.

@@ -14,7 +14,8 @@ import Testing
       paths.flatMap { path in
         (path.value.members ?? []).map { "\($0.key.uppercased()) \(path.key)" }
       })
-    let routes = Set(server.application.routes.map { "\($0.method.rawValue) \($0.pattern)" })
+    let routes = Set(
+      server.application.surface.routes.map { "\($0.method.rawValue) \($0.pattern)" })
     #expect(routes.subtracting(documented).isEmpty, "undocumented routes")
     #expect(documented.subtracting(routes).isEmpty, "documented, but not there")
     await server.stop()

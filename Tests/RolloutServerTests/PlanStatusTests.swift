@@ -51,16 +51,16 @@ import Testing
     for _ in 0..<5 { _ = try await server.send("POST", "/v1/feedback", vote) }
     // Votes that no request follows count by themselves then, as soon as the monitor looks.
     server.clock.advance(.seconds(20))
-    let before = try #require(Self.measured(server.application.ledger))
+    let before = try #require(Self.measured(server.application.control.ledger))
     for path in ["", "/x", "/x/health", "/x/preview", "/x/preview?stage=50"] {
       for _ in 0..<3 {
         let answer = try await server.send("GET", "/v1/plans\(path)")
         #expect(answer.status == 200, "\(path): \(answer.text)")
       }
     }
-    #expect(Self.measured(server.application.ledger) == before)
-    await server.application.monitor.look()
-    #expect(Self.measured(server.application.ledger) != before)
+    #expect(Self.measured(server.application.control.ledger) == before)
+    await server.application.surface.monitor.look()
+    #expect(Self.measured(server.application.control.ledger) != before)
     await server.stop()
   }
 

@@ -163,7 +163,7 @@ import Testing
     // It is still over its mark, since nothing has come in since.
     for _ in 0..<12 {
       server.clock.advance(.seconds(15))
-      await server.application.monitor.look()
+      await server.application.surface.monitor.look()
       try await Task.sleep(for: .milliseconds(20))
     }
     #expect(try await server.stage() == "all")
@@ -178,7 +178,7 @@ import Testing
     #expect(try await server.eventually { try await server.stage() == "few" })
     try await ask(server, 200)
     for _ in 0..<5 {
-      await server.application.monitor.look()
+      await server.application.surface.monitor.look()
       try await Task.sleep(for: .milliseconds(50))
     }
     #expect(try await server.stage() == "few")
@@ -202,7 +202,7 @@ import Testing
     for _ in 0..<12 {
       try await ask(server, 8)
       server.clock.advance(.seconds(2))
-      await server.application.monitor.look()
+      await server.application.surface.monitor.look()
     }
     #expect(try await server.eventually { try await plan(server)["hold"]?.isNull == true })
     #expect(try await server.stage() == "all")

@@ -1,4 +1,5 @@
 import Foundation
+import RolloutCore
 import RolloutTesting
 import Synchronization
 import Testing
@@ -17,14 +18,14 @@ import Testing
 
   @Test func `of few failures each has its line, of many a minute's worth is counted`() {
     let lines = Mutex<[String]>([])
-    let minute = Mutex(0)
-    let log = Log(clock: ManualClock()) { line in lines.withLock { $0.append(line) } }
-    let alarm = ProviderAlarm(log: log) { minute.withLock { $0 } * 60_000 }
+    let clock = SimulatedClock()
+    let log = Log(clock: clock) { line in lines.withLock { $0.append(line) } }
+    let alarm = ProviderAlarm(log: log, clock: clock)
     for _ in 0..<100 { alarm.note(report(.timeout)) }
     alarm.note(report(nil))
     alarm.note(report(.cancelled))
     alarm.note(report(.timeout, model: "other"))
-    minute.withLock { $0 = 1 }
+    clock.advance(.minutes(1))
     alarm.note(report(.timeout))
     let all = lines.withLock { $0 }
     #expect(all.count == ProviderAlarm.linesPerMinute + 2)
@@ -36,7 +37,7 @@ import Testing
   @Test func `what a provider said of the request is in no line`() {
     let lines = Mutex<[String]>([])
     let log = Log(clock: ManualClock()) { line in lines.withLock { $0.append(line) } }
-    let alarm = ProviderAlarm(log: log)
+    let alarm = ProviderAlarm(log: log, clock: ManualClock())
     alarm.note(report(.callerError(status: 400, message: "your prompt 'I am anna' is bad")))
     alarm.note(report(.malformed("I am anna")))
     #expect(lines.withLock { $0 }.count == 2)

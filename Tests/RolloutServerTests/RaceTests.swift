@@ -14,13 +14,15 @@ import Testing
     for round in 0..<1000 {
       let store = MemoryStore()
       let clock = ManualClock()
-      let (ledger, hub) = (OutcomeLedger(), EventHub())
+      let ledger = OutcomeLedger()
       let controller = try await PlanController(
         planStore: store, cohortStore: store, box: SnapshotBox(), clock: clock, ledger: ledger,
-        hub: hub)
+        observers: [])
+      let log = Log(clock: clock, isSilent: true)
       let monitor = Monitor(
-        controller: controller, ledger: ledger, outbox: store, hub: hub,
-        readiness: Readiness(hasTokens: true), clock: clock, log: Log(clock: clock, isSilent: true))
+        controller: controller, ledger: ledger,
+        announcer: Announcer(outbox: store, hub: EventHub(), wake: {}, log: log),
+        readiness: Readiness(hasTokens: true), clock: clock, log: log)
       let feature = "ai-summary"
       var definition = PlanDefinition(feature: feature)
       definition.preset = .sensitive

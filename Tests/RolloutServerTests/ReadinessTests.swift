@@ -50,7 +50,7 @@ import Testing
   @Test func `metrics name what is degraded`() async throws {
     let server = try await TestServer()
     #expect(try await !server.send("GET", "/metrics").text.contains("rollout_degraded{"))
-    server.application.readiness.note("plan:ai \"x\"", "cannot be read", log)
+    server.application.stores.readiness.note("plan:ai \"x\"", "cannot be read", log)
     #expect(
       try await server.send("GET", "/metrics").text.contains(
         #"rollout_degraded{what="plan:ai \"x\""} 1"#))

@@ -85,7 +85,7 @@ import Testing
       server.clock.advance(.seconds(12))
       try await group.waitForAll()
     }
-    await server.application.monitor.look()
+    await server.application.surface.monitor.look()
     #expect(try await server.stage("f") == "few")
     let errors = try await firstGuard(server)
     #expect(errors["requests"]?.int == 0 && errors["state"]?.string == "inconclusive", "\(errors)")
@@ -94,7 +94,7 @@ import Testing
       _ = try await server.send(
         "POST", "/v1/features/f/complete", #"{"user":"v\#(user)","prompt":"hi"}"#)
     }
-    await server.application.monitor.look()
+    await server.application.surface.monitor.look()
     #expect(try await server.stage("f") == "off")
     await server.stop()
   }
@@ -176,7 +176,7 @@ import Testing
     #expect(nobodys["hint"]?.string?.contains("plan") == true, "\(nobodys)")
     let unknown = try await firstGuard(server)
     #expect(unknown["state"]?.string == "unavailable", "\(unknown)")
-    await server.application.monitor.look()
+    await server.application.surface.monitor.look()
     #expect(try await server.stage("f") == "all")
     let others = try await report(
       server,
@@ -192,7 +192,7 @@ import Testing
     #expect(theirs["unattributed"] == nil)
     let arms = try await server.send("GET", "/v1/plans/f/health").json["arms"]
     #expect(arms?["treatment"]?["failed"]?.int == 500 && arms?["control"]?["requests"]?.int == 100)
-    await server.application.monitor.look()
+    await server.application.surface.monitor.look()
     #expect(try await server.stage("f") == "off")
     await server.stop()
   }
@@ -211,7 +211,7 @@ import Testing
       (0..<600).map {
         #"{"feature":"f","user":"u\#($0 % 3)","ok":\#($0 / 3 % 3 == 2),"arm":"treatment"}"#
       })
-    await server.application.monitor.look()
+    await server.application.surface.monitor.look()
     #expect(try await server.stage("f") == "a")
     let errors = try await firstGuard(server)
     #expect(try #require(errors["healthy_evidence"]?.double) < 1, "\(errors)")
@@ -275,10 +275,10 @@ import Testing
     let log = Log(clock: ManualClock()) { line in lines.withLock { $0.append(line) } }
     let plan = Samples.plan(atStage: 1)
     for actor in [Actor.token("anna"), .monitor, .alert("HighErrors")] {
-      log.changed(
-        PlanEvent(
-          feature: "f", version: 7, at: Samples.start, kind: .rolledBack, actor: actor,
-          reason: "odd answers", from: nil, to: .init(plan), evidence: nil))
+      let event = PlanEvent(
+        feature: "f", version: 7, at: Samples.start, kind: .rolledBack, actor: actor,
+        reason: "odd answers", from: nil, to: .init(plan), evidence: nil)
+      log.hear(StoredEvent(id: 1, event: event))
     }
     let all = lines.withLock { $0 }
     #expect(all.count == 2, "\(all)")

@@ -262,11 +262,11 @@ import Testing
     // Held open for writing, and silent.
     let silent = open(path, O_RDWR)
     await server.application.reload()
-    #expect(server.application.readiness.warnings.contains { $0.what == "configuration" })
+    #expect(server.application.stores.readiness.warnings.contains { $0.what == "configuration" })
     close(silent)
     unlink(path)
     await server.reload("metrics: open\n")
-    #expect(!server.application.readiness.warnings.contains { $0.what == "configuration" })
+    #expect(!server.application.stores.readiness.warnings.contains { $0.what == "configuration" })
     await server.stop()
   }
 }

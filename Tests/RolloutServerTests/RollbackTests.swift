@@ -38,13 +38,13 @@ import Testing
     // The preset of this stage waits ten seconds before it acts.
     let pending = try await server.send("GET", "/v1/plans/ai-summary/health")
     #expect(pending.json["verdict"]?.string == "pending")
-    await server.application.monitor.look()
+    await server.application.surface.monitor.look()
     // It acts on fresh evidence, not on the old.
     server.clock.advance(.seconds(6))
     #expect(
       try await server.send("GET", "/v1/plans/ai-summary/health").json["verdict"]?.string
         == "pending")
-    await server.application.monitor.look()
+    await server.application.surface.monitor.look()
     _ = try await server.send("POST", "/v1/outcomes", outcomes(600..<606) { _ in false })
     #expect(try await server.eventually { try await server.stage() == "beta" })
     let plan = try await server.send("GET", "/v1/plans/ai-summary")

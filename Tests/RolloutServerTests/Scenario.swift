@@ -85,7 +85,7 @@ struct Scenario: Sendable {
       }
       server.clock.advance(.seconds(Int64(step)))
       try await report(requests, server)
-      await server.application.monitor.look()
+      await server.application.surface.monitor.look()
       if actedAt == nil {
         for request in requests where !request.ok && !request.isControl {
           if let incident, second >= incident, let user = request.user { hurt.insert(user) }

@@ -131,7 +131,7 @@ import Testing
     _ = try await server.send("DELETE", "/v1/tokens/\(revoked.id)")
     let expired = try await token(server, "expired", Scope.allCases, #","expires_in":"1s""#)
     server.clock.advance(.seconds(2))
-    for (index, route) in server.application.routes.enumerated() {
+    for (index, route) in server.application.surface.routes.enumerated() {
       let name = "\(route.method.rawValue) \(route.pattern)"
       // Each from an address of its own: wrong tokens are limited by address.
       let from = [(name: "X-Forwarded-For", value: "192.0.2.\(index)")]
@@ -165,7 +165,7 @@ import Testing
     let from = [(name: "X-Forwarded-For", value: "192.0.2.1")]
     for scope in Scope.allCases where scope != .admin {
       let limited = try await token(server, scope.rawValue, [scope], #","features":["mine"]"#).text
-      for route in server.application.routes {
+      for route in server.application.surface.routes {
         guard let row = Self.row(route), row.scopes.contains(scope) else { continue }
         let name = "\(route.method.rawValue) \(route.pattern) with \(scope)"
         func status(_ parameter: String) async throws -> Int {

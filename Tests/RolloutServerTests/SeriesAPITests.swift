@@ -68,7 +68,7 @@ import Testing
       _ = try await server.send(
         "POST", "/v1/features/f/decision", #"{"user":{"id":"\#(user)"}}"#)
     }
-    await server.application.monitor.look()
+    await server.application.surface.monitor.look()
     let series = try await get(server, "series")
     #expect(series["step_s"]?.int == 10)
     #expect(series["columns"]?.array?.compactMap(\.string) == SeriesView.columnNames)

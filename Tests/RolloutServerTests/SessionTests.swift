@@ -214,7 +214,7 @@ import Testing
   @Test func `on a disk that takes nothing people are let in, until the server ends`() async throws
   {
     let server = try await TestServer()
-    let tokens = server.application.tokens
+    let tokens = server.application.control.tokens
     let sessions = try await SessionDirectory(store: FullDisk(), tokens: tokens)
     let begun = await sessions.begin(tokenID: try #require(tokens.all.first?.id))
     let secret = Array(begun.secret.utf8)

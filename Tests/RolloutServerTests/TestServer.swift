@@ -29,7 +29,7 @@ final class TestServer: Sendable {
   let adminToken: String
   private let client: HTTPClient
 
-  var port: Int { application.port }
+  var port: Int { application.surface.server.port }
 
   /// `yaml` is the configuration; passing the folder of an earlier server is a restart.
   init(

@@ -24,7 +24,7 @@ import Testing
   }
 
   private func warnings(_ server: TestServer) async throws -> String {
-    await server.application.lookAtTokens()
+    await server.application.surface.tokenWatch.look()
     return try await server.send("GET", "/readyz").json["warnings"]?.jsonText ?? ""
   }
 
@@ -154,7 +154,7 @@ import Testing
     for name in ["a", "b", "c", "d"] {
       #expect(try await make(server, #"{"name":"\#(name)","scopes":["admin"]}"#).status == 201)
     }
-    let tokens = server.application.tokens
+    let tokens = server.application.control.tokens
     let results = try await withThrowingTaskGroup(of: Revocation.self) { group in
       for token in tokens.all { group.addTask { try await tokens.revoke(id: token.id) } }
       return try await group.reduce(into: []) { $0.append($1) }

@@ -28,7 +28,7 @@ import Testing
   @Test func `every known path answers OPTIONS with what is allowed, without a token`() async throws
   {
     let server = try await TestServer()
-    for route in server.application.routes {
+    for route in server.application.surface.routes {
       let text = await answer(server, "OPTIONS \(path(route))")
       #expect(text.hasPrefix("HTTP/1.1 204 No Content\r\n"), "\(route.pattern)")
       let allow = text.firstMatch(of: #/\r\nAllow: ([A-Z, ]+)\r\n/#).map { String($0.1) } ?? ""
@@ -52,7 +52,7 @@ import Testing
     method: String
   ) async throws {
     let server = try await TestServer()
-    for route in server.application.routes {
+    for route in server.application.surface.routes {
       let text = await answer(
         server, "\(method) \(path(route))", authorization(server.adminToken))
       #expect(text.hasPrefix("HTTP/1.1 405 "), "\(method) \(route.pattern): \(text)")
@@ -66,7 +66,7 @@ import Testing
 
   @Test func `HEAD has no body on any path, whatever the answer`() async throws {
     let server = try await TestServer()
-    for route in server.application.routes {
+    for route in server.application.surface.routes {
       for fields in ["", authorization(server.adminToken), authorization("ro_wrong")] {
         let text = await answer(server, "HEAD \(path(route))?limit=x", fields)
         #expect(text.hasSuffix("\r\n\r\n"), "HEAD \(route.pattern): \(text)")
@@ -154,7 +154,7 @@ import Testing
     async throws
   {
     let server = try await TestServer()
-    for (index, route) in server.application.routes.enumerated() {
+    for (index, route) in server.application.surface.routes.enumerated() {
       guard case .scopes = route.access, route.method != .get else { continue }
       let (id, text) = try await token(server, #"{"name":"t\#(index)","scopes":["admin"]}"#)
       let answer = try await answer(

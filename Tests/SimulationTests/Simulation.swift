@@ -104,18 +104,20 @@ final class Simulation {
       let ledger = OutcomeLedger()
       let box = SnapshotBox()
       let hub = EventHub()
+      let log = Log(clock: clock, isSilent: true)
+      let courier = Courier(
+        store: store, messenger: network, clock: clock, log: log, jitter: { 0.5 })
+      let announcer = Announcer(outbox: store, hub: hub, wake: { courier.wake() }, log: log)
       do {
         let controller = try await PlanController(
-          planStore: store, cohortStore: store, box: box, clock: clock, ledger: ledger, hub: hub)
+          planStore: store, cohortStore: store, box: box, clock: clock, ledger: ledger,
+          observers: [hub, announcer])
         for (feature, state) in disk.current.telemetry {
           ledger.restore(.init(feature: feature, state: state))
         }
-        let log = Log(clock: clock, isSilent: true)
         let monitor = Monitor(
-          controller: controller, ledger: ledger, outbox: store, hub: hub,
+          controller: controller, ledger: ledger, announcer: announcer,
           readiness: Readiness(hasTokens: true), clock: clock, log: log)
-        let courier = Courier(
-          store: store, messenger: network, clock: clock, log: log, jitter: { 0.5 })
         let desk = AlertDesk(
           controller: controller, store: store, history: store, clock: clock, log: log)
         witness.keep(
@@ -230,7 +232,7 @@ final class Simulation {
 
   private func deliver() {
     guard let courier = process?.courier else { return }
-    executor.start { _ = await courier.deliverDue() }
+    executor.start { _ = await courier.deliverOnce() }
   }
 
   /// Somebody sets the wall clock: back by up to an hour, or ahead by up to two days. Nothing that
@@ -432,5 +434,14 @@ final class SimulatedNetwork: Messenger, Sendable {
       return !arrives || state.random.chance(0.2)
     }
     if fails { throw DeliveryFailure(reason: "simulated") }
+  }
+}
+
+extension Courier {
+  /// Every lane once, one after the other, emergencies first; how many deliveries are settled.
+  fileprivate func deliverOnce() async -> Int {
+    var settled = 0
+    for lane in await takeLanes() { settled += await work(lane) }
+    return settled
   }
 }

@@ -60,4 +60,30 @@ import Testing
           == Simulation(seed: seed).run(steps: Self.steps))
     }
   }
+
+  @Test func `limits, queues, money and jobs keep their promises by a clock that jumps`() {
+    var census: [String: Int] = [:]
+    for seed in 0..<150 as Range<UInt64> {
+      let simulation = PaidSimulation(seed: seed)
+      let failures = simulation.run(steps: Self.steps)
+      if !failures.isEmpty {
+        Issue.record("seed \(seed): \(failures.prefix(3).joined(separator: "; "))")
+      }
+      for line in simulation.lines {
+        census[line.split(separator: " ").dropFirst().joined(separator: " "), default: 0] += 1
+      }
+    }
+    print("paid traffic:", census.sorted { $0.key < $1.key })
+    for what in ["answered", "failed", "refused", "is promised", "is begun"] {
+      #expect((census[what] ?? 0) > 0, "\(what) never happened")
+    }
+  }
+
+  @Test func `the same seed gives the same paid traffic`() {
+    for seed in 0..<5 as Range<UInt64> {
+      let (first, second) = (PaidSimulation(seed: seed), PaidSimulation(seed: seed))
+      #expect(first.run(steps: Self.steps) == second.run(steps: Self.steps))
+      #expect(first.lines == second.lines)
+    }
+  }
 }

@@ -45,7 +45,9 @@ import Testing
       "Synchronization",
     ],
     "RolloutAPI": ["RolloutCore", "RolloutEvaluation", "DocumentKit"],
-    "RolloutTesting": ["RolloutCore", "RolloutEvaluation", "Glibc", "Synchronization"],
+    "RolloutTesting": [
+      "RolloutCore", "RolloutEvaluation", "PlatformKit", "Glibc", "Synchronization",
+    ],
     "RolloutServer": [
       "RolloutCore", "RolloutEvaluation", "DocumentKit", "YAMLKit", "DigestKit", "PlatformKit",
       "HTTPKit",
@@ -112,6 +114,34 @@ import Testing
           #expect(
             before.contains("@unchecked Sendable"), "\(file.path):\(index + 1) needs its proof")
         }
+      }
+    }
+  }
+
+  /// Words by which code asks for the time or lets it go by, and who may say them.
+  private static let timeWords: [String: [String]] = [
+    // Loops wait for the kernel, which knows no other clock.
+    "MachineClock": [
+      "PlatformKit/", "HTTPKit/", "HTTPServerKit/", "RolloutServer/Support/SystemClock.swift",
+      "RolloutTesting/",
+    ],
+    "clock_gettime": [
+      "PlatformKit/MonotonicClock.swift", "RolloutServer/Support/SystemClock.swift",
+      "RolloutCLI/Session/LocalTime.swift", "RolloutTesting/",
+    ],
+    // A database file is written by a thread of its own, in real time.
+    "Task.sleep": ["PlatformKit/MonotonicClock.swift", "RolloutStore/BudgetDatabase.swift"],
+    "time(nil)": [
+      "HTTPServerKit/Loop/EventLoop.swift", "RolloutCLI/Commands/TokenCommands.swift",
+    ],
+    "gettimeofday": [], "ContinuousClock": [], "SuspendingClock": [], "DispatchTime": [],
+  ]
+
+  @Test func `the time is asked of the clock that was injected`() throws {
+    for file in try files(under: "Sources") {
+      for (word, allowed) in Self.timeWords where file.text.contains(word) {
+        #expect(
+          allowed.contains { file.path.hasPrefix("Sources/\($0)") }, "\(file.path) has \(word)")
       }
     }
   }

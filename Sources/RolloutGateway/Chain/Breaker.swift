@@ -1,7 +1,9 @@
+import PlatformKit
+
 /// Keeps calls away from a provider's model that fails them anyway, and lets one through now and
 /// then to see whether it is back.
 ///
-/// A value without a clock: times are milliseconds of any monotonic clock. Calls are counted when
+/// A value without a clock. Calls are counted when
 /// they begin, so that a provider that hangs is seen before its timeouts.
 struct Breaker: Sendable, Equatable {
   /// How it is now.
@@ -27,18 +29,18 @@ struct Breaker: Sendable, Equatable {
   }
 
   private var buckets = [Bucket](repeating: Bucket(), count: bucketCount)
-  private var openUntil: Int?
+  private var openUntil: MonotonicInstant?
   private var pause = pauseMin
   private var isProbing = false
-  private var probeBegan = 0
+  private var probeBegan = MonotonicInstant.beginning
   /// Calls that began before it closed again say nothing of now.
-  private var closedAt = Int.min
+  private var closedAt = MonotonicInstant.beginning
   /// When the call began whose failure opened it; nil while it is closed.
-  private(set) var openedBy: Int?
+  private(set) var openedBy: MonotonicInstant?
 
   /// Whether a call may begin now, which counts it. `jitter` in 0..<1 spreads the probes of many
   /// servers.
-  mutating func admit(_ now: Int) -> Bool {
+  mutating func admit(_ now: MonotonicInstant) -> Bool {
     if let openUntil {
       guard now >= openUntil, !isProbing else { return false }
       isProbing = true
@@ -50,7 +52,7 @@ struct Breaker: Sendable, Equatable {
   }
 
   /// A call that was admitted has ended well.
-  mutating func succeed(_ now: Int) {
+  mutating func succeed(_ now: MonotonicInstant) {
     guard openUntil != nil else { return }
     guard isProbing else { return }
     self = Breaker()
@@ -59,7 +61,9 @@ struct Breaker: Sendable, Equatable {
 
   /// It failed by the provider's fault; `retryAfter` is what it asks for, in milliseconds. `began`
   /// is when it was admitted, by default just now.
-  mutating func fail(_ now: Int, began: Int? = nil, retryAfter: Int = 0, jitter: Double) {
+  mutating func fail(
+    _ now: MonotonicInstant, began: MonotonicInstant? = nil, retryAfter: Int = 0, jitter: Double
+  ) {
     let began = began ?? now
     if openUntil != nil {
       // A call from before it opened says nothing new.
@@ -78,7 +82,7 @@ struct Breaker: Sendable, Equatable {
   }
 
   /// It ended without telling anything about the provider: cancelled, or the caller's fault.
-  mutating func forget(_ now: Int, began: Int? = nil) {
+  mutating func forget(_ now: MonotonicInstant, began: MonotonicInstant? = nil) {
     let began = began ?? now
     if openUntil != nil {
       if began >= probeBegan { isProbing = false }
@@ -87,26 +91,29 @@ struct Breaker: Sendable, Equatable {
     }
   }
 
-  private mutating func open(_ now: Int, by began: Int, _ retryAfter: Int, _ jitter: Double) {
+  private mutating func open(
+    _ now: MonotonicInstant, by began: MonotonicInstant, _ retryAfter: Int, _ jitter: Double
+  ) {
     openedBy = began
     let spread = Int(Double(pause) * (0.9 + 0.2 * jitter))
-    openUntil = max(openUntil ?? 0, now + max(spread, retryAfter))
+    let end = now.after(milliseconds: max(spread, retryAfter))
+    openUntil = openUntil.map { max($0, end) } ?? end
   }
 
-  func state(_ now: Int) -> State {
+  func state(_ now: MonotonicInstant) -> State {
     guard let openUntil else { return .closed }
     return isProbing || now >= openUntil ? .halfOpen : .open
   }
 
-  private mutating func touch(_ now: Int, _ change: (inout Bucket) -> Void) {
-    let slot = now / Self.bucketTime
+  private mutating func touch(_ now: MonotonicInstant, _ change: (inout Bucket) -> Void) {
+    let slot = now.milliseconds / Self.bucketTime
     let index = slot % Self.bucketCount
     if buckets[index].slot != slot { buckets[index] = Bucket(slot: slot) }
     change(&buckets[index])
   }
 
-  private func counts(_ now: Int) -> (begun: Int, failed: Int) {
-    let oldest = now / Self.bucketTime - Self.bucketCount
+  private func counts(_ now: MonotonicInstant) -> (begun: Int, failed: Int) {
+    let oldest = now.milliseconds / Self.bucketTime - Self.bucketCount
     return buckets.reduce((0, 0)) { sum, bucket in
       bucket.slot > oldest ? (sum.0 + bucket.begun, sum.1 + bucket.failed) : sum
     }

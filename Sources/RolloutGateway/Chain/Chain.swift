@@ -17,35 +17,36 @@ struct Chain: Sendable {
   let board: TargetBoard
   /// Numbers in 0..<1 for the pause before a retry.
   let jitter: @Sendable () -> Double
-  let clock: any WallClock
+  let clock: any GatewayClock
 
   /// What has happened so far.
   private struct Progress {
-    let deadline: Int
+    let deadline: MonotonicInstant
+    let clock: any GatewayClock
     var attempts = 0
     var last = ProviderFailure.timeout
     /// Whose failure `last` is.
     var failed: ProviderModel?
     var mayHaveCost = false
     /// When the last of the calls began whose failures keep this one away.
-    var keptAwayBy: Int?
+    var keptAwayBy: MonotonicInstant?
     /// Targets that had no room.
     var crowded: [Int] = []
 
-    var secondsLeft: Double { Double(deadline - monotonicMilliseconds()) / 1000 }
-    mutating func keepAway(_ began: Int?) {
+    var secondsLeft: Double { deadline.seconds(since: clock.monotonic) }
+    var isOver: Bool { secondsLeft <= 0 || attempts >= Gateway.triesMax }
+
+    mutating func keepAway(_ began: MonotonicInstant?) {
       last = .breakerOpen
       keptAwayBy = [keptAwayBy, began].compactMap { $0 }.max()
     }
-
-    var isOver: Bool { secondsLeft <= 0 || attempts >= Gateway.triesMax }
 
     var exhausted: Gateway.Exhausted {
       Gateway.Exhausted(
         last: last, attempts: attempts, deadlinePassed: secondsLeft <= 0, target: failed,
         mayHaveCost: mayHaveCost,
         keptAwayFor: last == .breakerOpen
-          ? keptAwayBy.map { max(0, monotonicMilliseconds() - $0) } : nil)
+          ? keptAwayBy.map { max(0, clock.monotonic.milliseconds(since: $0)) } : nil)
     }
   }
 
@@ -54,7 +55,7 @@ struct Chain: Sendable {
     _ call: @Sendable (any Provider, Attempt) async throws -> Answer
   ) async throws -> (Answer, Gateway.Trail, ProviderGate.Slot) {
     var progress = Progress(
-      deadline: monotonicMilliseconds() + Int(route.deadline.milliseconds),
+      deadline: clock.monotonic.after(milliseconds: Int(route.deadline.milliseconds)), clock: clock,
       failed: route.targets.first.map { ProviderModel(provider: $0.provider, model: $0.model) })
     for index in route.targets.indices {
       if let done = try await visit(index, &progress, call) { return done }
@@ -161,7 +162,7 @@ struct Chain: Sendable {
     let attempt = Attempt(
       request: request, target: target, seconds: min(left, target.timeout?.seconds ?? left),
       key: slot.key, hear: slot.learn, wall: clock.now.milliseconds)
-    let started = monotonicMilliseconds()
+    let started = clock.monotonic
     board.begin(target)
     do {
       let answer = try await call(provider, attempt)
@@ -197,7 +198,7 @@ struct Chain: Sendable {
       seconds = max(seconds, retryAfter)
     }
     guard seconds <= Self.waitMax, seconds < left / 2 else { return false }
-    do { try await Task.sleep(for: .seconds(seconds)) } catch { return false }
+    do { try await clock.sleep(milliseconds: Int(seconds * 1000)) } catch { return false }
     return true
   }
 }

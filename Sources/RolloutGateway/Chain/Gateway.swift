@@ -1,6 +1,6 @@
 package import DocumentKit
 package import HTTPKit
-import PlatformKit
+package import PlatformKit
 package import RolloutCore
 
 /// Sends an eligible request along its route until a target answers or the deadline ends it.
@@ -71,7 +71,8 @@ package final class Gateway: Sendable {
   private let room: CallRoom
   private let client: HTTPClient
   private let jitter: @Sendable () -> Double
-  let clock: any WallClock
+  let clock: any GatewayClock
+  private let starter: TaskStarter
   private let observe: @Sendable (AttemptReport) -> Void
 
   /// How one attempt at one target went, for metrics.
@@ -91,8 +92,8 @@ package final class Gateway: Sendable {
   /// `jitter` gives numbers in 0..<1 for the pause before a retry. What `previous` knows of entries
   /// that have not changed is kept.
   package init(
-    _ configuration: GatewayConfiguration, client: HTTPClient, clock: any WallClock,
-    after previous: Gateway? = nil,
+    _ configuration: GatewayConfiguration, client: HTTPClient, clock: any GatewayClock,
+    starter: TaskStarter = .system, after previous: Gateway? = nil,
     jitter: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) },
     observe: @escaping @Sendable (AttemptReport) -> Void = { _ in }
   ) {
@@ -100,8 +101,9 @@ package final class Gateway: Sendable {
     self.configuration = configuration
     self.jitter = jitter
     self.clock = clock
+    self.starter = starter
     self.client = client
-    let board = previous?.board ?? TargetBoard(jitter: jitter)
+    let board = previous?.board ?? TargetBoard(clock: clock, jitter: jitter)
     self.board = board
     let room = previous?.room ?? CallRoom { client.callsMax }
     self.room = room
@@ -114,9 +116,9 @@ package final class Gateway: Sendable {
       }
       board.renew(settings.name)
       switch settings.kind {
-      case .openai: return OpenAIProvider(settings: settings, client: client)
-      case .anthropic: return AnthropicProvider(settings: settings, client: client)
-      case .echo: return EchoProvider(settings)
+      case .openai: return OpenAIProvider(settings: settings, client: client, clock: clock)
+      case .anthropic: return AnthropicProvider(settings: settings, client: client, clock: clock)
+      case .echo: return EchoProvider(settings, clock: clock)
       }
     }
     gates = configuration.providers.mapValues { settings in
@@ -127,8 +129,8 @@ package final class Gateway: Sendable {
         return known
       }
       return ProviderGate(
-        settings, configuration.queue, room: settings.kind == .echo ? nil : room, after: known
-      ) { clock.now.milliseconds }
+        settings, configuration.queue, clock: clock, starter: starter,
+        room: settings.kind == .echo ? nil : room, after: known)
     }
   }
 
@@ -136,7 +138,8 @@ package final class Gateway: Sendable {
   /// one, and count there and here.
   package func reconfigured(_ configuration: GatewayConfiguration) -> Gateway {
     Gateway(
-      configuration, client: client, clock: clock, after: self, jitter: jitter, observe: observe)
+      configuration, client: client, clock: clock, starter: starter, after: self, jitter: jitter,
+      observe: observe)
   }
 
   /// Completes a chat. Throws `Exhausted`.
@@ -163,7 +166,9 @@ package final class Gateway: Sendable {
     let (stream, trail, slot) = try await chain(request, route, caller).run { provider, attempt in
       let limit = attempt.target.firstContent.map { min($0.seconds, attempt.seconds) }
       return try await observed(provider, attempt, isStream: true, usage: { _ in nil }) {
-        try await withTimeLimit(limit ?? attempt.seconds) { try await provider.stream(attempt) }
+        try await withTimeLimit(limit ?? attempt.seconds, clock) {
+          try await provider.stream(attempt)
+        }
       }
     }
     var named = trail
@@ -183,13 +188,13 @@ package final class Gateway: Sendable {
     _ provider: any Provider, _ attempt: Attempt, isStream: Bool, usage: (Answer) -> Usage?,
     _ call: () async throws -> Answer
   ) async throws -> Answer {
-    let started = monotonicMilliseconds()
+    let started = clock.monotonic
     func report(_ failure: ProviderFailure?, _ usage: Usage?) {
       observe(
         AttemptReport(
           provider: provider.name, model: attempt.target.model,
           key: failure == nil ? nil : keyName(provider.name, attempt.key),
-          seconds: Double(monotonicMilliseconds() - started) / 1000, failure: failure,
+          seconds: clock.monotonic.seconds(since: started), failure: failure,
           usage: usage, isStream: isStream))
     }
     do {
@@ -254,20 +259,20 @@ package final class Gateway: Sendable {
   package func gateStatuses() -> [String: ProviderGate.Status] { gates.mapValues(\.status) }
 
   /// A stream that had begun broke off: the breaker hears of it although the call had succeeded.
-  /// `began` is when it was asked for, in monotonic milliseconds.
-  package func streamBroke(_ trail: Trail, began: Int) {
+  /// `began` is when it was asked for.
+  package func streamBroke(_ trail: Trail, began: MonotonicInstant) {
     board.streamBroke(provider: trail.provider, model: trail.target, began: began)
   }
 }
 
 /// Runs `body`, cancelling it with `ProviderFailure.timeout` after so many seconds.
 private func withTimeLimit<T: Sendable>(
-  _ seconds: Double, _ body: @escaping @Sendable () async throws -> T
+  _ seconds: Double, _ clock: any MonotonicClock, _ body: @escaping @Sendable () async throws -> T
 ) async throws -> T {
   try await withThrowingTaskGroup(of: T.self) { group in
     group.addTask { try await body() }
     group.addTask {
-      try await Task.sleep(for: .seconds(seconds))
+      try await clock.sleep(milliseconds: Int(seconds * 1000))
       throw ProviderFailure.timeout
     }
     defer { group.cancelAll() }

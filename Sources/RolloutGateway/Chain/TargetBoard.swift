@@ -30,14 +30,18 @@ final class TargetBoard: Sendable {
   }
 
   private let state = Mutex(State())
+  private let clock: any MonotonicClock
   /// Numbers in 0..<1, which spread the probes of many servers.
   private let jitter: @Sendable () -> Double
 
-  init(jitter: @escaping @Sendable () -> Double) { self.jitter = jitter }
+  init(clock: any MonotonicClock, jitter: @escaping @Sendable () -> Double) {
+    self.clock = clock
+    self.jitter = jitter
+  }
 
   /// Every provider's model that has been called, by name.
   var statuses: [TargetStatus] {
-    let now = monotonicMilliseconds()
+    let now = clock.monotonic
     return state.withLock { state in
       state.targets.sorted { $0.key < $1.key }.flatMap { provider, models in
         models.sorted { $0.key < $1.key }.map { model, target in
@@ -66,20 +70,20 @@ final class TargetBoard: Sendable {
 
   /// Whether the breaker lets a call through, which counts it.
   func admit(_ target: GatewayConfiguration.Target) -> Bool {
-    let now = monotonicMilliseconds()
+    let now = clock.monotonic
     return state.withLock {
       $0.targets[target.provider, default: [:]][target.model, default: Target()].breaker.admit(now)
     }
   }
 
   /// When the call began whose failure keeps others from the target; nil where none does.
-  func keptAwayBy(_ target: GatewayConfiguration.Target) -> Int? {
+  func keptAwayBy(_ target: GatewayConfiguration.Target) -> MonotonicInstant? {
     state.withLock { $0.targets[target.provider]?[target.model]?.breaker.openedBy }
   }
 
   /// An admitted call did not begin after all.
   func withdraw(_ target: GatewayConfiguration.Target) {
-    let now = monotonicMilliseconds()
+    let now = clock.monotonic
     state.withLock { $0.targets[target.provider]?[target.model]?.breaker.forget(now) }
   }
 
@@ -92,8 +96,10 @@ final class TargetBoard: Sendable {
   }
 
   /// It ended: with an answer (or a stream's first content), or with `failure`.
-  func end(_ target: GatewayConfiguration.Target, _ started: Int, _ failure: ProviderFailure?) {
-    let now = monotonicMilliseconds()
+  func end(
+    _ target: GatewayConfiguration.Target, _ started: MonotonicInstant, _ failure: ProviderFailure?
+  ) {
+    let now = clock.monotonic
     let jitter = failure == nil ? 0 : jitter()
     state.withLock { state in
       if failure == nil {
@@ -107,8 +113,8 @@ final class TargetBoard: Sendable {
 
   /// A stream that had begun at `began` broke off: the breaker hears of it although the call had
   /// succeeded.
-  func streamBroke(provider: String, model: String, began: Int) {
-    let now = monotonicMilliseconds()
+  func streamBroke(provider: String, model: String, began: MonotonicInstant) {
+    let now = clock.monotonic
     let jitter = jitter()
     state.withLock {
       $0.targets[provider]?[model]?.failures += 1
@@ -119,12 +125,13 @@ final class TargetBoard: Sendable {
 
 extension TargetBoard.Target {
   fileprivate mutating func end(
-    _ now: Int, _ started: Int, _ failure: ProviderFailure?, _ jitter: Double
+    _ now: MonotonicInstant, _ started: MonotonicInstant, _ failure: ProviderFailure?,
+    _ jitter: Double
   ) {
     inFlight -= 1
     switch failure {
     case nil:
-      latencies.record(Double(now - started))
+      latencies.record(Double(now.milliseconds(since: started)))
       breaker.succeed(now)
     case let failure? where failure.isProviderFault:
       failures += 1

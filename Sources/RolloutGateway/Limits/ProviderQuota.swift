@@ -1,16 +1,16 @@
 import HTTPKit
+import PlatformKit
 import RolloutCore
 
 /// What a provider allows: as `rollout.yaml` says, and as the provider's own answers say.
-///
-/// A value without a clock: times are milliseconds of any monotonic clock.
+/// A value without a clock.
 struct ProviderQuota: Sendable {
   /// One thing a provider counts, as its last answer told.
   struct Learnt: Sendable, Equatable {
     /// Of a minute, where the provider says.
     var limit: Int?
     var remaining: Int
-    var resetAt: Int
+    var resetAt: MonotonicInstant
   }
 
   /// Which of its limits keeps a call waiting.
@@ -30,7 +30,7 @@ struct ProviderQuota: Sendable {
   private(set) var requests: Learnt?
   private(set) var tokens: Learnt?
   /// The provider said 429 and how long.
-  private var throttledUntil = 0
+  private var throttledUntil = MonotonicInstant.beginning
 
   init(requests: RateLimit?, tokens: RateLimit?) {
     requestLimit = requests
@@ -43,22 +43,24 @@ struct ProviderQuota: Sendable {
   }
 
   /// What keeps a call of about so many tokens waiting; nil when nothing does.
-  func shut(_ count: Int, now: Int) -> Shut? {
+  func shut(_ count: Int, now: MonotonicInstant) -> Shut? {
     var shut: Shut?
     func consider(_ limit: ProviderLimit, _ wait: Int) {
       if wait > shut?.wait ?? 0 { shut = Shut(limit: limit, wait: wait) }
     }
-    consider(.requests, throttledUntil - now)
+    consider(.requests, throttledUntil.milliseconds(since: now))
     if let requestLimit { consider(.requests, requestRate.wait(1, requestLimit, now: now)) }
     if let tokenLimit { consider(.tokens, tokenRate.wait(count, tokenLimit, now: now)) }
-    if let requests, requests.remaining < 1 { consider(.requests, requests.resetAt - now) }
+    if let requests, requests.remaining < 1 {
+      consider(.requests, requests.resetAt.milliseconds(since: now))
+    }
     if let tokens, tokens.remaining < min(count, tokens.limit ?? count) {
-      consider(.tokens, tokens.resetAt - now)
+      consider(.tokens, tokens.resetAt.milliseconds(since: now))
     }
     return shut
   }
 
-  mutating func take(_ count: Int, now: Int) {
+  mutating func take(_ count: Int, now: MonotonicInstant) {
     if let requestLimit { requestRate.take(1, requestLimit, now: now) }
     if let tokenLimit { tokenRate.take(count, tokenLimit, now: now) }
     requests?.remaining -= 1
@@ -66,24 +68,24 @@ struct ProviderQuota: Sendable {
   }
 
   /// Corrects what `take` guessed.
-  mutating func correct(_ guessed: Int, to actual: Int, now: Int) {
+  mutating func correct(_ guessed: Int, to actual: Int, now: MonotonicInstant) {
     if let tokenLimit { tokenRate.take(actual - guessed, tokenLimit, now: now) }
   }
 
-  mutating func throttle(milliseconds: Int, now: Int) {
-    throttledUntil = max(throttledUntil, now + milliseconds)
+  mutating func throttle(milliseconds: Int, now: MonotonicInstant) {
+    throttledUntil = max(throttledUntil, now.after(milliseconds: milliseconds))
   }
 
   /// Reads the rate headers of OpenAI (`x-ratelimit-…`, spans) and Anthropic
   /// (`anthropic-ratelimit-…`, instants); what cannot be read is not believed. `wall` is the time
   /// of day in milliseconds since 1970.
-  mutating func learn(_ head: HTTPAnswerHead, now: Int, wall: Int64) {
+  mutating func learn(_ head: HTTPAnswerHead, now: MonotonicInstant, wall: Int64) {
     func learnt(_ limit: String?, _ remaining: String?, _ reset: String?) -> Learnt? {
       guard let remaining = remaining.flatMap({ Int($0) }), (0...Self.countMax).contains(remaining),
         let reset = reset.flatMap({ RateReset.milliseconds($0, wall: wall) })
       else { return nil }
       let limit = limit.flatMap { Int($0) }.flatMap { (1...Self.countMax).contains($0) ? $0 : nil }
-      return Learnt(limit: limit, remaining: remaining, resetAt: now + reset)
+      return Learnt(limit: limit, remaining: remaining, resetAt: now.after(milliseconds: reset))
     }
     let fields = head.headers
     requests =

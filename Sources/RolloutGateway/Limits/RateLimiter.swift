@@ -1,7 +1,8 @@
+package import PlatformKit
 import Synchronization
 
 /// The generic cell rate algorithm (ITU-T I.371) for one key: a burst of the whole count, then
-/// evenly. Times are milliseconds of any monotonic clock.
+/// evenly.
 package struct CellRate: Sendable, Equatable {
   /// When the whole count is there again, in nanoseconds of the caller's clock.
   private(set) var wholeAt = 0
@@ -14,25 +15,25 @@ package struct CellRate: Sendable, Equatable {
 
   /// Milliseconds until `cost` is allowed; 0 when it is now. What is dearer than the whole count is
   /// allowed when all of it is there.
-  func wait(_ cost: Int, _ limit: RateLimit, now: Int) -> Int {
+  func wait(_ cost: Int, _ limit: RateLimit, now: MonotonicInstant) -> Int {
     let period = limit.period * Self.resolution
-    let now = now * Self.resolution
+    let now = now.milliseconds * Self.resolution
     let price = min(period, max(0, cost).multipliedCapped(by: Self.step(limit)))
     let over = max(wholeAt, now) + price - now - period
     return over <= 0 ? 0 : (over + Self.resolution - 1) / Self.resolution
   }
 
   /// Counts `cost`; a negative one gives back.
-  mutating func take(_ cost: Int, _ limit: RateLimit, now: Int) {
+  mutating func take(_ cost: Int, _ limit: RateLimit, now: MonotonicInstant) {
     let price = cost.multipliedCapped(by: Self.step(limit))
-    let from = cost < 0 ? wholeAt : max(wholeAt, now * Self.resolution)
+    let from = cost < 0 ? wholeAt : max(wholeAt, now.milliseconds * Self.resolution)
     wholeAt = max(0, from &+ price)
   }
 
   /// How much is left, and the milliseconds until all of it is.
-  func state(_ limit: RateLimit, now: Int) -> (remaining: Int, reset: Int) {
+  func state(_ limit: RateLimit, now: MonotonicInstant) -> (remaining: Int, reset: Int) {
     let period = limit.period * Self.resolution
-    let used = max(0, wholeAt - now * Self.resolution)
+    let used = max(0, wholeAt - now.milliseconds * Self.resolution)
     return (max(0, (period - used) / Self.step(limit)), used / Self.resolution)
   }
 }
@@ -48,9 +49,7 @@ extension Int {
 
 /// Limits the requests of each user of each app, or of each app. In memory; a restart forgets it.
 ///
-/// Whoever has rested for a whole period is as new and need not be remembered: so what is known of
-/// an app is kept in two halves, and the older is dropped when the younger has lasted a period, or
-/// is full. No request walks through the others, and no app takes more than its room.
+/// No request walks through those of others, and no app takes more than its room.
 package final class RateLimiter: Sendable {
   /// What a key may still do.
   package struct Allowance: Sendable, Equatable {
@@ -62,51 +61,29 @@ package final class RateLimiter: Sendable {
     package var retryAfter: Int
   }
 
-  /// Users of one app in one half.
-  package static let usersMax = 100_000
-
-  private struct Users {
-    var younger: [Int: CellRate] = [:]
-    var older: [Int: CellRate] = [:]
-    var since = 0
-
-    mutating func turn(_ period: Int, now: Int) {
-      guard now - since >= period || younger.count >= RateLimiter.usersMax else { return }
-      // Twice a period: nobody in either half is not whole again.
-      older = now - since >= 2 * period ? [:] : younger
-      younger = [:]
-      since = now
-    }
-  }
-
   package let limit: RateLimit
-  private let apps = Mutex<[String: Users]>([:])
+  private let apps = Mutex<[String: RestingUsers]>([:])
 
   package init(_ limit: RateLimit) { self.limit = limit }
 
-  /// Counts a request of a user of `app` at `now`, milliseconds of any monotonic clock, if it is
-  /// allowed. An empty user is the app itself. O(1).
-  package func admit(_ user: String, of app: String = "", now: Int) -> Allowance {
+  /// Counts a request of a user of `app` if it is allowed. An empty user is the
+  /// app itself. O(1).
+  package func admit(_ user: String, of app: String = "", now: MonotonicInstant) -> Allowance {
     // Seeded anew by every process: nobody can look for a name that shares another's place.
     var hasher = Hasher()
     hasher.combine(user)
     let key = hasher.finalize()
     return apps.withLock { apps in
-      apps[app, default: Users(since: now)].turn(limit.period, now: now)
-      var rate = apps[app]?.younger[key] ?? apps[app]?.older[key] ?? CellRate()
+      apps[app, default: RestingUsers(since: now)].forgetRested(period: limit.period, now: now)
+      var rate = apps[app]?[key] ?? CellRate()
       let wait = rate.wait(1, limit, now: now)
       if wait == 0 {
         rate.take(1, limit, now: now)
-        apps[app]?.younger[key] = rate
+        apps[app]?[key] = rate
       }
       let (remaining, reset) = rate.state(limit, now: now)
       return Allowance(
         isAllowed: wait == 0, remaining: remaining, reset: reset, retryAfter: wait)
     }
-  }
-
-  /// Users that are remembered, of all apps.
-  package var remembered: Int {
-    apps.withLock { $0.values.reduce(0) { $0 + $1.younger.count + $1.older.count } }
   }
 }

@@ -1,5 +1,6 @@
 import DocumentKit
 import HTTPKit
+import PlatformKit
 import RolloutCore
 
 /// Any server that speaks Anthropic's messages.
@@ -10,9 +11,13 @@ struct AnthropicProvider: Provider {
   let name: String
   private let address: ProviderAddress
   private let client: HTTPClient
+  private let clock: any MonotonicClock
 
-  init(settings: GatewayConfiguration.ProviderSettings, client: HTTPClient) {
+  init(
+    settings: GatewayConfiguration.ProviderSettings, client: HTTPClient, clock: any MonotonicClock
+  ) {
     name = settings.name
+    self.clock = clock
     self.client = client
     address = ProviderAddress(
       "\(settings.baseURL)/v1/messages", settings, shared: [("anthropic-version", Self.version)]
@@ -53,7 +58,7 @@ struct AnthropicProvider: Provider {
     }
     let stream = ProviderEventStream(
       answer, MessageReader(), model: attempt.target.model, dropped: call.dropped,
-      idle: attempt.idle)
+      idle: attempt.idle, clock: clock)
     try await stream.awaitContent()
     return stream
   }

@@ -1,4 +1,5 @@
 import DocumentKit
+import PlatformKit
 import RolloutCore
 import RolloutEvaluation
 import Synchronization
@@ -9,7 +10,12 @@ final class EchoProvider: Provider {
   private let settings: GatewayConfiguration.ProviderSettings
   private let calls = Atomic<Int>(0)
 
-  init(_ settings: GatewayConfiguration.ProviderSettings) { self.settings = settings }
+  private let clock: any MonotonicClock
+
+  init(_ settings: GatewayConfiguration.ProviderSettings, clock: any MonotonicClock) {
+    self.settings = settings
+    self.clock = clock
+  }
 
   var name: String { settings.name }
 
@@ -50,7 +56,8 @@ final class EchoProvider: Provider {
   private func think(_ attempt: Attempt) async throws {
     let number = calls.wrappingAdd(1, ordering: .relaxed).newValue
     let latency = settings.latency.seconds
-    do { try await Task.sleep(for: .seconds(min(latency, attempt.seconds))) } catch {
+    let wait = Int(min(latency, attempt.seconds) * 1000)
+    do { try await clock.sleep(milliseconds: wait) } catch {
       throw ProviderFailure.cancelled
     }
     if latency >= attempt.seconds { throw ProviderFailure.timeout }

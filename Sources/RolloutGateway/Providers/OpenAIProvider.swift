@@ -1,5 +1,6 @@
 import DocumentKit
 import HTTPKit
+import PlatformKit
 import RolloutCore
 
 /// Any server that speaks OpenAI's chat completions.
@@ -7,9 +8,13 @@ struct OpenAIProvider: Provider {
   let name: String
   private let address: ProviderAddress
   private let client: HTTPClient
+  private let clock: any MonotonicClock
 
-  init(settings: GatewayConfiguration.ProviderSettings, client: HTTPClient) {
+  init(
+    settings: GatewayConfiguration.ProviderSettings, client: HTTPClient, clock: any MonotonicClock
+  ) {
     name = settings.name
+    self.clock = clock
     self.client = client
     address = ProviderAddress("\(settings.baseURL)/chat/completions", settings) {
       ("authorization", "Bearer \($0)")
@@ -50,7 +55,7 @@ struct OpenAIProvider: Provider {
     }
     let stream = ProviderEventStream(
       answer, ChunkReader(), model: attempt.target.model, dropped: call.dropped,
-      idle: attempt.idle)
+      idle: attempt.idle, clock: clock)
     try await stream.awaitContent()
     return stream
   }

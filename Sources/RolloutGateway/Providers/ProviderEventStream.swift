@@ -29,8 +29,8 @@ final class ProviderEventStream<Reader: EventReader>: ProviderStream {
     var ready: [RawValue] = []
     /// Bytes read before the first content.
     var opening = 0
-    /// When the last content came, in milliseconds of the monotonic clock.
-    var pieceAt = monotonicMilliseconds()
+    /// When the last content came.
+    var pieceAt: MonotonicInstant
   }
 
   /// Events before the first content; a provider that sends more is not answering.
@@ -43,19 +43,22 @@ final class ProviderEventStream<Reader: EventReader>: ProviderStream {
   private let targetModel: String
   /// Milliseconds between two pieces of content.
   private let idle: Int
+  private let clock: any MonotonicClock
   private let state: Mutex<State>
 
   /// `model` is the name that was asked for, until the stream tells another.
   /// `idle` is in seconds.
   init(
-    _ answer: HTTPStream, _ reader: Reader, model: String, dropped: [String], idle: Double
+    _ answer: HTTPStream, _ reader: Reader, model: String, dropped: [String], idle: Double,
+    clock: any MonotonicClock
   ) {
+    self.clock = clock
     self.idle = Int(idle * 1000)
     self.dropped = dropped
     self.answer = answer
     targetModel = model
     dialect = reader.dialect
-    state = Mutex(State(reader: reader))
+    state = Mutex(State(reader: reader, pieceAt: clock.monotonic))
   }
 
   var model: String { state.withLock { $0.reader.model } ?? targetModel }
@@ -87,7 +90,8 @@ final class ProviderEventStream<Reader: EventReader>: ProviderStream {
         throw ProviderFailure.interrupted("the stream ended before its answer")
       }
       // Bytes alone prove nothing: a provider that only pings has stalled.
-      let quiet = state.withLock { $0.ready.isEmpty ? monotonicMilliseconds() - $0.pieceAt : 0 }
+      let now = clock.monotonic
+      let quiet = state.withLock { $0.ready.isEmpty ? now.milliseconds(since: $0.pieceAt) : 0 }
       guard quiet < idle else { throw ProviderFailure.interrupted("no content any more") }
     }
   }
@@ -100,7 +104,7 @@ final class ProviderEventStream<Reader: EventReader>: ProviderStream {
     try state.withLock { state in
       let before = state.reader.pieces
       if before == 0 { state.opening += bytes.count }
-      defer { if state.reader.pieces > before { state.pieceAt = monotonicMilliseconds() } }
+      defer { if state.reader.pieces > before { state.pieceAt = clock.monotonic } }
       let events: [[UInt8]]
       do { events = try state.parser.consume(bytes) } catch {
         throw ProviderFailure.malformed("an event is too large")

@@ -1,10 +1,10 @@
 import HTTPKit
+import PlatformKit
 import RolloutCore
 
 /// A provider's keys: with which one the next call goes out, and which of them rest.
 ///
-/// A provider that needs no key has one without a name. A value without a clock: times are
-/// milliseconds of any monotonic clock.
+/// A provider that needs no key has one without a name. A value without a clock.
 struct KeyRing: Sendable {
   /// Who takes the next call.
   enum Choice: Sendable, Equatable {
@@ -19,7 +19,7 @@ struct KeyRing: Sendable {
   private struct Rest: Sendable {
     var cause: ProviderFailure
     var length: Int
-    var until: Int
+    var until: MonotonicInstant
     var isProbing = false
   }
 
@@ -63,7 +63,7 @@ struct KeyRing: Sendable {
   }
 
   /// The key with the fewest calls under way of those that may take one of about so many tokens.
-  func choose(_ tokens: Int, now: Int, avoiding: Int? = nil) -> Choice {
+  func choose(_ tokens: Int, now: MonotonicInstant, avoiding: Int? = nil) -> Choice {
     var best = -1
     var fewest = Int.max
     var shut: ProviderQuota.Shut?
@@ -85,7 +85,7 @@ struct KeyRing: Sendable {
   }
 
   /// A call goes out; true when it shows whether a refused key is taken again.
-  mutating func take(_ index: Int, _ tokens: Int, now: Int) -> Bool {
+  mutating func take(_ index: Int, _ tokens: Int, now: MonotonicInstant) -> Bool {
     keys[index].inFlight += 1
     keys[index].requests += 1
     keys[index].quota.take(tokens, now: now)
@@ -96,40 +96,44 @@ struct KeyRing: Sendable {
   }
 
   /// It is over; `used` corrects what was guessed for it.
-  mutating func leave(_ index: Int, guessed: Int, used: Int?, isProbe: Bool, now: Int) {
+  mutating func leave(_ index: Int, guessed: Int, used: Int?, isProbe: Bool, now: MonotonicInstant)
+  {
     keys[index].inFlight -= 1
     if isProbe { keys[index].rest?.isProbing = false }
     if let used { keys[index].quota.correct(guessed, to: used, now: now) }
   }
 
   /// What came of a call; nil is an answer.
-  mutating func note(_ index: Int, _ failure: ProviderFailure?, isProbe: Bool, now: Int) {
+  mutating func note(
+    _ index: Int, _ failure: ProviderFailure?, isProbe: Bool, now: MonotonicInstant
+  ) {
     // A call from before the refusal says nothing new.
     guard keys[index].rest == nil || isProbe else { return }
     switch failure {
     case nil: keys[index].rest = nil
     case .credentialRefused?:
       let length = keys[index].rest.map { min(Self.restMax, $0.length * 2) } ?? Self.restMin
-      keys[index].rest = Rest(cause: .credentialRefused, length: length, until: now + length)
+      keys[index].rest = Rest(
+        cause: .credentialRefused, length: length, until: now.after(milliseconds: length))
     case .outOfMoney?:
       keys[index].rest = Rest(
-        cause: .outOfMoney, length: Self.poorRest, until: now + Self.poorRest)
+        cause: .outOfMoney, length: Self.poorRest, until: now.after(milliseconds: Self.poorRest))
     default: break
     }
   }
 
-  mutating func throttle(_ index: Int, milliseconds: Int, now: Int) {
+  mutating func throttle(_ index: Int, milliseconds: Int, now: MonotonicInstant) {
     keys[index].quota.throttle(milliseconds: milliseconds, now: now)
   }
 
-  mutating func learn(_ index: Int, _ head: HTTPAnswerHead, now: Int, wall: Int64) {
+  mutating func learn(_ index: Int, _ head: HTTPAnswerHead, now: MonotonicInstant, wall: Int64) {
     keys[index].quota.learn(head, now: now, wall: wall)
   }
 
   // MARK: For people
 
   /// The named ones.
-  func statuses(now: Int) -> [KeyStatus] {
+  func statuses(now: MonotonicInstant) -> [KeyStatus] {
     keys.filter { !$0.name.isEmpty }.map { key in
       let state: KeyStatus.State =
         switch key.rest?.cause {

@@ -91,7 +91,7 @@ package final class ProviderGate: Sendable {
   fileprivate struct Waiter {
     var caller: Caller
     var tokens: Int
-    var deadline: Int
+    var deadline: MonotonicInstant
     var continuation: CheckedContinuation<Slot, any Error>
   }
 
@@ -124,15 +124,16 @@ package final class ProviderGate: Sendable {
   private let waitMax: Int
   private let state: Mutex<State>
 
-  /// The time of day, in milliseconds since 1970.
-  private let wall: @Sendable () -> Int64
+  private let clock: any GatewayClock
+  private let starter: TaskStarter
 
   init(
     _ settings: GatewayConfiguration.ProviderSettings, _ queue: GatewayConfiguration.Queue,
-    room: CallRoom? = nil, after predecessor: ProviderGate? = nil,
-    wall: @escaping @Sendable () -> Int64
+    clock: any GatewayClock, starter: TaskStarter = .system, room: CallRoom? = nil,
+    after predecessor: ProviderGate? = nil
   ) {
-    self.wall = wall
+    self.clock = clock
+    self.starter = starter
     self.room = room
     inFlightMax = settings.maxInFlight
     queueMax = queue.length
@@ -155,7 +156,7 @@ package final class ProviderGate: Sendable {
       return Status(
         inFlight: state.allInFlight, queued: state.queued, rejected: state.rejected,
         requestsPerMinute: perMinute.requests, tokensPerMinute: perMinute.tokens,
-        keys: state.keys.statuses(now: monotonicMilliseconds()))
+        keys: state.keys.statuses(now: clock.monotonic))
     }
   }
 
@@ -166,7 +167,7 @@ package final class ProviderGate: Sendable {
   /// Enters if nothing is in the way, and nobody waits who came before. Throws
   /// `ProviderFailure.limited`, or why no key is taken.
   func enterAtOnce(_ caller: Caller, tokens: Int) throws(ProviderFailure) -> Slot {
-    let now = monotonicMilliseconds()
+    let now = clock.monotonic
     let result = state.withLock { state -> Result<Entry, ProviderFailure> in
       let isOvertaking = caller.isBatch ? state.queued > 0 : !state.interactive.isEmpty
       if isOvertaking || state.allInFlight >= inFlightMax {
@@ -185,7 +186,7 @@ package final class ProviderGate: Sendable {
   }
 
   private func exchangeKey(of slot: Slot) -> Entry? {
-    let now = monotonicMilliseconds()
+    let now = clock.monotonic
     return state.withLock { state in
       let choice = state.keys.choose(slot.tokens, now: now, avoiding: slot.key)
       guard case .key(let key) = choice else { return nil }
@@ -198,8 +199,8 @@ package final class ProviderGate: Sendable {
 
   /// Waits for a turn, until `deadline` at most. Throws `ProviderFailure.limited`, `.cancelled`, or
   /// why no key is taken.
-  func enter(_ caller: Caller, tokens: Int, deadline: Int) async throws -> Slot {
-    let now = monotonicMilliseconds()
+  func enter(_ caller: Caller, tokens: Int, deadline: MonotonicInstant) async throws -> Slot {
+    let now = clock.monotonic
     let number = state.withLock { state in
       state.nextWaiter += 1
       return state.nextWaiter
@@ -207,7 +208,7 @@ package final class ProviderGate: Sendable {
     return try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { continuation in
         let waiter = Waiter(
-          caller: caller, tokens: tokens, deadline: min(deadline, now + waitMax),
+          caller: caller, tokens: tokens, deadline: min(deadline, now.after(milliseconds: waitMax)),
           continuation: continuation)
         let (refusal, ousted) = state.withLock { $0.line(up: waiter, number, queueMax, now) }
         ousted?.continuation.resume(throwing: ProviderFailure.limited(.queue, retryAfter: 1))
@@ -224,7 +225,7 @@ package final class ProviderGate: Sendable {
   // MARK: Leaving
 
   private func leave(_ slot: borrowing Slot, used: Int?) {
-    let now = monotonicMilliseconds()
+    let now = clock.monotonic
     state.withLock {
       $0.inFlight -= 1
       $0.keys.leave(slot.key, guessed: slot.tokens, used: used, isProbe: slot.isProbe, now: now)
@@ -238,13 +239,13 @@ package final class ProviderGate: Sendable {
       head.headers.hasName(beginning: "x-ratelimit-")
         || head.headers.hasName(beginning: "anthropic-ratelimit-")
     else { return }
-    let now = monotonicMilliseconds()
-    let wall = wall()
+    let now = clock.monotonic
+    let wall = clock.now.milliseconds
     state.withLock { $0.keys.learn(key, head, now: now, wall: wall) }
   }
 
   private func note(_ slot: Slot, _ failure: ProviderFailure?) {
-    let now = monotonicMilliseconds()
+    let now = clock.monotonic
     state.withLock { state in
       if case .throttled(let seconds) = failure {
         // Nobody else need hear it.
@@ -259,7 +260,7 @@ package final class ProviderGate: Sendable {
 
   /// Lets in everybody whose turn has come and for whom there is room.
   private func serveQueue() {
-    let now = monotonicMilliseconds()
+    let now = clock.monotonic
     let entered = state.withLock { $0.queued == 0 ? [] : $0.turns(inFlightMax, room, now) }
     for (waiter, entry) in entered {
       waiter.continuation.resume(returning: Slot(self, entry))
@@ -268,7 +269,7 @@ package final class ProviderGate: Sendable {
 
   /// Sends away who has waited too long.
   private func dismissOverdue() {
-    let overdue = state.withLock { $0.overdue(monotonicMilliseconds()) }
+    let overdue = state.withLock { $0.overdue(clock.monotonic) }
     for (waiter, failure) in overdue { waiter.continuation.resume(throwing: failure) }
   }
 
@@ -279,14 +280,14 @@ package final class ProviderGate: Sendable {
       return !state.isTicking
     }
     guard starts else { return }
-    Task { [weak self] in
+    starter.start { [weak self] in
       while let self {
         let goesOn = state.withLock { state in
           state.isTicking = state.queued > 0
           return state.isTicking
         }
         guard goesOn else { return }
-        try? await Task.sleep(for: .milliseconds(Self.tick))
+        try? await clock.sleep(milliseconds: Self.tick)
         dismissOverdue()
         serveQueue()
       }
@@ -295,7 +296,9 @@ package final class ProviderGate: Sendable {
 }
 
 extension ProviderGate.State {
-  fileprivate mutating func admit(_ key: Int, _ tokens: Int, _ now: Int) -> ProviderGate.Entry {
+  fileprivate mutating func admit(_ key: Int, _ tokens: Int, _ now: MonotonicInstant)
+    -> ProviderGate.Entry
+  {
     inFlight += 1
     let isProbe = keys.take(key, tokens, now: now)
     return ProviderGate.Entry(key: key, tokens: tokens, isProbe: isProbe)
@@ -303,14 +306,14 @@ extension ProviderGate.State {
 
   /// Why a call may not even wait, nil once it does; and who has to go to make room for it.
   fileprivate mutating func line(
-    up waiter: ProviderGate.Waiter, _ number: Int, _ queueMax: Int, _ now: Int
+    up waiter: ProviderGate.Waiter, _ number: Int, _ queueMax: Int, _ now: MonotonicInstant
   ) -> (refusal: ProviderFailure?, ousted: ProviderGate.Waiter?) {
     if Task.isCancelled { return (.cancelled, nil) }
     switch keys.choose(waiter.tokens, now: now) {
     case .key: break
     case .refused(let failure): return (failure, nil)
     case .shut(let shut):
-      guard now + shut.wait > waiter.deadline else { break }
+      guard now.after(milliseconds: shut.wait) > waiter.deadline else { break }
       rejected[shut.limit, default: 0] += 1
       return (.limited(shut.limit, retryAfter: Double(shut.wait) / 1000), nil)
     }
@@ -360,7 +363,7 @@ extension ProviderGate.State {
   }
 
   fileprivate mutating func turns(
-    _ inFlightMax: Int, _ room: CallRoom?, _ now: Int
+    _ inFlightMax: Int, _ room: CallRoom?, _ now: MonotonicInstant
   ) -> [(waiter: ProviderGate.Waiter, entry: ProviderGate.Entry)] {
     var entered: [(waiter: ProviderGate.Waiter, entry: ProviderGate.Entry)] = []
     let before = allInFlight - inFlight
@@ -375,15 +378,16 @@ extension ProviderGate.State {
     return entered
   }
 
-  /// Who has waited too long, or waits for keys that are not taken any more.
+  /// Who has waited too long, or waits for keys that are not taken any more; who came first is told
+  /// first.
   fileprivate mutating func overdue(
-    _ now: Int
+    _ now: MonotonicInstant
   ) -> [(waiter: ProviderGate.Waiter, failure: ProviderFailure)] {
     let late: [Int]
     if case .refused = keys.choose(0, now: now) {
-      late = Array(waiters.keys)
+      late = waiters.keys.sorted()
     } else {
-      late = waiters.filter { $0.value.deadline <= now }.map(\.key)
+      late = waiters.filter { $0.value.deadline <= now }.keys.sorted()
     }
     return late.compactMap { number in
       guard let waiter = withdraw(number) else { return nil }

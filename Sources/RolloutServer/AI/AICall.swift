@@ -18,8 +18,7 @@ struct AICall: Sendable {
   /// nil when a percentage would have to decide and there is no user: outside.
   let decision: Decision?
   let arrivedAt: Moment
-  /// Milliseconds of the monotonic clock.
-  let started = monotonicMilliseconds()
+  let started: MonotonicInstant
   let requestID = newRequestID()
   /// What a limit leaves its caller; nil where none is asked.
   var allowance: RequestLimits.Allowance?
@@ -29,7 +28,7 @@ struct AICall: Sendable {
   /// Who it is to limits and queues.
   var caller: Caller { Caller(app: app, user: user ?? "", isBatch: isBatch) }
 
-  init(_ request: AIRequest, _ decision: Decision?, at now: Moment) {
+  init(_ request: AIRequest, _ decision: Decision?, by clock: any ServerClock) {
     plan = request.plan
     self.request = request.chat
     app = request.app
@@ -37,7 +36,8 @@ struct AICall: Sendable {
     isStreamed = request.isStreamed
     isBatch = request.isBatch
     self.decision = decision
-    arrivedAt = now
+    arrivedAt = clock.moment
+    started = clock.monotonic
   }
 
   /// Drawn at the start: two processes do not meet.

@@ -13,7 +13,7 @@ struct AIService: Sendable {
   var gateway: Gateway
   let box: SnapshotBox
   let ledger: OutcomeLedger
-  let clock: any SteadyClock
+  let clock: any ServerClock
   /// Decisions made here, outside the loops.
   let evaluations: EvaluationCounters
   let metrics: AIMetrics
@@ -50,7 +50,7 @@ struct AIService: Sendable {
     }
     var bill = Bill(call, self)
     do throws(RequestLimits.Refusal) {
-      try limits.check(&bill.call, now: monotonicMilliseconds())
+      try limits.check(&bill.call, now: clock.monotonic)
     } catch {
       metrics.limited(by: error.name)
       return .whole(turnedAway(bill), .none(.limited(error)))
@@ -68,11 +68,10 @@ struct AIService: Sendable {
   }
 
   private func decide(_ request: AIRequest) -> AICall {
-    let now = clock.moment
     let decision = try? request.plan.decide(request.context)
     evaluations.counter(request.plan.plan.feature).countShared(
       enabled: decision?.enabled == true, for: request.account)
-    return AICall(request, decision, at: now)
+    return AICall(request, decision, by: clock)
   }
 
   private func outside(_ call: AICall) -> AIAnswer {

@@ -152,7 +152,7 @@ struct Bill: ~Copyable {
     }
     service.metrics.ended(
       streaming.trail.provider, streaming.trail.model,
-      seconds: Double(monotonicMilliseconds() - call.started) / 1000, failure: failure?.word,
+      seconds: service.clock.monotonic.seconds(since: call.started), failure: failure?.word,
       usage: usage)
   }
 
@@ -164,7 +164,7 @@ struct Bill: ~Copyable {
     var outcome = Outcome(
       result: result, arm: .treatment, user: call.user.map { Outcome.hash(user: $0) },
       at: service.clock.steady, beganAt: call.arrivedAt.steady,
-      latency: Double(monotonicMilliseconds() - call.started),
+      latency: Double(service.clock.monotonic.milliseconds(since: call.started)),
       inputTokens: usage?.inputTokens, outputTokens: usage?.outputTokens, cost: cost)
     outcome.isDrawn = call.decision?.reason == .split
     outcome.origin = origin

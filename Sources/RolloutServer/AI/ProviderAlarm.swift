@@ -15,6 +15,7 @@ final class ProviderAlarm: Sendable {
   private static let kindsMax = 1000
 
   private struct Told {
+    /// Of the clock, counted from its beginning.
     var minute: Int
     var lines = 0
     /// Failures without a line of their own, since the last line.
@@ -22,19 +23,18 @@ final class ProviderAlarm: Sendable {
   }
 
   private struct State {
-    /// When each advice was given last, in milliseconds of the monotonic clock.
-    var advised: [String: Int] = [:]
+    /// When each advice was given last.
+    var advised: [String: MonotonicInstant] = [:]
     var told: [String: Told] = [:]
   }
 
   private let log: Log
-  /// Milliseconds that never go back.
-  private let now: @Sendable () -> Int
+  private let clock: any MonotonicClock
   private let state = Mutex(State())
 
-  init(log: Log, now: @escaping @Sendable () -> Int = { monotonicMilliseconds() }) {
+  init(log: Log, clock: any MonotonicClock) {
     self.log = log
-    self.now = now
+    self.clock = clock
   }
 
   func note(_ report: Gateway.AttemptReport) {
@@ -50,7 +50,7 @@ final class ProviderAlarm: Sendable {
   }
 
   private func tell(_ report: Gateway.AttemptReport, _ failure: ProviderFailure) {
-    let minute = now() / Self.minute
+    let minute = clock.monotonic.milliseconds / Self.minute
     let skipped: Int? = state.withLock { state in
       let key = "\(report.provider) \(report.model) \(failure.word)"
       if state.told.count >= Self.kindsMax, state.told[key] == nil { state.told = [:] }
@@ -79,10 +79,13 @@ final class ProviderAlarm: Sendable {
   }
 
   private func advise(_ report: Gateway.AttemptReport, _ advice: String) {
-    let now = now()
+    let now = clock.monotonic
     let isNew = state.withLock { state in
       let key = "\(report.provider) \(report.key ?? "") \(advice)"
-      guard now - (state.advised[key] ?? -Self.silence) >= Self.silence else { return false }
+      let before = state.advised[key]
+      guard before.map({ now.milliseconds(since: $0) >= Self.silence }) ?? true else {
+        return false
+      }
       state.advised[key] = now
       return true
     }

@@ -1,3 +1,4 @@
+import PlatformKit
 import RolloutCore
 import RolloutGateway
 
@@ -40,7 +41,7 @@ struct RequestLimits: Sendable {
 
   /// Counts the call, and notes in it what it is left. A call without a user id is counted as its
   /// app; a user of one app is not that of another.
-  func check(_ call: inout AICall, now: Int) throws(Refusal) {
+  func check(_ call: inout AICall, now: MonotonicInstant) throws(Refusal) {
     for (name, limiter, user) in [("per_user", user, call.user ?? ""), ("per_app", app, "")] {
       guard let limiter else { continue }
       let allowance = limiter.admit(user, of: call.app, now: now)

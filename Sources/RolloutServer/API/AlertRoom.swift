@@ -14,10 +14,12 @@ final class AlertRoom: Sendable {
   private static let bytesPerSecond = 512 << 10
   /// Tokens remembered; those that have been quiet are forgotten first.
   private static let tokensMax = 1000
+  /// Milliseconds after which a token counts as quiet.
+  private static let quietMin = 60_000
 
   private struct Token {
     var level = 0
-    var at: Int
+    var at: MonotonicInstant
     var underWay = 0
   }
 
@@ -26,17 +28,23 @@ final class AlertRoom: Sendable {
     var underWay = 0
   }
 
+  private let clock: any MonotonicClock
   private let state = Mutex(State())
 
+  init(clock: any MonotonicClock) { self.clock = clock }
+
   /// nil when there is room, which `leave` gives back; otherwise seconds until there may be.
-  func enter(_ sender: String, bytes: Int, now: Int = monotonicMilliseconds()) -> Int? {
+  func enter(_ sender: String, bytes: Int) -> Int? {
     guard bytes > Self.smallMax else { return nil }
+    let now = clock.monotonic
     return state.withLock { state in
       if state.tokens.count >= Self.tokensMax {
-        state.tokens = state.tokens.filter { $0.value.underWay > 0 || now - $0.value.at < 60_000 }
+        state.tokens = state.tokens.filter {
+          $0.value.underWay > 0 || now.milliseconds(since: $0.value.at) < Self.quietMin
+        }
       }
       var token = state.tokens[sender] ?? Token(at: now)
-      let drained = max(0, now - token.at) / 1000 * Self.bytesPerSecond
+      let drained = max(0, now.milliseconds(since: token.at)) / 1000 * Self.bytesPerSecond
       if drained > 0 {
         token.level = max(0, token.level - drained)
         token.at = now

@@ -13,6 +13,7 @@ struct SessionEndpoint: Sendable {
   /// Whom requests are checked against; nil with `auth: off`.
   let tokens: TokenDirectory?
   let failures: FailedAuthentications
+  let clock: any MonotonicClock
   let log: Log
   let startedAt: Instant
 
@@ -67,7 +68,7 @@ struct SessionEndpoint: Sendable {
       try reader.finish()
     } catch { return refuse(.badRequest, "\(error)") }
     guard let principal = tokens.verify(Array(text.utf8)), let id = principal.tokenID else {
-      if let seconds = failures.note(view.client, now: monotonicMilliseconds()) {
+      if let seconds = failures.note(view.client, now: clock.monotonic) {
         return refuse(
           .rateLimited, "Too many wrong tokens came from this address. Wait \(seconds) s.",
           [("Retry-After", "\(seconds)")])

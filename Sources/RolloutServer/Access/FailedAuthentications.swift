@@ -1,4 +1,5 @@
 import HTTPServerKit
+import PlatformKit
 import RolloutGateway
 import Synchronization
 
@@ -24,9 +25,9 @@ final class FailedAuthentications: Sendable {
 
   var total: Int { count.load(ordering: .relaxed) }
 
-  /// Takes in a wrong token at `now`, milliseconds of any monotonic clock. Seconds to wait before
-  /// the next one, where there were too many; nil while there were not.
-  func note(_ client: PeerAddress, now: Int) -> Int? {
+  /// Takes in a wrong token. Seconds to wait before the next one, where there were too many; nil
+  /// while there were not.
+  func note(_ client: PeerAddress, now: MonotonicInstant) -> Int? {
     count.wrappingAdd(1, ordering: .relaxed)
     let allowance = limiter.admit(client.text, now: now)
     guard !allowance.isAllowed else { return nil }

@@ -28,9 +28,7 @@ actor PlanController {
   private let box: SnapshotBox
   let clock: any SteadyClock
   let ledger: OutcomeLedger
-  let hub: EventHub
-  /// Told of every event once it is committed.
-  let committed: @Sendable (PlanEvent) -> Void
+  private let observers: [any PlanObserver]
   /// Told how a thing does, by its name in `/readyz`; nil is well.
   let note: @Sendable (_ what: String, _ trouble: String?) -> Void
 
@@ -73,18 +71,16 @@ actor PlanController {
 
   init(
     planStore: any PlanStore, cohortStore: any CohortStore, box: SnapshotBox,
-    clock: any SteadyClock, ledger: OutcomeLedger, hub: EventHub,
-    note: @escaping @Sendable (_ what: String, _ trouble: String?) -> Void = { _, _ in },
-    committed: @escaping @Sendable (PlanEvent) -> Void = { _ in }
+    clock: any SteadyClock, ledger: OutcomeLedger, observers: [any PlanObserver],
+    note: @escaping @Sendable (_ what: String, _ trouble: String?) -> Void = { _, _ in }
   ) async throws {
     self.planStore = planStore
     self.cohortStore = cohortStore
     self.box = box
     self.clock = clock
     self.ledger = ledger
-    self.hub = hub
+    self.observers = [ledger] + observers
     self.note = note
-    self.committed = committed
     cohorts = try await cohortStore.loadCohorts()
     let loaded = try await planStore.loadPlans()
     for plan in loaded.readable { take(plan) }
@@ -240,16 +236,14 @@ actor PlanController {
   }
 
   func tell(_ stored: StoredEvent) {
-    hub.publish(.event(stored))
-    committed(stored.event)
+    for observer in observers { observer.hear(stored) }
   }
 
   /// Makes a readable plan the one that counts; `publish` makes it served.
   func take(_ plan: Plan) {
     plans[plan.feature] = plan
     if unreadable.removeValue(forKey: plan.feature) != nil { note("plan:\(plan.feature)", nil) }
-    compile(plan)
-    ledger.follow(plan, listedMembers: listedMembers(plan))
+    follow(plan)
   }
 
   // MARK: One change of a plan or cohort at a time
@@ -286,10 +280,7 @@ actor PlanController {
   // MARK: Serving
 
   func recompile(using cohort: String) {
-    for plan in plans.values where plan.uses(cohort) {
-      compile(plan)
-      ledger.note(listedMembers: listedMembers(plan), of: plan.feature)
-    }
+    for plan in plans.values where plan.uses(cohort) { follow(plan) }
     publish(telling: features(using: cohort))
   }
 
@@ -310,6 +301,13 @@ actor PlanController {
     return plans.values.filter { $0.isDueForRelease(at: now) }.sorted { $0.feature < $1.feature }
   }
 
+  /// Has a plan decided by, and told to those who follow plans, as it is with today's members.
+  private func follow(_ plan: Plan) {
+    compile(plan)
+    let members = listedMembers(plan)
+    for observer in observers { observer.follow(plan, listedMembers: members) }
+  }
+
   private func compile(_ plan: Plan) {
     compiled[plan.feature] = CompiledPlan(plan, at: clock.steady) { cohorts[$0] ?? ByteSet() }
   }
@@ -319,7 +317,8 @@ actor PlanController {
   func publish(telling features: Set<String> = []) {
     revision += 1
     box.publish(Snapshot(plans: Array(compiled.values), revision: revision))
-    hub.served(features, mark: servedMark, at: clock.now)
+    let (mark, now) = (servedMark, clock.now)
+    for observer in observers { observer.decideAnew(features, mark: mark, at: now) }
   }
 
   /// Of all that decides besides the plans' versions: members, and archived plans that are off.

@@ -6,7 +6,7 @@ import Synchronization
 /// Every stream gets its messages in the order in which they were committed, each once: ids never
 /// go backwards, and nothing is left out silently. Who has missed what is no longer in memory is
 /// served by an `EventReplay` first.
-final class EventHub: Sendable {
+final class EventHub: PlanObserver {
   /// What somebody listens for.
   enum Interest: Sendable {
     /// Every message in full: dashboards and tools.
@@ -81,7 +81,7 @@ final class EventHub: Sendable {
     /// The newest of all, told or not.
     var newest = MessagePlace.beginning
     var newestNotice = 0
-    /// Of all that decides besides the plans; see `served`.
+    /// Of all that decides besides the plans; see `decideAnew`.
     var mark = 0
     /// What is to be sent, and whether somebody is sending.
     var outgoing: [Outgoing] = []
@@ -282,7 +282,7 @@ final class EventHub: Sendable {
   /// members came or went, or a plan's time was up. `mark` is another whenever what decides besides
   /// the plans is another, before a restart and after; it stands in the ids, so that who was away
   /// fetches again when it comes back.
-  func served(_ features: Set<String>, mark: Int, at now: Instant) {
+  func decideAnew(_ features: Set<String>, mark: Int, at now: Instant) {
     let (news, all) = state.withLock { state in
       state.mark = mark
       return ([Self.changed(at: state.recent.newest.event, now, state)], state.subscribers)
@@ -327,16 +327,10 @@ final class EventHub: Sendable {
 
   // MARK: Time passes
 
-  /// Ticks every second, until the task is cancelled.
-  func beat() async {
-    while !Task.isCancelled {
-      try? await Task.sleep(for: .seconds(1))
-      tick()
-    }
-  }
+  static let tickTime = TimeSpan.seconds(1)
 
   /// Ends streams whose tokens have ended, and keeps idle connections alive through proxies.
-  private func tick() {
+  func tick() {
     let isBeat = state.withLock { state in
       state.tick += 1
       for index in state.committed.indices

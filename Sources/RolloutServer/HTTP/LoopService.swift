@@ -28,7 +28,7 @@ final class LoopService: HTTPService {
   private let tokens: TokenDirectory?
   private let sessions: SessionDirectory
   private let failures: FailedAuthentications
-  private let clock: any SteadyClock
+  private let clock: any ServerClock
   private let metrics: LoopMetrics
   /// Where requests run that wait for others.
   private let executor: any TaskExecutor
@@ -44,7 +44,7 @@ final class LoopService: HTTPService {
   /// `tokens` is nil with `auth: off`.
   init(
     table: RouteTable, box: SnapshotBox, tokens: TokenDirectory?, sessions: SessionDirectory,
-    failures: FailedAuthentications, clock: any SteadyClock, metrics: LoopMetrics,
+    failures: FailedAuthentications, clock: any ServerClock, metrics: LoopMetrics,
     executor: any TaskExecutor, door: LongWorkDoor, bodyRoom: FairRoom, longReads: LongReads
   ) {
     self.door = door
@@ -161,7 +161,7 @@ final class LoopService: HTTPService {
   /// 401, or 429 where the address has sent too many wrong tokens.
   private func unauthenticated(_ request: RequestView, _ route: Int? = nil) -> Refused {
     if presented(request) != nil,
-      let seconds = failures.note(request.client, now: monotonicMilliseconds())
+      let seconds = failures.note(request.client, now: clock.monotonic)
     {
       return refused(
         request, .rateLimited,

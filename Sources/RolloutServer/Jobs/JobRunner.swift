@@ -1,3 +1,4 @@
+import PlatformKit
 import RolloutCore
 import RolloutGateway
 import Synchronization
@@ -16,8 +17,8 @@ final class JobRunner: Sendable {
   static let lease = TimeSpan.seconds(60)
   /// Times a job is begun: a crash puts it back once.
   static let attemptsMax = 2
-  private static let heartbeat = Duration.seconds(15)
-  private static let sweepInterval = Duration.seconds(1)
+  private static let heartbeat = TimeSpan.seconds(15)
+  private static let sweepInterval = TimeSpan.seconds(1)
   /// Tries to write a result down, a second apart, before the lease is left to run out.
   private static let writesMax = 5
 
@@ -45,18 +46,21 @@ final class JobRunner: Sendable {
 
   private let store: any JobStore
   private let current: Current<ServerConfiguration>
-  private let clock: any SteadyClock
+  private let clock: any ServerClock
+  private let starter: TaskStarter
   private let log: Log
   private let execute: @Sendable (Job) async -> JobExecution
   private let state: Mutex<State>
 
   init(
-    store: any JobStore, settings: Current<ServerConfiguration>, clock: any SteadyClock, log: Log,
+    store: any JobStore, settings: Current<ServerConfiguration>, clock: any ServerClock, log: Log,
+    starter: TaskStarter = .system,
     execute: @escaping @Sendable (Job) async -> JobExecution
   ) {
     self.store = store
     current = settings
     self.clock = clock
+    self.starter = starter
     self.log = log
     self.execute = execute
     state = Mutex(State(room: JobRoom(length: settings.value.gateway.jobs.length)))
@@ -146,7 +150,7 @@ final class JobRunner: Sendable {
         if !hasFailed { log.error("the jobs could not be swept", ["error": "\(error)"]) }
         hasFailed = true
       }
-      try? await Task.sleep(for: Self.sweepInterval)
+      try? await clock.sleep(Self.sweepInterval)
     }
   }
 
@@ -154,7 +158,7 @@ final class JobRunner: Sendable {
   func stop() async {
     let tasks = state.withLock { state in
       state.isStopping = true
-      return Array(state.running.values)
+      return state.running.sorted { $0.key < $1.key }.map(\.value)
     }
     for task in tasks { task.cancel() }
     for task in tasks { await task.value }
@@ -172,11 +176,11 @@ final class JobRunner: Sendable {
         let id = state.queue.popFirst()
       {
         state.room.start()
-        state.running[id] = Task { [self] in
+        state.running[id] = starter.start { [self] in
           let pause = await process(id)
           leave(id, comesBack: pause != nil)
           guard let pause else { return }
-          try? await Task.sleep(for: .seconds(pause))
+          try? await clock.sleep(milliseconds: Int(pause * 1000))
           comeBack(id)
         }
       }
@@ -228,15 +232,24 @@ final class JobRunner: Sendable {
   }
 
   private func underLease(_ job: Job) async -> JobExecution {
-    let renewal = Task { [store, clock] in
-      while !Task.isCancelled {
-        try? await Task.sleep(for: Self.heartbeat)
-        guard !Task.isCancelled else { return }
-        try? await store.renew(job.id, leaseUntil: clock.steady + Self.lease)
+    await withTaskGroup(of: JobExecution?.self) { group in
+      group.addTask { [execute] in await execute(job) }
+      group.addTask { [self] in
+        await renew(job)
+        return nil
       }
+      defer { group.cancelAll() }
+      // The renewal ends only when it is cancelled.
+      while let ended = await group.next() { if let ended { return ended } }
+      return .later(seconds: 0)
     }
-    defer { renewal.cancel() }
-    return await execute(job)
+  }
+
+  /// Until the task is cancelled.
+  private func renew(_ job: Job) async {
+    while (try? await clock.sleep(Self.heartbeat)) != nil {
+      try? await store.renew(job.id, leaseUntil: clock.steady + Self.lease)
+    }
   }
 
   private func finish(_ id: String, _ status: Job.Status, _ result: [UInt8]) async {
@@ -246,7 +259,7 @@ final class JobRunner: Sendable {
         return
       } catch {
         log.error("a job's result could not be written", ["job": id, "error": "\(error)"])
-        if attempt < Self.writesMax { try? await Task.sleep(for: .seconds(1)) }
+        if attempt < Self.writesMax { try? await clock.sleep(.seconds(1)) }
       }
     }
   }

@@ -4,7 +4,7 @@ import RolloutStore
 import Synchronization
 
 /// The health of every feature; outcomes come in from any thread, the monitor reads.
-final class OutcomeLedger: Sendable {
+final class OutcomeLedger: PlanObserver {
   /// What is known of one feature. A class: it is large, and changed in place under the mutex with
   /// every request.
   fileprivate final class Entry {
@@ -31,8 +31,7 @@ final class OutcomeLedger: Sendable {
   /// Features that serve anybody, in the order of their keys: only they are looked at.
   private let serving = Mutex<[String]>([])
 
-  /// Measures this plan from now on. `listedMembers` is how many people the open stages name, where
-  /// they are open to nobody else.
+  /// Measures this plan from now on, or goes on with as many people on its lists as there are now.
   func follow(_ plan: Plan, listedMembers: Int? = nil) {
     serving.withLock { serving in
       let place = serving.firstIndex { $0 >= plan.feature } ?? serving.count
@@ -47,14 +46,6 @@ final class OutcomeLedger: Sendable {
       entry.series.follow(plan)
       entry.health.listedMembers = listedMembers
       entry.hasNews = true
-    }
-  }
-
-  /// The lists of a feature have changed.
-  func note(listedMembers: Int?, of feature: String) {
-    entries.withLock { entries in
-      entries[feature]?.health.listedMembers = listedMembers
-      entries[feature]?.hasNews = true
     }
   }
 

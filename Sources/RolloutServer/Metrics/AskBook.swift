@@ -9,6 +9,8 @@ final class AskBook: Sendable {
 
   static let window = TimeSpan.hours(24)
   private static let step = TimeSpan.hours(1)
+  /// Between two looks.
+  static let interval = TimeSpan.minutes(1)
 
   private let totals: @Sendable () -> Totals
   private let names: @Sendable () -> [Int: String]
@@ -19,14 +21,6 @@ final class AskBook: Sendable {
   init(totals: @escaping @Sendable () -> Totals, names: @escaping @Sendable () -> [Int: String]) {
     self.totals = totals
     self.names = names
-  }
-
-  /// Looks every minute, until the task is cancelled.
-  func run(_ clock: any SteadyClock) async {
-    while !Task.isCancelled {
-      note(clock.steady)
-      try? await Task.sleep(for: .seconds(60))
-    }
   }
 
   /// Keeps what is counted at an hour's end.

@@ -5,7 +5,7 @@ import RolloutCore
 import Synchronization
 
 /// Steps back since the process began, by feature and cause (`monitor`, `alert`, `person`).
-final class RollbackCounter: Sendable {
+final class RollbackCounter: PlanObserver {
   struct Key: Hashable, Comparable, Sendable {
     var feature: String
     var cause: String
@@ -14,7 +14,8 @@ final class RollbackCounter: Sendable {
 
   private let counts = Mutex<[Key: Int]>([:])
 
-  func note(_ event: PlanEvent) {
+  func hear(_ stored: StoredEvent) {
+    let event = stored.event
     guard event.kind == .rolledBack else { return }
     let cause =
       switch event.actor {

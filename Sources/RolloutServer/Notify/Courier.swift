@@ -1,4 +1,5 @@
 import DocumentKit
+import PlatformKit
 import RolloutCore
 import Synchronization
 
@@ -23,7 +24,7 @@ final class Courier: Sendable {
   /// Deliveries of one lane under way at once.
   private static let parallel = 4
   /// Between two looks at the bell.
-  private static let interval = Duration.milliseconds(250)
+  private static let interval = TimeSpan(milliseconds: 250)
   /// Looks after which the outbox is read even when nobody rang: retries fall due.
   private static let restMax = 4
   /// Looks after which what is too much is given up.
@@ -39,7 +40,7 @@ final class Courier: Sendable {
 
   private let store: any OutboxStore
   private let messenger: any Messenger
-  private let clock: any SteadyClock
+  private let clock: any ServerClock
   private let log: Log
   private let jitter: @Sendable () -> Double
   /// Told how a target does: why it takes nothing, and nil when it does again.
@@ -49,7 +50,7 @@ final class Courier: Sendable {
   private let state = Mutex(State())
 
   init(
-    store: any OutboxStore, messenger: any Messenger, clock: any SteadyClock, log: Log,
+    store: any OutboxStore, messenger: any Messenger, clock: any ServerClock, log: Log,
     jitter: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) },
     report: @escaping @Sendable (String, String?) -> Void = { _, _ in }
   ) {
@@ -79,21 +80,15 @@ final class Courier: Sendable {
         }
         if looks % Self.trimEvery == 0 { await trim() }
         looks += 1
-        try? await Task.sleep(for: Self.interval)
+        try? await clock.sleep(Self.interval)
         rested += 1
       }
     }
   }
 
-  /// Every lane once, emergencies first; how many deliveries are settled, one way or the other.
-  func deliverDue() async -> Int {
-    var settled = 0
-    for lane in await takeLanes() { settled += await work(lane) }
-    return settled
-  }
-
-  /// Until nothing in the lane is due any more, or its target takes nothing.
-  private func work(_ lane: DeliveryLane) async -> Int {
+  /// Until nothing in the lane is due any more, or its target takes nothing; how many deliveries
+  /// are settled, one way or the other.
+  func work(_ lane: DeliveryLane) async -> Int {
     var settled = 0
     while case let count = await round(lane), count > 0 {
       settled += count
@@ -106,7 +101,7 @@ final class Courier: Sendable {
   // MARK: Lanes
 
   /// Lanes in which something is due and on which nobody works yet; emergencies first.
-  private func takeLanes() async -> [DeliveryLane] {
+  func takeLanes() async -> [DeliveryLane] {
     do {
       let lanes = try await store.lanes(now: clock.steady)
       return state.withLock { state in lanes.filter { state.busy.insert($0).inserted } }

@@ -1,8 +1,10 @@
+import PlatformKit
 import RolloutCore
 import Synchronization
 
-/// The server's clock: the wall clock as it is, and a steady one that goes on over restarts.
-final class KeptClock: SteadyClock {
+/// The server's clock: the wall clock as it is, a steady one that goes on over restarts, and the
+/// machine's monotonic one.
+final class KeptClock: ServerClock {
   private struct State {
     /// What the wall clock was ahead of the steady one at the last look, and when that was.
     var offset: Int64
@@ -14,13 +16,13 @@ final class KeptClock: SteadyClock {
     var untold: [ClockStep] = []
   }
 
-  private let system: any SystemTime
+  private let system: any MachineTime
   /// What the steady clock is ahead of `uptime`.
   private let base: Int64
   private let state: Mutex<State>
 
   /// Goes on from where an earlier process was; nil is the first start.
-  init(_ system: any SystemTime, resuming checkpoint: ClockCheckpoint?) {
+  init(_ system: any MachineTime, resuming checkpoint: ClockCheckpoint?) {
     self.system = system
     let reading = ClockReading(wall: system.now, uptime: system.uptime, boot: system.boot)
     let start = ClockCheckpoint.resume(checkpoint, at: reading)
@@ -33,6 +35,10 @@ final class KeptClock: SteadyClock {
   }
 
   var now: Instant { system.now }
+  var monotonic: MonotonicInstant { system.monotonic }
+
+  func sleep(milliseconds: Int) async throws { try await system.sleep(milliseconds: milliseconds) }
+
   var steady: Instant { Instant(milliseconds: base &+ system.uptime) }
 
   var wallAhead: Int64 {

@@ -4,7 +4,7 @@ import PlatformKit
 import RolloutCore
 
 /// One JSON object per line on standard error. Never prompts, completions or secrets.
-struct Log: Sendable {
+struct Log: PlanObserver {
   var clock: any WallClock
   /// Says nothing: thousands of simulated servers would say too much.
   var isSilent = false
@@ -29,7 +29,8 @@ struct Log: Sendable {
   }
 
   /// A change of a plan by a person or an alert; what the monitor does it says itself.
-  func changed(_ event: PlanEvent) {
+  func hear(_ stored: StoredEvent) {
+    let event = stored.event
     guard event.actor != .monitor else { return }
     notice(
       "a plan was changed",

@@ -4,7 +4,7 @@ import RolloutGateway
 /// Works out every few seconds what the next stage of each running plan would cost and ask of its
 /// provider, for the gate before an advance and for people.
 struct CapacityWatch: Sendable {
-  private static let interval = Duration.seconds(2)
+  static let interval = TimeSpan.seconds(2)
 
   let ledger: OutcomeLedger
   let current: Current<Gateway>
@@ -16,17 +16,13 @@ struct CapacityWatch: Sendable {
 
   private var gateway: Gateway { current.value }
 
-  /// Runs until the task is cancelled.
-  func run() async {
-    while !Task.isCancelled {
-      try? await Task.sleep(for: Self.interval)
-      do { try await look() } catch {
-        log.error("the next stages could not be projected", ["error": "\(error)"])
-      }
+  func look() async {
+    do { try await project() } catch {
+      log.error("the next stages could not be projected", ["error": "\(error)"])
     }
   }
 
-  func look() async throws {
+  private func project() async throws {
     let now = clock.now
     let rates = ledger.usageRates(now: clock.steady)
     guard !rates.isEmpty else { return }

@@ -2,10 +2,10 @@ import RolloutCore
 
 /// Looks every second whether the wall clock was set, says so, and writes the steady time down.
 struct ClockWatch: Sendable {
-  private static let interval = Duration.seconds(1)
-  /// Seconds between two checkpoints while nothing happens: what a crash of the machine may cost a
+  static let interval = TimeSpan.seconds(1)
+  /// Turns between two checkpoints while nothing happens: what a crash of the machine may cost a
   /// soak.
-  private static let roundsPerCheckpoint = 30
+  private static let turnsPerCheckpoint = 30
   /// A step is shown for so long.
   private static let shownFor = TimeSpan.hours(1)
 
@@ -21,15 +21,10 @@ struct ClockWatch: Sendable {
     await save()
   }
 
-  /// Runs until the task is cancelled.
-  func run() async {
-    var rounds = 1
-    while !Task.isCancelled {
-      let hasStepped = look()
-      if hasStepped || rounds % Self.roundsPerCheckpoint == 0 { await save() }
-      rounds += 1
-      try? await Task.sleep(for: Self.interval)
-    }
+  /// One turn of many; `begin` has been turn 0.
+  func turn(_ number: Int) async {
+    let hasStepped = look()
+    if hasStepped || (number + 1) % Self.turnsPerCheckpoint == 0 { await save() }
   }
 
   /// True when the wall clock was set since the last look.

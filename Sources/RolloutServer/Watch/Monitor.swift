@@ -6,12 +6,11 @@ import Synchronization
 /// do is `Judge`'s word; this only carries it out.
 final class Monitor: Sendable {
   /// Between two looks.
-  static let interval = Duration.milliseconds(200)
+  static let interval = TimeSpan(milliseconds: 200)
 
   private let controller: PlanController
   private let ledger: OutcomeLedger
-  private let outbox: any OutboxStore
-  private let hub: EventHub
+  private let announcer: Announcer
   private let readiness: Readiness
   private let clock: any SteadyClock
   private let log: Log
@@ -36,28 +35,19 @@ final class Monitor: Sendable {
   }
 
   init(
-    controller: PlanController, ledger: OutcomeLedger, outbox: any OutboxStore, hub: EventHub,
-    readiness: Readiness, clock: any SteadyClock, log: Log,
+    controller: PlanController, ledger: OutcomeLedger, announcer: Announcer, readiness: Readiness,
+    clock: any SteadyClock, log: Log,
     evaluations: @escaping @Sendable () -> [String: (enabled: Int, disabled: Int)] = { [:] },
     probe: Probe? = nil
   ) {
     self.controller = controller
     self.ledger = ledger
-    self.outbox = outbox
-    self.hub = hub
+    self.announcer = announcer
     self.readiness = readiness
     self.clock = clock
     self.log = log
     self.evaluations = evaluations
     self.probe = probe
-  }
-
-  /// Runs until the task is cancelled.
-  func run(every interval: Duration) async {
-    while !Task.isCancelled {
-      await look()
-      try? await Task.sleep(for: interval)
-    }
   }
 
   /// One round over all plans that are due.
@@ -185,15 +175,10 @@ final class Monitor: Sendable {
   private func tell(
     _ kind: Notice.Kind, _ sentence: String, _ plan: Plan, _ evidence: Document?, _ now: Moment
   ) async {
-    let notice = Notice(
-      feature: plan.feature, planVersion: plan.version, at: now.wall, kind: kind,
-      sentence: sentence,
-      evidence: evidence)
-    do {
-      hub.publish(.notice(try await outbox.append(notice)))
-    } catch {
-      log.error("a notice could not be kept", ["feature": plan.feature, "error": "\(error)"])
-    }
+    await announcer.announce(
+      Notice(
+        feature: plan.feature, planVersion: plan.version, at: now.wall, kind: kind,
+        sentence: sentence, evidence: evidence))
   }
 }
 

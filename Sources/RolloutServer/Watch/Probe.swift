@@ -30,13 +30,13 @@ final class Probe: Sendable {
   }
 
   private let states = Mutex<[ProviderModel: State]>([:])
-  private let clock: any SteadyClock
+  private let clock: any ServerClock
   private let log: Log
   private let ask: @Sendable (ProviderModel) async -> Answer
   private let mayAsk: @Sendable (ProviderModel) -> Bool
 
   init(
-    clock: any SteadyClock, log: Log, mayAsk: @escaping @Sendable (ProviderModel) -> Bool,
+    clock: any ServerClock, log: Log, mayAsk: @escaping @Sendable (ProviderModel) -> Bool,
     ask: @escaping @Sendable (ProviderModel) async -> Answer
   ) {
     self.clock = clock
@@ -80,10 +80,10 @@ final class Probe: Sendable {
   }
 
   private func question(_ target: ProviderModel) async {
-    let started = monotonicMilliseconds()
+    let end = clock.monotonic.after(milliseconds: Self.patience)
     var (good, bad) = (0, 0)
     for _ in 0..<Self.questionsMax where good < 2 && bad < 2 {
-      let left = Self.patience - (monotonicMilliseconds() - started)
+      let left = end.milliseconds(since: clock.monotonic)
       guard left > 0 else { break }
       switch await answer(target, within: left) {
       case .answered: good += 1
@@ -103,8 +103,8 @@ final class Probe: Sendable {
   private func answer(_ target: ProviderModel, within milliseconds: Int) async -> Answer {
     await withTaskGroup(of: Answer?.self) { group in
       group.addTask { [ask] in await ask(target) }
-      group.addTask {
-        try? await Task.sleep(for: .milliseconds(milliseconds))
+      group.addTask { [clock] in
+        try? await clock.sleep(milliseconds: milliseconds)
         return nil
       }
       defer { group.cancelAll() }

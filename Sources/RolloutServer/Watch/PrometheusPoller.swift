@@ -1,5 +1,6 @@
 import DocumentKit
 import HTTPKit
+import PlatformKit
 import RolloutAPI
 import RolloutCore
 import RolloutGateway
@@ -12,17 +13,16 @@ struct PrometheusPoller: Sendable {
   let current: Current<ServerConfiguration>
   let client: HTTPClient
   let ledger: OutcomeLedger
-  let clock: any SteadyClock
+  let clock: any ServerClock
 
   private var settings: PrometheusSettings? { current.value.prometheus }
 
+  private static let interval = TimeSpan.seconds(15)
+
   /// Runs until the task is cancelled.
   func run() async {
-    while !Task.isCancelled {
-      await poll()
-      let interval = Duration.milliseconds(settings?.interval.milliseconds ?? 15_000)
-      try? await Task.sleep(for: interval)
-    }
+    await BackgroundLoop.takeTurns(
+      pause: { settings?.interval ?? Self.interval }, by: clock, { _ in await poll() })
   }
 
   /// Queries under way at once.

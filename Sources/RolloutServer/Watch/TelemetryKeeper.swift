@@ -4,10 +4,10 @@ import RolloutStore
 /// Writes what was measured each second, and puts it back after a restart. Cached answers go after
 /// that, as many as there is time for: a measurement never waits for them.
 struct TelemetryKeeper: Sendable {
-  static let interval = Duration.seconds(1)
-  /// What has expired may lie for so many rounds.
-  private static let roundsPerCleaning = 30
-  /// Batches of answers in one round.
+  static let interval = TimeSpan.seconds(1)
+  /// What has expired may lie for so many turns.
+  private static let turnsPerCleaning = 30
+  /// Batches of answers in one turn.
   private static let batchesMax = 4
 
   let store: any TelemetryStore & CaptureStore & AnswerStore
@@ -29,27 +29,21 @@ struct TelemetryKeeper: Sendable {
     }
   }
 
-  /// Runs until the task is cancelled; `report` hears how each round went, nil when it went well.
-  func run(
-    _ ledger: OutcomeLedger, _ clock: any SteadyClock,
+  /// One turn of many; `report` hears how it went, nil when it went well.
+  func turn(
+    _ number: Int, _ ledger: OutcomeLedger, _ clock: any SteadyClock,
     report: @Sendable ((any Error)?) -> Void
   ) async {
-    var rounds = 0
-    while true {
-      // What is left is written by whoever ends this; two at once would each have half of it.
-      guard (try? await Task.sleep(for: Self.interval)) != nil else { return }
-      do {
-        try await Self.save(ledger, to: store)
-        if rounds % Self.roundsPerCleaning == 0 {
-          try await store.deleteExpiredCaptures(now: clock.now)
-          try await store.deleteExpiredAnswers(now: clock.steady)
-        }
-        try await store.ageSeries(now: clock.steady)
-        rounds += 1
-        report(nil)
-        try await keepAnswers()
-      } catch { report(error) }
-    }
+    do {
+      try await Self.save(ledger, to: store)
+      if number % Self.turnsPerCleaning == 0 {
+        try await store.deleteExpiredCaptures(now: clock.now)
+        try await store.deleteExpiredAnswers(now: clock.steady)
+      }
+      try await store.ageSeries(now: clock.steady)
+      report(nil)
+      try await keepAnswers()
+    } catch { report(error) }
   }
 
   /// One small batch at a time: whoever stops the server waits for no more than one.

@@ -3,7 +3,7 @@ import Synchronization
 
 /// Keeps in mind when tokens were used, and tells people before one ends.
 final class TokenWatch: Sendable {
-  private static let interval = Duration.seconds(5)
+  static let interval = TimeSpan.seconds(5)
   /// Names in one sentence; the others are counted.
   private static let namesMax = 5
 
@@ -19,14 +19,6 @@ final class TokenWatch: Sendable {
     self.readiness = readiness
     self.clock = clock
     self.log = log
-  }
-
-  /// Runs until the task is cancelled.
-  func run() async {
-    while !Task.isCancelled {
-      await look()
-      try? await Task.sleep(for: Self.interval)
-    }
   }
 
   func look() async {

@@ -1,9 +1,11 @@
+package import PlatformKit
 package import RolloutCore
 import Synchronization
 
 /// A clock that stands still until it is turned. Its wall and its steady part move together, until
-/// somebody sets the wall clock.
-package final class ManualClock: SteadyClock, SystemTime {
+/// somebody sets the wall clock. Its monotonic part is the machine's: what goes through real
+/// sockets takes the time it takes.
+package final class ManualClock: SteadyClock, SystemTime, MonotonicClock {
   private struct State {
     var wall: Instant
     var steady: Instant
@@ -25,7 +27,12 @@ package final class ManualClock: SteadyClock, SystemTime {
   package var steady: Instant { state.withLock { $0.steady } }
   package var wallAhead: Int64 { state.withLock { $0.offset } }
   package var uptime: Int64 { state.withLock { $0.steady.milliseconds - $0.bootedAt } }
+  package var monotonic: MonotonicInstant { MachineClock.now }
   package var boot: String { state.withLock { "boot-\($0.boots)" } }
+
+  package func sleep(milliseconds: Int) async throws {
+    try await MachineClock().sleep(milliseconds: milliseconds)
+  }
 
   /// As when somebody sets the clock, back too.
   package func set(_ now: Instant) {
