@@ -41,6 +41,8 @@ final class JobRunner: Sendable {
     var lanes: [String: Lane] = [:]
     var room: JobRoom
     var running: [String: Task<Void, Never>] = [:]
+    /// Running, and free in the store meanwhile: their turn here may have come to nothing.
+    var freed: Set<String> = []
     var isStopping = false
   }
 
@@ -98,6 +100,7 @@ final class JobRunner: Sendable {
       // Known already, of a restart or of a lease that ran out.
       guard state.lanes[job.id] == nil else {
         if hasRoom { state.room.giveBack(job.app, size: job.size) }
+        if state.running[job.id] != nil { state.freed.insert(job.id) }
         return
       }
       if !hasRoom { state.room.add(job.app, size: job.size) }
@@ -191,7 +194,11 @@ final class JobRunner: Sendable {
     state.withLock { state in
       state.running[id] = nil
       state.room.end()
-      guard !comesBack, let lane = state.lanes.removeValue(forKey: id) else { return }
+      let isFreed = state.freed.remove(id) != nil
+      guard !comesBack, let lane = state.lanes[id] else { return }
+      // Nobody would tell of it again.
+      guard !isFreed else { return state.queue.append(id, app: lane.app, user: lane.user) }
+      state.lanes[id] = nil
       state.room.giveBack(lane.app, size: lane.size)
     }
     startNext()
