@@ -127,7 +127,7 @@ if Context.environment["ROLLOUT_FUZZ"] != nil {
       name: "RolloutFuzz",
       dependencies: [
         "DocumentKit", "YAMLKit", "DigestKit", "RolloutCore", "RolloutEvaluation", "HTTPKit",
-        "HTTPServerKit",
+        "HTTPServerKit", "PlatformKit",
         "RolloutGateway", "RolloutStore",
       ],
       path: "Fuzz/Sources",

@@ -1,6 +1,7 @@
 import DigestKit
 import DocumentKit
 import Foundation
+import PlatformKit
 import RolloutCore
 import RolloutEvaluation
 import YAMLKit
@@ -179,9 +180,10 @@ private func fuzzAnswer(_ bytes: [UInt8]) {
   _ = fields.all
   if let seconds = head.retryAfter(wall: 1_800_000_000_000) { precondition(seconds >= 0) }
   var quota = ProviderQuota(requests: RateLimit("10/s"), tokens: RateLimit("100/min"))
-  quota.learn(head, now: 5000, wall: 1_800_000_000_000)
-  quota.take(50, now: 5000)
-  if let shut = quota.shut(50, now: 5000) { precondition(shut.wait > 0) }
+  let now = MonotonicInstant(milliseconds: 5000)
+  quota.learn(head, now: now, wall: 1_800_000_000_000)
+  quota.take(50, now: now)
+  if let shut = quota.shut(50, now: now) { precondition(shut.wait > 0) }
 }
 
 /// What a provider says it used, in either dialect and translated: never negative, never too much to
