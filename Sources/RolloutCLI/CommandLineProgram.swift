@@ -23,35 +23,39 @@ enum CommandLineProgram {
   }
 
   private static func run(_ arguments: [String], _ terminal: Terminal) async throws {
-    let arguments = optionsLast(arguments)
-    let words = Array(arguments.prefix { !$0.hasPrefix("-") })
-    guard let command = CommandTable.find(words) else {
-      if arguments.isEmpty || arguments.contains("--help") || arguments.contains("-h")
-        || words.first == "help"
-      {
-        terminal.print(CommandTable.help(under: words.filter { $0 != "help" }))
-        return
-      }
-      throw CLIFailure(.usage, CommandTable.unknown(words, arguments))
+    // What follows `--` are operands, however they look.
+    let asked = arguments.prefix { $0 != "--" }
+    if asked.contains("--version") {
+      terminal.print(Program.version)
+      return
     }
-    let rest = Array(arguments.dropFirst(command.path.count))
-    if rest.contains("--help") || rest.contains("-h") {
+    let line = CommandTable.split(arguments)
+    let wantsHelp = asked.contains("--help") || asked.contains("-h")
+    guard let command = line.command else {
+      guard let help = try help(line, wantsHelp) else {
+        throw CLIFailure(.usage, CommandTable.unknown(line))
+      }
+      terminal.print(help)
+      return
+    }
+    guard !wantsHelp else {
       terminal.print(command.help)
       return
     }
-    let parsed = try Arguments(rest, command)
+    let parsed = try Arguments(line.rest, command)
     try await command.run(Session(parsed, terminal))
   }
-}
 
-/// `--url X plan list` means what `plan list --url X` means.
-private func optionsLast(_ arguments: [String]) -> [String] {
-  var leading: [String] = []
-  var rest = arguments[...]
-  while let word = rest.first, word.hasPrefix("-") {
-    leading.append(rest.removeFirst())
-    let takesValue = Subcommand.globalOptions.contains { $0.name == word && $0.value != nil }
-    if takesValue, let value = rest.popFirst() { leading.append(value) }
+  /// What explains the commands below some words; nil where these are none.
+  private static func help(_ line: CommandTable.Line, _ wantsHelp: Bool) throws -> String? {
+    let operands = line.rest.filter { !$0.hasPrefix("-") }
+    if line.words.isEmpty, operands.first == "help" {
+      let named = CommandTable.split(Array(operands.dropFirst()))
+      if let command = named.command { return command.help }
+      guard named.rest.isEmpty else { throw CLIFailure(.usage, CommandTable.unknown(named)) }
+      return CommandTable.help(under: named.words)
+    }
+    guard operands.isEmpty, wantsHelp || line.words.isEmpty && line.rest.isEmpty else { return nil }
+    return CommandTable.help(under: line.words)
   }
-  return rest + leading
 }

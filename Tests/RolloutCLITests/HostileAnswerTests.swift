@@ -59,6 +59,10 @@ import Testing
       Subject("providers", "GET /v1/providers"),
       Subject("budget", "GET /v1/budgets"),
       Subject("budget accept --reason r", "POST /v1/budgets/accept"),
+      Subject("__complete -- advance f", "GET /v1/plans"),
+      Subject("__complete -- advance f --to a", "GET /v1/plans/f "),
+      Subject("__complete -- cohort list b", "GET /v1/cohorts"),
+      Subject("__complete -- token revoke i", "GET /v1/tokens"),
     ]
   }
 
@@ -351,7 +355,10 @@ import Testing
       #expect(upstream.requests.contains { $0.hasPrefix(subject.call) }, "\(subject)")
     }
     let help = try await run("rollout", ["--help"]).output
-    let listed = help.split(separator: "\n").filter { $0.hasPrefix("  ") }.map { line in
+    // What is further in goes on with the line before.
+    let listed = help.split(separator: "\n").filter { line in
+      line.hasPrefix("  ") && line.dropFirst(2).first != " "
+    }.map { line in
       line.trimmingCharacters(in: .whitespaces).components(separatedBy: "  ")[0]
         .split(separator: " ").prefix { $0.allSatisfy(\.isLowercase) }.joined(separator: " ")
     }

@@ -11,9 +11,13 @@ enum BacktestCommand {
         "--guard", "METRIC=LIMIT", "a guard to try, such as error_rate=3%; instead of the plan's",
         repeatable: true),
       .init("--file", "FILE", "a plan file whose guards to try (-f)"),
-      .init("--preset", "NAME", "sensitive, normal or calm"),
-      .init("--stage", "NAME", "replay as if at this stage (default: the present one)"),
+      .init("--preset", "sensitive|normal|calm", "how soon they act"),
+      .init("--stage", "STAGE", "replay as if at this stage (default: the present one)"),
       .init("--since", "SPAN|TIME", "only outcomes since then, such as 2h"),
+    ],
+    examples: [
+      "rollout plan backtest ai-summary --guard error_rate=3% --since 2h",
+      "rollout plan backtest ai-summary -f ai-summary.yaml --stage 25",
     ], run: run)
 
   private static func run(_ session: Session) async throws {

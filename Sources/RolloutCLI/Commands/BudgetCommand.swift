@@ -8,11 +8,10 @@ enum BudgetCommand {
   private static let accept = Subcommand(
     "budget accept", ["name"],
     "spend on although what was spent before was lost; without a name from all budgets",
-    options: [.init("--reason", "TEXT", "why that is safe; it is recorded")]
+    options: [.init("--reason", "TEXT", "why that is safe; it is recorded", required: true)],
+    examples: ["rollout budget accept monthly --reason 'a new month began'"]
   ) { session in
-    guard let reason = session.arguments.value("--reason") else {
-      throw CLIFailure(.usage, "--reason is missing: why is it safe to spend on?")
-    }
+    let reason = session.arguments.value("--reason") ?? ""
     let name = session.arguments.operands.first
     let answer = try await session.send(
       "POST", "/v1/budgets/accept",
@@ -24,9 +23,9 @@ enum BudgetCommand {
   }
 
   private static let command = Subcommand(
-    "budget", [], "what AI requests have cost, and what is left"
-  ) {
-    session in
+    "budget", [], "what AI requests have cost, and what is left",
+    examples: ["rollout budget", "rollout budget -o json"]
+  ) { session in
     let answer = try await session.send("GET", "/v1/budgets")
     let list = try session.decode(BudgetList.self, answer)
     try session.show(answer) {

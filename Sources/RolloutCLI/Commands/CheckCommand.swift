@@ -8,6 +8,10 @@ enum CheckCommand {
     options: [
       .init("--user", "ID", "the user"),
       .init("--attr", "NAME=VALUE", "an attribute of the user", repeatable: true),
+    ],
+    examples: [
+      "rollout check ai-summary --user anna",
+      "rollout check ai-summary --user anna --attr email=anna@acme.com",
     ], run: run)
 
   private static func run(_ session: Session) async throws {

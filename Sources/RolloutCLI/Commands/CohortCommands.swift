@@ -4,10 +4,18 @@ import RolloutAPI
 /// `rollout cohort …`
 enum CohortCommands {
   static let all = [
-    Subcommand("cohort list", ["cohort"], "all cohorts, or the members of one", run: list),
     Subcommand(
-      "cohort add", ["COHORT", "USER…"], "let users into a cohort", options: [create], run: add),
-    Subcommand("cohort remove", ["COHORT", "USER…"], "take users out of a cohort", run: remove),
+      "cohort list", ["cohort"], "all cohorts, or the members of one",
+      examples: ["rollout cohort list", "rollout cohort list beta"], run: list),
+    Subcommand(
+      "cohort add", ["COHORT", "USER…"], "let users into a cohort", options: [create],
+      examples: [
+        "rollout cohort add beta anna bob", "rollout cohort add --create pilots -- -odd-id",
+      ],
+      run: add),
+    Subcommand(
+      "cohort remove", ["COHORT", "USER…"], "take users out of a cohort",
+      examples: ["rollout cohort remove beta anna"], run: remove),
     Subcommand(
       "cohort import", ["COHORT", "FILE"],
       "add the users of a file: a list, a table (csv, tabs) or JSON; all of them or none",
@@ -15,7 +23,12 @@ enum CohortCommands {
         .init("--column", "NAME", "the column with the ids (default: user, user_id, id or email)"),
         .init("--no-header", nil, "the first line is a user too"),
         create,
-      ], run: importFile),
+      ],
+      examples: [
+        "rollout cohort import beta users.csv --column email",
+        "psql … | rollout cohort import beta -",
+      ],
+      run: importFile),
   ]
 
   private static let create = Subcommand.Option(

@@ -1,49 +1,85 @@
 import DocumentKit
 
-/// Every command there is.
+/// Every command there is. Help, completion, man pages and docs/CLI.md are made of it.
 enum CommandTable {
-  static let all: [Subcommand] =
-    PlanCommands.all + LifecycleCommands.all + [
-      HistoryCommand.command, WhyCommand.command, CheckCommand.command,
-    ]
-    + CohortCommands.all + TokenCommands.all
-    + BudgetCommand.all + [ProvidersCommand.command, CompletionCommand.command]
-
-  /// The command whose words the line begins with; the longest wins.
-  static func find(_ words: [String]) -> Subcommand? {
-    all.filter { words.starts(with: $0.path) }.max { $0.path.count < $1.path.count }
+  /// Commands that people look for together.
+  struct Group: Sendable {
+    var title: String
+    var commands: [Subcommand]
   }
 
-  static func help(under words: [String]) -> String {
-    let shown = all.filter { $0.path.starts(with: words) }
-    let rows = (shown.isEmpty ? all : shown).map { command in
-      let operands = command.operands.map { $0 == $0.lowercased() ? "[\($0.uppercased())]" : $0 }
-      return ((command.path + operands).joined(separator: " "), command.summary)
-    }
-    let width = rows.map(\.0.count).max() ?? 0
-    return """
-      Staged rollouts of AI features.
+  static let groups = [
+    Group(
+      title: "See how rollouts do",
+      commands: [
+        ListCommand.command, ShowCommand.command, WhyCommand.command, HistoryCommand.command,
+        CheckCommand.command,
+      ]),
+    Group(title: "Move a rollout", commands: LifecycleCommands.all),
+    Group(title: "Write plans", commands: PlanCommands.all + [BacktestCommand.command]),
+    Group(title: "Say who is in", commands: CohortCommands.all),
+    Group(title: "Providers and money", commands: [ProvidersCommand.command] + BudgetCommand.all),
+    Group(title: "Access", commands: TokenCommands.all),
+    Group(title: "This program", commands: [CompletionCommand.command]),
+  ]
 
-      usage: rollout COMMAND [options]
+  /// What programs call, and no help shows.
+  private static let hidden = [CompleteCommand.command, PagesCommand.command]
 
-      \(rows.map { "  \(padded($0.0, width))  \($0.1)" }.joined(separator: "\n"))
+  static let all = groups.flatMap(\.commands)
 
-      rollout COMMAND --help explains one of them.
-
-      """
+  /// A line sorted into the words that name a command, and what follows them. Options that every
+  /// command has may stand before and between these.
+  struct Line {
+    var words: [String] = []
+    var rest: [String] = []
+    /// The command of exactly these words.
+    var command: Subcommand?
   }
 
-  static func unknown(_ words: [String], _ arguments: [String]) -> String {
-    guard let first = words.first else {
-      return "Unknown option \(arguments.first ?? "").\nSee: rollout --help"
+  static func split(_ arguments: [String]) -> Line {
+    var line = Line()
+    var rest = arguments[...]
+    let commands = all + hidden
+    while let word = rest.first, word != "--" {
+      if let option = globalOption(word) {
+        line.rest.append(rest.removeFirst())
+        if option.value != nil, !word.contains("="), let value = rest.popFirst() {
+          line.rest.append(value)
+        }
+      } else if commands.contains(where: { $0.path.starts(with: line.words + [word]) }) {
+        line.words.append(rest.removeFirst())
+      } else {
+        break
+      }
     }
-    let word = words.prefix(2).joined(separator: " ")
-    if all.contains(where: { $0.path.first == first && $0.path.count > 1 }) {
-      let names = all.filter { $0.path.first == first }.map(\.name)
-      return "Unknown command \(word); there are: \(names.joined(separator: ", "))."
+    line.rest += rest
+    line.command = commands.first { $0.path == line.words }
+    return line
+  }
+
+  private static func globalOption(_ word: String) -> Subcommand.Option? {
+    let name = word.prefix { $0 != "=" }
+    let long = Subcommand.shortOptions[String(name)] ?? String(name)
+    return Subcommand.globalOptions.first { $0.name == long }
+  }
+
+  static func unknown(_ line: Line) -> String {
+    guard let word = line.rest.first(where: { !$0.hasPrefix("-") }) else {
+      if !line.words.isEmpty {
+        let names = all.filter { $0.path.starts(with: line.words) }.map(\.name)
+        let word = line.words.joined(separator: " ")
+        return "Unknown command \(word); there are: \(names.joined(separator: ", "))."
+      }
+      return "Unknown option \(line.rest.first ?? "").\nSee: rollout --help"
     }
-    let near = all.min { editDistance($0.path[0], first) < editDistance($1.path[0], first) }
+    if !line.words.isEmpty {
+      let names = all.filter { $0.path.starts(with: line.words) }.map(\.name)
+      let whole = (line.words + [word]).joined(separator: " ")
+      return "Unknown command \(whole); there are: \(names.joined(separator: ", "))."
+    }
+    let near = all.min { editDistance($0.path[0], word) < editDistance($1.path[0], word) }
     let hint = near.map { "Did you mean rollout \($0.path[0])? " } ?? ""
-    return "Unknown command \(first). \(hint)\nSee: rollout --help"
+    return "Unknown command \(word). \(hint)\nSee: rollout --help"
   }
 }

@@ -8,7 +8,9 @@ enum HistoryCommand {
     options: [
       .init("--limit", "N", "so many lines (default 20)"),
       .init("--evidence", nil, "with the numbers behind automatic changes"),
-    ], run: run)
+    ],
+    examples: ["rollout history ai-summary", "rollout history ai-summary --limit 100 --evidence"],
+    run: run)
 
   private static func run(_ session: Session) async throws {
     let limit = session.arguments.value("--limit") ?? "20"

@@ -13,42 +13,52 @@ enum LifecycleCommands {
   private static let yes = Subcommand.Option("--yes", nil, "do not ask")
 
   static let all = [
-    make("start", "serve the first stage"),
+    make("start", "serve the first stage", examples: ["--reason 'first people'"]),
     make(
       "advance", "serve the next stage",
-      options: [.init("--to", "STAGE", "which stage you expect to be next"), force]),
+      options: [.init("--to", "STAGE", "which stage you expect to be next"), force],
+      examples: ["--reason 'a week without complaints'", "--to 25 --if-version 7"]),
     make(
       "rollback", "back to an earlier stage, at once",
-      options: [.init("--to", "STAGE|off", "which one (default: the stage before)")]),
+      options: [.init("--to", "STAGE|off", "which one (default: the stage before)")],
+      examples: ["--reason 'odd answers'", "--to off --reason 'wrong prompt'"]),
     make(
       "restore", "back to the stage before an incident, in one step; needs a reason",
-      options: [force]),
-    make("pause", "keep serving, stop advancing"),
-    make("resume", "go on after a pause or a kill"),
+      options: [force], examples: ["--reason 'the prompt is mended'"]),
+    make(
+      "pause", "keep serving, stop advancing", examples: ["--reason 'until the release is out'"]),
+    make("resume", "go on after a pause or a kill", examples: ["--reason 'the release is out'"]),
     make(
       "ack", "you have seen why it is held; it may advance again after its cooldown",
-      options: [force]),
+      options: [force],
+      examples: ["--reason 'looking into it'", "--force --reason 'found and fixed'"]),
     make(
       "approve", "approve entering the next stage, a way back, or a plan file",
       options: [
         .init("--to", "STAGE", "which: the next (default), or the one of rollout restore"),
         .init("--file", "FILE", "approve applying this plan file (-f; see rollout plan diff)"),
-      ]),
-    make("kill", "serve nobody, at once"),
-    make("complete", "the feature is for everyone now", options: [force]),
+      ], examples: ["--reason 'numbers looked at'", "-f ai-summary.yaml"]),
+    make("kill", "serve nobody, at once", examples: ["--reason 'enough for today' --yes"]),
+    make(
+      "complete", "the feature is for everyone now", options: [force],
+      examples: ["--reason 'everybody likes it'"]),
     make(
       "archive", "put the plan away; it answers for a week as before, then as off",
       options: [
         .init("--confirm", "FEATURE", "although it is still asked for: say its name again")
-      ]),
-    make("unarchive", "bring an archived plan back as it was"),
+      ], examples: ["--reason 'in the product now' --confirm ai-summary"]),
+    make(
+      "unarchive", "bring an archived plan back as it was",
+      examples: ["--reason 'needed again'"]),
   ]
 
   private static func make(
-    _ name: String, _ summary: String, options: [Subcommand.Option] = []
+    _ name: String, _ summary: String, options: [Subcommand.Option] = [], examples: [String]
   ) -> Subcommand {
-    Subcommand(name, ["FEATURE"], summary, options: [reason] + options + [yes, ifVersion]) {
-      session in
+    Subcommand(
+      name, ["FEATURE"], summary, options: [reason] + options + [yes, ifVersion],
+      examples: examples.map { "rollout \(name) ai-summary \($0)" }
+    ) { session in
       try await run(name == "ack" ? "acknowledge" : name, session)
     }
   }

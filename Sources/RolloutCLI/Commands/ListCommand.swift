@@ -4,7 +4,8 @@ import RolloutAPI
 /// `rollout plan list`
 enum ListCommand {
   static let command = Subcommand(
-    "plan list", [], "all plans, a line each, those that need somebody first", run: run)
+    "plan list", [], "all plans, a line each, those that need somebody first",
+    examples: ["rollout plan list", "rollout plan list -o json | jq '.plans[].feature'"], run: run)
 
   private static func run(_ session: Session) async throws {
     var plans: [PlanView] = []

@@ -5,25 +5,27 @@ import RolloutCore
 /// `rollout plan …`
 enum PlanCommands {
   static let all = [
-    ListCommand.command, ShowCommand.command,
     Subcommand(
       "plan apply", [], "store plans from a file or a folder",
       options: [
         .init(
           "--file", "FILE|FOLDER", "the plan file (-f), YAML or JSON; a folder takes all in it"),
         .init("--dry-run", nil, "only say what would change, and for how many users"),
-      ]
+      ],
+      examples: ["rollout plan apply -f ai-summary.yaml", "rollout plan apply -f plans/ --dry-run"]
     ) { try await ApplyCommand.run($0) },
     Subcommand(
       "plan diff", [], "what applying a file would change",
-      options: [.init("--file", "FILE|FOLDER", "the plan file (-f)")]
+      options: [.init("--file", "FILE|FOLDER", "the plan file (-f)")],
+      examples: ["rollout plan diff -f ai-summary.yaml"]
     ) { try await ApplyCommand.diff($0) },
     Subcommand(
-      "plan export", ["FEATURE"], "the plan file in its canonical form, as JSON", run: export),
+      "plan export", ["FEATURE"], "the plan file in its canonical form, as JSON",
+      examples: ["rollout plan export ai-summary > ai-summary.json"], run: export),
     Subcommand(
       "plan preview", ["FEATURE"], "who would have the feature at a stage",
-      options: [.init("--stage", "NAME", "the stage (default: the next)")], run: preview),
-    BacktestCommand.command,
+      options: [.init("--stage", "STAGE", "the stage (default: the next)")],
+      examples: ["rollout plan preview ai-summary --stage 25"], run: preview),
   ]
 
   private static func export(_ session: Session) async throws {

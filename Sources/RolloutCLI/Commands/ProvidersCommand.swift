@@ -3,7 +3,10 @@ import RolloutAPI
 
 /// `rollout providers`
 enum ProvidersCommand {
-  static let command = Subcommand("providers", [], "AI providers and how they do") { session in
+  static let command = Subcommand(
+    "providers", [], "AI providers and how they do",
+    examples: ["rollout providers"]
+  ) { session in
     let answer = try await session.send("GET", "/v1/providers")
     let list = try session.decode(ProviderList.self, answer)
     try session.show(answer) {

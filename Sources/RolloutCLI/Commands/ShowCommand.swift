@@ -6,7 +6,8 @@ import RolloutCore
 enum ShowCommand {
   static let command = Subcommand(
     "plan show", ["FEATURE"], "where a plan stands, what it waits for, how it is doing",
-    options: [.init("--verbose", nil, "with the numbers behind each sentence (-v)")], run: run)
+    options: [.init("--verbose", nil, "with the numbers behind each sentence (-v)")],
+    examples: ["rollout plan show ai-summary", "rollout plan show ai-summary -v"], run: run)
 
   private static func run(_ session: Session) async throws {
     let answer = try await session.send("GET", APIPath.plan(session.operand(0)))

@@ -9,29 +9,32 @@ enum TokenCommands {
     Subcommand(
       "token create", [], "make an access token; it is shown once",
       options: [
-        .init("--name", "NAME", "whom or what it is for; stands in the history"),
+        .init("--name", "NAME", "whom or what it is for; stands in the history", required: true),
         .init(
           "--scope", "evaluate|view|operate|alert|admin", "what it may do; several as a,b",
-          repeatable: true),
+          repeatable: true, required: true),
         .init("--feature", "FEATURE", "limit it to this feature", repeatable: true),
         .init("--expires-in", "90d", "how long it is valid, or never (default: a year)"),
+      ],
+      examples: [
+        "rollout token create --name shop --scope evaluate",
+        "rollout token create --name ci --scope view,operate --expires-in 30d",
       ], run: create),
-    Subcommand("token list", [], "all tokens, without their secrets", run: list),
-    Subcommand("token revoke", ["ID"], "make a token useless, at once", run: revoke),
+    Subcommand(
+      "token list", [], "all tokens, without their secrets",
+      examples: ["rollout token list"], run: list),
+    Subcommand(
+      "token revoke", ["TOKEN"], "make a token useless, at once; by its id (rollout token list)",
+      examples: ["rollout token revoke 1f2e3d4c"], run: revoke),
   ]
 
   private static func create(_ session: Session) async throws {
-    guard let name = session.arguments.value("--name") else {
-      throw CLIFailure(.usage, "--name is missing: whom or what is the token for?")
-    }
+    let name = session.arguments.value("--name") ?? ""
     let features = session.arguments.all("--feature")
     let request = TokenRequest(
       name: name, scopes: session.arguments.all("--scope"),
       expiresIn: session.arguments.value("--expires-in"),
       features: features.isEmpty ? nil : features)
-    guard !request.scopes.isEmpty else {
-      throw CLIFailure(.usage, "--scope is missing: evaluate, view, operate, alert or admin.")
-    }
     let answer = try await session.send(
       "POST", APIPath.tokens, body: try WireEncoder.json(request))
     let token = try session.decode(TokenView.self, answer)

@@ -9,6 +9,9 @@ enum WhyCommand {
     options: [
       .init("--at", "TIME", "the one before this time (RFC 3339) instead of the last one"),
       .init("--verbose", nil, "with the numbers behind the decision"),
+    ],
+    examples: [
+      "rollout why ai-summary", "rollout why ai-summary --at 2026-11-24T12:00:00Z --verbose",
     ], run: run)
 
   /// Changes that something went wrong before.

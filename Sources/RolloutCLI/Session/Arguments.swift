@@ -10,16 +10,25 @@ struct Arguments: Sendable {
   init(_ words: [String], _ command: Subcommand) throws {
     var rest = words[...]
     while let word = rest.popFirst() {
+      if word == "--" {
+        operands += rest
+        break
+      }
       guard word.hasPrefix("-"), word != "-" else {
         operands.append(word)
         continue
       }
-      let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
-      let name = Self.short[parts[0]] ?? parts[0]
+      let parts = word.split(
+        separator: "=", maxSplits: 1, omittingEmptySubsequences: false
+      ).map(String.init)
+      let name = Subcommand.shortOptions[parts[0]] ?? parts[0]
       guard let option = command.allOptions.first(where: { $0.name == name }) else {
         throw Self.unknown(name, command)
       }
       guard option.value != nil else {
+        guard parts.count == 1 else {
+          throw CLIFailure(.usage, "\(name) takes no value.\nusage: \(command.usage)")
+        }
         switches.insert(name)
         continue
       }
@@ -34,8 +43,6 @@ struct Arguments: Sendable {
     try check(command)
   }
 
-  private static let short = ["-f": "--file", "-v": "--verbose"]
-
   private static func unknown(_ name: String, _ command: Subcommand) -> CLIFailure {
     let near = command.allOptions.min {
       editDistance($0.name, name) < editDistance($1.name, name)
@@ -47,7 +54,7 @@ struct Arguments: Sendable {
   }
 
   private func check(_ command: Subcommand) throws {
-    let required = command.operands.filter { $0 == $0.uppercased() }
+    let required = command.requiredOperands
     let takesRest = command.operands.last?.hasSuffix("…") == true
     guard operands.count >= required.count else {
       throw CLIFailure(
@@ -56,6 +63,10 @@ struct Arguments: Sendable {
     guard takesRest || operands.count <= command.operands.count else {
       throw CLIFailure(
         .usage, "Unexpected \(operands[command.operands.count]).\nusage: \(command.usage)")
+    }
+    for option in command.options where option.isRequired && values[option.name] == nil {
+      throw CLIFailure(
+        .usage, "\(option.name) is missing: \(option.help).\nusage: \(command.usage)")
     }
   }
 

@@ -13,6 +13,7 @@ struct Session: Sendable {
   /// Where the token came from, for who has a wrong one.
   private let tokenSource: String
   private let client: HTTPClient
+  private var timeouts = HTTPCall.Timeouts()
 
   init(_ arguments: Arguments, _ terminal: Terminal) throws {
     self.arguments = arguments
@@ -27,6 +28,15 @@ struct Session: Sendable {
     baseURL = url
     (token, tokenSource) = try Self.token(arguments)
     client = try HTTPClient()
+  }
+
+  /// The same server, asked by somebody who waits at the keyboard for the next word.
+  func hurried(_ arguments: Arguments) throws -> Session {
+    var session = try Session(arguments, terminal)
+    session.timeouts.connect = 1
+    session.timeouts.firstByte = 2
+    session.timeouts.total = 2
+    return session
   }
 
   private static func token(_ arguments: Arguments) throws -> (String?, source: String) {
@@ -73,7 +83,8 @@ struct Session: Sendable {
     var all = headers
     if let token { all.append(("authorization", "Bearer \(token)")) }
     if !body.isEmpty { all.append(("content-type", contentType)) }
-    let call = HTTPCall(method, baseURL + path, headers: all, body: body)
+    var call = HTTPCall(method, baseURL + path, headers: all, body: body)
+    call.timeouts = timeouts
     do {
       let (head, body) = try await client.execute(call)
       return Answer(status: head.status, body: body, etag: head.header("etag"))

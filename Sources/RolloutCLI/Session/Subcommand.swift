@@ -1,63 +1,88 @@
-/// One command: its words, its options, what it does.
+/// One command: its words, its options, what it does, and how it is used. Help, completion, the man
+/// pages and docs/CLI.md are made of it.
+///
+/// What stands for an operand or a value tells completion what belongs there: `FEATURE`, `STAGE`,
+/// `COHORT`, `TOKEN` and `PROFILE` are names that are asked for, `FILE` is a path, and `a|b|c` are
+/// words to choose from.
 struct Subcommand: Sendable {
   struct Option: Sendable {
     var name: String
     /// What stands for the value in help; nil for a switch.
     var value: String?
     var help: String
-    var isRepeatable = false
+    var isRepeatable: Bool
+    /// Whether the command asks for it; help and usage say so.
+    var isRequired: Bool
 
-    init(_ name: String, _ value: String? = nil, _ help: String, repeatable: Bool = false) {
+    init(
+      _ name: String, _ value: String? = nil, _ help: String, repeatable: Bool = false,
+      required: Bool = false
+    ) {
       self.name = name
       self.value = value
       self.help = help
       isRepeatable = repeatable
+      isRequired = required
     }
+
+    /// `--scope SCOPE`
+    var usage: String { value.map { "\(name) \($0)" } ?? name }
   }
 
   var path: [String]
-  /// Names of the positional arguments; one ending in `…` takes the rest.
+  /// Names of the positional arguments; one ending in `…` takes the rest, one in lower case may be
+  /// left out.
   var operands: [String]
   var summary: String
   var options: [Option]
+  /// Whole command lines; every command has one.
+  var examples: [String]
   var run: @Sendable (Session) async throws -> Void
 
   init(
     _ path: String, _ operands: [String] = [], _ summary: String, options: [Option] = [],
-    run: @escaping @Sendable (Session) async throws -> Void
+    examples: [String] = [], run: @escaping @Sendable (Session) async throws -> Void
   ) {
     self.path = path.split(separator: " ").map(String.init)
     self.operands = operands
     self.summary = summary
     self.options = options
+    self.examples = examples
     self.run = run
   }
 
   static let globalOptions = [
-    Option("--output", "table|json", "how to print (default table)"),
+    Option("--output", "table|json", "how to print (-o; default table)"),
     Option("--url", "URL", "the server (ROLLOUT_URL, default http://127.0.0.1:8080)"),
     Option(
       "--token-file", "FILE",
       "the token's file (ROLLOUT_TOKEN, ROLLOUT_TOKEN_FILE, default data/admin.token)"),
     Option("--no-color", nil, "no colours (also NO_COLOR)"),
-    Option("--help", nil, "this text"),
+    Option("--help", nil, "what a command does, and how (-h)"),
+    Option("--version", nil, "the version of this program"),
+  ]
+
+  /// What one letter stands for.
+  static let shortOptions = [
+    "-f": "--file", "-o": "--output", "-v": "--verbose", "-h": "--help",
   ]
 
   var allOptions: [Option] { options + Self.globalOptions }
 
   var name: String { path.joined(separator: " ") }
 
+  /// `rollout token create --name NAME [options]`
   var usage: String {
-    let words = operands.map { $0 == $0.lowercased() ? "[\($0.uppercased())]" : $0 }
-    return (["rollout"] + path + words + ["[options]"]).joined(separator: " ")
+    let required = options.filter(\.isRequired).map(\.usage)
+    return (["rollout"] + path + operandWords + required + ["[options]"]).joined(separator: " ")
   }
 
-  var help: String {
-    let rows = allOptions.map { ("\($0.name)\($0.value.map { " " + $0 } ?? "")", $0.help) }
-    let width = rows.map(\.0.count).max() ?? 0
-    let lines = rows.map { "  \(padded($0.0, width))  \($0.1)" }
-    return "\(summary)\n\nusage: \(usage)\n\n\(lines.joined(separator: "\n"))\n"
-  }
+  /// The operands as usage shows them; what may be left out stands in brackets.
+  var operandWords: [String] { operands.map { isOptional($0) ? "[\($0.uppercased())]" : $0 } }
+
+  var requiredOperands: [String] { operands.filter { !isOptional($0) } }
+
+  private func isOptional(_ operand: String) -> Bool { operand == operand.lowercased() }
 }
 
 /// `text` filled up with spaces to `width` characters.
