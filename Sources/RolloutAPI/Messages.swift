@@ -133,8 +133,12 @@ package struct TokenRequest: Codable, Sendable {
   package var scopes: [String]
   package var expiresIn: String?
   package var features: [String]?
+  package var reason: String?
 
-  package init(name: String, scopes: [String], expiresIn: String?, features: [String]?) {
+  package init(
+    name: String, scopes: [String], expiresIn: String?, features: [String]?, reason: String?
+  ) {
+    self.reason = reason
     self.name = name
     self.scopes = scopes
     self.expiresIn = expiresIn

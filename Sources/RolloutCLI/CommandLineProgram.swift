@@ -5,6 +5,8 @@ import RolloutAPI
 enum CommandLineProgram {
   static func main() async {
     let terminal = Terminal(arguments: CommandLine.arguments)
+    // Writing to a pipe that nobody reads fails with a word, not by a signal.
+    signal(SIGPIPE, SIG_IGN)
     do {
       // Swift reads them from /proc/self/cmdline: even the program's own name is missing then.
       guard !CommandLine.arguments.isEmpty else {
@@ -14,12 +16,17 @@ enum CommandLineProgram {
       }
       try await run(Array(CommandLine.arguments.dropFirst()), terminal)
     } catch let failure as CLIFailure {
-      terminal.complain(failure.message)
-      exit(failure.exitCode.rawValue)
+      end(failure, terminal)
     } catch {
-      terminal.complain("\(error)")
-      exit(ExitCode.failed.rawValue)
+      end(CLIFailure(.failed, "\(error)"), terminal)
     }
+  }
+
+  /// People read why on standard error; programs get it as the one document they asked for.
+  private static func end(_ failure: CLIFailure, _ terminal: Terminal) -> Never {
+    terminal.complain(failure.message)
+    if OutputForm(CommandLine.arguments) != .table { terminal.print(failure.document) }
+    exit(failure.exitCode.rawValue)
   }
 
   private static func run(_ arguments: [String], _ terminal: Terminal) async throws {

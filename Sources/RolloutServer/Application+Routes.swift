@@ -40,7 +40,7 @@ extension Application {
         + JobEndpoint(service: ai.service, store: stores.data.jobs, runner: ai.jobs, clock: clock)
         .routes
         + CaptureEndpoint(store: stores.data.telemetry, clock: clock).routes
-        + TokenEndpoint(directory: control.tokens, clock: clock).routes
+        + TokenEndpoint(directory: control.tokens, clock: clock, log: stores.log).routes
         + [ai.metrics.route(isOpen: { control.settings.value.hasOpenMetrics })]
         + session.routes
         + OperationsEndpoint(readiness: stores.readiness).routes
@@ -54,7 +54,8 @@ extension Application {
         controller: controller, store: store, ledger: ledger, clock: clock,
         settings: control.settings, asks: ai.asks
       ).routes
-        + CohortEndpoint(controller: controller, store: store, clock: clock).routes
+        + CohortEndpoint(controller: controller, store: store, clock: clock, log: stores.log)
+        .routes
         + ActivityEndpoint(controller: controller, store: store).routes
         + OverviewEndpoint(
           controller: controller, store: store, telemetry: telemetry, ledger: ledger, clock: clock

@@ -136,10 +136,10 @@ def test_who_may_only_look_is_told_so_and_can_press_nothing(pages, night):
 
 
 def test_a_revoked_token_signs_its_browser_out(pages, quiet):
-    text, number, _ = token(quiet, "view")
+    text, number, name = token(quiet, "view")
     page = pages(quiet, token=text)
     page.expected += ["401", "ERR_INCOMPLETE_CHUNKED_ENCODING"]
-    assert quiet.call("DELETE", f"/v1/tokens/{number}").status_code == 204
+    assert quiet.call("DELETE", f"/v1/tokens/{number}?confirm={name}").status_code == 204
     page.sees("You are signed out: the token was revoked")
 
 

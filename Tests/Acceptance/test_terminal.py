@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import struct
 import subprocess
 import termios
@@ -29,12 +30,14 @@ def env(tmp_path):
     server.stop()
 
 
-def at_terminal(words, env, columns=80, answer=None):
-    """The exit code and all that was shown; `answer` is typed once something is asked."""
+def at_terminal(words, env, columns=80, answer=None, typed=None, raw=False):
+    """The exit code and all that was shown; `answer` is typed once something is asked, and `typed`
+    where a token is. With `raw` as it came."""
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen(
-        ["rollout", *words], env=env, stdin=follower, stdout=follower, stderr=follower)
+        ["rollout", *words], env=env, stdin=follower, stdout=follower, stderr=follower,
+        start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
     os.close(follower)
     shown, ends = "", time.monotonic() + 20
     while time.monotonic() < ends:
@@ -48,7 +51,13 @@ def at_terminal(words, env, columns=80, answer=None):
         if answer is not None and "?" in shown:
             os.write(leader, (answer + "\n").encode())
             answer = None
+        if typed is not None and "Token for" in shown:
+            time.sleep(0.2)
+            os.write(leader, (typed + "\n").encode())
+            typed = None
     os.close(leader)
+    if raw:
+        return process.wait(10), shown
     return process.wait(10), re.sub(r"\x1b\[[0-9;]*[mK]", "", shown).replace("\r", "")
 
 
@@ -92,3 +101,38 @@ def test_a_page_leaves_its_title_on_the_screen(env):
 def test_what_cannot_be_done_is_not_asked_about(env):
     status, shown = at_terminal(["complete", "ai-summary"], env)
     assert status == 4 and "Why go on" not in shown and "advance to 100 first" in shown, shown
+
+
+def test_a_token_is_typed_unseen_and_production_is_red_where_something_is_asked(env, tmp_path):
+    home = {**env, "HOME": str(tmp_path)}
+    token = home.pop("ROLLOUT_TOKEN")
+    url = home.pop("ROLLOUT_URL")
+    status, shown = at_terminal(
+        ["login", "--profile", "production", "--url", url], home, typed=token)
+    assert status == 0 and token not in shown, shown
+    for more, red in [({}, True), ({"NO_COLOR": "1"}, False)]:
+        status, raw = at_terminal(
+            ["kill", "ai-summary", "--profile", "production"], {**home, **more}, answer="n", raw=True)
+        assert status == 1 and "[production]" in raw, raw
+        assert ("\x1b[31m[production]" in raw) == red, raw
+    assert events(env)[0]["type"] == "started"
+
+
+def test_nothing_changes_when_a_question_is_interrupted(env):
+    status, shown = at_terminal(["kill", "ai-summary"], env, answer="\x03")
+    assert status == -2, (status, shown)
+    assert events(env)[0]["type"] == "started"
+
+
+def test_completion_in_shells_that_are_here(env):
+    for shell, line in [
+        ("bash", "source <(rollout completion bash); COMP_WORDS=(rollout plan ex); COMP_CWORD=2; _rollout;"
+                 " echo ${COMPREPLY[@]}"),
+        ("zsh", "autoload -Uz compinit && compinit -D -u; source <(rollout completion zsh);"
+                " _describe() { print -l -- $found }; words=(rollout plan ex); CURRENT=3; _rollout"),
+        ("fish", "rollout completion fish | source; complete -C 'rollout plan ex'"),
+    ]:
+        if shutil.which(shell) is None:
+            continue
+        out = subprocess.run([shell, "-c", line], env=env, capture_output=True, text=True, timeout=30)
+        assert out.stdout.startswith("export"), (shell, out)

@@ -42,7 +42,7 @@ def revoked_between(folder, rounds):
         body = json.dumps({"name": f"thief-{number}", "scopes": ["admin"]})
         connection = server.raw(head("POST", "/v1/tokens", server, other["token"], len(body)))
         time.sleep(0.05)
-        assert server.call("DELETE", f"/v1/tokens/{other['id']}").status == 204
+        assert server.call("DELETE", f"/v1/tokens/{other['id']}?confirm=t{number}").status == 204
         connection.sendall(body.encode())
         status, said = answer_of(connection)
         connection.close()

@@ -51,6 +51,9 @@ import Testing
       Subject("cohort list", "GET /v1/cohorts"),
       Subject("cohort list beta", "GET /v1/cohorts/beta"),
       Subject("cohort add beta u", "PUT /v1/cohorts/beta/members/u"),
+      Subject("cohort add beta u v", "POST /v1/cohorts/beta/members"),
+      Subject("cohort list beta --output json", "GET /v1/cohorts/beta"),
+      Subject("plan list --output yaml", "GET /v1/plans"),
       Subject("cohort remove beta u", "DELETE /v1/cohorts/beta/members/u"),
       Subject("cohort import beta \(users)", "POST /v1/cohorts/beta/members"),
       Subject("token create --name n --scope view", "POST /v1/tokens"),
@@ -66,8 +69,8 @@ import Testing
     ]
   }
 
-  /// Commands that ask no server.
-  private static let offline: Set<String> = ["completion"]
+  /// Commands that ask no server, or have no home to keep anything in.
+  private static let offline: Set<String> = ["completion", "login"]
 
   // MARK: Good answers
 

@@ -233,7 +233,7 @@ import Testing
     _ = try await server.rollout("cohort", "remove", "beta", "anna")
     #expect(try await server.rollout("cohort", "list", "beta").output == "bob\n")
     let id = String(token.split(separator: "_")[1])
-    #expect(try await server.rollout("token", "revoke", id).status == 0)
+    #expect(try await server.rollout("token", "revoke", id, "--confirm", "app").status == 0)
     #expect(
       try await server.rollout(["check", "ai-summary", "--user", "u"], environment: app).status == 5
     )

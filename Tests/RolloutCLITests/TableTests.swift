@@ -53,7 +53,9 @@ import Testing
         let tried = try shell(
           "set -o pipefail; \(line.replacing("psql … |", with: "true |"))",
           environment: ["ROLLOUT_URL": "http://127.0.0.1:1"])
-        #expect(tried.status != 2, "\(line): \(tried.errors)")
+
+        let isAsked = tried.errors.contains("There was no token")
+        #expect(tried.status != 2 || isAsked, "\(line): \(tried.errors)")
         #expect(!tried.errors.contains("command not found"), "\(line): \(tried.errors)")
         shown += 1
       }

@@ -35,7 +35,8 @@ import YAMLKit
     #expect(!list.text.contains(second))
     #expect(!list.text.contains("secret"))
     let secondID = String(second.split(separator: "_")[1])
-    #expect(try await server.send("DELETE", "/v1/tokens/\(secondID)").status == 204)
+    #expect(
+      try await server.send("DELETE", "/v1/tokens/\(secondID)?confirm=evaluate0").status == 204)
     #expect(try await server.send("GET", path, token: second).status == 401)
     #expect(id != secondID)
     await server.stop()

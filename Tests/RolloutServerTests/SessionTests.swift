@@ -177,7 +177,7 @@ import Testing
     #expect(try await status(second, "GET", "/v1/plans", kept) == 200)
     #expect(try await status(second, "GET", "/v1/plans", ending) == 200)
     #expect(try await status(second, "GET", "/v1/plans", over) == 401, "it was signed out")
-    #expect(try await second.send("DELETE", "/v1/tokens/\(revoked.id)").status == 204)
+    #expect(try await second.send("DELETE", "/v1/tokens/\(revoked.id)?confirm=a").status == 204)
     #expect(try await status(second, "GET", "/v1/plans", ending) == 401)
     clock.advance(.hours(1))
     #expect(try await status(second, "GET", "/v1/plans", cookie(shortly)) == 401)

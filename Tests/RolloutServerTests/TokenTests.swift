@@ -143,7 +143,10 @@ import Testing
     #expect(try await server.send("DELETE", "/v1/tokens/\(shortID)").status == 204)
     // With another it may.
     let other = try await make(server, #"{"name":"other","scopes":["operate,admin"]}"#)
-    #expect(try await server.send("DELETE", "/v1/tokens/\(first)").status == 204)
+    let inUse = try await server.send("DELETE", "/v1/tokens/\(first)")
+    #expect(inUse.status == 409 && inUse.code == "in_use", "\(inUse.text)")
+    #expect(try await server.send("DELETE", "/v1/tokens/\(first)?confirm=other").status == 409)
+    #expect(try await server.send("DELETE", "/v1/tokens/\(first)?confirm=admin").status == 204)
     let token = try #require(other.json["token"]?.string)
     #expect(try await server.send("GET", "/v1/tokens", token: token).status == 200)
     await server.stop()
@@ -194,7 +197,9 @@ import Testing
     let made = try await make(server, #"{"name":"a","scopes":["admin"],"expires_in":"1d"}"#)
     let token = try #require(made.json["token"]?.string)
     let first = try #require(try await first(server)["id"]?.string)
-    #expect(try await server.send("DELETE", "/v1/tokens/\(first)", token: token).status == 204)
+    #expect(
+      try await server.send("DELETE", "/v1/tokens/\(first)?confirm=admin", token: token).status
+        == 204)
     server.clock.advance(.days(1))
     #expect(try await warnings(server).contains("rollout-server admin-token"))
     await server.stop()

@@ -114,7 +114,7 @@ import Testing
       server, "POST /v1/tokens", token: text, body: #"{"name":"evil","scopes":["admin"]}"#,
       framing: framing
     ) {
-      let gone = try await server.send("DELETE", "/v1/tokens/\(id)")
+      let gone = try await server.send("DELETE", "/v1/tokens/\(id)?confirm=second")
       #expect(gone.status == 204)
     }
     #expect(answer.hasPrefix("HTTP/1.1 401 "), "\(answer)")
@@ -160,7 +160,7 @@ import Testing
       let answer = try await answer(
         server, "\(route.method.rawValue) \(path(route))", token: text, body: "{}",
         framing: "length"
-      ) { _ = try await server.send("DELETE", "/v1/tokens/\(id)") }
+      ) { _ = try await server.send("DELETE", "/v1/tokens/\(id)?confirm=t\(index)") }
       #expect(answer.hasPrefix("HTTP/1.1 401 "), "\(route.pattern): \(answer)")
     }
     await server.stop()

@@ -21,8 +21,9 @@ enum ApplyCommand {
       }
       let headers: [(name: String, value: String)] =
         before.etag.map { [("if-match", $0)] } ?? [("if-none-match", "*")]
+      let reason = session.arguments.value("--reason").map { [(name: "reason", value: $0)] } ?? []
       let answer = try await session.send(
-        "PUT", path, body: definition.document.json, headers: headers)
+        "PUT", path + APIPath.query(reason), body: definition.document.json, headers: headers)
       let plan = try session.decode(PlanView.self, answer)
       try session.show(answer) {
         switch before.etag {
@@ -99,7 +100,7 @@ enum ApplyCommand {
 
   /// The plan of the file, or all plans of the folder in order of their names.
   private static func definitions(_ session: Session) throws -> [PlanDefinition] {
-    guard let path = session.arguments.value("--file") else {
+    guard let path = session.arguments.value("--file") ?? session.arguments.operands.first else {
       throw CLIFailure(.usage, "Name a plan file: -f FILE")
     }
     guard let files = try files(path) else { return [try read(path)] }

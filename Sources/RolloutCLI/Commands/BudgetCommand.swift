@@ -8,7 +8,10 @@ enum BudgetCommand {
   private static let accept = Subcommand(
     "budget accept", ["name"],
     "spend on although what was spent before was lost; without a name from all budgets",
-    options: [.init("--reason", "TEXT", "why that is safe; it is recorded", required: true)],
+    options: [
+      .init("--reason", "TEXT", "why that is safe; it is recorded", required: true),
+      .init("--yes", nil, "do not ask"),
+    ],
     examples: ["rollout budget accept monthly --reason 'a new month began'"]
   ) { session in
     let reason = session.arguments.value("--reason") ?? ""

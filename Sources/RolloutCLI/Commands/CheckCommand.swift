@@ -4,19 +4,23 @@ import RolloutAPI
 /// `rollout check FEATURE --user ID`
 enum CheckCommand {
   static let command = Subcommand(
-    "check", ["FEATURE"], "whether a user has the feature, and why",
+    "check", ["FEATURE", "user"], "whether a user has the feature, and why",
     options: [
-      .init("--user", "ID", "the user"),
+      .init("--user", "ID", "the user, if not named behind the feature"),
       .init("--attr", "NAME=VALUE", "an attribute of the user", repeatable: true),
     ],
     examples: [
-      "rollout check ai-summary --user anna",
+      "rollout check ai-summary anna",
       "rollout check ai-summary --user anna --attr email=anna@acme.com",
     ], run: run)
 
   private static func run(_ session: Session) async throws {
     var query: [(name: String, value: String)] = [("explain", "true")]
-    if let user = session.arguments.value("--user") { query.append(("user", user)) }
+    let operand = session.arguments.operands.dropFirst().first
+    if operand != nil, session.arguments.value("--user") != nil {
+      throw CLIFailure(.usage, "The user stands twice; give it once.")
+    }
+    if let user = operand ?? session.arguments.value("--user") { query.append(("user", user)) }
     for attribute in session.arguments.all("--attr") {
       let parts = attribute.split(separator: "=", maxSplits: 1).map(String.init)
       guard parts.count == 2 else {

@@ -8,13 +8,15 @@ enum CohortCommands {
       "cohort list", ["cohort"], "all cohorts, or the members of one",
       examples: ["rollout cohort list", "rollout cohort list beta"], run: list),
     Subcommand(
-      "cohort add", ["COHORT", "USER…"], "let users into a cohort", options: [create],
+      "cohort add", ["COHORT", "USER…"], "let users into a cohort",
+      options: [create] + Subcommand.changing,
       examples: [
         "rollout cohort add beta anna bob", "rollout cohort add --create pilots -- -odd-id",
       ],
       run: add),
     Subcommand(
       "cohort remove", ["COHORT", "USER…"], "take users out of a cohort",
+      options: Subcommand.changing,
       examples: ["rollout cohort remove beta anna"], run: remove),
     Subcommand(
       "cohort import", ["COHORT", "FILE"],
@@ -23,7 +25,7 @@ enum CohortCommands {
         .init("--column", "NAME", "the column with the ids (default: user, user_id, id or email)"),
         .init("--no-header", nil, "the first line is a user too"),
         create,
-      ],
+      ] + Subcommand.changing,
       examples: [
         "rollout cohort import beta users.csv --column email",
         "psql … | rollout cohort import beta -",
@@ -34,8 +36,9 @@ enum CohortCommands {
   private static let create = Subcommand.Option(
     "--create", nil, "make the cohort, although no plan uses it yet")
 
-  private static func createQuery(_ session: Session) -> [(name: String, value: String)] {
-    session.arguments.has("--create") ? [("create", "true")] : []
+  private static func query(_ session: Session) -> [(name: String, value: String)] {
+    let reason = session.arguments.value("--reason").map { [(name: "reason", value: $0)] } ?? []
+    return (session.arguments.has("--create") ? [("create", "true")] : []) + reason
   }
 
   private static func list(_ session: Session) async throws {
@@ -48,31 +51,66 @@ enum CohortCommands {
       }
       return
     }
+    guard !session.printsJSON else {
+      return try await session.showAll("members", APIPath.cohort(cohort))
+    }
     // Exactly: the last member is where the next page begins.
-    try await session.pages(MemberList.self, APIPath.cohort(cohort), exactly: true) {
-      page, answer in
-      if session.printsJSON || !page.members.isEmpty {
-        try session.show(answer) { page.members.map(clean).joined(separator: "\n") }
+    try await session.pages(MemberList.self, APIPath.cohort(cohort), exactly: true) { page, _ in
+      if !page.members.isEmpty {
+        session.terminal.print(page.members.map(clean).joined(separator: "\n"))
       }
       return page.next.value
     }
   }
 
+  /// All of them in one call: all are in, or none is.
   private static func add(_ session: Session) async throws {
     let cohort = session.operand(0)
-    for user in session.arguments.operands.dropFirst() {
-      let path = APIPath.member(cohort, user) + APIPath.query(createQuery(session))
-      _ = try await session.send("PUT", path)
-      session.terminal.note("\(user) is in \(cohort)")
+    let users = Array(session.arguments.operands.dropFirst())
+    if users.count == 1 {
+      _ = try await session.send(
+        "PUT", APIPath.member(cohort, users[0]) + APIPath.query(query(session)))
+    } else {
+      let answer = try await session.send(
+        "POST", APIPath.members(cohort) + APIPath.query(query(session)),
+        body: users.flatMap { Document.string($0).json + [0x0A] },
+        contentType: "application/x-ndjson")
+      _ = try session.decode(AddedMembers.self, answer)
     }
+    told(users, of: cohort, session) { "\($0) is in \(cohort)" }
   }
 
   private static func remove(_ session: Session) async throws {
     let cohort = session.operand(0)
-    for user in session.arguments.operands.dropFirst() {
-      let answer = try await session.send("DELETE", APIPath.member(cohort, user))
-      let place = answer.status == 202 ? ", in memory only: \(Undurable.consequence)" : ""
-      session.terminal.note("\(user) is not in \(cohort)\(place)")
+    let users = Array(session.arguments.operands.dropFirst())
+    var inMemory: Set<String> = []
+    try await Interrupts.held {
+      for (index, user) in users.enumerated() {
+        do {
+          let answer = try await session.send(
+            "DELETE", APIPath.member(cohort, user) + APIPath.query(query(session)))
+          if answer.status == 202 { inMemory.insert(user) }
+        } catch let failure as CLIFailure where index > 0 {
+          let gone = users[..<index].joined(separator: ", ")
+          throw CLIFailure(
+            failure.exitCode, "\(failure.message)\nOut of \(cohort) already: \(clean(gone)).")
+        }
+      }
+    }
+    told(users, of: cohort, session) { user in
+      let place = inMemory.contains(user) ? ", in memory only: \(Undurable.consequence)" : ""
+      return "\(user) is not in \(cohort)\(place)"
+    }
+  }
+
+  private static func told(
+    _ users: [String], of cohort: String, _ session: Session, _ sentence: (String) -> String
+  ) {
+    if session.printsJSON {
+      session.terminal.print(
+        .object(["cohort": .string(cohort), "users": .array(users.map { .string($0) })]))
+    } else {
+      for user in users { session.terminal.note(sentence(user)) }
     }
   }
 
@@ -92,7 +130,7 @@ enum CohortCommands {
     var sent = 0
     var last: Session.Answer?
     for (index, portion) in portions.enumerated() {
-      var query = createQuery(session)
+      var query = query(session)
       if portions.count > 1 {
         query += [
           ("import", id), ("portion", "\(index + 1)"), ("of", "\(portions.count)"),

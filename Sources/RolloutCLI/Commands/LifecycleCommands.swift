@@ -5,12 +5,10 @@ import RolloutCore
 
 /// `rollout start|advance|rollback|… FEATURE`
 enum LifecycleCommands {
-  private static let reason = Subcommand.Option("--reason", "TEXT", "why; stands in the history")
   private static let force = Subcommand.Option(
     "--force", nil, "past gates, not past holds or approvals; needs a reason, and is recorded")
   private static let ifVersion = Subcommand.Option(
     "--if-version", "N", "only if the plan is still at this version")
-  private static let yes = Subcommand.Option("--yes", nil, "do not ask")
 
   static let all = [
     make("start", "serve the first stage", examples: ["--reason 'first people'"]),
@@ -56,7 +54,7 @@ enum LifecycleCommands {
     _ name: String, _ summary: String, options: [Subcommand.Option] = [], examples: [String]
   ) -> Subcommand {
     Subcommand(
-      name, ["FEATURE"], summary, options: [reason] + options + [yes, ifVersion],
+      name, ["FEATURE"], summary, options: Subcommand.changing + options + [ifVersion],
       examples: examples.map { "rollout \(name) ai-summary \($0)" }
     ) { session in
       try await run(name == "ack" ? "acknowledge" : name, session)
@@ -136,7 +134,7 @@ enum LifecycleCommands {
   }
 
   private static func confirm(_ name: String, _ plan: PlanView, _ session: Session) throws {
-    guard !session.arguments.has("--yes"), session.terminal.isInteractive else { return }
+    guard !session.arguments.has("--yes") else { return }
     let (index, overflow) = plan.stageIndex.addingReportingOverflow(1)
     let next = !overflow && plan.stages.indices.contains(index) ? plan.stages[index] : nil
     switch name {
@@ -169,7 +167,8 @@ enum LifecycleCommands {
       failure.exitCode,
       "Somebody was faster: \(feature) has changed since version \(version).\n"
         + changes.joined(separator: "\n")
-        + "\nNothing of yours was done. Look again, and repeat it if you still want it.")
+        + "\nNothing of yours was done. Look again, and repeat it if you still want it.",
+      problem: problem.cleaned)
   }
 
   private static func sentence(

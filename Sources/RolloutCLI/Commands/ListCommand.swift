@@ -8,13 +8,12 @@ enum ListCommand {
     examples: ["rollout plan list", "rollout plan list -o json | jq '.plans[].feature'"], run: run)
 
   private static func run(_ session: Session) async throws {
+    guard !session.printsJSON else { return try await session.showAll("plans", APIPath.plans) }
     var plans: [PlanView] = []
-    try await session.pages(PlanList.self, APIPath.plans) { page, answer in
-      if session.printsJSON { session.terminal.printJSON(answer.body) }
+    try await session.pages(PlanList.self, APIPath.plans) { page, _ in
       plans += page.plans
       return page.next.value
     }
-    guard !session.printsJSON else { return }
     guard !plans.isEmpty else {
       session.terminal.note("There are no plans yet. Apply one: rollout plan apply -f FILE")
       return

@@ -6,16 +6,16 @@ import RolloutCore
 enum PlanCommands {
   static let all = [
     Subcommand(
-      "plan apply", [], "store plans from a file or a folder",
+      "plan apply", ["file|folder…"], "store plans from files or a folder, all of them or none",
       options: [
         .init(
           "--file", "FILE|FOLDER", "the plan file (-f), YAML or JSON; a folder takes all in it"),
         .init("--dry-run", nil, "only say what would change, and for how many users"),
-      ],
+      ] + Subcommand.changing,
       examples: ["rollout plan apply -f ai-summary.yaml", "rollout plan apply -f plans/ --dry-run"]
     ) { try await ApplyCommand.run($0) },
     Subcommand(
-      "plan diff", [], "what applying a file would change",
+      "plan diff", ["file|folder…"], "what applying a file would change",
       options: [.init("--file", "FILE|FOLDER", "the plan file (-f)")],
       examples: ["rollout plan diff -f ai-summary.yaml"]
     ) { try await ApplyCommand.diff($0) },

@@ -15,7 +15,7 @@ enum TokenCommands {
           repeatable: true, required: true),
         .init("--feature", "FEATURE", "limit it to this feature", repeatable: true),
         .init("--expires-in", "90d", "how long it is valid, or never (default: a year)"),
-      ],
+      ] + Subcommand.changing,
       examples: [
         "rollout token create --name shop --scope evaluate",
         "rollout token create --name ci --scope view,operate --expires-in 30d",
@@ -25,7 +25,13 @@ enum TokenCommands {
       examples: ["rollout token list"], run: list),
     Subcommand(
       "token revoke", ["TOKEN"], "make a token useless, at once; by its id (rollout token list)",
-      examples: ["rollout token revoke 1f2e3d4c"], run: revoke),
+      options: Subcommand.changing + [
+        .init("--confirm", "NAME", "although it is in use: say the token's name")
+      ],
+      examples: [
+        "rollout token revoke 1f2e3d4c",
+        "rollout token revoke 1f2e3d4c --confirm shop --reason leaked",
+      ], run: revoke),
   ]
 
   private static func create(_ session: Session) async throws {
@@ -34,7 +40,7 @@ enum TokenCommands {
     let request = TokenRequest(
       name: name, scopes: session.arguments.all("--scope"),
       expiresIn: session.arguments.value("--expires-in"),
-      features: features.isEmpty ? nil : features)
+      features: features.isEmpty ? nil : features, reason: session.arguments.value("--reason"))
     let answer = try await session.send(
       "POST", APIPath.tokens, body: try WireEncoder.json(request))
     let token = try session.decode(TokenView.self, answer)
@@ -77,7 +83,30 @@ enum TokenCommands {
   }
 
   private static func revoke(_ session: Session) async throws {
-    _ = try await session.send("DELETE", APIPath.token(session.operand(0)))
-    session.terminal.note("Token \(session.operand(0)) is revoked.")
+    let id = session.operand(0)
+    var answer = try await revoke(id, session.arguments.value("--confirm"), session)
+    if answer.status == 409, session.arguments.value("--confirm") == nil,
+      session.terminal.isInteractive, let problem = try? session.document(answer).cleaned,
+      problem["code"]?.string == ProblemCode.inUse.rawValue
+    {
+      session.terminal.note(problem["detail"]?.string ?? "")
+      let name = session.terminal.ask("Type its name to revoke it all the same:")
+      guard !name.isEmpty else { throw CLIFailure(.failed, "Nothing was changed.") }
+      answer = try await revoke(id, name, session)
+    }
+    guard (200..<300).contains(answer.status) else { throw session.failure(answer) }
+    if session.printsJSON {
+      session.terminal.print(.object(["id": .string(id), "revoked": .bool(true)]))
+    } else {
+      session.terminal.note("Token \(id) is revoked.")
+    }
+  }
+
+  private static func revoke(
+    _ id: String, _ name: String?, _ session: Session
+  ) async throws -> Session.Answer {
+    let query = [("confirm", name), ("reason", session.arguments.value("--reason"))]
+      .compactMap { key, value in value.map { (name: key, value: $0) } }
+    return try await session.exchange("DELETE", APIPath.token(id) + APIPath.query(query))
   }
 }

@@ -1,3 +1,5 @@
+import DocumentKit
+
 /// What scripts may rely on.
 enum ExitCode: Int32, CaseIterable {
   case ok = 0
@@ -7,6 +9,19 @@ enum ExitCode: Int32, CaseIterable {
   case conflict = 4
   case notAllowed = 5
   case differs = 6
+
+  /// The `code` of a problem that is not the server's.
+  fileprivate var name: String {
+    switch self {
+    case .ok: "ok"
+    case .failed: "failed"
+    case .usage: "usage"
+    case .unreachable: "unreachable"
+    case .conflict: "conflict"
+    case .notAllowed: "not_allowed"
+    case .differs: "differs"
+    }
+  }
 
   var meaning: String {
     switch self {
@@ -25,9 +40,21 @@ enum ExitCode: Int32, CaseIterable {
 struct CLIFailure: Error {
   var exitCode: ExitCode
   var message: String
+  /// What the server said, where it was the server's refusal.
+  private let problem: Document?
 
-  init(_ exitCode: ExitCode, _ message: String) {
+  init(_ exitCode: ExitCode, _ message: String, problem: Document? = nil) {
     self.exitCode = exitCode
     self.message = message
+    self.problem = problem
+  }
+
+  /// For programs: the server's problem, or one of our own in its form.
+  var document: Document {
+    if let problem, problem["detail"] != nil { return problem }
+    return .object([
+      "type": .string("about:blank"), "title": .string(exitCode.meaning),
+      "code": .string(exitCode.name), "detail": .string(message),
+    ])
   }
 }

@@ -8,26 +8,30 @@ struct Session: Sendable {
   let arguments: Arguments
   let terminal: Terminal
   let printsJSON: Bool
-  private let baseURL: String
-  private let token: String?
-  /// Where the token came from, for who has a wrong one.
-  private let tokenSource: String
+  /// Found out when the server is asked first: what asks none needs none.
+  private var connection: Result<ServerAccess, CLIFailure>
   private let client: HTTPClient
   private var timeouts = HTTPCall.Timeouts()
 
   init(_ arguments: Arguments, _ terminal: Terminal) throws {
     self.arguments = arguments
-    self.terminal = terminal
-    switch arguments.value("--output") {
-    case nil, "table": printsJSON = false
-    case "json": printsJSON = true
-    case let other?: throw CLIFailure(.usage, "--output is table or json, not \(other).")
+    let form = arguments.value("--output") ?? "table"
+    guard let output = OutputForm(rawValue: form) else {
+      throw CLIFailure(.usage, "--output is table or json or yaml, not \(form).")
     }
-    var url = arguments.value("--url") ?? environment("ROLLOUT_URL") ?? "http://127.0.0.1:8080"
-    while url.hasSuffix("/") { url.removeLast() }
-    baseURL = url
-    (token, tokenSource) = try Self.token(arguments)
+    printsJSON = output != .table
+    do throws(CLIFailure) {
+      connection = .success(try ServerAccess(arguments, terminal))
+    } catch { connection = .failure(error) }
+    self.terminal = (try? connection.get())?.marked(terminal) ?? terminal
     client = try HTTPClient()
+  }
+
+  /// The same terminal, and a server with a token that were named otherwise.
+  func asking(_ url: String, _ token: String) -> Session {
+    var session = self
+    session.connection = .success(ServerAccess(url: url, token: token))
+    return session
   }
 
   /// The same server, asked by somebody who waits at the keyboard for the next word.
@@ -37,20 +41,6 @@ struct Session: Sendable {
     session.timeouts.firstByte = 2
     session.timeouts.total = 2
     return session
-  }
-
-  private static func token(_ arguments: Arguments) throws -> (String?, source: String) {
-    if let token = environment("ROLLOUT_TOKEN"), arguments.value("--token-file") == nil {
-      return (token, "The token came from ROLLOUT_TOKEN.")
-    }
-    let named = arguments.value("--token-file") ?? environment("ROLLOUT_TOKEN_FILE")
-    guard let bytes = try? readFile(named ?? "data/admin.token") else {
-      if let named { throw CLIFailure(.usage, "The token file \(named) cannot be read.") }
-      return (nil, "No token was sent: ROLLOUT_TOKEN is not set, and there is no data/admin.token.")
-    }
-    var text = String(decoding: bytes, as: UTF8.self)
-    while text.last?.isWhitespace == true { text.removeLast() }
-    return (text, "The token came from the file \(named ?? "data/admin.token").")
   }
 
   /// The operand at `index`; the parser has made sure that it is there.
@@ -71,8 +61,33 @@ struct Session: Sendable {
   ) async throws -> Answer {
     let answer = try await exchange(
       method, path, body: body, contentType: contentType, headers: headers)
-    guard (200..<300).contains(answer.status) else { throw failure(answer) }
+    guard (200..<300).contains(answer.status) else {
+      throw await advised(failure(answer), answer, path)
+    }
     return answer
+  }
+
+  /// With the feature that was meant, where there is none of the name.
+  private func advised(
+    _ failure: CLIFailure, _ answer: Answer, _ path: String
+  ) async -> CLIFailure {
+    let parts = path.split(separator: "/")
+    guard answer.status == 404, parts.count > 2, ["plans", "features"].contains(parts[1]) else {
+      return failure
+    }
+    let name = String(parts[2].prefix { $0 != "?" })
+    var features: [String] = []
+    // Whoever may not list them gets the refusal as it is.
+    try? await pages(PlanList.self, APIPath.plans) { page, _ in
+      features += page.plans.map(\.feature)
+      return page.next.value
+    }
+    guard !features.contains(name), let near = Suggestions.near(name, features) else {
+      return failure
+    }
+    var better = failure
+    better.message += " Did you mean \(near)?"
+    return better
   }
 
   /// Sends a request and returns whatever the server answers.
@@ -80,8 +95,10 @@ struct Session: Sendable {
     _ method: String, _ path: String, body: [UInt8] = [], contentType: String = "application/json",
     headers: [(name: String, value: String)] = []
   ) async throws -> Answer {
+    let connection = try connection.get()
+    let baseURL = connection.url
     var all = headers
-    if let token { all.append(("authorization", "Bearer \(token)")) }
+    if let token = connection.token { all.append(("authorization", "Bearer \(token)")) }
     if !body.isEmpty { all.append(("content-type", contentType)) }
     var call = HTTPCall(method, baseURL + path, headers: all, body: body)
     call.timeouts = timeouts
@@ -158,7 +175,7 @@ struct Session: Sendable {
     // A place in the JSON that this program wrote says nothing to a person.
     text.trimPrefix(#/\d+:\d+: /#)
     if text.isEmpty { text = "The server answered \(answer.status)." }
-    if answer.status == 401 { text += " \(tokenSource)" }
+    if answer.status == 401 { text += " \((try? connection.get())?.tokenSource ?? "")" }
     let waiting = problem["waiting_on"]?.array?.compactMap(\.string) ?? []
     if !waiting.isEmpty {
       let since = problem["hold"]?["since"]?.string.map { " Since \(Words.time($0))." } ?? ""
@@ -167,7 +184,7 @@ struct Session: Sendable {
       text = "\(problem["title"]?.string ?? "Not yet"). Waiting on:"
       text += waiting.map { "\n  - \($0)" }.joined() + more
     }
-    return CLIFailure(exitCode(answer.status), text)
+    return CLIFailure(exitCode(answer.status), text, problem: problem)
   }
 
   private func exitCode(_ status: Int) -> ExitCode {
@@ -177,6 +194,16 @@ struct Session: Sendable {
     case 409, 422, 428: .conflict
     default: .failed
     }
+  }
+
+  /// Prints a list of pages as one document.
+  func showAll(_ key: String, _ path: String) async throws {
+    var all: [Document] = []
+    try await pages(Document.self, path, exactly: true) { page, _ in
+      all += page[key]?.array ?? []
+      return page["next"]?.string
+    }
+    terminal.print(.object([key: .array(all), "next": .null]))
   }
 
   /// Prints the server's JSON as it is with `--output json`, else what `render` makes of it.

@@ -52,15 +52,25 @@ struct Subcommand: Sendable {
   }
 
   static let globalOptions = [
-    Option("--output", "table|json", "how to print (-o; default table)"),
+    Option("--output", "table|json|yaml", "how to print (-o; default table)"),
     Option("--url", "URL", "the server (ROLLOUT_URL, default http://127.0.0.1:8080)"),
     Option(
       "--token-file", "FILE",
       "the token's file (ROLLOUT_TOKEN, ROLLOUT_TOKEN_FILE, default data/admin.token)"),
+    Option(
+      "--profile", "PROFILE", "the server and token of rollout login (ROLLOUT_PROFILE)"),
     Option("--no-color", nil, "no colours (also NO_COLOR)"),
     Option("--help", nil, "what a command does, and how (-h)"),
     Option("--version", nil, "the version of this program"),
   ]
+
+  /// Everything that changes something takes these two.
+  static let changing = [
+    Option("--reason", "TEXT", "why; it is recorded"), Option("--yes", nil, "do not ask"),
+  ]
+
+  /// Whether it changes something, and does not only read.
+  var changes: Bool { options.contains { $0.name == "--yes" } }
 
   /// What one letter stands for.
   static let shortOptions = [

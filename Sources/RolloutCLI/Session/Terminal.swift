@@ -1,5 +1,6 @@
 import DocumentKit
 import Glibc
+import YAMLKit
 
 /// Where output goes: results to standard output, all else to standard error.
 struct Terminal: Sendable {
@@ -14,26 +15,54 @@ struct Terminal: Sendable {
 
   let usesColor: Bool
   let isInteractive: Bool
+  private let asksInColor: Bool
+  /// How documents are printed.
+  private let printsYAML: Bool
+  /// Stands before every question: where it would happen.
+  var place = ""
   let columns = Self.columns
   /// What is left of the last column of a table before others are cut.
   private static let lastColumnMin = 24
 
   init(arguments: [String]) {
     let forbidden = arguments.contains("--no-color") || environment("NO_COLOR")?.isEmpty == false
-    usesColor = isatty(STDOUT_FILENO) == 1 && !forbidden && environment("TERM") != "dumb"
+    let isColorful = !forbidden && environment("TERM") != "dumb"
+    usesColor = isatty(STDOUT_FILENO) == 1 && isColorful
+    asksInColor = isatty(STDERR_FILENO) == 1 && isColorful
     isInteractive = isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1
+    printsYAML = OutputForm(arguments) == .yaml
+  }
+
+  /// In colour where questions are asked, whatever becomes of results.
+  func question(_ text: String, _ style: Style) -> String {
+    asksInColor ? "\u{1B}[\(style.rawValue)m\(text)\u{1B}[0m" : text
   }
 
   func style(_ text: String, _ style: Style) -> String {
     usesColor ? "\u{1B}[\(style.rawValue)m\(text)\u{1B}[0m" : text
   }
 
-  func print(_ text: String) { write(text.hasSuffix("\n") ? text : text + "\n", STDOUT_FILENO) }
+  func print(_ text: String) { put(text) }
+
+  /// One document, as YAML where that was asked for.
+  func print(_ document: Document) {
+    if printsYAML { put(YAMLWriter.text(document)) } else { printJSON(document.json) }
+  }
 
   /// JSON as it came, but what a terminal would act on written as JSON writes it: that stands in
   /// texts only, so it means the same.
   func printJSON(_ json: [UInt8]) {
-    let text = String(decoding: json, as: UTF8.self).asciiControls
+    if printsYAML,
+      let document = try? JSONReader.read(
+        json, depthMax: JSONReader.storedDepthMax, valuesMax: .max)
+    {
+      put(YAMLWriter.text(document))
+      return
+    }
+    put(String(decoding: json, as: UTF8.self).asciiControls)
+  }
+
+  private func put(_ text: String) {
     write(text.hasSuffix("\n") ? text : text + "\n", STDOUT_FILENO)
   }
 
@@ -56,7 +85,7 @@ struct Terminal: Sendable {
     guard isInteractive else {
       throw CLIFailure(.usage, "\(question) Give --yes to confirm without a terminal.")
     }
-    write("\(question) [y/N] ", STDERR_FILENO)
+    write("\(place)\(question) [y/N] ", STDERR_FILENO)
     let answer = readLine()?.lowercased() ?? ""
     guard answer == "y" || answer == "yes" else {
       throw CLIFailure(.failed, "Nothing was changed.")
@@ -65,8 +94,22 @@ struct Terminal: Sendable {
 
   /// What is typed in answer to a question; only on a terminal.
   func ask(_ question: String) -> String {
-    write("\(question) ", STDERR_FILENO)
+    write("\(place)\(question) ", STDERR_FILENO)
     return readLine() ?? ""
+  }
+
+  /// The same for what nobody may read over a shoulder: it is not shown.
+  func askSecretly(_ question: String) -> String {
+    var before = termios()
+    guard tcgetattr(STDIN_FILENO, &before) == 0 else { return ask(question) }
+    var silent = before
+    silent.c_lflag &= ~tcflag_t(ECHO)
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent)
+    defer {
+      tcsetattr(STDIN_FILENO, TCSAFLUSH, &before)
+      write("\n", STDERR_FILENO)
+    }
+    return ask(question)
   }
 
   /// Columns as wide as their widest cell; every cell is one line, whatever stands in it. One that
@@ -97,9 +140,22 @@ struct Terminal: Sendable {
     var rest = Array(text.utf8)[...]
     while !rest.isEmpty {
       let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-      guard count > 0 else { return }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else {
+        if descriptor == STDOUT_FILENO { endWithoutOutput() }
+        return
+      }
       rest = rest.dropFirst(count)
     }
+  }
+
+  /// A result that nobody gets is a failure, however well the rest went.
+  private func endWithoutOutput() -> Never {
+    let why = String(cString: strerror(errno))
+    complain(
+      "Standard output cannot be written: \(why). What was to be done is done; its result is not "
+        + "all there.")
+    exit(ExitCode.failed.rawValue)
   }
 }
 

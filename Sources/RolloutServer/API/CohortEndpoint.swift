@@ -12,6 +12,7 @@ struct CohortEndpoint: Sendable {
   let controller: PlanController
   let store: any CohortStore
   let clock: any SteadyClock
+  let log: Log
 
   var routes: [Route] {
     func route(
@@ -83,27 +84,33 @@ struct CohortEndpoint: Sendable {
   }
 
   private func add(_ request: APIRequest) async throws -> HTTPResponse {
-    try request.allowQuery("create")
+    try request.allowQuery("create", "reason")
     try check(request.parameters[1])
     let cohort = try name(request)
     try await check(cohort, isIn: request)
     try await checkIsKnown(cohort, request)
+    let reason = try reason(request)
     _ = try await controller.add([request.parameters[1]], to: cohort)
+    note("a user was let into a cohort", cohort, reason, request)
     return .noContent
   }
 
   private func remove(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.allowQuery("reason")
     try check(request.parameters[1])
     let cohort = try name(request)
     try await check(cohort, isIn: request)
+    let reason = try reason(request)
     let isDurable = await controller.remove(request.parameters[1], from: cohort)
+    note("a user was taken out of a cohort", cohort, reason, request)
     return isDurable ? .noContent : .json(.object(["durable": .bool(false)]), status: 202)
   }
 
   /// A list of users: JSON or a table, whole or in portions. All of it or nothing.
   private func bulk(_ request: APIRequest) async throws -> HTTPResponse {
-    try request.allowQuery("column", "header", "create", "import", "portion", "of")
+    try request.allowQuery("column", "header", "create", "import", "portion", "of", "reason")
     let cohort = try name(request)
+    let reason = try reason(request)
     try await check(cohort, isIn: request)
     let portion = try MemberImports.Portion(request)
     try await checkIsKnown(cohort, request)
@@ -135,10 +142,26 @@ struct CohortEndpoint: Sendable {
       }
     }
     let added = try await controller.add(users, to: cohort)
+    note("users were let into a cohort", cohort, reason, request)
     return try .json(
       AddedMembers(
         added: added.new, alreadyMembers: added.known, duplicates: file.duplicates,
         empty: file.empty, members: added.total))
+  }
+
+  private func reason(_ request: APIRequest) throws -> String? {
+    let reason = try request.queryValue("reason")
+    try ChangeReason.check(reason ?? "")
+    return reason
+  }
+
+  /// Who says why wants it to be read; programs that let users in say nothing, many times.
+  private func note(
+    _ what: String, _ cohort: String, _ reason: String?, _ request: APIRequest
+  ) {
+    guard let reason, !reason.isEmpty else { return }
+    log.notice(
+      what, ["cohort": cohort, "actor": request.principal.actor.text, "reason": reason])
   }
 
   /// A name that nobody knows may be a misspelt one: it is made only for who says so.

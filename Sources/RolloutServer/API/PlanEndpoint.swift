@@ -169,8 +169,10 @@ struct PlanEndpoint: Sendable {
   }
 
   private func apply(_ request: APIRequest) async throws -> HTTPResponse {
-    try request.allowQuery("dry_run")
+    try request.allowQuery("dry_run", "reason")
     let feature = request.parameters[0]
+    let reason = try request.queryValue("reason") ?? "applied"
+    try ChangeReason.check(reason)
     let definition = try await compute(request) { try self.definition(request) }
     let existing = await controller.planIfAny(feature)
     if try request.queryValue("dry_run") == "true" {
@@ -201,7 +203,7 @@ struct PlanEndpoint: Sendable {
       return (definition.digest, audience)
     }
     let done = try await controller.apply(
-      definition, expecting: expected, actor: request.principal.actor, reason: "applied",
+      definition, expecting: expected, actor: request.principal.actor, reason: reason,
       digest: digest, audience: audience, limit: request.principal.features)
     return try await answer(done, to: request, status: existing == nil ? 201 : 200)
   }

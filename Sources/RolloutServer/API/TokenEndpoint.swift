@@ -6,8 +6,12 @@ import RolloutStore
 
 /// Access tokens; for admins only.
 struct TokenEndpoint: Sendable {
+  /// A token that was used within it is in use: who uses it is refused at once when it goes.
+  private static let inUseFor = TimeSpan.hours(24)
+
   let directory: TokenDirectory
   let clock: any WallClock
+  let log: Log
 
   var routes: [Route] {
     [
@@ -31,17 +35,68 @@ struct TokenEndpoint: Sendable {
     let record = try await directory.add(
       token, name: wish.name, scopes: wish.scopes, features: wish.features,
       expiresAt: wish.lifetime.map { clock.now + $0 })
+    note("a token was made", record, wish.reason, request)
     return try .json(TokenView(record, text: token.text), status: 201)
   }
 
   private func revoke(_ request: APIRequest) async throws -> HTTPResponse {
-    switch try await directory.revoke(id: request.parameters[0]) {
-    case .done: return .noContent
+    try request.allowQuery("confirm", "reason")
+    let id = request.parameters[0]
+    let reason = try request.queryValue("reason") ?? ""
+    try ChangeReason.check(reason)
+    let confirmed = try request.queryValue("confirm")
+    let record = directory.all.first { $0.id == id }
+    if let record, confirmed != record.name, isInUse(record), !isLastAdmin(record) {
+      throw Problem(
+        .inUse,
+        "The token \(record.name) was used within the last 24 h; whoever has it is refused at "
+          + "once. Confirm with its name: --confirm \(record.name) (?confirm=\(record.name)).")
+    }
+    switch try await directory.revoke(id: id) {
+    case .done:
+      if let record { note("a token was revoked", record, reason, request) }
+      return .noContent
     case .refusedAsLastAdmin:
       throw Problem(
         .lastAdmin,
         "This is the last valid admin token: without it nobody could make another. Make a new one "
           + "first: rollout token create --name NAME --scope admin.")
+    }
+  }
+}
+
+extension TokenEndpoint {
+  private func isInUse(_ record: TokenRecord) -> Bool {
+    guard let last = record.lastUsedAt, record.isValid(at: clock.now) else { return false }
+    return clock.now.since(last) < Self.inUseFor
+  }
+
+  /// That is refused however it is confirmed, and said instead.
+  private func isLastAdmin(_ record: TokenRecord) -> Bool {
+    record.scopes.contains(.admin)
+      && !directory.all.contains {
+        $0.id != record.id && $0.scopes.contains(.admin) && $0.isValid(at: clock.now)
+      }
+  }
+
+  private func note(
+    _ what: String, _ record: TokenRecord, _ reason: String, _ request: APIRequest
+  ) {
+    log.notice(
+      what,
+      [
+        "token": record.name, "id": record.id, "actor": request.principal.actor.text,
+        "reason": reason,
+      ])
+  }
+}
+
+/// Why somebody changes what has no history of its own.
+enum ChangeReason {
+  /// Throws where nobody would read it to its end.
+  static func check(_ reason: String) throws(Problem) {
+    guard reason.utf8.count <= 2000 else {
+      throw Problem(.badRequest, "A reason is at most 2000 bytes.")
     }
   }
 }
@@ -57,12 +112,17 @@ private struct TokenWish {
   private(set) var features: Set<String>?
   /// nil for a token that never expires.
   private(set) var lifetime: TimeSpan?
+  let reason: String
 
   init(_ document: Document) throws(DocumentError) {
     var reader = try ObjectReader(document)
     name = try reader.requiredText("name")
     guard isName(name) else {
       throw reader.error("name", "A token name is 1–128 of a–z A–Z 0–9 . _ -")
+    }
+    reason = try reader.string("reason") ?? ""
+    guard reason.utf8.count <= 2000 else {
+      throw reader.error("reason", "A reason is at most 2000 bytes.")
     }
     try readScopes(&reader)
     try readFeatures(&reader)
