@@ -136,3 +136,25 @@ def test_completion_in_shells_that_are_here(env):
             continue
         out = subprocess.run([shell, "-c", line], env=env, capture_output=True, text=True, timeout=30)
         assert out.stdout.startswith("export"), (shell, out)
+
+
+def test_a_long_import_shows_how_far_it_is_and_leaves_one_line(env, tmp_path):
+    users = tmp_path / "users.txt"
+    users.write_text("".join(f"user-{number}\n" for number in range(250_000)))
+    status, shown = at_terminal(["cohort", "import", "internal", str(users)], env)
+    assert status == 0, shown
+    # Each redraw stands where the one before was; the last takes the bar away.
+    for done in ("100000 of 250000", "200000 of 250000", "250000 of 250000"):
+        assert done in shown, shown
+    full = [line.count("█") for line in shown.split(" of 250000")[:3]]
+    assert full == [12, 24, 30], shown
+    assert shown.rstrip().endswith("250000 new, 0 were in it already; it has 250000 members now")
+
+
+def test_an_import_that_is_refused_takes_its_bar_away(env, tmp_path):
+    users = tmp_path / "users.txt"
+    users.write_text("".join(f"user-{number}\n" for number in range(250_000)))
+    status, shown = at_terminal(["cohort", "import", "nobody-uses-it", str(users)], env)
+    assert status == 1 and "--create" in shown and "Nothing was changed." in shown, shown
+    assert subprocess.run(
+        ["rollout", "cohort", "list", "internal"], env=env, capture_output=True).stdout == b""

@@ -1,4 +1,5 @@
 import RolloutCore
+import RolloutEvaluation
 import RolloutTesting
 import Testing
 
@@ -54,6 +55,31 @@ import Testing
     }
     #expect(running.allSatisfy { ($0 ?? .infinity) < unseen / 5 })
     #expect(watched == unseen)
+  }
+
+  @Test func `who was taken back a moment ago vouches for no outage, however fresh the last look`() {
+    let target = ProviderModel(provider: "p", model: "m")
+    var plan = plan
+    plan.definition.guards = [Guard(.errorRate, max: .share(.percent(5)))]
+    let ledger = OutcomeLedger()
+    ledger.follow(plan)
+    for second in 0..<20 as Range<Int64> {
+      let at = start + .seconds(1 + second)
+      var outcome = Outcome(result: .failed, arm: .treatment, user: UInt64(second), at: at)
+      outcome.origin = FailureOrigin(target, kind: "server_error", isThrottled: false)
+      ledger.record([.init(feature: "f", outcome: outcome)], at: at)
+    }
+    let now = start + .seconds(21)
+    _ = ledger.assess(now: now)
+    #expect(ledger.witnesses(of: target, besides: "other", now: now) == ["f"])
+    #expect(ledger.witnesses(of: target, besides: "f", now: now) == [])
+    for status in [Plan.Status.killed, .active] {
+      plan.version += 1
+      plan.status = status
+      plan.stageIndex = status == .killed ? 0 : -1
+      ledger.follow(plan)
+      #expect(ledger.witnesses(of: target, besides: "other", now: now) == [], "\(status)")
+    }
   }
 
   @Test func `gates of a version to come are those it will have`() {

@@ -8,7 +8,8 @@ enum Invariants {
   private static let users = (0..<24).map { "u\($0)" } + ["anna"]
 
   static func check(
-    _ change: Lifecycle.Change, after before: Plan?, _ violations: inout [String]
+    _ change: Lifecycle.Change, after before: Plan?, others: [Plan],
+    _ violations: inout [String]
   ) {
     let plan = change.plan
     let event = change.event
@@ -24,6 +25,8 @@ enum Invariants {
     checkRestore(event, before, plan, violated)
     checkHold(event, before, plan, violated)
     checkAutomation(event, before, plan, violated)
+    checkWitnesses(event, plan, others, violated)
+    checkFile(event, before, plan, violated)
     checkAudience(event, before, plan, violated)
   }
 
@@ -109,6 +112,51 @@ enum Invariants {
     for event in events { last = Digest.sha256(HistoryChain.link(event, after: last)) }
     if last != chain.last ?? [] { broken.append("the history is no chain") }
     return broken
+  }
+
+  /// Only who serves vouches for an outage. Who was taken back while the hold was on its way to the
+  /// disk served when it was decided.
+  private static func checkWitnesses(
+    _ event: PlanEvent, _ after: Plan, _ others: [Plan], _ violated: (String) -> Void
+  ) {
+    guard event.kind == .held, event.reason.contains("began to fail") else { return }
+    for plan in others where event.reason.contains(plan.feature) && !plan.isServing {
+      guard plan.updatedAt.steady < after.updatedAt.steady else { continue }
+      violated("\(plan.feature) serves nobody and vouched for an outage")
+    }
+  }
+
+  /// A file is no way around a hold or an approval: it moves no stage, and whoever gains by it was
+  /// left to one person before.
+  private static func checkFile(
+    _ event: PlanEvent, _ before: Plan, _ after: Plan, _ violated: (String) -> Void
+  ) {
+    guard event.kind == .applied else { return }
+    if after.stageName != before.stageName { violated("a file moved it to \(after.stageName)") }
+    if after.status != before.status { violated("a file made it \(after.status)") }
+    if after.hold != before.hold { violated("a file changed the hold") }
+    let others = Set(before.fileApprovals.filter { .token($0.name) != event.actor }.map(\.name))
+    let asked = before.definition.stages.map(\.approvals)
+    let lowered = zip(asked, after.definition.stages.map(\.approvals)).filter { $0 > $1 }
+    if let needed = lowered.map(\.0).max(), others.count < needed {
+      violated("a file lowered approvals with those of \(others.count) others")
+    }
+    guard !gained(before, after).isEmpty else { return }
+    if before.hold?.needsAcknowledgement == true { violated("a file widened a held plan") }
+    let reached = after.stageIndex >= 0 ? asked[...after.stageIndex].max() ?? 0 : 0
+    if others.count < reached { violated("a file widened what takes \(reached + 1) people") }
+  }
+
+  private static func gained(_ before: Plan, _ after: Plan) -> [String] {
+    let old = CompiledPlan(before) { _ in ByteSet(["anna", "u3"]) }
+    let new = CompiledPlan(after) { _ in ByteSet(["anna", "u3"]) }
+    return users.filter { user in
+      let bytes = Array(user.utf8)
+      guard let was = try? old.evaluator.decide(user: bytes.span),
+        let now = try? new.evaluator.decide(user: bytes.span)
+      else { return false }
+      return now.enabled && !was.enabled
+    }
   }
 
   private static func reach(_ plan: Plan) -> Int { plan.isServing ? plan.stageIndex : -1 }

@@ -75,7 +75,8 @@ extension SimulatedStore: PlanStore {
     try await write { content in
       let before = content.tables.plans[change.plan.feature]
       let stored = try content.tables.commit(change, answer)
-      Invariants.check(change, after: before, &content.violations)
+      let others = content.tables.plans.values.filter { $0.feature != change.plan.feature }
+      Invariants.check(change, after: before, others: others, &content.violations)
       let link = HistoryChain.link(change.event, after: content.chain.last ?? [])
       content.chain.append(Digest.sha256(link))
       return stored

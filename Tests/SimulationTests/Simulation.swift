@@ -12,6 +12,9 @@ import YAMLKit
 /// seed.
 final class Simulation {
   private static let feature = "ai-summary"
+  /// Asks the same provider, and vouches for an outage of it.
+  private static let neighbour = "ai-replies"
+  private static let features = [feature, neighbour]
 
   private let seed: UInt64
   private var random: SeededRandom
@@ -22,13 +25,24 @@ final class Simulation {
   private let witness = Witness()
   private var process: Process?
   private var failures: [String] = []
-  /// Error rates of treatment and control, and whether answers are slow.
-  private var weather = (treatment: 0.005, control: 0.005, latency: 200.0)
+  /// Error rates of treatment and control of the feature, how slow answers are, and what share of
+  /// its calls the provider fails, whoever asks.
+  private var weather = Weather()
   private var outcomeNumber = 0
   /// Whether many people change the plan, or automation is mostly left alone.
   private let isCrowded: Bool
-  private var recent: [(Outcome, String)] = []
+  private var recent: [(feature: String, outcome: Outcome, id: String)] = []
   private var alerts: [Alert] = []
+  /// As the files have them, the parts that no file changes apart.
+  private var stages = Stages(beta: 20, soak: "0s", approvals: 0, holdout: 0)
+  private var heading = ""
+
+  private struct Weather {
+    var treatment = 0.005
+    var control = 0.005
+    var latency = 200.0
+    var provider = 0.0
+  }
 
   /// What a running server consists of.
   fileprivate struct Process {
@@ -43,12 +57,16 @@ final class Simulation {
 
   /// What the simulation's tasks saw.
   final class Witness: Sendable {
-    private let state = Mutex((acknowledged: 0, trouble: [String](), made: Process?.none))
+    private let state = Mutex(
+      (acknowledged: [String: Int](), trouble: [String](), made: Process?.none))
 
-    func acknowledge(_ version: Int) {
-      state.withLock { $0.acknowledged = max($0.acknowledged, version) }
+    func acknowledge(_ version: Int, of feature: String) {
+      state.withLock {
+        $0.acknowledged[feature, default: 0] = max($0.acknowledged[feature] ?? 0, version)
+      }
     }
-    var acknowledged: Int { state.withLock { $0.acknowledged } }
+    /// The newest version that somebody was told of, by feature.
+    var acknowledged: [String: Int] { state.withLock { $0.acknowledged } }
     func complain(_ text: String) { state.withLock { $0.trouble.append(text) } }
     var trouble: [String] { state.withLock { $0.trouble } }
     fileprivate func keep(_ process: Process) { state.withLock { $0.made = process } }
@@ -73,6 +91,9 @@ final class Simulation {
     for stored in disk.current.tables.events {
       let actor = stored.event.actor.isPerson ? "person" : stored.event.actor.text
       census["\(stored.event.kind.rawValue) by \(actor)", default: 0] += 1
+      if stored.event.kind == .held, stored.event.reason.contains("began to fail") {
+        census["held with a witness", default: 0] += 1
+      }
     }
     for stored in disk.current.tables.notices {
       census["notice \(stored.notice.kind.rawValue)", default: 0] += 1
@@ -141,32 +162,51 @@ final class Simulation {
 
   private func create() {
     let isAutomatic = random.chance(0.5)
-    let yaml = """
-      feature: \(Self.feature)
+    stages = Stages(
+      beta: 20, soak: random.chance(0.5) ? "1m" : "0s", approvals: random.below(2), holdout: 0)
+    heading = """
       advance: \(isAutomatic ? "automatic" : "manual")
       attribution: \(random.chance(0.7) ? "on" : "off")
       rollback: {cooldown: 2m, to: \(random.chance(0.8) ? "previous" : "off")}
+      """
+    for feature in Self.features {
+      guard let controller = process?.controller, let definition = definition(feature, stages)
+      else {
+        failures.append("the plan cannot be read")
+        return
+      }
+      let witness = witness
+      executor.start {
+        do {
+          let done = try await controller.apply(
+            definition, expecting: nil, actor: .token("anna"), reason: "first")
+          witness.acknowledge(done.plan.version, of: feature)
+        } catch { witness.complain("could not apply: \(error)") }
+      }
+      executor.runUntilIdle(&random)
+    }
+  }
+
+  /// What files of the plan differ in.
+  private struct Stages {
+    var beta: Int
+    var soak: String
+    var approvals: Int
+    var holdout: Int
+  }
+
+  private func definition(_ feature: String, _ stages: Stages) -> PlanDefinition? {
+    let yaml = """
+      feature: \(feature)
+      \(heading)
+      holdout: \(stages.holdout)%
       stages:
         - {name: internal, cohort: internal}
-        - {name: beta, percent: 20, soak: \(random.chance(0.5) ? "1m" : "0s")}
+        - {name: beta, percent: \(stages.beta), soak: \(stages.soak)}
         - {name: "50", percent: 50}
-        - {name: "100", percent: 100, approvals: \(random.below(2))}
+        - {name: "100", percent: 100, approvals: \(stages.approvals)}
       """
-    guard let controller = process?.controller,
-      let definition = try? PlanDefinition(YAMLReader.read(Array(yaml.utf8)))
-    else {
-      failures.append("the plan cannot be read")
-      return
-    }
-    let witness = witness
-    executor.start {
-      do {
-        let done = try await controller.apply(
-          definition, expecting: nil, actor: .token("anna"), reason: "first")
-        witness.acknowledge(done.plan.version)
-      } catch { witness.complain("could not apply: \(error)") }
-    }
-    executor.runUntilIdle(&random)
+    return try? PlanDefinition(YAMLReader.read(Array(yaml.utf8)))
   }
 
   // MARK: Steps
@@ -175,7 +215,8 @@ final class Simulation {
     switch random.below(100) {
     case 0..<44: traffic()
     case 44..<62: look()
-    case 62..<74: if isCrowded || random.chance(0.2) { person() } else { traffic() }
+    case 62..<73: if isCrowded || random.chance(0.2) { person() } else { traffic() }
+    case 73: if isCrowded || random.chance(0.2) { file() } else { look() }
     case 74: alert()
     case 75..<80: deliver()
     case 80..<84: weatherChange()
@@ -188,15 +229,14 @@ final class Simulation {
   }
 
   private func weatherChange() {
-    if !isCrowded, random.chance(0.7) {
-      weather = (0.005, 0.005, 200)
-      return
-    }
-    switch random.below(4) {
-    case 0: weather = (0.005, 0.005, 200)
-    case 1: weather = (0.6, 0.005, 200)
-    case 2: weather = (0.7, 0.7, 200)
-    default: weather = (0.01, 0.01, 20_000)
+    weather = Weather()
+    if !isCrowded, random.chance(0.7) { return }
+    switch random.below(5) {
+    case 0: break
+    case 1: weather.treatment = 0.6
+    case 2: (weather.treatment, weather.control) = (0.7, 0.7)
+    case 3: weather.provider = 0.7
+    default: (weather.treatment, weather.control, weather.latency) = (0.01, 0.01, 20_000)
     }
   }
 
@@ -208,19 +248,27 @@ final class Simulation {
       clock.advance(TimeSpan(milliseconds: Int64(random.below(400))))
       outcomeNumber += 1
       if random.chance(0.05) { continue }
-      if random.chance(0.05), let (outcome, id) = recent.last {
-        reports.append(.init(feature: Self.feature, outcome: outcome, id: id))
+      if random.chance(0.05), let (_, outcome, id) = recent.last {
+        reports.append(.init(feature: recent[0].feature, outcome: outcome, id: id))
         continue
       }
       let arm: Outcome.Arm = random.chance(0.5) ? .treatment : .control
-      let bad = random.chance(arm == .treatment ? weather.treatment : weather.control)
+      let feature = random.chance(0.6) ? Self.feature : Self.neighbour
+      // Those without the feature do not ask the provider.
+      let isOutage = arm == .treatment && random.chance(weather.provider)
+      let own = arm == .treatment ? weather.treatment : weather.control
+      let bad = isOutage || random.chance(feature == Self.feature ? own : 0.005)
       let late = random.chance(0.03) ? Int64(random.below(600_000)) : 0
-      let outcome = Outcome(
+      var outcome = Outcome(
         result: bad ? .failed : .ok, arm: arm, user: UInt64(random.below(200)),
         at: Instant(milliseconds: clock.steady.milliseconds - late), latency: weather.latency)
+      if isOutage {
+        outcome.origin = FailureOrigin(
+          ProviderModel(provider: "p", model: "m"), kind: "server_error", isThrottled: false)
+      }
       let id = "o\(outcomeNumber)"
-      recent = [(outcome, id)]
-      reports.append(.init(feature: Self.feature, outcome: outcome, id: id))
+      recent = [(feature, outcome, id)]
+      reports.append(.init(feature: feature, outcome: outcome, id: id))
     }
     ledger.record(reports, at: clock.steady)
   }
@@ -254,8 +302,9 @@ final class Simulation {
 
   /// Somebody looked at the plan a while ago and now wants to change it.
   private func person() {
+    let feature = random.chance(0.7) ? Self.feature : Self.neighbour
     guard let controller = process?.controller,
-      let seen = process?.box.snapshot.plan(Self.feature)?.plan
+      let seen = process?.box.snapshot.plan(feature)?.plan
     else { return }
     let actor = Actor.token(random.chance(0.5) ? "anna" : "bob")
     let commands: [Command] = [
@@ -268,18 +317,58 @@ final class Simulation {
     let command: Command =
       seen.status == .draft
       ? .start
-      : isCrowded ? commands[random.below(commands.count)] : helpful[random.below(4)]
+      : seen.incident != nil && random.chance(0.2)
+        ? .restore
+        : isCrowded ? commands[random.below(commands.count)] : helpful[random.below(4)]
     let reason = random.chance(0.8) ? "because" : ""
     var context = CommandContext(actor: actor, reason: reason, now: clock.moment)
     context.force = random.chance(0.2)
+    tell { [context] in
+      try await controller.perform(command, on: feature, expecting: seen.version, context)
+    }
+  }
+
+  /// Somebody applies a file: another share, soak, holdout or number of approvals; now and then
+  /// another approves it before.
+  private func file() {
+    let feature = random.chance(0.7) ? Self.feature : Self.neighbour
+    guard let controller = process?.controller,
+      let seen = process?.box.snapshot.plan(feature)?.plan
+    else { return }
+    switch random.below(4) {
+    case 0: stages.beta = 5 + random.below(45)
+    case 1: stages.soak = random.chance(0.5) ? "1m" : "0s"
+    case 2: stages.holdout = random.below(10)
+    default: stages.approvals = random.below(3)
+    }
+    guard let definition = definition(feature, stages) else { return }
+    if random.chance(0.5) {
+      let context = CommandContext(actor: .token("bob"), reason: "read it", now: clock.moment)
+      tell {
+        try await controller.perform(
+          .approveFile(digest: definition.digest), on: feature, expecting: seen.version, context)
+      }
+      executor.runUntilIdle(&random)
+    }
+    guard let now = process?.box.snapshot.plan(feature)?.plan else { return }
+    tell {
+      try await controller.apply(
+        definition, expecting: now.version, actor: .token("anna"), reason: "a file")
+    }
+  }
+
+  /// A person's change, of which it is remembered what they were told.
+  private func tell(
+    _ change: @escaping @Sendable () async throws -> PlanController.Done
+  ) {
     let (witness, box) = (witness, process?.box)
-    executor.start { [context] in
+    executor.start {
       do {
-        let done = try await controller.perform(
-          command, on: Self.feature, expecting: seen.version, context)
+        let done = try await change()
+        let feature = done.plan.feature
         // What is in force and not on disk yet was not promised to outlive a crash.
-        if done.isDurable { witness.acknowledge(done.plan.version) }
-        let served = box?.snapshot.plan(Self.feature)?.plan.version ?? 0
+        if done.isDurable { witness.acknowledge(done.plan.version, of: feature) }
+        let served = box?.snapshot.plan(feature)?.plan.version ?? 0
         if served < done.plan.version {
           witness.complain("version \(done.plan.version) was acknowledged, \(served) is served")
         }
@@ -293,7 +382,8 @@ final class Simulation {
     if alerts.isEmpty || random.chance(0.6) {
       let age = Int64(random.below(120_000))
       let alert = Alert(
-        dedupeKey: "k\(alerts.count)", name: "smoke", feature: Self.feature,
+        dedupeKey: "k\(alerts.count)", name: "smoke",
+        feature: random.chance(0.7) ? Self.feature : Self.neighbour,
         action: random.chance(0.8) ? .rollback : random.chance(0.5) ? .pause : .kill,
         reason: "smoke", startsAt: Instant(milliseconds: clock.now.milliseconds - age),
         receivedAt: clock.now)
@@ -310,11 +400,13 @@ final class Simulation {
 
   // MARK: Checks
 
-  /// One plan is served, at one stage, and it is one that was committed.
-  private func checkServed() {
-    guard let served = process?.box.snapshot.plan(Self.feature)?.plan else { return }
+  /// One plan a feature is served, at one stage, and it is one that was committed.
+  private func checkServed() { for feature in Self.features { checkServed(feature) } }
+
+  private func checkServed(_ feature: String) {
+    guard let served = process?.box.snapshot.plan(feature)?.plan else { return }
     let content = disk.current
-    guard let stored = content.tables.plans[Self.feature] else {
+    guard let stored = content.tables.plans[feature] else {
       failures.append("a plan is served that was never committed")
       return
     }
@@ -340,7 +432,7 @@ final class Simulation {
       executor.runUntilIdle(&random)
       clock.advance(.seconds(3))
     }
-    checkVerdicts()
+    for feature in Self.features { checkVerdicts(feature) }
     for _ in 0..<RetrySchedule.attemptsMax {
       deliver()
       executor.runUntilIdle(&random)
@@ -349,28 +441,36 @@ final class Simulation {
     checkHistory()
     checkMemory()
     crash()
-    if process?.box.snapshot.plan(Self.feature)?.plan != disk.current.tables.plans[Self.feature] {
-      failures.append("after a restart another plan is served than was stored")
+    for feature in Self.features
+    where process?.box.snapshot.plan(feature)?.plan != disk.current.tables.plans[feature] {
+      failures.append("after a restart another plan of \(feature) is served than was stored")
     }
   }
 
   /// What the controller works on is what is stored.
   private func checkMemory() {
     guard let controller = process?.controller else { return }
-    let (witness, stored) = (witness, disk.current.tables.plans[Self.feature])
+    let (witness, stored) = (witness, disk.current.tables.plans)
     executor.start {
-      if await controller.planIfAny(Self.feature) != stored {
-        witness.complain("the controller's plan is not the stored one")
+      for feature in Self.features
+      where await controller.planIfAny(feature) != stored[feature] {
+        witness.complain("the controller's plan of \(feature) is not the stored one")
       }
     }
     executor.runUntilIdle(&random)
   }
 
-  private func checkVerdicts() {
+  private func checkVerdicts(_ feature: String) {
     look()
     executor.runUntilIdle(&random)
     let now = clock.steady
-    guard let assessment = process?.ledger.inspect(Self.feature, now: now)?.assessment else {
+    guard let ledger = process?.ledger,
+      let assessment = ledger.inspect(feature, now: now)?.assessment
+    else { return }
+    // A neighbour that fails on the same provider says that it is nobody's fault.
+    if assessment.plan.definition.attribution, let suspect = assessment.suspect,
+      !ledger.witnesses(of: suspect, besides: feature, now: now).isEmpty
+    {
       return
     }
     // Said without the judge: who fires, is to blame and may be rolled back, must not fire any
@@ -387,11 +487,17 @@ final class Simulation {
 
   private func checkHistory() {
     let content = disk.current
-    let versions = content.tables.events.map(\.event.version)
-    if versions != Array(1...max(1, versions.count)) { failures.append("P2: versions \(versions)") }
-    // P1: nothing acknowledged is lost.
-    if let last = versions.last, witness.acknowledged > last {
-      failures.append("P1: version \(witness.acknowledged) was acknowledged and is lost")
+    for feature in Self.features {
+      let versions = content.tables.events.map(\.event).filter { $0.feature == feature }
+        .map(\.version)
+      if versions != Array(1...max(1, versions.count)) {
+        failures.append("P2: versions \(versions) of \(feature)")
+      }
+      // P1: nothing acknowledged is lost.
+      let told = witness.acknowledged[feature] ?? 0
+      if told > versions.last ?? 0 {
+        failures.append("P1: version \(told) of \(feature) was acknowledged and is lost")
+      }
     }
     let delivered = network.delivered
     let queue = content.tables.deliveries

@@ -44,7 +44,7 @@ import Testing
     for kind in rare + [
       "advanced by person", "rolled_back by monitor", "held by monitor",
       "released by monitor", "rolled_back by alert:smoke", "notice overtaken",
-      "acknowledged by person", "restored by person",
+      "acknowledged by person", "restored by person", "held with a witness", "applied by person",
     ] { #expect((happened[kind] ?? 0) > 0, "\(kind) never happened") }
     for (seed, failures) in failed.withLock({ $0.sorted { $0.seed < $1.seed } }).prefix(5) {
       Issue.record(

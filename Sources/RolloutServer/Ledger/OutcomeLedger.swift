@@ -171,6 +171,17 @@ final class OutcomeLedger: PlanObserver {
     entries.withLock { entries in entries.values.compactMap(\.last) }
   }
 
+  /// Who else began to fail on this target, sorted. By the last look, but serving now: a plan that
+  /// was taken back since vouches for nobody.
+  func witnesses(of target: ProviderModel, besides feature: String, now: Instant) -> [String] {
+    entries.withLock { entries in
+      entries.filter { key, entry in
+        key != feature && entry.health.plan.isServing
+          && entry.last?.witnesses(target, now: now) == true
+      }.map(\.key).sorted()
+    }
+  }
+
   /// A feature as it is now. Judged on a copy, outside the lock: who looks moves no latch, counts
   /// no vote and holds up no outcome.
   func inspect(_ feature: String, now: Instant) -> (health: FeatureHealth, assessment: Assessment)?

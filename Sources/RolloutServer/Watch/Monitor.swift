@@ -90,9 +90,7 @@ final class Monitor: Sendable {
   private func evidence(_ assessment: Assessment, _ now: Instant) -> ProviderEvidence {
     let isHeld = assessment.plan.hold?.cause == .outage
     guard assessment.isActedOn || isHeld, let suspect = assessment.suspect else { return .none }
-    let others = ledger.lastAssessments().filter {
-      $0.plan.feature != assessment.plan.feature && $0.witnesses(suspect, now: now)
-    }.map(\.plan.feature).sorted()
+    let others = ledger.witnesses(of: suspect, besides: assessment.plan.feature, now: now)
     // What is held goes on being asked about: others' trouble may be another.
     if !others.isEmpty, !isHeld { return .witnessed(by: others) }
     let answer =
