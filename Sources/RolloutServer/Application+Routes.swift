@@ -10,6 +10,7 @@ extension Application {
     let ai: AIPhase
     let session: SessionEndpoint
     let alerts: AlertEndpoint
+    let backup: BackupEndpoint
 
     private var clock: KeptClock { stores.clock }
     private var store: Store { stores.data.control }
@@ -22,6 +23,8 @@ extension Application {
       session = SessionEndpoint(
         sessions: control.sessions, tokens: control.checkedTokens, failures: ai.failures,
         clock: stores.clock, log: stores.log, startedAt: stores.clock.now)
+      backup = BackupEndpoint(
+        stores.data.directory, history: store, clock: stores.clock, log: stores.log)
       // One for all tables: what it counts is of the whole server.
       alerts = AlertEndpoint(
         desk: AlertDesk(
@@ -44,6 +47,7 @@ extension Application {
         + [ai.metrics.route(isOpen: { control.settings.value.hasOpenMetrics })]
         + session.routes
         + OperationsEndpoint(readiness: stores.readiness).routes
+        + backup.routes
         + DashboardEndpoint().routes
     }
 

@@ -51,14 +51,16 @@ final class Connection {
     case normal = "NORMAL"
   }
 
-  private let handle: OpaquePointer
+  let handle: OpaquePointer
   private var statements: [String: OpaquePointer] = [:]
   private var isClosed = false
 
-  private init(opening path: String) throws {
+  /// `mode` is how it is opened, as SQLite has it.
+  init(
+    opening path: String, _ mode: Int32 = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+  ) throws {
     var opened: OpaquePointer?
-    let flags =
-      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
+    let flags = mode | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
     let code = sqlite3_open_v2(path, &opened, flags, nil)
     guard code == SQLITE_OK, let opened else {
       let message = opened.map { String(cString: sqlite3_errmsg($0)) } ?? "out of memory"
@@ -242,7 +244,7 @@ final class Connection {
     guard code == SQLITE_OK else { throw error() }
   }
 
-  private func error() -> SQLiteError {
+  func error() -> SQLiteError {
     SQLiteError(
       code: sqlite3_extended_errcode(handle), message: String(cString: sqlite3_errmsg(handle)))
   }

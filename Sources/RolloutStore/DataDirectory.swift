@@ -114,6 +114,8 @@ package final class DataDirectory: Sendable {
   static let budgetFile = "budget.db"
   static let holdsFile = "holds.bin"
   static let siblings = [telemetryFile, jobsFile, budgetFile, holdsFile]
+  /// What a back-up holds.
+  static let databaseFiles = [mainFile, telemetryFile, jobsFile, budgetFile]
 
   // MARK: Identity
 

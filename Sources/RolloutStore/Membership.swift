@@ -38,6 +38,15 @@ enum Membership {
     return found
   }
 
+  /// What a file that was read aside says of itself and of the others. Throws `SQLiteError`, and
+  /// `StoreError.corrupt` for what no server has written.
+  static func state(_ connection: Connection) throws -> Record {
+    guard let found = try find(connection) else {
+      throw StoreError.unavailable("a database is only being made")
+    }
+    return found
+  }
+
   /// Files of earlier versions know nothing of the others.
   private static func keepsMark(_ connection: Connection) throws -> Bool {
     let columns = try connection.query(

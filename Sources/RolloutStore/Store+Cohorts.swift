@@ -50,6 +50,13 @@ extension Store: CohortStore {
     }
   }
 
+  package func removeAll(from cohort: String) async throws {
+    try await database.write { connection in
+      _ = try connection.run(
+        "DELETE FROM cohort_member WHERE cohort = :cohort", ["cohort": .text(cohort)])
+    }
+  }
+
   package func members(
     of cohort: String, after: String?, limit: Int
   ) async throws -> [String] {

@@ -33,6 +33,7 @@ import Testing
       Subject("advance f --yes", "GET /v1/plans/f "),
       Subject("advance f --yes", "POST /v1/plans/f/advance"),
       Subject("plan list", "GET /v1/plans"),
+      Subject("watch f --until held --timeout 100ms", "GET /v1/plans/f "),
       Subject("plan show f", "GET /v1/plans/f "),
       Subject("plan show f", "GET /v1/plans/f/health"),
       Subject("plan show f --output json", "GET /v1/plans/f "),
@@ -56,6 +57,13 @@ import Testing
       Subject("plan list --output yaml", "GET /v1/plans"),
       Subject("cohort remove beta u", "DELETE /v1/cohorts/beta/members/u"),
       Subject("cohort import beta \(users)", "POST /v1/cohorts/beta/members"),
+      Subject("cohort delete beta --yes", "DELETE /v1/cohorts/beta"),
+      Subject("jobs list --status failed", "GET /v1/jobs?"),
+      Subject("jobs show j", "GET /v1/jobs/j"),
+      Subject("jobs cancel j", "DELETE /v1/jobs/j"),
+      Subject("captures list f", "GET /v1/captures"),
+      Subject("captures delete f --yes", "DELETE /v1/captures"),
+      Subject("history f --verify", "GET /v1/history/check"),
       Subject("token create --name n --scope view", "POST /v1/tokens"),
       Subject("token list", "GET /v1/tokens"),
       Subject("token revoke id", "DELETE /v1/tokens/id"),
@@ -69,8 +77,9 @@ import Testing
     ]
   }
 
-  /// Commands that ask no server, or have no home to keep anything in.
-  private static let offline: Set<String> = ["completion", "login"]
+  /// Commands that ask no server, or have no home to keep anything in; one whose answer is no JSON
+  /// (`BackupTests`), and those that make a whole of many answers (`DoctorTests`).
+  private static let offline: Set<String> = ["completion", "login", "backup", "demo", "doctor"]
 
   // MARK: Good answers
 
@@ -131,10 +140,27 @@ import Testing
     "latency_ms_p95":2.5,"latency_ms_p99":3.5}]}
     """
 
+  private static let job = """
+    {"job_id":"j","feature":"f","status":"cancelled","position":2,"attempts":1,\
+    "created_at":"2026-11-23T10:00:00.000Z","started_at":"2026-11-23T10:00:01.000Z",\
+    "finished_at":"2026-11-23T10:00:02.000Z","expires_at":"2026-11-24T10:00:00.000Z",\
+    "result":{"content":"c"},"error":{"detail":"d"}}
+    """
+
   /// The good answer to a request, by the start of its request line; the longest counts.
   private static let answers: [String: String] = [
     "GET /v1/plans?": #"{"plans":[\#(plan)],"next":null}"#,
     "GET /v1/plans/f ": plan,
+    "GET /v1/overview": """
+    {"at":"2026-11-23T10:00:00.000Z","counts":{"all":1,"needs_you":1,"waits":0,"goes_on":0,\
+    "rests":0,"archived":0},"matching":1,"plans":[{"feature":"f","description":"d",\
+    "attention":"needs_you","status":"active","stage":"beta","stage_index":0,"stages":[],\
+    "hold":null,"next":null,"approvals":[],"automatic":false,"dry_run":false,"version":7,\
+    "verdict":"failing","sentence":"s","limit":0.05,"now":{"requests":100,"failed":7,\
+    "latency_ms_p95":812.5,"cost_usd_per_hour":1.5,"users":40},"last_day":\
+    {"from":"2026-11-22T10:00:00.000Z","step_s":1800,"rates":[null,0.01,0.5]},\
+    "last":\(event)}],"next":null}
+    """,
     "POST /v1/plans/f/": plan,
     "PUT /v1/plans/f": plan,
     "PUT /v1/plans/f?dry_run": """
@@ -180,6 +206,17 @@ import Testing
     "DELETE /v1/cohorts/": "{}",
     "POST /v1/cohorts/beta/members":
       #"{"added":1,"already_members":1,"duplicates":0,"empty":0,"members":2}"#,
+    "DELETE /v1/cohorts/beta": #"{"removed":2}"#,
+    "GET /v1/jobs?": #"{"jobs":[\#(job)],"next":"1"}"#,
+    "GET /v1/jobs/j": job,
+    "DELETE /v1/jobs/j": job,
+    "GET /v1/captures": """
+    {"captures":[{"id":"1","request_id":"r","feature":"f","stage":"beta",\
+    "at":"2026-11-23T10:00:00.000Z","expires_at":"2026-11-24T10:00:00.000Z","provider":"p",\
+    "model":"m","prompt":"a","answer":"b","input_tokens":1,"output_tokens":2}],"next":null}
+    """,
+    "DELETE /v1/captures": "{}",
+    "GET /v1/history/check": #"{"events":7,"intact":true,"first_broken":null}"#,
     "POST /v1/tokens": token,
     "GET /v1/tokens": #"{"tokens":[\#(token)],"next":null}"#,
     "DELETE /v1/tokens/": "{}",
@@ -328,6 +365,21 @@ import Testing
       for body in try Self.variants(of: good, everyNode: !isOneOfMany) {
         try await check(subject, upstream, status: 200, body)
       }
+    }
+  }
+
+  @Test func `figures that cannot be read leave the list as it is without them`() async throws {
+    let upstream = ScriptedUpstream()
+    let good = Self.good("GET /v1/overview")
+    for body in try Self.variants(of: good, everyNode: true) {
+      upstream.always { request in
+        [.answer(200, request.hasPrefix("GET /v1/overview") ? body : Self.good(request))]
+      }
+      let list = try await run(
+        "rollout", ["plan", "list"], environment: ["ROLLOUT_URL": upstream.url])
+      let context = Comment(rawValue: "\(body.prefix(2000)): \(list.output)\(list.errors)")
+      #expect(list.status == 0 && list.output.hasPrefix("ROLLOUT  STATE"), context)
+      #expect(!list.output.contains("\u{1B}"), context)
     }
   }
 

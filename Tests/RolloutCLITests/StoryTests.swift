@@ -90,9 +90,9 @@ import Testing
       show.output.contains(
         """
         next        advance to 25, waits on
-                    - outcomes: none of this stage yet
-                    - healthy evidence: 0 of 77 samples
-                    - healthy evidence: 0 of 22 samples (latency_mean)
+                    ◷ outcomes: none of this stage yet
+                    ◷ healthy evidence: 0 of 77 samples
+                    ◷ healthy evidence: 0 of 22 samples (latency_mean)
                     a person may go on all the same, with a reason
         """))
     let history = try await server.rollout("history", "ai-summary")

@@ -52,13 +52,14 @@ import Testing
       (viewers, .content)
     case "GET /v1/cohorts/{name}": (viewers, .path)
     case "PUT /v1/plans/{feature}", "POST /v1/cohorts/{name}/members",
-      "PUT /v1/cohorts/{name}/members/{user}", "DELETE /v1/cohorts/{name}/members/{user}":
+      "PUT /v1/cohorts/{name}/members/{user}", "DELETE /v1/cohorts/{name}/members/{user}",
+      "DELETE /v1/cohorts/{name}":
       ([.operate], .path)
     case "POST /v1/alerts", "POST /v1/alerts/alertmanager": ([.alert], .content)
-    case "GET /v1/providers": (viewers, .refused)
+    case "GET /v1/providers", "GET /v1/history/check": (viewers, .refused)
     case "GET /metrics": (readers, .refused)
     case "GET /v1/captures", "DELETE /v1/captures", "GET /v1/tokens", "POST /v1/tokens",
-      "DELETE /v1/tokens/{id}":
+      "DELETE /v1/tokens/{id}", "POST /v1/backup":
       ([], .refused)
     case "POST /v1/budgets/accept": ([.operate], .refused)
     default: nil

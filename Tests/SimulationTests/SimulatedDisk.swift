@@ -142,6 +142,10 @@ extension SimulatedStore: CohortStore {
     try await write { $0.tables.remove(user, from: cohort) }
   }
 
+  func removeAll(from cohort: String) async throws {
+    try await write { $0.tables.removeAll(from: cohort) }
+  }
+
   func members(of cohort: String, after: String?, limit: Int) async throws -> [String] {
     try await read { $0.members(of: cohort, after: after, limit: limit) }
   }

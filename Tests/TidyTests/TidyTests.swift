@@ -123,7 +123,8 @@ import Testing
     // Loops wait for the kernel, which knows no other clock.
     "MachineClock": [
       "PlatformKit/", "HTTPKit/", "HTTPServerKit/", "RolloutServer/Support/SystemClock.swift",
-      "RolloutTesting/",
+      "RolloutTesting/", "RolloutCLI/Commands/Watch",
+      "RolloutCLI/Commands/DemoCommand.swift", "RolloutCLI/Commands/DoctorCommand.swift",
     ],
     "clock_gettime": [
       "PlatformKit/MonotonicClock.swift", "RolloutServer/Support/SystemClock.swift",

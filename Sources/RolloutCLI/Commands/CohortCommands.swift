@@ -19,6 +19,14 @@ enum CohortCommands {
       options: Subcommand.changing,
       examples: ["rollout cohort remove beta anna"], run: remove),
     Subcommand(
+      "cohort delete", ["COHORT"], "take everybody out of a cohort",
+      options: [
+        .init("--confirm", "COHORT", "although plans use it: say its name again")
+      ] + Subcommand.changing,
+      examples: [
+        "rollout cohort delete pilots --yes", "rollout cohort delete beta --confirm beta --yes",
+      ], run: delete),
+    Subcommand(
       "cohort import", ["COHORT", "FILE"],
       "add the users of a file: a list, a table (csv, tabs) or JSON; all of them or none",
       options: [
@@ -111,6 +119,21 @@ enum CohortCommands {
         .object(["cohort": .string(cohort), "users": .array(users.map { .string($0) })]))
     } else {
       for user in users { session.terminal.note(sentence(user)) }
+    }
+  }
+
+  private static func delete(_ session: Session) async throws {
+    let cohort = session.operand(0)
+    if !session.arguments.has("--yes") {
+      try session.terminal.confirm("Take everybody out of \(cohort)?")
+    }
+    let query = ["confirm", "reason"].compactMap { name in
+      session.arguments.value("--\(name)").map { (name: name, value: $0) }
+    }
+    let answer = try await session.send("DELETE", APIPath.cohort(cohort) + APIPath.query(query))
+    let removed = try session.document(answer)["removed"]?.int ?? 0
+    try session.show(answer) {
+      "\(cohort) is empty; \(removed) \(removed == 1 ? "was" : "were") in it."
     }
   }
 

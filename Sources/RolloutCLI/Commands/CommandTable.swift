@@ -12,14 +12,19 @@ enum CommandTable {
     Group(
       title: "See how rollouts do",
       commands: [
-        ListCommand.command, ShowCommand.command, WhyCommand.command, HistoryCommand.command,
-        CheckCommand.command,
+        ListCommand.command, ShowCommand.command, WatchCommand.command, WhyCommand.command,
+        HistoryCommand.command, CheckCommand.command,
       ]),
     Group(title: "Move a rollout", commands: LifecycleCommands.all),
     Group(title: "Write plans", commands: PlanCommands.all + [BacktestCommand.command]),
     Group(title: "Say who is in", commands: CohortCommands.all),
     Group(title: "Providers and money", commands: [ProvidersCommand.command] + BudgetCommand.all),
+    Group(
+      title: "Requests that are kept", commands: JobCommands.all + CaptureCommands.all),
     Group(title: "Access", commands: TokenCommands.all),
+    Group(
+      title: "The server",
+      commands: [DoctorCommand.command, BackupCommand.command, DemoCommand.command]),
     Group(title: "This program", commands: [LoginCommand.command, CompletionCommand.command]),
   ]
 

@@ -8,11 +8,16 @@ enum HistoryCommand {
     options: [
       .init("--limit", "N", "so many lines (default 20)"),
       .init("--evidence", nil, "with the numbers behind automatic changes"),
+      .init("--verify", nil, "whether all of history is as it was written, of every plan"),
     ],
-    examples: ["rollout history ai-summary", "rollout history ai-summary --limit 100 --evidence"],
+    examples: [
+      "rollout history ai-summary", "rollout history ai-summary --limit 100 --evidence",
+      "rollout history ai-summary --verify",
+    ],
     run: run)
 
   private static func run(_ session: Session) async throws {
+    guard !session.arguments.has("--verify") else { return try await verify(session) }
     let limit = session.arguments.value("--limit") ?? "20"
     let answer = try await session.send(
       "GET", APIPath.events(session.operand(0)) + APIPath.query([("limit", limit)]))
@@ -27,6 +32,25 @@ enum HistoryCommand {
       }
       if list.next.value != nil { text += "There is more: --limit takes up to 1000.\n" }
       return text
+    }
+  }
+
+  /// Follows the chain of hashes; what is broken is a failure.
+  private static func verify(_ session: Session) async throws {
+    let answer = try await session.send("GET", "/v1/history/check")
+    let check = try session.decode(HistoryCheckView.self, answer)
+    guard check.intact else {
+      var document = try session.document(answer)
+      document.set("detail", .string("History was changed."))
+      let place = check.firstBroken.value.map { "event \($0)" } ?? "an event"
+      throw CLIFailure(
+        .failed,
+        "History was changed: \(place) does not fit those before it, after "
+          + "\(check.events.adding(-1)) that do. Compare with a back-up.",
+        problem: document)
+    }
+    try session.show(answer) {
+      "✓ \(check.events) changes of all plans are as they were written: every hash fits."
     }
   }
 

@@ -18,8 +18,53 @@ enum ShowCommand {
     }
     let health = try await session.get(HealthView.self, APIPath.health(plan.feature))
     let pause = plan.status == "paused" ? await Pause.last(plan, session) : nil
-    let page = Page(plan: plan, health: health, pause: pause, terminal: session.terminal)
-    session.terminal.print(page.text(isVerbose: session.arguments.has("--verbose")))
+    var terminal = session.terminal
+    guard let width = Beside.width(terminal) else {
+      let page = Page(plan: plan, health: health, pause: pause, terminal: terminal)
+      return terminal.print(page.text(isVerbose: session.arguments.has("--verbose")))
+    }
+    let query = APIPath.query([("limit", "12")])
+    let events = try? await session.get(EventList.self, APIPath.events(plan.feature) + query)
+    terminal.columns = width.left
+    let page = Page(plan: plan, health: health, pause: pause, terminal: terminal)
+    terminal.columns = width.right
+    let beside = Beside.lines(events?.events ?? [], terminal)
+    terminal.print(
+      Beside.joined(page.text(isVerbose: session.arguments.has("--verbose")), beside, width.left))
+  }
+}
+
+/// What happened last, beside the page, where there is room for both.
+private enum Beside {
+  private static let wideFrom = 132
+  private static let gap = 3
+
+  static func width(_ terminal: Terminal) -> (left: Int, right: Int)? {
+    guard terminal.columns >= wideFrom else { return nil }
+    let left = Terminal.columnsUsual
+    return (left, min(terminal.columns - left - gap, Terminal.columnsUsual))
+  }
+
+  static func lines(_ events: [EventView], _ terminal: Terminal) -> [String] {
+    guard !events.isEmpty else { return [] }
+    return [terminal.style("what happened", .dim)]
+      + events.flatMap { event in
+        let reason = event.reason.isEmpty ? "" : ": \(Words.reason(event.reason))"
+        let text =
+          "\(padded(LocalTime.brief(event.at), 11))\(Words.actor(event.actor)) "
+          + "\(Words.deed(event.type)) \(clean(HistoryCommand.move(event)))\(reason)"
+        return terminal.wrapped(text, indent: 11)
+      }
+  }
+
+  /// The lines of both, the right ones as far as the left ones go.
+  static func joined(_ page: String, _ right: [String], _ width: Int) -> String {
+    page.split(separator: "\n", omittingEmptySubsequences: false).enumerated().map {
+      index, line in
+      guard right.indices.contains(index) else { return String(line) }
+      let room = max(0, width - Terminal.width(of: String(line)))
+      return line + String(repeating: " ", count: room + gap) + right[index]
+    }.joined(separator: "\n")
   }
 }
 
@@ -144,6 +189,7 @@ private struct Page {
     }
     let words = clean("\(next.action)\(next.to.map { " to \($0)" } ?? "")")
     var lines = step("next", words, next.ready, next.readyFor, next.waitingOn)
+    lines += Gate.passed(plan).flatMap { Self.gate($0, terminal) }
     let isPassable = !next.warnings.isEmpty && next.warnings.count == next.waitingOn.count
     if isPassable {
       lines += terminal.row("", "a person may go on all the same, with a reason", .dim)
@@ -168,7 +214,16 @@ private struct Page {
   ) -> [String] {
     let whom = readyFor.map { $0 == "anybody" ? "" : " for \(clean($0))" } ?? ""
     guard !isReady else { return terminal.row(name, "\(words), ready\(whom)") }
-    return terminal.row(name, "\(words), waits on") + gates.flatMap { terminal.item(clean($0)) }
+    return terminal.row(name, "\(words), waits on")
+      + gates.flatMap { Self.gate(Gate(waitingOn: $0), terminal) }
+  }
+
+  /// A gate with its mark, as an item.
+  private static func gate(_ gate: Gate, _ terminal: Terminal) -> [String] {
+    var lines = terminal.item(gate.text, mark: gate.mark)
+    lines[0] = lines[0].replacing(
+      "\(gate.mark) ", with: terminal.style(gate.mark, gate.style) + " ", maxReplacements: 1)
+    return lines
   }
 
   // MARK: How it is doing

@@ -1,5 +1,4 @@
 import DocumentKit
-import Glibc
 import RolloutAPI
 import RolloutCore
 
@@ -53,33 +52,37 @@ enum TokenCommands {
   private static func list(_ session: Session) async throws {
     let answer = try await session.send("GET", APIPath.tokens)
     let list = try session.decode(TokenList.self, answer)
-    let now = Instant(milliseconds: Int64(time(nil)) * 1000)
     try session.show(answer) {
-      session.terminal.table(
-        ["ID", "NAME", "SCOPES", "FEATURES", "LAST USED", "STATE"],
-        list.tokens.map { token in
-          [
-            token.id, token.name, token.scopes.joined(separator: " "),
-            token.features?.joined(separator: " ") ?? "all",
-            token.lastUsedAt.value.map(minute) ?? "never", state(token, now),
-          ]
-        })
+      let columns = [
+        Grid.Column("TOKEN"), .init("NAME", widthMin: 8), .init("MAY", widthMin: 8),
+        .init("CREATED"), .init("LAST USED"), .init("EXPIRES", widthMin: 12),
+      ]
+      return Grid(columns: columns, rows: list.tokens.map(row)).lines(session.terminal)
+        .joined(separator: "\n")
     }
   }
 
-  /// Whether it is valid, and for how long.
-  private static func state(_ token: TokenView, _ now: Instant) -> String {
-    if token.revokedAt != nil { return "revoked" }
+  private static func row(_ token: TokenView) -> [Grid.Cell] {
+    let limit = token.features.map { ": \($0.joined(separator: " "))" } ?? ""
+    let isDead = token.revokedAt != nil
+    let end = end(of: token)
+    return [
+      Grid.Cell(token.id, .bold), .init(token.name, isDead ? .dim : nil),
+      .init(token.scopes.joined(separator: ",") + limit), .init(LocalTime.brief(token.createdAt)),
+      .init(token.lastUsedAt.value.map { LocalTime.brief($0) } ?? "never"),
+      .init(end.text, end.style),
+    ]
+  }
+
+  /// When it ends, or that it has.
+  private static func end(of token: TokenView) -> (text: String, style: Terminal.Style?) {
+    if let revoked = token.revokedAt { return ("revoked \(LocalTime.brief(revoked))", .dim) }
     guard let text = token.expiresAt.value, let end = Instant(rfc3339: text) else {
-      return "never expires"
+      return ("never", nil)
     }
-    guard end > now else { return "expired \(text.prefix(10))" }
-    return "expires in \(end.since(now).roughly)"
-  }
-
-  /// `2026-11-23 10:00Z`.
-  private static func minute(_ text: String) -> String {
-    "\(text.prefix(16).replacing("T", with: " "))Z"
+    let left = end.since(LocalTime.now)
+    guard left > .zero else { return ("\(LocalTime.brief(text)), is over", .dim) }
+    return ("in \(left.roughly)", left < .days(14) ? .yellow : nil)
   }
 
   private static func revoke(_ session: Session) async throws {

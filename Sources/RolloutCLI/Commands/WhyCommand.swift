@@ -73,10 +73,19 @@ enum WhyCommand {
     return at
   }
 
-  private static func window(_ incident: EventView?, _ until: Instant?) throws -> String {
-    guard let at = incident.flatMap({ Instant(rfc3339: $0.at) }) ?? until else { return "" }
+  /// The query for what happened around a time; nil where it is none.
+  static func window(around text: String) -> String? {
+    Instant(rfc3339: text).map { window($0) }
+  }
+
+  private static func window(_ at: Instant) -> String {
     let from = Instant(milliseconds: at.milliseconds.subtracting(before.milliseconds))
     return APIPath.query([("from", from.rfc3339), ("to", (at + after).rfc3339)])
+  }
+
+  private static func window(_ incident: EventView?, _ until: Instant?) throws -> String {
+    guard let at = incident.flatMap({ Instant(rfc3339: $0.at) }) ?? until else { return "" }
+    return window(at)
   }
 
   // MARK: Words

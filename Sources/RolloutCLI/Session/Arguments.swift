@@ -71,6 +71,7 @@ struct Arguments: Sendable {
   }
 
   func value(_ name: String) -> String? { values[name]?.last }
+  func isGiven(_ name: String) -> Bool { values[name] != nil }
   func all(_ name: String) -> [String] { values[name] ?? [] }
   func has(_ name: String) -> Bool { switches.contains(name) }
 }

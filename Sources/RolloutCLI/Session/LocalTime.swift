@@ -38,6 +38,21 @@ enum LocalTime {
     return Instant(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
   }
 
+  /// `03:09` today, `Tue 14:20` this week, else `24 Nov`.
+  static func brief(_ rfc3339: String, now: Instant = Self.now) -> String {
+    guard let at = Instant(rfc3339: rfc3339) else { return clean(rfc3339) }
+    return brief(at, now: now)
+  }
+
+  static func brief(_ at: Instant, now: Instant = Self.now) -> String {
+    if format(at, "%Y-%m-%d") == format(now, "%Y-%m-%d") { return format(at, "%H:%M") }
+    let isNear = now.since(at).milliseconds.magnitude < 6 * 86_400_000
+    return format(at, isNear ? "%a %H:%M" : "%-d %b")
+  }
+
+  /// `03:31:07, CET`: what time it is.
+  static func clockNow(_ now: Instant = Self.now) -> String { format(now, "%H:%M:%S %Z") }
+
   private static func format(_ at: Instant, _ pattern: String) -> String {
     var seconds = time_t(at.milliseconds / 1000)
     var parts = tm()

@@ -111,6 +111,53 @@ struct Session: Sendable {
     }
   }
 
+  /// A stream of server-sent events, from the message after `place` on; it may be silent for a
+  /// while, and ends when the server does.
+  func listen(_ path: String, after place: String?) async throws -> HTTPStream {
+    let connection = try connection.get()
+    var headers = [(name: "accept", value: "text/event-stream")]
+    if let token = connection.token { headers.append(("authorization", "Bearer \(token)")) }
+    if let place { headers.append(("last-event-id", place)) }
+    var call = HTTPCall("GET", connection.url + path, headers: headers)
+    call.timeouts.total = 365 * 86_400
+    call.timeouts.idle = Self.silenceSecondsMax
+    let stream = try await client.stream(call)
+    guard stream.head.status == 200 else {
+      throw CLIFailure(exitCode(stream.head.status), "The server answered \(stream.head.status).")
+    }
+    return stream
+  }
+
+  /// An answer that may be large and slow to begin, piece by piece. Throws as `send` does.
+  func download(_ method: String, _ path: String) async throws -> HTTPStream {
+    let connection = try connection.get()
+    var headers: [(name: String, value: String)] = []
+    if let token = connection.token { headers.append(("authorization", "Bearer \(token)")) }
+    var call = HTTPCall(method, connection.url + path, headers: headers)
+    call.timeouts.total = 7 * 86_400
+    call.timeouts.firstByte = 3600
+    call.timeouts.idle = 300
+    let stream: HTTPStream
+    do { stream = try await client.stream(call) } catch let error as HTTPFailure {
+      throw CLIFailure(
+        .unreachable,
+        "\(connection.url) does not answer (\(error)). Is the server running? See --url.")
+    }
+    guard stream.head.status == 200 else {
+      var body: [UInt8] = []
+      while body.count < 1 << 20, let bytes = try? await stream.next() { body += bytes }
+      throw failure(Answer(status: stream.head.status, body: body))
+    }
+    return stream
+  }
+
+  /// Of the server, as far as it is known.
+  var address: String { (try? connection.get())?.url ?? "no server" }
+
+  /// After so much silence of a stream nobody is there any more: a server says at times that it
+  /// lives.
+  private static let silenceSecondsMax = 90.0
+
   func get<T: Decodable>(_ type: T.Type, _ path: String) async throws -> T {
     try decode(type, await send("GET", path))
   }

@@ -23,6 +23,11 @@ extension Terminal {
     return max(rowsMin, Int(size.ws_row))
   }
 
+  /// Columns that a line takes, its colours aside.
+  static func width(of line: String) -> Int {
+    line.replacing(#/\u{1B}\[[0-9;]*m/#, with: "").count
+  }
+
   /// One line of text in as many as it takes; all but the first begin with `indent` spaces. A word
   /// that is longer than a line is broken where the line ends. Styles belong around what this
   /// returns, not into it.
@@ -80,9 +85,9 @@ extension Terminal {
   }
 
   /// A row below another one, as an item of it.
-  func item(_ text: String, _ style: Style? = nil) -> [String] {
+  func item(_ text: String, _ style: Style? = nil, mark: String = "-") -> [String] {
     let margin = String(repeating: " ", count: Self.nameColumn)
-    let lines = wrapped("\(margin)- \(text)", indent: Self.nameColumn + 2)
+    let lines = wrapped("\(margin)\(mark) \(text)", indent: Self.nameColumn + 2)
     return style.map { style in lines.map { self.style($0, style) } } ?? lines
   }
 

@@ -18,9 +18,12 @@ struct Terminal: Sendable {
   private let asksInColor: Bool
   /// How documents are printed.
   private let printsYAML: Bool
+  /// Whether our signs must be ASCII.
+  let isPlain: Bool
   /// Stands before every question: where it would happen.
   var place = ""
-  let columns = Self.columns
+  /// Of the lines that results go to.
+  var columns = Self.columns
   /// What is left of the last column of a table before others are cut.
   private static let lastColumnMin = 24
 
@@ -30,6 +33,7 @@ struct Terminal: Sendable {
     usesColor = isatty(STDOUT_FILENO) == 1 && isColorful
     asksInColor = isatty(STDERR_FILENO) == 1 && isColorful
     isInteractive = isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1
+    isPlain = Self.isPlain(environment)
     printsYAML = OutputForm(arguments) == .yaml
   }
 
@@ -42,12 +46,15 @@ struct Terminal: Sendable {
     usesColor ? "\u{1B}[\(style.rawValue)m\(text)\u{1B}[0m" : text
   }
 
-  func print(_ text: String) { put(text) }
+  func print(_ text: String) { put(plain(text)) }
 
   /// One document, as YAML where that was asked for.
   func print(_ document: Document) {
     if printsYAML { put(YAMLWriter.text(document)) } else { printJSON(document.json) }
   }
+
+  /// What a terminal is to do, as it is.
+  func draw(_ text: String) { write(plain(text), STDOUT_FILENO) }
 
   /// JSON as it came, but what a terminal would act on written as JSON writes it: that stands in
   /// texts only, so it means the same.
@@ -68,10 +75,10 @@ struct Terminal: Sendable {
 
   /// Lines of our own; whoever puts others' words into them cleans those.
   func complain(_ text: String) {
-    write(told("rollout: \(escapedLines(text))", on: STDERR_FILENO) + "\n", STDERR_FILENO)
+    write(plain(told("rollout: \(escapedLines(text))", on: STDERR_FILENO)) + "\n", STDERR_FILENO)
   }
   func note(_ text: String) {
-    write(told(text.onOneLine, on: STDERR_FILENO) + "\n", STDERR_FILENO)
+    write(plain(told(text.onOneLine, on: STDERR_FILENO)) + "\n", STDERR_FILENO)
   }
 
   /// Replaces the present line of standard error, if that is a terminal.

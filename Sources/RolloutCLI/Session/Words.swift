@@ -79,6 +79,41 @@ enum Words {
     actor.hasPrefix("token:") || actor == "anonymous"
   }
 
+  /// `error_rate: 22 % of …` as people say it: what is said of errors needs no name.
+  static func reason(_ text: String) -> String {
+    var text = text
+    for metric in Guard.Metric.allCases {
+      let name = metric == .errorRate ? "" : "\(metric.rawValue.replacing("_", with: " ")): "
+      text = text.replacing("\(metric.rawValue): ", with: name)
+    }
+    return clean(text)
+  }
+
+  /// `rolled_back` → `stepped back`: what somebody did.
+  static func deed(_ type: String) -> String {
+    type == "rolled_back" ? "stepped back" : plain(type)
+  }
+
+  /// How a plan stands, in a word or two.
+  static func brief(_ plan: PlanView) -> String {
+    guard plan.status == "active", let hold = plan.hold.value, hold.acknowledgedBy == nil else {
+      return state(plan)
+    }
+    let short = [
+      "rollback": "held", "alert": "held by alert", "outage": "held, outage",
+      "investigate": "held, look", "no_traffic": "held, silent", "manual": "held by hand",
+    ]
+    let place = short[hold.cause] ?? "held"
+    guard isUnwell(plan), let words = plan.health?.words else { return place }
+    return "\(place), \(clean(words))"
+  }
+
+  /// A stage as people call it: by its share, where it is named after that.
+  static func stage(_ name: String, of stages: [StageView]) -> String {
+    let isShare = stages.contains { $0.name == name && $0.percent.map(shortestText) == name }
+    return clean(isShare ? "\(name) %" : name)
+  }
+
   /// `token:anna` → `anna`: a person by name, anybody else as they are called.
   static func actor(_ name: String) -> String {
     clean(name.hasPrefix("token:") ? String(name.dropFirst(6)) : name)

@@ -11,6 +11,8 @@ package protocol CohortStore: Sendable {
   func loadCohorts() async throws -> [String: ByteSet]
   func add(_ users: [String], to cohort: String, at now: Instant) async throws
   func remove(_ user: String, from cohort: String) async throws
+  /// Takes everybody out.
+  func removeAll(from cohort: String) async throws
   /// Members in byte order after `after`.
   func members(of cohort: String, after: String?, limit: Int) async throws -> [String]
 }

@@ -26,6 +26,7 @@ struct CohortEndpoint: Sendable {
     return [
       route(.get, "/v1/cohorts", .view, list),
       route(.get, "/v1/cohorts/{name}", .view, members),
+      route(.delete, "/v1/cohorts/{name}", .operate, delete),
       route(.post, "/v1/cohorts/{name}/members", .operate, bodySizeMax: 16 << 20, bulk),
       route(.put, "/v1/cohorts/{name}/members/{user}", .operate, add),
       route(.delete, "/v1/cohorts/{name}/members/{user}", .operate, remove),
@@ -104,6 +105,28 @@ struct CohortEndpoint: Sendable {
     let isDurable = await controller.remove(request.parameters[1], from: cohort)
     note("a user was taken out of a cohort", cohort, reason, request)
     return isDurable ? .noContent : .json(.object(["durable": .bool(false)]), status: 202)
+  }
+
+  /// All of its members; of one that plans use only for who says its name again.
+  private func delete(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.allowQuery("confirm", "reason")
+    let cohort = try name(request)
+    let reason = try reason(request)
+    try await check(cohort, isIn: request)
+    guard await controller.isKnown(cohort) else {
+      throw Problem(.notFound, await unknown(cohort, request) + " rollout cohort list shows all.")
+    }
+    let users = await controller.features(using: cohort).sorted()
+    guard try users.isEmpty || request.queryValue("confirm") == cohort else {
+      throw Problem(
+        .inUse,
+        "\(users.prefix(5).joined(separator: ", ")) \(users.count == 1 ? "uses" : "use") the cohort "
+          + "\(cohort), and would be without its members. To delete them all the same, say its name "
+          + "again: --confirm \(cohort) (?confirm=\(cohort)).")
+    }
+    let count = try await controller.removeAll(from: cohort)
+    note("everybody was taken out of a cohort", cohort, reason, request)
+    return .json(.object(["removed": .int(count)]))
   }
 
   /// A list of users: JSON or a table, whole or in portions. All of it or nothing.

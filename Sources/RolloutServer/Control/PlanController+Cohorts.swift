@@ -101,6 +101,24 @@ extension PlanController {
     return isDurable
   }
 
+  /// Takes everybody out: the cohort is as if it had never been. Returns how many were in. Throws
+  /// `StoreError`; whoever was in is in still then.
+  func removeAll(from cohort: String) async throws -> Int {
+    await lock(.cohort(cohort))
+    defer { unlock(.cohort(cohort)) }
+    let before = memberCount(of: cohort)
+    do {
+      try await settle(.cohort(cohort))
+      try await cohortStore.removeAll(from: cohort)
+    } catch {
+      await reread(.cohort(cohort))
+      throw error
+    }
+    cohorts[cohort] = nil
+    if before > 0 { recompile(using: cohort) }
+    return before
+  }
+
   private static func sentence(_ cohort: String, _ error: any Error) -> String {
     "members of cohort \(cohort) have left in memory only, and will be back after a restart: \(error)"
   }

@@ -28,6 +28,12 @@ package enum CohortStoreContract {
     let anna = Array("anna".utf8)
     promises.keep(
       cohorts["beta"]?.contains(anna.span) == true, "everybody else is loaded with the cohort")
+    try await store.add(["carl"], to: "other", at: now)
+    try await store.removeAll(from: "beta")
+    try await store.removeAll(from: "no such cohort")
+    let left = try await store.loadCohorts()
+    promises.keep(
+      left["beta"] == nil && left["other"]?.count == 1, "a cohort is emptied, and no other one")
     return promises.broken
   }
 }

@@ -60,6 +60,8 @@ package struct ControlTables: Sendable {
     cohorts[cohort]?.remove(ExactText(user))
   }
 
+  package mutating func removeAll(from cohort: String) { cohorts[cohort] = nil }
+
   package var memberSets: [String: ByteSet] {
     cohorts.filter { !$0.value.isEmpty }.mapValues { ByteSet($0.map(\.text)) }
   }

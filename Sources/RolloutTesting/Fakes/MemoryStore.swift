@@ -55,6 +55,10 @@ extension MemoryStore: CohortStore {
     try write { $0.remove(user, from: cohort) }
   }
 
+  package func removeAll(from cohort: String) throws {
+    try write { $0.removeAll(from: cohort) }
+  }
+
   package func members(of cohort: String, after: String?, limit: Int) -> [String] {
     tables.members(of: cohort, after: after, limit: limit)
   }

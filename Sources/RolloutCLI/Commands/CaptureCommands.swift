@@ -1,0 +1,54 @@
+import DocumentKit
+import RolloutAPI
+
+/// `rollout captures …`
+enum CaptureCommands {
+  static let all = [
+    Subcommand(
+      "captures list", ["FEATURE"], "sampled prompts and answers, redacted, the last one first",
+      options: [.init("--limit", "N", "so many at most (default 10)")],
+      examples: ["rollout captures list ai-summary --limit 3"], run: list),
+    Subcommand(
+      "captures delete", ["FEATURE"], "forget all prompts and answers of a feature, for good",
+      options: [.init("--yes", nil, "do not ask")],
+      examples: ["rollout captures delete ai-summary --yes"], run: delete),
+  ]
+
+  private static func path(_ session: Session, _ more: [(name: String, value: String)] = [])
+    -> String
+  {
+    "/v1/captures" + APIPath.query([("feature", session.operand(0))] + more)
+  }
+
+  private static func list(_ session: Session) async throws {
+    let limit = session.arguments.value("--limit") ?? "10"
+    let answer = try await session.send("GET", path(session, [("limit", limit)]))
+    let list = try session.decode(CaptureList.self, answer)
+    try session.show(answer) {
+      guard !list.captures.isEmpty else {
+        return "No prompts are kept of \(session.operand(0)). Its plan says which: capture."
+      }
+      var lines = list.captures.flatMap { block($0, session.terminal) }
+      if list.next.value != nil { lines.append("There is more: --limit takes up to 1000.") }
+      return lines.joined(separator: "\n")
+    }
+  }
+
+  private static func block(_ capture: CaptureView, _ terminal: Terminal) -> [String] {
+    let place = "\(capture.provider) \(capture.model), at \(capture.stage), \(capture.requestId)"
+    let head = "\(Words.time(capture.at))  \(clean(place))"
+    return terminal.wrapped(head, indent: 2).map { terminal.style($0, .dim) }
+      + terminal.row("asked", clean(capture.prompt))
+      + terminal.row("answered", clean(capture.answer))
+      + [""]
+  }
+
+  private static func delete(_ session: Session) async throws {
+    let feature = session.operand(0)
+    if !session.arguments.has("--yes") {
+      try session.terminal.confirm("Forget all prompts and answers of \(feature), for good?")
+    }
+    _ = try await session.send("DELETE", path(session))
+    session.terminal.note("No prompts or answers of \(feature) are kept any more.")
+  }
+}
