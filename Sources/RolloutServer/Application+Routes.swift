@@ -23,8 +23,11 @@ extension Application {
       session = SessionEndpoint(
         sessions: control.sessions, tokens: control.checkedTokens, failures: ai.failures,
         clock: stores.clock, log: stores.log, startedAt: stores.clock.now)
-      backup = BackupEndpoint(
-        stores.data.directory, history: store, clock: stores.clock, log: stores.log)
+      backup = BackupEndpoint(history: store, clock: stores.clock, log: stores.log) {
+        let data = stores.data
+        return try await Backup(
+          of: data.directory, data.control, data.telemetry, data.money, data.jobs)
+      }
       // One for all tables: what it counts is of the whole server.
       alerts = AlertEndpoint(
         desk: AlertDesk(

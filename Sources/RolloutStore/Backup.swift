@@ -17,28 +17,26 @@ package final class Backup: Sendable {
 
   /// Where the copies lie while they are made; one that is there is left of a server that ended.
   private static let folder = "backup.part"
-  /// How often it is tried to find the databases at one moment.
-  private static let triesMax = 50
 
-  /// Takes a copy: as much disk as the databases need must be free. Blocks for as long as that
-  /// takes; nobody who writes waits for it. One at a time. Throws `StoreError`.
-  package init(of directory: DataDirectory) throws {
+  /// Takes a copy: as much disk as the databases need must be free. Nobody else can open them, so
+  /// each is copied on its own thread, and who writes to it waits for as long as that takes. One at
+  /// a time. Throws `StoreError`.
+  package init(
+    of directory: DataDirectory, _ control: Store, _ telemetry: TelemetryDatabase,
+    _ money: BudgetDatabase, _ jobs: JobDatabase
+  ) async throws {
     let folder = "\(directory.path)/\(Self.folder)"
     Self.remove(folder)
     guard mkdir(folder, 0o700) == 0 else {
       throw StoreError.unavailable("\(folder): \(String(cString: strerror(errno)))")
     }
     defer { Self.remove(folder) }
-    do {
-      let sources = try Self.sources(directory)
-      files = try sources.map { name, source in
-        let path = "\(folder)/\(name)"
-        try source.copy(to: path)
-        return try Self.opened(name, path)
-      }
-    } catch let error as SQLiteError {
-      throw error.storeError
+    // Plans are the last to be held up, and the first to go on.
+    let databases = [telemetry.database, money.database, jobs.database, control.database]
+    try await withCheckedThrowingContinuation { continuation in
+      BackupRound(databases, into: folder) { continuation.resume(with: $0) }.begin()
     }
+    files = try DataDirectory.databaseFiles.map { try Self.opened($0, "\(folder)/\($0)") }
   }
 
   deinit { for file in files { close(file.descriptor) } }
@@ -51,27 +49,6 @@ package final class Backup: Sendable {
       throw StoreError.unavailable("\(file.name): \(String(cString: strerror(errno)))")
     }
     return Array(buffer.prefix(count))
-  }
-
-  /// Each database as it is at one moment: no one knows more of another than is in that. What a
-  /// database knows of the others it has from between two looks, so that it is seldom looked twice.
-  private static func sources(
-    _ directory: DataDirectory
-  ) throws -> [(name: String, source: Connection)] {
-    let names = DataDirectory.databaseFiles
-    for _ in 0..<triesMax {
-      let sources = try names.map { name in
-        (name: name, source: try Connection(reading: "\(directory.path)/\(name)"))
-      }
-      let known = try sources.map { try Membership.state($0.source) }
-      let isOneMoment = known.allSatisfy { mine in
-        zip(names, known).allSatisfy { name, its in
-          mine.mark?.counts[name].map { $0.commits <= its.commits } ?? true
-        }
-      }
-      if isOneMoment { return sources }
-    }
-    throw StoreError.unavailable("the databases change too fast for a copy of all at one moment")
   }
 
   private static func opened(_ name: String, _ path: String) throws -> File {
@@ -92,14 +69,6 @@ package final class Backup: Sendable {
 }
 
 extension Connection {
-  /// Opens a database to be read as it is now, for as long as it is open, whoever writes to it.
-  /// Throws `SQLiteError`.
-  convenience init(reading path: String) throws {
-    try self.init(opening: path, SQLITE_OPEN_READONLY)
-    try execute("PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF; BEGIN")
-    _ = try query("SELECT count(*) FROM sqlite_schema") { $0.int(0) }
-  }
-
   /// Writes what this connection sees into a new file. Throws `SQLiteError`.
   func copy(to path: String) throws {
     let copy = try Connection(opening: path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE)

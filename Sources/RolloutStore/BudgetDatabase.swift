@@ -15,7 +15,7 @@ package final class BudgetDatabase: BudgetStore {
   private static let retryDelay = Duration.seconds(1)
 
   private let directory: DataDirectory
-  private let database: Database
+  let database: Database
   private let state: Mutex<State>
   private let report: @Sendable (StoreError?) -> Void
   /// Files that could not be used and were set aside, in words.

@@ -36,6 +36,10 @@ struct SQLiteError: Error, CustomStringConvertible {
   /// As callers outside the store see it.
   var storeError: StoreError {
     switch primary {
+    case SQLITE_BUSY:
+      .unavailable(
+        "\(description): another program has it open (a sqlite3 shell, a copy that is being made); "
+          + "end that")
     case SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_FORMAT: .corrupt(description)
     default: .unavailable(description)
     }
@@ -71,8 +75,9 @@ final class Connection {
     _ = cs_defensive(handle)
   }
 
-  /// Opens or creates; with `erasesDeleted` what is deleted is overwritten with zeros. Throws
-  /// `SQLiteError`, also when the file is damaged.
+  /// Opens or creates; with `erasesDeleted` what is deleted is overwritten with zeros. Nobody else
+  /// can open the file meanwhile, not even to read it. Throws `SQLiteError`, also when the file is
+  /// damaged.
   convenience init(path: String, durability: Durability, erasesDeleted: Bool = false) throws {
     Self.keepPrivate(path)
     try self.init(opening: path)
@@ -80,9 +85,12 @@ final class Connection {
     guard sqlite3_db_readonly(handle, "main") == 0 else {
       throw SQLiteError(code: SQLITE_READONLY, message: "it can only be read")
     }
+    // Exclusive before the log is looked at, or the log's index is in a file that is mapped: who
+    // truncates that one ends the process.
     try execute(
       """
       PRAGMA busy_timeout = 5000;
+      PRAGMA locking_mode = EXCLUSIVE;
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = \(durability.rawValue);
       PRAGMA foreign_keys = ON;
@@ -95,6 +103,8 @@ final class Connection {
       PRAGMA secure_delete = \(erasesDeleted ? "ON" : "OFF");
       """)
     try check()
+    // Of an earlier version, which ended without closing it.
+    unlink(path + "-shm")
   }
 
   /// Opens a copy in memory; what is written to it is written nowhere else. Throws `SQLiteError`,
@@ -129,15 +139,15 @@ final class Connection {
     }
   }
 
-  /// Only the owner may read it, whatever folder it is in; the log and the shared memory get the
-  /// mode of the file. Never through a descriptor of an existing file: closing that would end the
-  /// locks of whoever has it open in this process.
+  /// Only the owner may read it, whatever folder it is in; the log gets the mode of the file. Never
+  /// through a descriptor of an existing file: closing that would end the locks of whoever has it
+  /// open in this process.
   private static func keepPrivate(_ path: String) {
     let made = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
     if made >= 0 {
       Glibc.close(made)
     } else {
-      for suffix in ["", "-wal", "-shm"] { chmod(path + suffix, 0o600) }
+      for suffix in ["", "-wal"] { chmod(path + suffix, 0o600) }
     }
   }
 

@@ -9,7 +9,7 @@ final class Database: Sendable {
   private let queue: WorkQueue<Job>
   private let ended = Ending()
   private let health: Health
-  private let name: String
+  let name: String
 
   /// Whether writing works, as the last write found.
   private final class Health: Sendable {
@@ -128,6 +128,21 @@ final class Database: Sendable {
     _ body: @escaping @Sendable (Connection) throws -> T
   ) async throws -> T {
     try await submit(writes: false, body)
+  }
+
+  /// Runs `body` between transactions without anybody waiting; `failed` is told instead where
+  /// nothing can be read.
+  func read(
+    _ body: @escaping @Sendable (Connection) -> Void,
+    failed: @escaping @Sendable (StoreError) -> Void
+  ) {
+    let job = Job(writes: false) { connection in
+      body(connection)
+      return {}
+    } fail: { error in
+      failed(error)
+    }
+    if !queue.append(job) { job.fail(.unavailable("the server is shutting down")) }
   }
 
   /// The same for what can wait: between two batches one such `body` runs at most, so it must be

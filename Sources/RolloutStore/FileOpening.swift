@@ -47,7 +47,16 @@ struct FileOpening: Sendable {
 
   /// Opens or creates the file and brings its schema up to date; one that is not this directory's
   /// is refused.
-  func writable() throws -> Connection { try prepared { try again() } }
+  func writable() throws -> Connection {
+    let connection = try prepared { try again() }
+    // Opening a file that is up to date writes nothing, and a full disk would be found out by the
+    // first change.
+    do { try Membership.touch(connection) } catch {
+      connection.close()
+      throw (error as? SQLiteError)?.named(path).storeError ?? error
+    }
+    return connection
+  }
 
   private func readable() throws -> Connection? {
     let image: FileImage

@@ -38,15 +38,6 @@ enum Membership {
     return found
   }
 
-  /// What a file that was read aside says of itself and of the others. Throws `SQLiteError`, and
-  /// `StoreError.corrupt` for what no server has written.
-  static func state(_ connection: Connection) throws -> Record {
-    guard let found = try find(connection) else {
-      throw StoreError.unavailable("a database is only being made")
-    }
-    return found
-  }
-
   /// Files of earlier versions know nothing of the others.
   private static func keepsMark(_ connection: Connection) throws -> Bool {
     let columns = try connection.query(
@@ -122,6 +113,9 @@ enum Membership {
   /// Changes nothing, by writing.
   static func touch(_ connection: Connection) throws {
     try connection.run("UPDATE data_directory SET commits = commits")
+    // A row that stays as it was is written nowhere; the file's header always is.
+    let version = try connection.query("PRAGMA user_version") { $0.int(0) }.first ?? 0
+    try connection.execute("PRAGMA user_version = \(version)")
   }
 
   /// Keeps what is known of the other files.

@@ -451,6 +451,63 @@ def files_under_server(folder, _):
     return f"{cases} cases"
 
 
+@fault(5, "every file cut under the server, whatever its name: it lives, nothing acknowledged is lost",
+       rounds=1)
+def everything_cut(folder, _):
+    config = """
+providers: {echo: {kind: echo}}
+prices: {m: {input: 1, output: 1}}
+routes: {r: {targets: [{provider: echo, model: m}]}}
+budgets: [{name: total, limit_usd: 50, window: total}]
+"""
+
+    def begin(name):
+        (folder / name).mkdir(parents=True)
+        server = Server(folder / name, config)
+        server.plan("ai", route="r", **ALL)
+        ask(server)
+        return server
+
+    def ask(server):
+        return server.call("POST", "/v1/features/ai/complete", {"user": "u", "prompt": "hi", "max_tokens": 5})
+    first = begin("first")
+    # A log's index in a file that is mapped would be one more way to end the process.
+    assert not list(first.data.glob("*-shm")), "there is a file of shared memory"
+    names = sorted(path.name for path in first.data.iterdir() if path.is_file())
+    first.stop()
+    cases = 0
+    for name, size in itertools.product(names + [f"{name}-shm" for name in names if name.endswith(".db")],
+                                        (0, 100)):
+        server = begin(f"{name}-{size}")
+        # Of a name that nobody uses it is a new file.
+        with open(server.data / name, "ab") as file:
+            file.truncate(size)
+        end = time.monotonic() + 1.2
+        while time.monotonic() < end:
+            for path in ("/v1/budgets", "/v1/plans/ai/health", "/metrics", "/v1/providers"):
+                server.call("GET", path)
+            ask(server)
+            server.call("POST", "/v1/features/ai/jobs", {"user": "u", "prompt": "x"})
+            server.call("POST", "/v1/outcomes", {"outcomes": [{"feature": "ai", "user": "u", "ok": True}]})
+            assert server.alive, f"ended by {name} of {size} bytes: {server.words[-400:]}"
+        assert server.is_on("ai", "anna"), f"{name} {size}"
+        answer = server.call("POST", "/v1/plans/ai/kill", {"reason": "a test"}, {"If-Match": '"2"'})
+        # In force at once, and durable only where that is said.
+        assert answer.status in (200, 202), f"{name} {size}: {answer}"
+        assert not server.is_on("ai", "anna"), f"{name} {size}"
+        assert server.alive, f"ended by {name} of {size} bytes"
+        server.kill()
+        cases += 1
+        if answer.status == 202:
+            code, said = Server(server.folder, config, start=False).refuses()
+            assert code == 1 and name in said, f"{name} {size}: {said}"
+            continue
+        server.start()
+        assert server.show("ai")["status"] == "killed", f"{name} {size}"
+        server.stop()
+    return f"{cases} cases"
+
+
 @fault(16, "logs cut or written over under the server: written anew, nothing acknowledged lost", rounds=1)
 def logs_under_server(folder, _):
     cases = 0

@@ -265,7 +265,7 @@ import Testing
     try await server.startPlan()
     _ = try await server.send("GET", "/v1/budgets")
     for name in [
-      "rollout.db", "rollout.db-wal", "rollout.db-shm", "telemetry.db", "budget.db", "jobs.db",
+      "rollout.db", "rollout.db-wal", "telemetry.db", "budget.db", "jobs.db",
       "holds.bin", "rollout.lock", "admin.token",
     ] {
       var info = stat()

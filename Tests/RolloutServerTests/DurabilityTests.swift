@@ -11,8 +11,8 @@ import Testing
   private static let fault = "the disk is on fire"
 
   /// Makes every write of a plan, alert or member fail, as a full disk would.
-  private func breakDisk(_ server: TestServer) throws {
-    try onFile(server.folder) { file in
+  private func breakDisk(_ server: TestServer) async throws {
+    try await onOpenFile(server) { file in
       for table in ["plan_version", "alert", "cohort_member"] {
         for event in ["INSERT", "DELETE"] {
           try file.execute(
@@ -27,13 +27,20 @@ import Testing
     }
   }
 
-  private func mendDisk(_ server: TestServer) throws {
-    try onFile(server.folder) { file in
+  private func mendDisk(_ server: TestServer) async throws {
+    try await onOpenFile(server) { file in
       let names = try file.query(
         "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND name LIKE 'fault%'"
       ) { $0.text(0) }
       for name in names { try file.execute("DROP TRIGGER \(name)") }
     }
+  }
+
+  /// Nobody but the server can open the file.
+  private func onOpenFile(
+    _ server: TestServer, _ work: @escaping @Sendable (Connection) throws -> Void
+  ) async throws {
+    try await server.application.stores.data.control.database.write(work)
   }
 
   private func onFile(_ folder: TemporaryFolder, _ work: (Connection) throws -> Void) throws {
@@ -77,7 +84,7 @@ import Testing
   {
     let server = try await startForAll()
     #expect(try await isOn(server) == true)
-    try breakDisk(server)
+    try await breakDisk(server)
     // What gives the feature to more people waits for the disk.
     let advance = try await send(server, "advance", #"{"force":true,"reason":"x"}"#)
     #expect(advance.status == 503)
@@ -95,7 +102,7 @@ import Testing
         .contains(#"rollout_degraded{what="plan:ai-summary"} 1"#))
     // What is not written yet cannot be built upon.
     #expect(try await send(server, "resume").status == 503)
-    try mendDisk(server)
+    try await mendDisk(server)
     #expect(
       try await server.eventually {
         try await server.send("GET", "/readyz?strict").status == 200
@@ -111,11 +118,11 @@ import Testing
 
   @Test func `several steps down are written in their order`() async throws {
     let server = try await startForAll()
-    try breakDisk(server)
+    try await breakDisk(server)
     #expect(try await send(server, "pause").status == 202)
     #expect(try await send(server, "rollback").status == 202)
     #expect(try await send(server, "kill").status == 202)
-    try mendDisk(server)
+    try await mendDisk(server)
     #expect(
       try await server.eventually { try await server.send("GET", "/readyz?strict").status == 200 })
     let events = try await server.send("GET", "/v1/plans/ai-summary/events")
@@ -127,7 +134,7 @@ import Testing
 
   @Test func `before it is written a restart brings the older state back`() async throws {
     let server = try await startForAll()
-    try breakDisk(server)
+    try await breakDisk(server)
     #expect(try await send(server, "kill").status == 202)
     await server.stop()
     let again = try await TestServer(folder: server.folder, clock: server.clock)
@@ -137,7 +144,7 @@ import Testing
 
   @Test func `an alert acts although nothing can be written`() async throws {
     let server = try await startForAll()
-    try breakDisk(server)
+    try await breakDisk(server)
     let answer = try await server.send(
       "POST", "/v1/alerts", #"{"feature":"ai-summary","action":"rollback","id":"INC-1"}"#)
     #expect(answer.status == 200, "\(answer.text)")
@@ -156,7 +163,7 @@ import Testing
     let unknown = try await server.send(
       "POST", "/v1/alerts", #"{"feature":"nope","action":"kill","id":"INC-2"}"#)
     #expect(unknown.status == 503)
-    try mendDisk(server)
+    try await mendDisk(server)
     #expect(
       try await server.eventually { try await server.send("GET", "/readyz?strict").status == 200 })
     #expect(try await server.stage() == "beta")
@@ -168,13 +175,13 @@ import Testing
     try await server.startPlan()
     _ = try await server.send("PUT", "/v1/cohorts/internal/members/anna")
     #expect(try await isOn(server) == true)
-    try breakDisk(server)
+    try await breakDisk(server)
     let left = try await server.send("DELETE", "/v1/cohorts/internal/members/anna")
     #expect(left.status == 202)
     #expect(try await isOn(server) == false)
     #expect(try await server.send("PUT", "/v1/cohorts/internal/members/bob").status == 503)
     #expect(try await warnings(server)["cohort:internal"] != nil)
-    try mendDisk(server)
+    try await mendDisk(server)
     #expect(
       try await server.eventually { try await server.send("GET", "/readyz?strict").status == 200 })
     let members = try await server.send("GET", "/v1/cohorts/internal")
@@ -218,7 +225,7 @@ import Testing
   @Test func `a plan that somebody else has written is loaded again`() async throws {
     let server = try await startForAll()
     let version = try await server.send("GET", "/v1/plans/ai-summary").json["version"]?.int ?? 0
-    try onFile(server.folder) { file in
+    try await onOpenFile(server) { file in
       try file.execute(
         """
         INSERT INTO plan_version
@@ -263,7 +270,7 @@ import Testing
 
   @Test func `whatever is accepted can be read after a restart`() async throws {
     let server = try await TestServer()
-    let spans = ["0.333d", "0.5ms", "1.001w", "9999999w", "0.123h", "999999999ms"]
+    let spans = ["0.333d", "500ms", "1.001w", "9999999w", "0.123h", "999999999ms"]
     for (index, span) in spans.enumerated() {
       let answer = try await server.send(
         "PUT", "/v1/plans/f\(index)",

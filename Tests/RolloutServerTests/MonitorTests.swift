@@ -355,15 +355,16 @@ import Testing
   @Test func `what cannot be written is said in readyz, and written once it can be`() async throws {
     let first = try await TestServer("budgets: [{name: cap, limit_usd: 5}]")
     try await first.startPlan("ai-summary", #","preset":"sensitive","dry_run":true"#)
-    let telemetry = try Connection(
-      path: "\(first.folder.path)/telemetry.db", durability: .normal)
-    try telemetry.execute(
-      """
-      CREATE TRIGGER fault BEFORE INSERT ON outcome_chunk
-      BEGIN
-        SELECT RAISE(ABORT, 'the disk is on fire');
-      END
-      """)
+    let telemetry = first.application.stores.data.telemetry.database
+    try await telemetry.write {
+      try $0.execute(
+        """
+        CREATE TRIGGER fault BEFORE INSERT ON outcome_chunk
+        BEGIN
+          SELECT RAISE(ABORT, 'the disk is on fire');
+        END
+        """)
+    }
     for round in 0..<3 {
       try await report(first, (round * 100)..<(round * 100 + 100)) { _ in
         #""ok":true,"arm":"treatment""#
@@ -377,8 +378,7 @@ import Testing
             && warnings[0]["detail"]?.string?.contains("on fire") == true
         })
     }
-    try telemetry.execute("DROP TRIGGER fault")
-    telemetry.close()
+    try await telemetry.write { try $0.execute("DROP TRIGGER fault") }
     #expect(
       try await first.eventually { try await first.send("GET", "/readyz?strict").status == 200 })
     let before = try await health(first)

@@ -114,14 +114,15 @@ import Testing
     }
     try await spend("before")
     #expect(try await balance(store) == (dime.nanodollars, 0))
-    let other = try Connection(path: "\(folder.path)/budget.db", durability: .normal)
-    try other.execute(
-      """
-      CREATE TRIGGER fault BEFORE UPDATE ON account
-      BEGIN
-        SELECT RAISE(ABORT, 'the disk is on fire');
-      END
-      """)
+    try await store.database.write {
+      try $0.execute(
+        """
+        CREATE TRIGGER fault BEFORE UPDATE ON account
+        BEGIN
+          SELECT RAISE(ABORT, 'the disk is on fire');
+        END
+        """)
+    }
     for number in 0..<10 { try await spend("amid \(number)") }
     for _ in 0..<200 where told.withLock({ $0.isEmpty }) {
       try await Task.sleep(for: .milliseconds(10))
@@ -132,8 +133,7 @@ import Testing
     for number in 0..<39 { try await spend("more \(number)") }
     #expect(try await store.reserve("last", dime, lines, at: Samples.start) == account())
     #expect(try await balance(store) == (dime.nanodollars * 50, 0))
-    try other.execute("DROP TRIGGER fault")
-    other.close()
+    try await takeRows(store)
     for _ in 0..<300 where told.withLock({ $0.count < 2 }) {
       try await Task.sleep(for: .milliseconds(10))
     }
@@ -144,16 +144,20 @@ import Testing
   }
 
   /// Makes rows of new accounts fail, as a full disk does, while the file can be read.
-  private func takeNoRows() throws -> Connection {
-    let other = try Connection(path: "\(folder.path)/budget.db", durability: .normal)
-    try other.execute(
-      """
-      CREATE TRIGGER fault BEFORE INSERT ON account
-      BEGIN
-        SELECT RAISE(ABORT, 'the disk is full');
-      END
-      """)
-    return other
+  private func takeNoRows(_ store: BudgetDatabase) async throws {
+    try await store.database.write {
+      try $0.execute(
+        """
+        CREATE TRIGGER fault BEFORE INSERT ON account
+        BEGIN
+          SELECT RAISE(ABORT, 'the disk is full');
+        END
+        """)
+    }
+  }
+
+  private func takeRows(_ store: BudgetDatabase) async throws {
+    try await store.database.write { try $0.execute("DROP TRIGGER fault") }
   }
 
   @Test(arguments: [true, false])
@@ -165,7 +169,7 @@ import Testing
     _ = try await store.reserve("first", dime, known, at: Samples.start)
     _ = try await store.settle("first", [account("known"): dime], known)
     #expect(try await balance(store, "known").spent == dime.nanodollars)
-    let other = try takeNoRows()
+    try await takeNoRows(store)
     let lines = [line(account("new"), 1, hard: isHard), line(account("known"), 1)]
     for number in 0..<9 {
       #expect(try await store.reserve("r\(number)", dime, lines, at: Samples.start) == nil)
@@ -174,8 +178,7 @@ import Testing
     }
     #expect(try await store.reserve("beyond", dime, lines, at: Samples.start) == account("known"))
     #expect(try await balance(store, "new") == (9 * dime.nanodollars, 0))
-    try other.execute("DROP TRIGGER fault")
-    other.close()
+    try await takeRows(store)
     for _ in 0..<300 {
       let rows = try await store.reading {
         try $0.query("SELECT budget FROM account") { $0.text(0) }
@@ -195,11 +198,14 @@ import Testing
 
   @Test func `holds of an account without a row are lost spending after a crash`() async throws {
     let (store, directory) = try await open()
-    let other = try takeNoRows()
+    try await takeNoRows(store)
     let lines = [line(account(), 1)]
     #expect(try await store.reserve("r", dime, lines, at: Samples.start) == nil)
-    try other.execute("DROP TRIGGER fault")
-    other.close()
+    // It can write as little at its end as a crash does.
+    await store.close()
+    let file = try Connection(path: "\(folder.path)/budget.db", durability: .normal)
+    try file.execute("DROP TRIGGER fault")
+    file.close()
     let again = try await BudgetDatabase(directory, now: Samples.start)
     #expect(again.loss?.why.contains("no row") == true)
     #expect(try await again.reserve("more", dime, lines, at: Samples.start) == account())

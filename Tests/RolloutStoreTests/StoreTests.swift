@@ -1,9 +1,11 @@
 import DocumentKit
+import Glibc
 import RolloutCore
 import RolloutEvaluation
-import RolloutStore
 import RolloutTesting
 import Testing
+
+@testable import RolloutStore
 
 @Suite struct StoreTests {
   private let folder = TemporaryFolder()
@@ -28,6 +30,29 @@ import Testing
     #expect(try await store.members(of: "beta", after: nil, limit: 10) == ["anna"])
     let cohorts = try await store.loadCohorts()
     #expect(cohorts["beta"]?.count == 1)
+  }
+
+  @Test func `nobody else opens a file that is in use, and its log's index is in no file`()
+    async throws
+  {
+    let stranger = try Connection(path: "\(folder.path)/rollout.db", durability: .normal)
+    #expect {
+      _ = try open()
+    } throws: {
+      "\($0)".contains("rollout.db") && "\($0)".contains("another program has it open")
+    }
+    stranger.close()
+    // As an earlier version leaves it when it is killed.
+    _ = folder.write("no index", to: "rollout.db-shm")
+    let store = try open()
+    _ = try await store.commit(
+      Lifecycle.create(PlanDefinition(feature: "a"), Samples.context()), answer: nil)
+    #expect(!folder.read("rollout.db-wal").isEmpty)
+    #expect(access("\(folder.path)/rollout.db-shm", F_OK) != 0)
+    #expect(throws: SQLiteError.self) {
+      try Connection(path: "\(folder.path)/rollout.db", durability: .normal)
+    }
+    await store.close()
   }
 
   @Test func `many writers at once all succeed or fail by themselves`() async throws {

@@ -10,17 +10,19 @@ final class BackupEndpoint: Sendable {
   /// Bytes that are read at a time.
   private static let portionSize = 256 * 1024
 
-  private let directory: DataDirectory
   private let history: Store
+  private let take: @Sendable () async throws -> Backup
   private let clock: any WallClock
   private let log: Log
   private let isBusy = Atomic(false)
 
+  /// `take` copies all databases.
   init(
-    _ directory: DataDirectory, history: Store, clock: any WallClock, log: Log
+    history: Store, clock: any WallClock, log: Log,
+    _ take: @escaping @Sendable () async throws -> Backup
   ) {
-    self.directory = directory
     self.history = history
+    self.take = take
     self.clock = clock
     self.log = log
   }
@@ -45,8 +47,7 @@ final class BackupEndpoint: Sendable {
     defer { isBusy.store(false, ordering: .releasing) }
     do {
       try request.allowQuery()
-      let directory = directory
-      let backup = try await QuietThreads.process.result { try Backup(of: directory) }
+      let backup = try await take()
       log.notice(
         "a back-up is taken", ["by": request.principal.actor.text, "bytes": "\(backup.size)"])
       await send(backup, exchange)
