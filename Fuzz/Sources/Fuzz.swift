@@ -211,7 +211,7 @@ private func fuzzChat(_ bytes: [UInt8]) {
     precondition(bound > 0)
     _ = request.inputBound(imageTokens: 765)
     for other in [ChatDialect.openai, .anthropic] {
-      guard let sent = try? request.body(in: other, request.settings([])),
+      guard let sent = try? request.body(in: other, request.settings([], in: other)),
         let body = try? JSONReader.read(sent.json)
       else { continue }
       for key in OutputBound.boundKeys {

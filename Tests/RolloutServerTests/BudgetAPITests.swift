@@ -203,7 +203,11 @@ import YAMLKit
     #""max_tokens":10000001"#, #""max_completion_tokens":-1,"max_tokens":3"#,
     #""max_tokens":3,"n":500"#, #""max_tokens":3,"n":0"#, #""max_tokens":3,"n":-5"#,
     #""max_tokens":3,"n":1.5"#, #""max_tokens":3,"best_of":1e9"#, #""Max_Tokens":20000"#,
-    #""max_to\u212Aens":20000"#, #""max_output_tokens":-7"#,
+    #""max_to\u212Aens":20000"#, #""max_output_tokens":-7"#, #""maxTokens":20000"#,
+    #""options":{"num_predict":-1}"#, #""options":{"Num_Predict":9}"#, #""n_predict":-1"#,
+    #""reasoning":{"max_tokens":-1}"#, #""thinking":{"budget_tokens":0.5}"#,
+    #""parameters":{"best_of":500}"#, #""min_tokens":-1"#, #""num_return_sequences":129"#,
+    #""options":{"num_predict":5,"num_predict":50000}"#, #""parameters":{"n":"16"}"#,
   ])
   func `a bound on the answer that is no whole number above 0 is refused, and traps nothing`(
     wish: String
@@ -224,6 +228,16 @@ import YAMLKit
     (#""max_tokens":1,"max_output_tokens":300"#, 300), (#""max_tokens":20000.0"#, 20_000),
     (#""max_tokens":2e4"#, 20_000), (#""max_tokens":3,"n":16.0"#, 48),
     (#""max_tokens":3,"n":2,"best_of":5"#, 15), (#""max_tokens":null,"n":2"#, 8192),
+    (#""max_tokens":3,"num_return_sequences":4"#, 12), (#""max_tokens":3,"candidate_count":4"#, 12),
+    (#""max_tokens":3,"options":{"num_predict":700.0}"#, 700), (#""n_predict":50"#, 50),
+    (#""max_tokens":3,"parameters":{"max_new_tokens":70,"best_of":2}"#, 140),
+    (#""max_tokens":3,"min_tokens":50"#, 50), (#""min_tokens":5000"#, 5000),
+    (#""min_tokens":0"#, 4096), (#""max_tokens":30,"reasoning":{"max_tokens":500}"#, 530),
+    (#""max_tokens":30,"thinking":{"budget_tokens":500}"#, 500),
+    (#""max_tokens":3,"chat_template_kwargs":{"thinking_budget":500},"n":2"#, 1006),
+    (#""max_tokens":3,"reasoning_effort":"high","reasoning":{"effort":"high"}"#, 3),
+    (#""max_tokens":3,"metadata":{"n":"a"},"response_format":{"x":{"max_tokens":"b"}}"#, 3),
+    (#""max_tokens":3,"vendor":{"n":"a","route":"b","list":[{"num_predict":9}]}"#, 9),
   ])
   func `the largest of all bounds is held, times the answers wanted`(
     wish: String, tokens: Double
@@ -237,12 +251,43 @@ import YAMLKit
       })
     _ = try await answer
     await server.stop()
+    // Obeyed is what every server knows.
+    let text = try #require(upstream.requests.last)
+    let sent = try JSONReader.read(Array(text.utf8.drop { $0 != UInt8(ascii: "{") }))
+    let each = Double(sent["max_tokens"]?.int ?? sent["max_completion_tokens"]?.int ?? 0)
+    #expect(each > 0 && each * Double(sent["n"]?.int ?? 1) <= tokens)
+    #expect(sent["options"]?["num_predict"] == nil || sent["options"]?["num_predict"] == .int(700))
     // The budget is an end: where less is left than that, nothing is asked.
     let poor = try await start("[{name: cap, limit_usd: \((tokens - 1) / 1000), window: day}]")
     let asked = upstream.requests.count
     #expect(try await ask(poor, more: "," + wish).header("x-rollout-reason") == "budget")
     #expect(upstream.requests.count == asked)
     await poor.stop()
+  }
+
+  @Test(arguments: [
+    #""models":["m","dear"]"#, #""fallbacks":[{"model":"dear"}]"#, #""route":"fallback""#,
+    #""provider":{"order":["x"]}"#, #""extra_body":{"models":["dear"]}"#, #""preset":"best""#,
+    #""options":{"fallback_models":["dear"]}"#, #""service_tier":"priority""#, #""speed":"fast""#,
+    #""plugins":[{"id":"web"}]"#,
+  ])
+  func `what may be answered at another price is refused under a hard budget`(
+    wish: String
+  ) async throws {
+    upstream.always(.chat("hi"))
+    let hard = try await start("[{name: cap, limit_usd: 5, window: day}]")
+    let answer = try await ask(hard, more: #","max_tokens":3,"# + wish)
+    #expect(answer.status == 400, "\(answer.text)")
+    #expect(answer.text.contains("hard budget"), "\(answer.text)")
+    #expect(upstream.requests.isEmpty)
+    #expect(try await budgets(hard).first?["reserved_usd"]?.double ?? 0 == 0)
+    for free in [#""models":[]"#, #""provider":null"#, #""service_tier":"auto""#] {
+      #expect(try await ask(hard, more: #","max_tokens":3,"# + free).status == 200)
+    }
+    await hard.stop()
+    let soft = try await start("[{name: cap, limit_usd: 5, window: day, hard: false}]")
+    #expect(try await ask(soft, more: #","max_tokens":3,"# + wish).status == 200)
+    await soft.stop()
   }
 
   @Test func `what is sent is what was held, with the target's parameters over it`() async throws {

@@ -226,6 +226,8 @@ package final class Gateway: Sendable {
   /// The most a request can cost, at the dearest of the route's targets.
   package enum Bound: Sendable, Equatable {
     case amount(Money)
+    /// So much at the targets' own prices; `member` of the request may have it answered at others.
+    case open(Money, member: String)
     /// A target without a price; a price of 0 is one.
     case unknownPrice(model: String)
     /// A key stands twice in what the model is to read.
@@ -247,7 +249,7 @@ package final class Gateway: Sendable {
         .adding(Money.of(tokens: request.outputBound(target.params), perMillion: price.output))
       dearest = max(dearest, cost)
     }
-    return .amount(dearest)
+    return request.terms.map { .open(dearest, member: $0) } ?? .amount(dearest)
   }
 
   // MARK: How they do

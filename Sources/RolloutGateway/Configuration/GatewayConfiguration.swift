@@ -260,10 +260,7 @@ private func decodeRoute(
     new.idle = try span(&target, "idle") ?? new.idle
     if var params = try target.object("params") {
       new.params = params.all()
-      for member in new.params
-      where (OutputBound.boundKeys + OutputBound.choiceKeys).contains(member.key) {
-        _ = try OutputBound.number(member.value, member.key)
-      }
+      try OutputBound.check(new.params)
     }
     try target.finish()
     targets.append(new)

@@ -66,6 +66,9 @@ package struct ChatRequest: Sendable {
     outputAsked.with(params).tokens.adding(size(of: "prediction"))
   }
 
+  /// A member that may make the answer dearer than the target's price says; nil for none.
+  var terms: String? { outputAsked.terms }
+
   /// Bytes of what a model reads.
   private var promptSize: Int { size(of: "messages") + size(of: "system") + size(of: "tools") }
 
@@ -94,12 +97,16 @@ package struct ChatRequest: Sendable {
   /// cost more than was held for it.
   package mutating func boundOutput() { boundsOutput = true }
 
-  /// What goes over the caller's members at a target: its own parameters, and a bound on the answer
-  /// where one is wanted and nobody says one.
-  func settings(_ params: [Document.Member]) -> [(key: String, value: Document?)] {
+  /// What goes over the caller's members at a target that speaks `dialect`: its own parameters, and
+  /// a bound on the answer where one is wanted and nobody says one that is obeyed there.
+  func settings(
+    _ params: [Document.Member], in dialect: ChatDialect
+  ) -> [(key: String, value: Document?)] {
     let bound = outputAsked.with(params)
     var settings = params.map { ($0.key, $0.value as Document?) }
-    if boundsOutput, !bound.isSet { settings.append(("max_tokens", .int(bound.tokens))) }
+    if boundsOutput, !bound.isSet(in: dialect) {
+      settings.append(("max_tokens", .int(bound.tokensEach)))
+    }
     return settings
   }
 
@@ -108,7 +115,7 @@ package struct ChatRequest: Sendable {
   func body(
     in dialect: ChatDialect, _ settings: [(key: String, value: Document?)]
   ) throws(DocumentError) -> (json: [UInt8], dropped: [String]) {
-    let corrections = outputAsked.corrections.map { (key: $0.key, value: Document.int($0.value)) }
+    let corrections = outputAsked.corrections
     guard dialect != self.dialect else {
       var last: [(key: String, value: [UInt8]?)] = corrections.map { ($0.key, $0.value.json) }
       for (key, value) in settings {
@@ -119,7 +126,7 @@ package struct ChatRequest: Sendable {
     }
     var (body, dropped) = try translated(to: dialect)
     // What the other dialect has no word for stays away, however it was written.
-    for (key, value) in corrections where body[key] != nil { body.set(key, value) }
+    for member in corrections where body[member.key] != nil { body.set(member.key, member.value) }
     for (key, value) in settings {
       if let value { body.set(key, value) } else { body.remove(key) }
     }

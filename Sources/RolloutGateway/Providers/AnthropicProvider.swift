@@ -71,7 +71,7 @@ struct AnthropicProvider: Provider {
     if attempt.request.dialect == .anthropic, attempt.request["max_tokens"] == nil {
       members.append(("max_tokens", .int(OutputBound.tokensDefault)))
     }
-    members += attempt.request.settings(attempt.target.params)
+    members += attempt.request.settings(attempt.target.params, in: .anthropic)
     members.append(("model", .string(attempt.target.model)))
     members.append(("stream", streams ? .bool(true) : nil))
     let (body, dropped) = try attempt.body(in: .anthropic, members)

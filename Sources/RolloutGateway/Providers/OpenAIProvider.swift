@@ -65,7 +65,7 @@ struct OpenAIProvider: Provider {
   ) throws(ProviderFailure) -> (http: HTTPCall, dropped: [String]) {
     let (body, dropped) = try attempt.body(
       in: .openai,
-      attempt.request.settings(attempt.target.params) + [
+      attempt.request.settings(attempt.target.params, in: .openai) + [
         ("model", .string(attempt.target.model)), ("stream", streams ? .bool(true) : nil),
         ("stream_options", streams ? .object(["include_usage": .bool(true)]) : nil),
       ])

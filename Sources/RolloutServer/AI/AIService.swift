@@ -155,13 +155,16 @@ struct AIService: Sendable {
       switch refusal {
       case .spent(_, _, let until):
         until.map { max(1, Int($0.since(clock.now).milliseconds / 1000)) }
-      case .unknownPrice, .ambiguous: nil
+      case .unknownPrice, .ambiguous, .open: nil
       case .unavailable: 5
       }
     let why = NoAnswer.overBudget(refusal, retryAfter: wait)
-    // Who asks in two voices hears so.
-    if case .ambiguous = refusal { return .whole(call, .none(why)) }
-    return .whole(call, fallback(call, why) ?? .none(why))
+    switch refusal {
+    // Who asks for what cannot be held hears so.
+    case .ambiguous, .open: return .whole(call, .none(why))
+    case .spent, .unknownPrice, .unavailable:
+      return .whole(call, fallback(call, why) ?? .none(why))
+    }
   }
 
   /// No target answered: an older answer, the plan's fallback, or none.

@@ -36,7 +36,7 @@ extension Purse.Refusal {
     switch self {
     case .spent, .unavailable: .budget
     case .unknownPrice: .unknownPrice
-    case .ambiguous: .callerError
+    case .ambiguous, .open: .callerError
     }
   }
 }

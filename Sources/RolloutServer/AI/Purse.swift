@@ -46,6 +46,8 @@ struct Purse: Sendable {
     case unknownPrice(model: String)
     /// A key stands twice in what the model is to read.
     case ambiguous
+    /// This member may have the request answered at a price that nobody knows here.
+    case open(member: String)
     case unavailable
   }
 
@@ -62,6 +64,9 @@ struct Purse: Sendable {
       // Free of charge is a price of 0; an unknown one is no price.
       if concerned.contains(where: \.isHard) { throw .unknownPrice(model: model) }
       amount = .zero
+    case .open(let bound, let member):
+      if concerned.contains(where: \.isHard) { throw .open(member: member) }
+      amount = bound
     case .ambiguous: throw .ambiguous
     }
     var providers: [BudgetAccount: String] = [:]

@@ -54,6 +54,11 @@ extension Problem {
         .badRequest,
         "A key stands twice within messages or system, so that nobody can say what it costs; "
           + "keep one.")
+    case .open(let member):
+      self.init(
+        .badRequest,
+        "\(member) may have this answered at a price that is not the model's, so its cost cannot be "
+          + "held to a hard budget; leave it out.")
     case .unavailable: self.init(.unavailable, "The budgets cannot be asked; try again.")
     }
   }
