@@ -71,6 +71,7 @@ package struct RawValue: Sendable {
 
   package var isNull: Bool { mark == UInt8(ascii: "n") }
   package var isText: Bool { mark == UInt8(ascii: "\"") }
+  package var isObject: Bool { mark == UInt8(ascii: "{") }
 
   package var isEmptyList: Bool { mark == UInt8(ascii: "[") && elements.isEmpty }
 

@@ -79,7 +79,7 @@ import YAMLKit
       made(#"{"role":"assistant","content":null}"#, "length"),
       made(#"{"role":"assistant","content":null}"#, "content_filter"),
       made(#"{"content":null,"refusal":"no"}"#),
-      made(#"{"content":null,"tool_calls":[{"id":"1"}]}"#, "tool_calls"),
+      made(#"{"content":null,"tool_calls":[{"id":"1","function":{"name":"f"}}]}"#, "tool_calls"),
       made(#"{"content":null,"function_call":{"name":"f"}}"#, "function_call"),
     ])
   func `an answer without text that says why is an answer`(body: String) async throws {

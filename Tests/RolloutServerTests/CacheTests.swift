@@ -125,7 +125,7 @@ import Testing
     let cases: [[ScriptedUpstream.Step]] = [
       [body("length", text)], [body("content_filter", text)],
       [body("stop", #"{"role":"assistant","content":""}"#)],
-      [body("tool_calls", #"{"role":"assistant","content":null,"tool_calls":[{"id":"1"}]}"#)],
+      [body("tool_calls", #"{"role":"assistant","tool_calls":[{"function":{"name":"f"}}]}"#)],
     ]
     for (number, steps) in cases.enumerated() {
       upstream.next(steps)

@@ -122,12 +122,17 @@ import Testing
         ),
         ("opening, then silent", [.streamHead, script.opening, .hang], 1),
         ("a broken line first", [.streamHead, .send("data: {\"a\n\n"), .close], 1),
+        ("an end without an answer", [.streamHead, script.opening(nil), script.end, .close], 1),
         (
           "endless opening",
           [.streamHead] + (0..<100).map { _ in script.opening } + [.hang], 1
         ),
       ]
+      faults += script.unreadablePieces.map {
+        ("streams \($0)", [.streamHead, script.opening, $0, .close], 1)
+      }
     } else {
+      faults += script.unreadableAnswers.map { ("answers \($0)", [.answer(200, $0)], 1) }
       faults += [
         ("no JSON", [.answer(200, "hello")], 1),
         ("an answer without an answer", [.answer(200, "{}")], 1),
@@ -196,6 +201,10 @@ import Testing
         begun + (0..<20).flatMap { _ in [script.ping, .wait(milliseconds: 50)] }
       ),
       ("an error", begun + [.wait(milliseconds: 30), script.failing, .close]),
+      (
+        "a piece that is none",
+        begun + [.wait(milliseconds: 30), script.unreadablePieces[0], script.end, .close]
+      ),
       (
         "a broken line",
         begun + [.wait(milliseconds: 30), .send("data: {\"choices\":[\n\n"), .close]
@@ -295,7 +304,7 @@ import Testing
     let empty = try await ask(server, pair, stream: false)
     #expect(empty.header("x-rollout-provider") == "main")
     #expect(empty.status == 200)
-    upstream.next([.streamHead, script.opening, script.end, .close])
+    upstream.next([.streamHead, script.opening, script.emptyBlock, script.end, .close])
     let emptyStream = try await ask(server, pair, stream: true)
     #expect(emptyStream.header("x-rollout-provider") == "main")
     #expect(isWhole(emptyStream.text, pair, stream: true), "\(emptyStream.text)")

@@ -22,6 +22,48 @@ struct Script {
         """)
   }
 
+  /// Answers in whose places stands what no client can read.
+  var unreadableAnswers: [String] {
+    let call = #"{"id":"c","type":"function","function":{"name":"","arguments":"{}"}}"#
+    let bad = [
+      #""content":5"#, #""content":[]"#, #""content":{}"#, #""content":true"#, #""content":[null]"#,
+      #""content":[{}]"#, #""content":[{"type":"text"}]"#, #""content":"hi","tool_calls":[null]"#,
+      #""content":null,"tool_calls":[{}]"#, #""content":null,"tool_calls":[]"#,
+      #""content":null,"tool_calls":{}"#, #""content":null,"tool_calls":[\#(call)]"#,
+      #""content":null,"tool_calls":[{"function":{"name":"f","arguments":5}}]"#,
+      #""content":null,"function_call":{}"#, #""refusal":5"#, #""content":null,"audio":{}"#,
+    ]
+    guard !isOpenAI else {
+      return bad.map {
+        #"{"choices":[{"index":0,"message":{"role":"assistant",\#($0)},"finish_reason":"stop"}]}"#
+      }
+    }
+    let blocks = [
+      "5", "[]", "{}", #""hi""#, "[null]", "[{}]", "[5]", #"[{"type":"text","text":5}]"#,
+      #"[{"type":""}]"#, #"[{"type":"tool_use","id":"t","input":{}}]"#,
+      #"[{"type":"text","text":"hi"},{"type":"tool_use","name":""}]"#,
+    ]
+    return blocks.map { #"{"type":"message","content":\#($0),"stop_reason":"end_turn"}"# }
+  }
+
+  /// The same within a stream, after its opening.
+  var unreadablePieces: [Step] {
+    guard !isOpenAI else {
+      return [
+        #"{"content":5}"#, #"{"content":[]}"#, #"{"content":[5]}"#, #"{"tool_calls":[null]}"#,
+        #"{"tool_calls":[{}]}"#, #"{"tool_calls":[{"index":0}]}"#, #"{"tool_calls":5}"#, "5",
+      ].map { chunk($0) }
+    }
+    return [
+      #"{"type":"content_block_delta","index":0,"delta":5}"#,
+      #"{"type":"content_block_delta","index":0,"delta":{}}"#,
+      #"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":5}}"#,
+      #"{"type":"content_block_delta","index":0}"#,
+      #"{"type":"content_block_start","index":0,"content_block":{}}"#,
+      #"{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","name":""}}"#,
+    ].map { event($0) }
+  }
+
   // MARK: Errors
 
   func errorBody(_ type: String) -> String {
@@ -53,13 +95,24 @@ struct Script {
   }
 
   /// What comes before any content.
-  var opening: Step {
+  var opening: Step { opening(#""""#) }
+
+  /// The same with this as the content of a chunk; nil for none.
+  func opening(_ content: String?) -> Step {
     isOpenAI
-      ? chunk(#"{"role":"assistant","content":""}"#)
+      ? chunk(#"{"role":"assistant"\#(content.map { #","content":\#($0)"# } ?? "")}"#)
       : event(
         #"{"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","#
           + #""model":"scripted","content":[],"stop_reason":null,"stop_sequence":null,"#
           + #""usage":{"input_tokens":7,"output_tokens":1}}}"#)
+  }
+
+  /// A text without a character.
+  var emptyBlock: Step {
+    isOpenAI
+      ? text("")
+      : event(
+        #"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#)
   }
 
   func text(_ text: String) -> Step {

@@ -34,10 +34,8 @@ struct AnthropicProvider: Provider {
     guard head.status == 200 else { throw classify(head, body, attempt) }
     let answer = try? RawObject(body)
     if let error = answer?["error"], !error.isNull { throw classify(head, body, attempt) }
-    guard let answer, let content = answer["content"]?.array,
-      content.allSatisfy({ block in
-        block["type"]?.string.map { $0 != "text" || block["text"]?.string != nil } ?? false
-      })
+    guard let answer,
+      answer["content"]?.isMessage(stop: answer["stop_reason"]?.string) == true
     else {
       throw ProviderFailure.malformed("the answer is no message")
     }

@@ -97,25 +97,6 @@ struct OpenAIProvider: Provider {
   }
 }
 
-extension Document {
-  /// Why an answer may have got no further than its role.
-  static let cutShort = ["length", "content_filter"]
-
-  /// Whether a message, or a part of it, holds some of an answer: text (none of it counts too), a
-  /// call, or a refusal.
-  var holdsAnswer: Bool {
-    if let content = self["content"], !content.isNull { return true }
-    return self["tool_calls"]?.array?.isEmpty == false || self["function_call"]?.members != nil
-      || self["refusal"]?.string != nil || self["audio"]?.members != nil
-  }
-
-  /// Whether a choice answers, or says why it does not.
-  fileprivate var isAnswer: Bool {
-    guard let message = self["message"], message.members?.isEmpty == false else { return false }
-    return message.holdsAnswer || Self.cutShort.contains(self["finish_reason"]?.string ?? "")
-  }
-}
-
 extension ProviderFailure {
   /// What went wrong below HTTP.
   init(transport error: any Error) {

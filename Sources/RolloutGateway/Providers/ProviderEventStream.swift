@@ -147,20 +147,18 @@ struct ChunkReader: EventReader {
   }
 
   private mutating func look(_ choice: RawValue) throws {
-    let delta = choice["delta"]
-    // Its first sign is enough.
-    if !hasAnswer { hasAnswer = delta?.document?.holdsAnswer == true }
-    if let reason = choice["finish_reason"]?.string {
-      guard hasAnswer || Document.cutShort.contains(reason) else {
-        throw ProviderFailure.malformed("the answer's message is empty")
+    if let delta = choice["delta"] {
+      guard let piece = delta.piece else {
+        throw ProviderFailure.malformed("a piece of the answer cannot be read")
       }
-      isWhole = true
+      if piece.isSign { hasAnswer = true }
+      if piece.isFilled { pieces += 1 }
     }
-    if delta?["content"]?.isFilledText == true || delta?["refusal"]?.isText == true
-      || delta?["tool_calls"]?.elements.isEmpty == false
-    {
-      pieces += 1
+    guard let reason = choice["finish_reason"]?.string else { return }
+    guard hasAnswer || Document.explainsNothing(finish: reason) else {
+      throw ProviderFailure.malformed("the answer's message is empty")
     }
+    isWhole = true
   }
 }
 
@@ -169,6 +167,9 @@ struct MessageReader: EventReader {
   private(set) var model: String?
   private(set) var pieces = 0
   private(set) var hasEnded = false
+  /// Whether a block has begun, be it a text without a character.
+  private var hasAnswer = false
+  private var stopReason: String?
   var isWhole: Bool { hasEnded }
   var dialect: ChatDialect { .anthropic }
 
@@ -180,11 +181,38 @@ struct MessageReader: EventReader {
     case "error": throw AnthropicProvider.failure(event["error"]?.document, status: 502)
     case "message_start": model = event["message"]?["model"]?.string ?? model
     case "content_block_start":
-      if event["content_block"]?["type"]?.string == "tool_use" { pieces += 1 }
-    case "content_block_delta": pieces += 1
-    case "message_stop": hasEnded = true
+      guard let block = event["content_block"], block["type"]?.isFilledText == true else {
+        throw ProviderFailure.malformed("a block of the answer cannot be read")
+      }
+      hasAnswer = true
+      guard block["type"]?.string == "tool_use" else { break }
+      guard block["name"]?.isFilledText == true else {
+        throw ProviderFailure.malformed("a call names nothing")
+      }
+      pieces += 1
+    case "content_block_delta":
+      guard isPiece(event["delta"]) else {
+        throw ProviderFailure.malformed("a piece of the answer cannot be read")
+      }
+      hasAnswer = true
+      pieces += 1
+    case "message_delta": stopReason = event["delta"]?["stop_reason"]?.string ?? stopReason
+    case "message_stop":
+      guard hasAnswer || Document.explainsNothing(stop: stopReason) else {
+        throw ProviderFailure.malformed("the answer's message is empty")
+      }
+      hasEnded = true
     default: break
     }
     return event
+  }
+
+  private func isPiece(_ delta: RawValue?) -> Bool {
+    switch delta?["type"]?.string {
+    case "text_delta": delta?["text"]?.isText == true
+    case "input_json_delta": delta?["partial_json"]?.isText == true
+    case let type?: !type.isEmpty
+    case nil: false
+    }
   }
 }
