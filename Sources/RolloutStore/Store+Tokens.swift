@@ -54,14 +54,27 @@ extension Store: TokenStore {
         revoked_at_ms IS NULL AND (expires_at_ms IS NULL OR expires_at_ms > :now)
           AND features_json IS NULL AND instr(' ' || scopes || ' ', ' admin ') > 0
         """
+      // As `TokenRecord.canFollow` says it.
       let found = try connection.query(
         """
         SELECT
           (\(isAdmin)),
-          (SELECT count(*) FROM token WHERE id <> :id AND \(isAdmin))
-        FROM token
+          (
+            SELECT count(*)
+            FROM token
+            WHERE id <> leaving.id AND \(isAdmin) AND (
+              expires_at_ms IS NULL
+              OR expires_at_ms > :later
+              OR expires_at_ms >= leaving.expires_at_ms
+            )
+          )
+        FROM token AS leaving
         WHERE id = :id
-        """, ["id": .text(id), "now": SQLValue(now)]
+        """,
+        [
+          "id": .text(id), "now": SQLValue(now),
+          "later": SQLValue(now + TokenRecord.lastAdminTimeMin),
+        ]
       ) { (isAdmin: $0.int(0) == 1, others: $0.int(1)) }
       guard let token = found.first else { throw StoreError.notFound("That token") }
       if token.isAdmin, token.others == 0 { return .refusedAsLastAdmin }

@@ -34,6 +34,22 @@ package struct TokenRecord: Sendable, Equatable {
   package func isValid(at now: Instant) -> Bool { revokedAt == nil && !hasExpired(at: now) }
   package func hasExpired(at now: Instant) -> Bool { expiresAt.map { now >= $0 } ?? false }
 
+  /// How long an administrator must stay who is left alone: time to make another.
+  package static let lastAdminTimeMin = TimeSpan.days(1)
+
+  package func isAdmin(at now: Instant) -> Bool {
+    isValid(at: now) && features == nil && scopes.contains(.admin)
+  }
+
+  /// Whether it may be left as the last administrator's: it goes on for a day, or for no less time
+  /// than `other`, which is to go.
+  package func canFollow(_ other: TokenRecord, at now: Instant) -> Bool {
+    guard isAdmin(at: now) else { return false }
+    guard let expiresAt else { return true }
+    if let other = other.expiresAt, expiresAt >= other { return true }
+    return expiresAt > now + Self.lastAdminTimeMin
+  }
+
   /// A token that was meant to last is said to end before it does.
   private static let warnedBefore = TimeSpan.days(14)
   private static let warnedLifetimeMin = TimeSpan.days(30)
@@ -51,17 +67,17 @@ package struct TokenRecord: Sendable, Equatable {
 /// What came of the wish to revoke a token.
 package enum Revocation: Sendable, Equatable {
   case done
-  /// Without it nobody could make another.
+  /// Without it nobody could make another, at once or within a day.
   case refusedAsLastAdmin
 }
 
 /// Keeps access tokens.
 ///
 /// Promises: what is inserted or revoked is so on return, over power losses too; a name is of one
-/// valid token; the last administrator cannot be revoked. What cannot be read of a token is no
-/// licence: an unknown scope is none, a limit that is no list is for no feature. A call costs in
-/// proportion to the tokens there are, and is not ended by cancelling who waits for it. Throws
-/// `StoreError`.
+/// valid token; the last administrator, and one whom nobody can follow, cannot be revoked. What
+/// cannot be read of a token is no licence: an unknown scope is none, a limit that is no list is
+/// for no feature. A call costs in proportion to the tokens there are, and is not ended by
+/// cancelling who waits for it. Throws `StoreError`.
 package protocol TokenStore: Sendable {
   func loadTokens() async throws -> [TokenRecord]
   /// Throws `StoreError.alreadyExists` for a name that a valid token has.

@@ -59,8 +59,8 @@ struct TokenEndpoint: Sendable {
     case .refusedAsLastAdmin:
       throw Problem(
         .lastAdmin,
-        "This is the last valid admin token: without it nobody could make another. Make a new one "
-          + "first: rollout token create --name NAME --scope admin.")
+        "This is the last admin token that is valid for longer than a day: without it nobody could "
+          + "make another. Make a new one first: rollout token create --name NAME --scope admin.")
     }
   }
 }
@@ -73,10 +73,8 @@ extension TokenEndpoint {
 
   /// That is refused however it is confirmed, and said instead.
   private func isLastAdmin(_ record: TokenRecord) -> Bool {
-    record.scopes.contains(.admin)
-      && !directory.all.contains {
-        $0.id != record.id && $0.scopes.contains(.admin) && $0.isValid(at: clock.now)
-      }
+    record.isAdmin(at: clock.now)
+      && !directory.all.contains { $0.id != record.id && $0.canFollow(record, at: clock.now) }
   }
 
   private func note(

@@ -48,6 +48,21 @@ package enum TokenStoreContract {
     promises.keep(
       try await store.revoke(id: "two", at: now) == .refusedAsLastAdmin,
       "a revoked administrator is none")
+    try await store.insert(token("brief", [.admin], until: now + .days(1)))
+    promises.keep(
+      try await store.revoke(id: "two", at: now) == .refusedAsLastAdmin,
+      "an administrator who ends within a day is none to be left alone with")
+    try await store.insert(token("briefer", [.admin], until: now + .hours(1)))
+    promises.keep(
+      try await store.revoke(id: "briefer", at: now) == .done,
+      "an administrator may go whom others outlast")
+    try await store.insert(token("lasting", [.admin], until: now + .days(1) + .seconds(1)))
+    promises.keep(
+      try await store.revoke(id: "two", at: now) == .done,
+      "one who goes on for more than a day is enough")
+    promises.keep(
+      try await store.revoke(id: "lasting", at: now) == .refusedAsLastAdmin,
+      "nobody makes the end of all administrators come nearer than a day")
   }
 
   private static func token(

@@ -74,14 +74,11 @@ extension ControlTables {
   }
 
   package mutating func revoke(id: String, at now: Instant) throws(StoreError) -> Revocation {
-    func isAdmin(_ token: TokenRecord) -> Bool {
-      token.isValid(at: now) && token.features == nil && token.scopes.contains(.admin)
-    }
     guard let index = tokens.firstIndex(where: { $0.id == id }) else {
       throw .notFound("That token")
     }
-    let others = tokens.contains { $0.id != id && isAdmin($0) }
-    if isAdmin(tokens[index]), !others { return .refusedAsLastAdmin }
+    let others = tokens.contains { $0.id != id && $0.canFollow(tokens[index], at: now) }
+    if tokens[index].isAdmin(at: now), !others { return .refusedAsLastAdmin }
     tokens[index].revokedAt = tokens[index].revokedAt ?? now
     return .done
   }
