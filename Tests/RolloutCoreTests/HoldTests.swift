@@ -165,6 +165,47 @@ import Testing
     #expect(try release(30) == nil)
   }
 
+  @Test(arguments: [Plan.Hold.Cause.rollback, .alert])
+  func `a file shortens no cooldown that is running, and may lengthen it`(
+    cause: Plan.Hold.Cause
+  ) throws {
+    var plan = try held(cause)
+    func apply(_ cooldown: TimeSpan, at minutes: Int64) throws {
+      var definition = plan.definition
+      definition.cooldown = cooldown
+      let context = Samples.context(now: Samples.start + .minutes(minutes))
+      let change = try Lifecycle.perform(.apply(definition, digest: "d"), on: plan, context)
+      plan = try #require(change).plan
+      #expect(try Plan(plan.document) == plan, "it survives its stored form")
+    }
+    func left(at minutes: Int64) -> String? {
+      Lifecycle.waitingOn(plan, Samples.context(now: Samples.start + .minutes(minutes)))
+        .first { $0.hasPrefix("cooldown") }
+    }
+    try apply(.zero, at: 1)
+    #expect(plan.definition.cooldown == .zero)
+    #expect(left(at: 2) == "cooldown: 28 m left")
+    plan = try #require(
+      try Lifecycle.perform(
+        .acknowledge, on: plan, Samples.context(now: Samples.start + .minutes(2)))
+    ).plan
+    #expect(plan.hold != nil, "an acknowledgement releases nothing at once")
+    try apply(.hours(1), at: 3)
+    #expect(left(at: 3) == "cooldown: 57 m left")
+    try apply(.minutes(1), at: 4)
+    try apply(.minutes(2), at: 5)
+    #expect(left(at: 5) == "cooldown: 55 m left")
+    let monitor = Samples.context(.monitor, now: Samples.start + .minutes(60))
+    plan = try #require(try Lifecycle.perform(.release, on: plan, monitor)).plan
+    #expect(plan.hold == nil)
+    // The next hold is the new file's.
+    plan = try #require(
+      try Lifecycle.perform(
+        .rollback(to: nil), on: plan, Samples.context(.monitor, now: Samples.start + .hours(2)))
+    ).plan
+    #expect(plan.cooldownEnds == Samples.start + .hours(2) + .minutes(2))
+  }
+
   @Test func `a second step back needs another acknowledgement`() throws {
     var plan = try #require(
       try Lifecycle.perform(.acknowledge, on: held(), Samples.context())

@@ -115,6 +115,7 @@ private struct RandomPlan {
     plan.hold = maybe {
       Plan.Hold(cause: $0.pick(Plan.Hold.Cause.allCases), reason: $0.text(), since: $0.moment())
     }
+    plan.hold?.cooldown = maybe { $0.span() }
     plan.hold?.acknowledged = maybe { .init(by: $0.text(), at: $0.moment()) }
     plan.incident = maybe { .init(stage: $0.text(), at: $0.moment()) }
     plan.incident?.approvals = list(3) { $0.text() }

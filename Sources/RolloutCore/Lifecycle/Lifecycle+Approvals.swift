@@ -60,6 +60,7 @@ extension Lifecycle {
     plan.definition = definition
     plan.approvals = []
     plan.fileApprovals = []
+    keepCooldown(&plan, of: before)
     settleIncident(&plan, before: before)
     guard change.approvals > 0 else { return nil }
     return .object([

@@ -7,7 +7,7 @@ extension Plan {
   /// a hold.
   package var cooldownEnds: Instant? {
     guard let hold, hold.needsAcknowledgement else { return nil }
-    return hold.since.steady + definition.cooldown
+    return hold.since.steady + max(definition.cooldown, hold.cooldown ?? .zero)
   }
 
   /// Whether a person has seen why it is held and the cooldown is over, so that the hold may end by
@@ -31,6 +31,13 @@ extension Plan {
 }
 
 extension Lifecycle {
+  /// A file shortens no cooldown that is running: that takes force and a reason.
+  static func keepCooldown(_ plan: inout Plan, of before: PlanDefinition) {
+    guard let hold = plan.hold, hold.needsAcknowledgement else { return }
+    let longest = max(before.cooldown, hold.cooldown ?? .zero)
+    plan.hold?.cooldown = longest > plan.definition.cooldown ? longest : nil
+  }
+
   /// Lets a person who gives a reason go past a hold that waits for a condition; `require_evidence`
   /// takes force as well. What needs acknowledging stops everybody, and every hold automation.
   static func passHold(_ plan: Plan, _ context: CommandContext) throws(Refusal) {

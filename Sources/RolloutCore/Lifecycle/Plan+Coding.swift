@@ -17,6 +17,7 @@ extension Plan {
           "cause": .string($0.cause.rawValue), "reason": .string($0.reason),
           "since": .int($0.since.wall.milliseconds),
           "since_steady": .int($0.since.steady.milliseconds),
+          "cooldown_ms": $0.cooldown.map { .int($0.milliseconds) },
           "acknowledged": $0.acknowledged.map { seen in
             .object([
               "by": .string(seen.by), "at": .int(seen.at.wall.milliseconds),
@@ -73,6 +74,8 @@ extension Plan {
         cause: try hold.needed("cause", hold.choice("cause")),
         reason: try hold.string("reason") ?? "",
         since: try hold.moment("since", "since_steady") ?? Moment(createdAt))
+      self.hold?.cooldown = try hold.int("cooldown_ms", in: 0...(Int.max >> 1))
+        .map { TimeSpan(milliseconds: Int64($0)) }
       if var seen = try hold.object("acknowledged") {
         self.hold?.acknowledged = Acknowledgement(
           by: try seen.string("by") ?? "", at: try seen.moment("at", "at_steady") ?? updatedAt)

@@ -33,6 +33,8 @@ package struct Plan: Sendable, Equatable {
     package var since: Moment
     /// Who has seen it, where it needs that; it ends with the cooldown then.
     package var acknowledged: Acknowledgement?
+    /// The longest cooldown that the plan has had since; nil while it is the plan's own.
+    package var cooldown: TimeSpan?
 
     package init(cause: Cause, reason: String, since: Moment) {
       self.cause = cause
