@@ -47,6 +47,49 @@ import Testing
     await server.stop()
   }
 
+  @Test(arguments: ["PATCH", "BREW", "PUT"])
+  func `a wrong method on a path that needs no token is 405 without one, elsewhere 401`(
+    method: String
+  ) async throws {
+    let server = try await TestServer()
+    let methods = Dictionary(grouping: server.application.surface.routes, by: \.pattern)
+    for route in server.application.surface.routes {
+      guard methods[route.pattern]?.contains(where: { $0.method.rawValue == method }) == false
+      else { continue }
+      let isOpen = methods[route.pattern]?.contains { $0.scopes.isEmpty } == true
+      // Where the peer is this machine.
+      let isMetrics = route.pattern == "/metrics"
+      for fields in ["", authorization("ro_no_token_of_ours")] {
+        let text = await answer(server, "\(method) \(path(route))", fields)
+        let status = isOpen || isMetrics ? 405 : 401
+        #expect(text.hasPrefix("HTTP/1.1 \(status) "), "\(method) \(route.pattern): \(text)")
+        #expect(text.contains("\r\nAllow: ") == (status == 405), "\(method) \(route.pattern)")
+      }
+    }
+    await server.stop()
+  }
+
+  @Test func `every route refuses query parameters that it does not know`() async throws {
+    let server = try await TestServer()
+    try await server.startPlan("x")
+    for route in server.application.surface.routes {
+      let text = await answer(
+        server, "\(route.method.rawValue) \(path(route))?surely=1",
+        authorization(server.adminToken) + "Content-Length: 0\r\n")
+      if case .ignored = route.query {
+        // Pages, and what strangers' clients ask for in their own way.
+        let isForeign = !route.pattern.hasPrefix("/v1/") || route.pattern.hasSuffix("/alertmanager")
+        #expect(isForeign, "\(route.pattern)")
+        #expect(!text.contains("surely"), "\(route.pattern): \(text)")
+      } else {
+        #expect(text.hasPrefix("HTTP/1.1 400 "), "\(route.pattern): \(text)")
+        let isSaid = text.contains("surely") || text.contains("?strict")
+        #expect(isSaid, "\(route.method.rawValue) \(route.pattern): \(text)")
+      }
+    }
+    await server.stop()
+  }
+
   @Test(arguments: ["PATCH", "TRACE", "CONNECT", "BREW", "get", "PROPFIND", "QUERY", "M-SEARCH"])
   func `a method that a known path does not allow is 405 with what it allows`(
     method: String

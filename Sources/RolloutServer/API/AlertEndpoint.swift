@@ -29,8 +29,11 @@ struct AlertEndpoint: Sendable {
     [
       Route(
         .post, "/v1/alerts/alertmanager", .scopes([.alert]), featureLimit: .respected,
+        query: .ignored,
         bodySizeMax: Self.bodySizeMax, oversizeIsUnavailable: true, .task(alertmanager)),
-      Route(.post, "/v1/alerts", .scopes([.alert]), featureLimit: .respected, .task(generic)),
+      Route(
+        .post, "/v1/alerts", .scopes([.alert]), featureLimit: .respected, query: .none,
+        .task(generic)),
       Route(.get, "/v1/alerts", .scopes([.view]), featureLimit: .respected, .task(list)),
     ]
   }

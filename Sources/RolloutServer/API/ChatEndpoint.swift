@@ -16,19 +16,21 @@ struct ChatEndpoint: Sendable {
   /// Each request is answered by the service that is current when it comes, to its end.
   static func routes(_ current: Current<AIService>) -> [Route] {
     func route(
-      _ path: String,
+      _ path: String, query: Route.Query = .ignored,
       _ answer: @escaping @Sendable (ChatEndpoint, APIRequest, Exchange) async -> Void
     ) -> Route {
       Route(
-        .post, path, .scopes([.evaluate]), featureLimit: .path, bodySizeMax: bodySizeMax,
+        .post, path, .scopes([.evaluate]), featureLimit: .path, query: query,
+        bodySizeMax: bodySizeMax,
         .exchange { await answer(ChatEndpoint(service: current.value), $0, $1) })
     }
     return [
       route("/features/{feature}/v1/chat/completions") { await $0.serve($1, .openai, $2) },
       route("/features/{feature}/v1/messages") { await $0.serve($1, .anthropic, $2) },
-      route("/v1/features/{feature}/complete") { await $0.native($1, $2) },
+      route("/v1/features/{feature}/complete", query: .none) { await $0.native($1, $2) },
       Route(
         .get, "/features/{feature}/v1/models", .scopes([.evaluate]), featureLimit: .path,
+        query: .ignored,
         .task { try await ChatEndpoint(service: current.value).models($0) }),
       Route(
         .get, "/v1/providers", .scopes([.view]),

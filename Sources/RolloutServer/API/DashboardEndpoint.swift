@@ -13,10 +13,12 @@ struct DashboardEndpoint: Sendable {
 
   var routes: [Route] {
     Self.pages.map { path in
-      Route(.get, path, .open, .inline { request, reply in Self.page.send(request, reply) })
+      Route(
+        .get, path, .open, query: .ignored,
+        .inline { request, reply in Self.page.send(request, reply) })
     } + [
       Route(
-        .get, "/assets/{name}", .open,
+        .get, "/assets/{name}", .open, query: .ignored,
         .inline { request, reply in
           guard let asset = Self.assets[request.parameter(0).string] else {
             let problem = Problem(.notFound, "The dashboard has no such file.")

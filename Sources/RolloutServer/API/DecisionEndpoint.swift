@@ -13,7 +13,8 @@ enum DecisionEndpoint {
       _ answer: @escaping @Sendable (InlineRequest, Reply) -> Void
     ) -> Route {
       Route(
-        method, path, .scopes([.evaluate, .view]), featureLimit: .respected, .inline(answer))
+        method, path, .scopes([.evaluate, .view]), featureLimit: .respected,
+        query: method == .get ? .checked : .none, .inline(answer))
     }
     return [
       route(.get, "/v1/features/{feature}/decision", get),

@@ -13,10 +13,10 @@ struct EventEndpoint: Sendable {
     let readers = Route.Access.scopes([.evaluate, .view])
     return [
       Route(
-        .get, "/v1/events", readers, featureLimit: .respected,
+        .get, "/v1/events", readers, featureLimit: .respected, query: .none,
         .inline { stream($0, $1, .messages) }),
       Route(
-        .get, OFREP.eventsPath, readers, featureLimit: .respected,
+        .get, OFREP.eventsPath, readers, featureLimit: .respected, query: .ignored,
         .inline { stream($0, $1, .changes) }),
     ]
   }

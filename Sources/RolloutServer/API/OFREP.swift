@@ -16,9 +16,11 @@ enum OFREP {
     return [
       Route(
         .post, "/ofrep/v1/evaluate/flags/{key}", readers, featureLimit: .respected,
+        query: .ignored,
         .inline(single)),
       Route(
-        .post, "/ofrep/v1/evaluate/flags", readers, featureLimit: .respected, .inline(bulk)),
+        .post, "/ofrep/v1/evaluate/flags", readers, featureLimit: .respected, query: .ignored,
+        .inline(bulk)),
     ]
   }
 

@@ -10,12 +10,12 @@ struct OperationsEndpoint: Sendable {
   var routes: [Route] {
     [
       Route(
-        .get, "/livez", .open,
+        .get, "/livez", .open, query: .none,
         .inline { $1.send(.json(.object(["status": .string("alive")]))) }),
       Route(
         .get, "/readyz", .open, .inline { [readiness] in $1.send(Self.ready(readiness, $0.view)) }),
       Route(
-        .get, "/openapi.json", .open,
+        .get, "/openapi.json", .open, query: .none,
         .inline {
           $1.send(
             HTTPResponse(status: 200, body: PackageResources.openapi_json, isBodyKept: true))

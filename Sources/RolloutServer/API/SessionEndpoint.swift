@@ -22,8 +22,9 @@ struct SessionEndpoint: Sendable {
       Route(
         .get, "/v1/session", .scopes(Scope.allCases), featureLimit: .respected, .task(show)),
       Route(
-        .post, "/v1/session", .open, bodySizeMax: Self.bodySizeMax, .inline { begin($0, $1) }),
-      Route(.delete, "/v1/session", .open, .inline { end($0, $1) }),
+        .post, "/v1/session", .open, query: .none, bodySizeMax: Self.bodySizeMax,
+        .inline { begin($0, $1) }),
+      Route(.delete, "/v1/session", .open, query: .none, .inline { end($0, $1) }),
     ]
   }
 

@@ -16,7 +16,7 @@ struct TokenEndpoint: Sendable {
   var routes: [Route] {
     [
       Route(.get, "/v1/tokens", .scopes([.admin]), .task(list)),
-      Route(.post, "/v1/tokens", .scopes([.admin]), .task(create)),
+      Route(.post, "/v1/tokens", .scopes([.admin]), query: .none, .task(create)),
       Route(.delete, "/v1/tokens/{id}", .scopes([.admin]), .task(revoke)),
     ]
   }

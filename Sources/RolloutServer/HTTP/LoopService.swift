@@ -72,12 +72,22 @@ final class LoopService: HTTPService {
     do throws(Refused) {
       let index = try route(request)
       admitted = try principal(request, for: index)
+      try checkQuery(request, index)
       if let coding = request.contentCoding { try checkCoding(request, coding, index) }
       try checkSize(request, table.routes[index], index)
       return .accept(
         bodySizeMax: table.routes[index].bodySizeMax, ticket: index, account: admitted.account,
         isSentAgain: table.routes[index].oversizeIsUnavailable)
     } catch { return .refuse(counted(error)) }
+  }
+
+  private func checkQuery(_ request: RequestView, _ route: Int) throws(Refused) {
+    guard !request.query.isEmpty, case .none = table.routes[route].query else { return }
+    let name = decodedQuery(request.query)?.first?.name
+    throw refused(
+      request, .badRequest,
+      "Unknown query parameter\(name.map { " " + quoted($0) } ?? ""); known here: none.",
+      route: route)
   }
 
   private func checkCoding(
@@ -118,8 +128,10 @@ final class LoopService: HTTPService {
     case .route(let index): return index
     case .options(let allow):
       throw Refused(response: HTTPResponse(status: 204, headers: [("Allow", allow)]))
-    case .methodNotAllowed(let allow):
-      guard principal(request) != nil else { throw unauthenticated(request) }
+    case .methodNotAllowed(let allow, let others):
+      // What needs no token has nothing to hide.
+      let isOpen = others.contains { table.routes[$0].isOpen(to: request) }
+      guard isOpen || principal(request) != nil else { throw unauthenticated(request) }
       throw refused(
         request, .methodNotAllowed, "Allowed here: \(allow).", headers: [("Allow", allow)])
     case .unknown:

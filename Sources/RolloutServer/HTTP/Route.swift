@@ -30,6 +30,16 @@ final class Route: Sendable {
     case respected
   }
 
+  /// What stands behind the `?` of its addresses.
+  enum Query: Sendable {
+    /// Parameters of which the handler knows every one; it refuses others.
+    case checked
+    /// Nothing; anything is refused, for a misspelt one must not be ignored silently.
+    case none
+    /// What strangers' clients and pages put there, which means nothing here.
+    case ignored
+  }
+
   enum Action: Sendable {
     /// Answered on the loop, from memory.
     case inline(@Sendable (InlineRequest, Reply) -> Void)
@@ -44,6 +54,7 @@ final class Route: Sendable {
   let pattern: String
   let access: Access
   let featureLimit: FeatureLimit
+  let query: Query
   let bodySizeMax: Int
   /// Whether a larger body is answered 503 and not 413: to those who give up after a 4xx.
   let oversizeIsUnavailable: Bool
@@ -59,7 +70,7 @@ final class Route: Sendable {
 
   init(
     _ method: HTTPMethod, _ pattern: String, _ access: Access,
-    featureLimit: FeatureLimit = .refused, bodySizeMax: Int = 1 << 20,
+    featureLimit: FeatureLimit = .refused, query: Query = .checked, bodySizeMax: Int = 1 << 20,
     oversizeIsUnavailable: Bool = false,
     isLong: @escaping @Sendable (RequestView) -> Bool = { _ in false }, _ action: Action
   ) {
@@ -67,6 +78,7 @@ final class Route: Sendable {
     self.pattern = pattern
     self.access = access
     self.featureLimit = featureLimit
+    self.query = query
     scopes = ScopeSet(access.scopes)
     self.bodySizeMax = bodySizeMax
     self.oversizeIsUnavailable = oversizeIsUnavailable
@@ -139,8 +151,8 @@ final class RouteTable: Sendable {
     case route(Int)
     /// OPTIONS of a known path, or of the server.
     case options(allow: String)
-    /// The path is known, the method is not allowed on it.
-    case methodNotAllowed(allow: String)
+    /// The path is known, the method is not allowed on it; `others` are the routes there are.
+    case methodNotAllowed(allow: String, others: [Int])
     case unknown
   }
 
@@ -254,7 +266,9 @@ final class RouteTable: Sendable {
     if allowed.contains(.get) { allowed.append(.head) }
     allowed.append(.options)
     let allow = allowed.map(\.rawValue).joined(separator: ", ")
-    return method == .options ? .options(allow: allow) : .methodNotAllowed(allow: allow)
+    if method == .options { return .options(allow: allow) }
+    let others = nodes[at].endpoints.map { Int(endpoints[Int($0)].route) }
+    return .methodNotAllowed(allow: allow, others: others)
   }
 
   private func child(of node: Int, _ segment: ByteView) -> Int? {
