@@ -88,6 +88,29 @@ import YAMLKit
       ("feature: x\nstages: [{name: off, percent: 5}]", "A stage name is"),
       ("feature: x\nstages: [{name: a, percent: 101}]", "0–100 %"),
       ("feature: x\nstages: [{name: a, percent: 5, soak: forever}]", "Expected a duration"),
+      ("feature: x\nstages: [{name: a, percent: 5, soak: 0.001ms}]", "no whole number of milli"),
+      ("feature: x\nrollback: {cooldown: 0.5ms}", "no whole number of milliseconds"),
+      ("feature: x\nguards: [{metric: latency_mean, max: 800.5ms}]", "no whole number of milli"),
+      (
+        "feature: x\nguards: [{prometheus: up, max: 9007199254740993}]",
+        "would become 9007199254740992"
+      ),
+      (
+        "feature: x\nguards: [{prometheus: up, max: 0.30000000000000000001}]",
+        "would become 0.3"
+      ),
+      (
+        "feature: x\nguards: [{metric: error_rate, max: 5%, margin: 0.10000000000000000001}]",
+        "would become 0.1"
+      ),
+      (
+        "feature: x\nguards: [{metric: error_rate, max: 5%, evidence: 100.00000000000000001}]",
+        "would become 100"
+      ),
+      (
+        "feature: x\nguards: [{metric: cost_per_request, max: 2.00000000000000000001x}]",
+        "a multiple such as 2x"
+      ),
       ("feature: x\nguards: [{metric: eror_rate, max: 5%}]", "Expected one of error_rate"),
       ("feature: x\nguards: [{metric: error_rate, max: 0}]", "between 0 and 100 %"),
       ("feature: x\nguards: [{metric: error_rate, max: 5%, investigate: 6%}]", "below max"),

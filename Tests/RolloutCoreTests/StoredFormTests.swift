@@ -43,6 +43,11 @@ import Testing
       #expect(TimeSpan(span.text) == span, "\(text) is written \(span.text)")
     }
     #expect(accepted > 2000)
+    for text in ["0.001ms", "0.5ms", "1.5ms", "999.999ms"] {
+      #expect(TimeSpan(text) == nil, "\(text)")
+      #expect(TimeSpan.refusal(of: text, "Write 2h.").contains("milliseconds"), "\(text)")
+    }
+    #expect(TimeSpan.refusal(of: "soon", "Write 2h.") == "Write 2h.")
     for text in ["10000001w", "6048000000000001ms", "9223372036854775807w", "-1s", "1e3s"] {
       #expect(TimeSpan(text) == nil, "\(text)")
     }

@@ -60,10 +60,10 @@ private func decodeGuard(
   guard new.minRequests <= new.window else {
     throw reader.error("min_requests", "Must not be above window (\(new.window)).")
   }
-  new.margin = try reader.double("margin", in: 0...10)
+  new.margin = try number(&reader, "margin", in: 0...10)
   new.sustain = try time(&reader, "sustain")
   new.minAffectedUsers = try reader.int("min_affected_users", in: 1...1000)
-  new.evidence = try reader.double("evidence", in: 100...1e12)
+  new.evidence = try number(&reader, "evidence", in: 100...1e12)
   if let counts = try reader.texts("counts") { new.counts = try decodeCounts(counts, reader) }
   new.dryRun = try reader.bool("dry_run") ?? false
   new.isRequired = try reader.bool("required") ?? false
@@ -102,7 +102,8 @@ private func limit(
     return .share(share)
   case .latencyMean, .latencyP50, .latencyP95, .latencyP99:
     guard let span = TimeSpan(text), span > .zero else {
-      throw reader.error("max", "Expected a duration such as 5s or 800ms.")
+      throw reader.error(
+        "max", TimeSpan.refusal(of: text, "Expected a duration such as 5s or 800ms."))
     }
     return .time(span)
   case .costPerRequest:
@@ -123,6 +124,9 @@ private func limit(
     else {
       throw reader.error("max", "Expected a number above 0.")
     }
+    guard reader.isStored || isKept(text, number) else {
+      throw reader.error("max", notKept(text, number))
+    }
     guard reader.isStored || metric == .prometheus || number <= tokensMax else {
       throw reader.error("max", "No request takes more than \(shortestText(of: tokensMax)) tokens.")
     }
@@ -135,7 +139,28 @@ private let tokensMax = 1e9
 /// `2x`, from 1.1x to 100x.
 private func multiple(_ text: String, _ reader: ObjectReader) -> Double? {
   guard text.hasSuffix("x"), reader.isStored || Numeral(String(text.dropLast())) != nil,
-    let value = Double(text.dropLast()), (1.1...100).contains(value)
+    let value = Double(text.dropLast()), (1.1...100).contains(value),
+    reader.isStored || isKept(String(text.dropLast()), value)
   else { return nil }
   return value
+}
+
+private func number(
+  _ reader: inout ObjectReader, _ key: String, in range: ClosedRange<Double>
+) throws(DocumentError) -> Double? {
+  guard let number = try reader.double(key, in: range) else { return nil }
+  let text = reader.optional(key)?.scalarText ?? ""
+  guard reader.isStored || isKept(text, number) else {
+    throw reader.error(key, notKept(text, number))
+  }
+  return number
+}
+
+/// Whether the number that is kept is the one that was written, and not one beside it.
+private func isKept(_ text: String, _ number: Double) -> Bool {
+  DecimalNumber(text) == DecimalNumber(shortestText(of: number))
+}
+
+private func notKept(_ text: String, _ number: Double) -> String {
+  "\(text) has more digits than are kept, and would become \(shortestText(of: number)); write that."
 }

@@ -97,7 +97,8 @@ func share(_ reader: inout ObjectReader, _ key: String) throws(DocumentError) ->
 func time(_ reader: inout ObjectReader, _ key: String) throws(DocumentError) -> TimeSpan? {
   guard let text = try reader.text(key) else { return nil }
   guard let span = TimeSpan(text) else {
-    throw reader.error(key, "Expected a duration such as 30s, 10m, 2h or 7d.")
+    throw reader.error(
+      key, TimeSpan.refusal(of: text, "Expected a duration such as 30s, 10m, 2h or 7d."))
   }
   return span
 }

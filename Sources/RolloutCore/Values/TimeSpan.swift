@@ -28,16 +28,30 @@ package struct TimeSpan: Sendable, Hashable, Comparable {
     ("w", 604_800_000),
   ]
 
-  /// Reads `250ms`, `30s`, `1.5m`, `2h`, `7d`, `2w`; nil for anything else.
+  /// Reads `250ms`, `30s`, `1.5m`, `2h`, `7d`, `2w`; nil for anything else, and for what is no
+  /// whole number of milliseconds.
   package init?(_ text: String) {
+    guard let thousandths = Self.thousandths(text), thousandths % 1000 == 0,
+      thousandths / 1000 <= Self.millisecondsMax
+    else { return nil }
+    self.init(milliseconds: thousandths / 1000)
+  }
+
+  /// Of a millisecond.
+  private static func thousandths(_ text: String) -> Int64? {
     let digits = text.prefix { $0.isNumber || $0 == "." }
     let suffix = text.dropFirst(digits.count)
-    guard let unit = Self.units.first(where: { $0.suffix == suffix }),
-      let thousandths = parseFixed(digits, decimals: 3, digitsMax: 16)
+    guard let unit = units.first(where: { $0.suffix == suffix }),
+      let count = parseFixed(digits, decimals: 3, digitsMax: 16)
     else { return nil }
-    let (product, isTooLong) = Int64(thousandths).multipliedReportingOverflow(by: unit.milliseconds)
-    guard !isTooLong, product / 1000 <= Self.millisecondsMax else { return nil }
-    self.init(milliseconds: product / 1000)
+    let (product, isTooLong) = Int64(count).multipliedReportingOverflow(by: unit.milliseconds)
+    return isTooLong ? nil : product
+  }
+
+  /// What to say of a text that is none: `expected`, and whether it is too fine.
+  package static func refusal(of text: String, _ expected: String) -> String {
+    guard let thousandths = thousandths(text), thousandths % 1000 != 0 else { return expected }
+    return "\(text) is no whole number of milliseconds, which are the finest there are. \(expected)"
   }
 
   /// The shortest exact form: `7d`, `90m`, `1500ms`.

@@ -354,7 +354,9 @@ private func decodeBudget(
 private func span(_ reader: inout ObjectReader, _ key: String) throws(DocumentError) -> TimeSpan? {
   guard let text = try reader.text(key) else { return nil }
   guard let span = TimeSpan(text), span > .zero else {
-    throw reader.error(key, "Expected a duration above zero, such as 200ms, 10s or 1m.")
+    throw reader.error(
+      key,
+      TimeSpan.refusal(of: text, "Expected a duration above zero, such as 200ms, 10s or 1m."))
   }
   return span
 }

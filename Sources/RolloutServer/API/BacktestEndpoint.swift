@@ -67,7 +67,8 @@ struct BacktestEndpoint: Sendable {
         } else if let at = Instant(rfc3339: text) {
           since = Moment(wall: at, steady: clock.steady(of: at))
         } else {
-          throw reader.error("since", "Expected a duration such as 2h, or RFC 3339.")
+          throw reader.error(
+            "since", TimeSpan.refusal(of: text, "Expected a duration such as 2h, or RFC 3339."))
         }
       }
       try reader.finish()

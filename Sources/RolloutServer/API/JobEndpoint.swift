@@ -150,7 +150,10 @@ struct JobSubmission {
     var body = try request.json()
     if let text = body["expires_in"] {
       guard let span = text.string.flatMap(TimeSpan.init), span > .zero else {
-        throw Problem(.badRequest, "expires_in must be a duration such as 30m, 1h or 2d.")
+        throw Problem(
+          .badRequest,
+          TimeSpan.refusal(
+            of: text.string ?? "", "expires_in must be a duration such as 30m, 1h or 2d."))
       }
       expiresIn = span
       body.remove("expires_in")

@@ -122,7 +122,9 @@ struct SeriesEndpoint: Sendable {
     guard let at = Instant(rfc3339: text) else {
       throw Problem(
         .badRequest,
-        "\(name) is RFC 3339 such as 2026-11-23T10:00:00Z, or how long ago, such as 6h.")
+        TimeSpan.refusal(
+          of: text,
+          "\(name) is RFC 3339 such as 2026-11-23T10:00:00Z, or how long ago, such as 6h."))
     }
     return Moment(wall: at, steady: clock.steady(of: at))
   }

@@ -168,7 +168,9 @@ private struct TokenWish {
     }
     guard let span = TimeSpan(text), span > .zero, span <= Self.lifetimeMax else {
       throw reader.error(
-        "expires_in", "Expected a duration up to \(Self.lifetimeMax.text), such as 90d, or never.")
+        "expires_in",
+        TimeSpan.refusal(
+          of: text, "Expected a duration up to \(Self.lifetimeMax.text), such as 90d, or never."))
     }
     lifetime = span
   }

@@ -20,7 +20,8 @@ extension PrometheusSettings {
     }
     if let text = try reader.text("interval") {
       guard let span = TimeSpan(text), span >= .seconds(1), span <= .minutes(2) else {
-        throw reader.error("interval", "Expected a duration from 1s to 2m.")
+        throw reader.error(
+          "interval", TimeSpan.refusal(of: text, "Expected a duration from 1s to 2m."))
       }
       interval = span
     }
