@@ -9,14 +9,17 @@ final class Application: Sendable {
   struct Environment: Sendable {
     var clock: any MachineTime = SystemClock()
     var migrations = Migration.control
-    var loops = processorCount()
     /// Bytes that the process may take.
     var memory = MemoryLimit.process
+    var loops: Int
     var limits: HTTPLimits
     /// nil leaves looking to whoever turns the clock.
     var lookInterval: TimeSpan? = Monitor.interval
 
-    init() { limits = HTTPLimits(memory: memory, loops: loops) }
+    init() {
+      loops = MemoryLimit.loops(processors: processorCount(), memory: memory)
+      limits = HTTPLimits(memory: memory, loops: loops)
+    }
   }
 
   let stores: StoresPhase

@@ -44,6 +44,10 @@ enum ServerProgram {
     _ options: ServerOptions, _ configuration: ServerConfiguration,
     _ environment: Application.Environment
   ) -> Never {
+    if let shortage = MemoryLimit.shortage(environment.memory) {
+      complain(shortage)
+      end(1)
+    }
     raiseDescriptorLimit()
     let starting = Task {
       do { return try await Application(options, configuration, environment) } catch {

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import pathlib
+import resource
 import sys
 import time
 
@@ -136,28 +137,55 @@ def floods(server, tokens):
     }
 
 
+def flood_all(server, is_well, peak_mib=lambda: 0):
+    """Floods a server in every way, and others are answered meanwhile."""
+    for feature, route in [("ai", "r"), ("slow", "slow")]:
+        server.plan(feature, route=route, **ALL)
+    tokens = {name: server.make_token(name, name.split("-")[-1])["token"]
+              for name in ["evaluate", "alert", "other-alert", "operate"]}
+    for name, flood in floods(server, tokens).items():
+        said = flood() or []
+        if os.environ.get("FAULTS_LONG"):
+            print(f"       {name}: {said}, {peak_mib():.0f} MiB at most", file=sys.stderr)
+        assert is_well(), f"the server was ended by: {name}"
+        bad = [status for status in said if status is not None and status >= 500 and status != 503]
+        assert not bad, f"{name}: {said}"
+        assert server.is_on("ai", "anna"), name
+    answer = server.call("POST", "/features/ai/v1/chat/completions", {
+        "user": "u", "messages": [{"role": "user", "content": "still there?"}]})
+    assert answer.status == 200, answer
+
+
 @fault(3, "floods of every kind in 512 MiB: nobody is ended, others are answered")
 def little_memory(folder, _):
     box = Box(512 << 20)
     server = Server(folder, SLOW, prepare=box.enter)
     try:
-        for feature, route in [("ai", "r"), ("slow", "slow")]:
-            server.plan(feature, route=route, **ALL)
-        tokens = {name: server.make_token(name, name.split("-")[-1])["token"]
-                  for name in ["evaluate", "alert", "other-alert", "operate"]}
-        for name, flood in floods(server, tokens).items():
-            said = flood() or []
-            if os.environ.get("FAULTS_LONG"):
-                print(f"       {name}: {said}, {box.peak_mib:.0f} MiB at most", file=sys.stderr)
-            assert server.alive and box.kills == 0, f"the server was ended by: {name}"
-            bad = [status for status in said if status is not None and status >= 500 and status != 503]
-            assert not bad, f"{name}: {said}"
-            assert server.is_on("ai", "anna"), name
-        answer = server.call("POST", "/features/ai/v1/chat/completions", {
-            "user": "u", "messages": [{"role": "user", "content": "still there?"}]})
-        assert answer.status == 200, answer
+        flood_all(server, lambda: server.alive and box.kills == 0, lambda: box.peak_mib)
         server.stop(40)
         return f"at most {box.peak_mib:.0f} MiB"
     finally:
         server.kill()
+        box.close()
+
+
+@fault(3, "floods of every kind under ulimit -v 1400 MB: nobody is ended; under less it does not start")
+def few_addresses(folder, _):
+    def limited(mib):
+        return lambda: resource.setrlimit(resource.RLIMIT_AS, (mib << 20, mib << 20))
+    for mib in (900, 1200):
+        code, said = Server(folder, SLOW, prepare=limited(mib), start=False).refuses()
+        assert code == 1 and "of memory are left" in said, f"{mib} MiB: {code} {said}"
+    server = Server(folder, SLOW, prepare=limited(1400))
+    flood_all(server, lambda: server.alive)
+    server.stop(40)
+
+
+@fault(3, "a control group of 300 MiB: the server does not start, and says what it needs")
+def too_little_memory(folder, _):
+    box = Box(300 << 20)
+    try:
+        code, said = Server(folder, SLOW, prepare=box.enter, start=False).refuses()
+        assert code == 1 and "320 MiB" in said, f"{code} {said}"
+    finally:
         box.close()

@@ -190,6 +190,11 @@ import Testing
   }
 
   @Test func `what may arrive and lie unread is bounded by the memory there is`() {
+    #expect(MemoryLimit.shortage(320 << 20) == nil)
+    #expect(MemoryLimit.shortage(319 << 20)?.contains("319 MiB") == true)
+    #expect(MemoryLimit.loops(processors: 8, memory: 0) == 1)
+    #expect(MemoryLimit.loops(processors: 8, memory: 512 << 20) == 3)
+    #expect(MemoryLimit.loops(processors: 8, memory: 64 << 30) == 8)
     let small = HTTPLimits(memory: 512 << 20, loops: 2)
     #expect(small.bufferedMax == 40 << 20)
     #expect(small.unreadMax == 40 << 20)

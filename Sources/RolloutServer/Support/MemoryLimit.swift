@@ -12,12 +12,34 @@ enum MemoryLimit {
   /// Bytes, as they are when this is first asked for.
   static let process = bytes()
 
+  /// Addresses that a server has before it serves anybody, in bytes. Measured.
+  private static let addressesTaken = 900 << 20
+  /// What is bounded for the whole server: bodies under way, imports, kept answers, and itself.
+  private static let sharedMin = 240 << 20
+  /// What is bounded for each loop: what arrives there, and what nobody reads.
+  private static let loopMin = 80 << 20
+
+  /// As many loops as there is memory for, one for each processor at most.
+  static func loops(processors: Int, memory: Int) -> Int {
+    max(1, min(processors, (memory - sharedMin) / loopMin))
+  }
+
+  /// Why a server had better not begin with so many bytes, in words; nil when there are enough.
+  static func shortage(_ memory: Int) -> String? {
+    let needed = sharedMin + loopMin
+    guard memory < needed else { return nil }
+    return "\(memory >> 20) MiB of memory are left to the server by its control group (that of a "
+      + "container, MemoryMax=), ulimit -v or the machine, and it needs \(needed >> 20) MiB: less would "
+      + "end it in the middle of its work. Of ulimit -v, \(addressesTaken >> 20) MiB are taken by "
+      + "addresses that hold nothing"
+  }
+
   private static func bytes() -> Int {
     var least = sysconf(Int32(_SC_PHYS_PAGES)).multiplied(by: sysconf(Int32(_SC_PAGESIZE)))
     var limit = rlimit()
     if getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0 {
-      // Of addresses, of which stacks and libraries have many already.
-      least = min(least, max(0, Int(clamping: limit.rlim_cur) - mapped))
+      // Of addresses, many of which go to stacks, libraries and what malloc keeps for its threads.
+      least = min(least, max(0, Int(clamping: limit.rlim_cur) - max(mapped, addressesTaken)))
     }
     for path in groupFiles(text("/proc/self/cgroup") ?? "") {
       if let value = text(path).flatMap({ Int($0.dropLast($0.hasSuffix("\n") ? 1 : 0)) }) {
