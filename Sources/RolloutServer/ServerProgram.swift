@@ -29,7 +29,7 @@ enum ServerProgram {
       let configuration =
         try options.config.map(ServerConfiguration.load) ?? ServerConfiguration()
       if options.command == .checkConfig {
-        say("\(options.config ?? "the default configuration"): ok\n")
+        say("\((options.config ?? "the default configuration").onOneLine): ok\n")
         return
       }
       serve(options, configuration, environment)
@@ -71,7 +71,7 @@ enum ServerProgram {
       do {
         let file = try await AdminToken.makeAnother(
           in: options.data, migrations: environment.migrations, clock: environment.clock)
-        say("\(file)\n")
+        say("\(file.onOneLine)\n")
         exit(0)
       } catch { fail(error) }
     }
@@ -81,7 +81,7 @@ enum ServerProgram {
   private static func fail(_ error: any Error) -> Never {
     switch error {
     case is UsageError:
-      complain("\(error)\n\n\(ServerOptions.usage)")
+      complain("\("\(error)".onOneLine)\n\n\(ServerOptions.usage)")
       end(2)
     case is ConfigurationError:
       complain("\(error)".onOneLine)

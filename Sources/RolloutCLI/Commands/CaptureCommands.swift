@@ -26,7 +26,7 @@ enum CaptureCommands {
     let list = try session.decode(CaptureList.self, answer)
     try session.show(answer) {
       guard !list.captures.isEmpty else {
-        return "No prompts are kept of \(session.operand(0)). Its plan says which: capture."
+        return "No prompts are kept of \(clean(session.operand(0))). Its plan says which: capture."
       }
       var lines = list.captures.flatMap { block($0, session.terminal) }
       if list.next.value != nil { lines.append("There is more: --limit takes up to 1000.") }

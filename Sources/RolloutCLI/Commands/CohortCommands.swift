@@ -184,7 +184,7 @@ enum CohortCommands {
         "\(name): \(file.duplicates) stood twice, \(file.empty) lines had no id.")
     }
     try session.show(last) {
-      "\(cohort): \(added.added) new, \(added.alreadyMembers) were in it already; it has "
+      "\(clean(cohort)): \(added.added) new, \(added.alreadyMembers) were in it already; it has "
         + "\(added.members) members now"
     }
   }

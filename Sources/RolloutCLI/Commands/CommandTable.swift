@@ -140,7 +140,7 @@ enum CommandTable {
     return nil
   }
 
-  static func unknown(_ line: Line) -> String {
+  static func unknown(_ line: Line) -> OwnWords {
     let words = line.words.joined(separator: " ")
     let names = all.filter { $0.path.starts(with: line.words) }.map(\.name)
     let list = "there are: \(names.joined(separator: ", "))."
@@ -151,8 +151,8 @@ enum CommandTable {
     }
     let hint = meant(line.words, word).map { "Did you mean rollout \($0)?" }
     guard words.isEmpty else {
-      return "Unknown command \(words) \(word). "
-        + (hint ?? list.prefix(1).uppercased() + list.dropFirst())
+      let more = hint ?? list.prefix(1).uppercased() + list.dropFirst()
+      return "Unknown command \(words) \(word). \(more)"
     }
     return "Unknown command \(word).\(hint.map { " \($0)" } ?? "")\nSee: rollout --help"
   }

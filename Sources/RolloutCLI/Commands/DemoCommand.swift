@@ -232,7 +232,7 @@ private struct DemoStory {
   /// Going on without a look is refused.
   private mutating func refused() async throws {
     do { try await command("advance", "on with it") } catch let failure as CLIFailure {
-      let gate = failure.message.split(separator: "\n").dropFirst().first ?? ""
+      let gate = failure.message.text.split(separator: "\n").dropFirst().first ?? ""
       let why = gate.trimmingPrefix(#/[ -]*/#)
       return try await say("Going on as if nothing had been is refused.", clean(String(why)))
     }

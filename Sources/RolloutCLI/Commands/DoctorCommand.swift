@@ -23,7 +23,7 @@ enum DoctorCommand {
       // With it, one document says all.
       var document = Finding.document(findings)
       document.set("detail", .string(sentence))
-      throw CLIFailure(.failed, sentence, problem: document)
+      throw CLIFailure(.failed, "\(sentence)", problem: document)
     }
   }
 }
@@ -98,7 +98,7 @@ private struct Doctor {
       return true
     } catch {
       note(
-        .bad, "server", (error as? CLIFailure)?.message ?? "\(error)",
+        .bad, "server", (error as? CLIFailure)?.message.text ?? "\(error)",
         "Start it (script/server, or rollout-server --data DIR), or give its address: --url.")
       return false
     }
@@ -145,7 +145,7 @@ private struct Doctor {
     let view: SessionView
     do { view = try await session.get(SessionView.self, "/v1/session") } catch {
       return note(
-        .bad, "token", (error as? CLIFailure)?.message ?? "\(error)",
+        .bad, "token", (error as? CLIFailure)?.message.text ?? "\(error)",
         "rollout-server admin-token --data DIR makes one while the server is stopped.")
     }
     let scopes = view.scopes.joined(separator: ", ")
@@ -265,11 +265,11 @@ extension Session {
         case .bad: ("✗", .red)
         }
       var lines = terminal.wrapped(
-        "\(mark) \(padded(finding.name, width))  \(finding.text)", indent: width + 4)
+        "\(mark) \(padded(finding.name, width))  \(clean(finding.text))", indent: width + 4)
       lines[0] = terminal.style(mark, style) + lines[0].dropFirst()
       if let advice = finding.advice {
         let margin = String(repeating: " ", count: width + 4)
-        lines += terminal.wrapped(margin + advice, indent: width + 4).map {
+        lines += terminal.wrapped(margin + clean(advice), indent: width + 4).map {
           terminal.style($0, .dim)
         }
       }

@@ -159,15 +159,14 @@ enum LifecycleCommands {
         EventList.self, APIPath.events(feature) + APIPath.query([("limit", "20")]))
     else { return failure }
     let changes = list.events.filter { $0.version > version }.reversed().map { event in
-      clean(
-        "  version \(event.version): \(Words.actor(event.actor)) \(event.type.replacing("_", with: " ")) "
-          + "\(HistoryCommand.move(event))\(event.reason.isEmpty ? "" : " (\(event.reason))")")
+      "  version \(event.version): \(Words.actor(event.actor)) \(event.type.replacing("_", with: " ")) "
+        + "\(HistoryCommand.move(event))\(event.reason.isEmpty ? "" : " (\(event.reason))")"
     }
     return CLIFailure(
       failure.exitCode,
-      "Somebody was faster: \(feature) has changed since version \(version).\n"
-        + changes.joined(separator: "\n")
-        + "\nNothing of yours was done. Look again, and repeat it if you still want it.",
+      OwnWords(
+        lines: ["Somebody was faster: \(feature) has changed since version \(version)."] + changes
+          + ["Nothing of yours was done. Look again, and repeat it if you still want it."]),
       problem: problem.cleaned)
   }
 

@@ -265,7 +265,7 @@ struct WatchLive {
         let after = try session.decode(PlanView.self, answer)
         tell(.answered("\(question.words): done, version \(after.version).", isDone: true))
       } catch {
-        let text = (error as? CLIFailure)?.message ?? "\(error)"
+        let text = (error as? CLIFailure)?.message.text ?? "\(error)"
         tell(.answered(text.onOneLine, isDone: false))
       }
     }

@@ -39,11 +39,11 @@ enum ExitCode: Int32, CaseIterable {
 /// A failure with its exit code; the message goes to standard error.
 struct CLIFailure: Error {
   var exitCode: ExitCode
-  var message: String
+  var message: OwnWords
   /// What the server said, where it was the server's refusal.
   private let problem: Document?
 
-  init(_ exitCode: ExitCode, _ message: String, problem: Document? = nil) {
+  init(_ exitCode: ExitCode, _ message: OwnWords, problem: Document? = nil) {
     self.exitCode = exitCode
     self.message = message
     self.problem = problem
@@ -54,7 +54,7 @@ struct CLIFailure: Error {
     if let problem, problem["detail"] != nil { return problem }
     return .object([
       "type": .string("about:blank"), "title": .string(exitCode.meaning),
-      "code": .string(exitCode.name), "detail": .string(message),
+      "code": .string(exitCode.name), "detail": .string(message.text),
     ])
   }
 }

@@ -52,7 +52,7 @@ struct Profile: Sendable {
     }
     let bytes: [UInt8]
     do { bytes = try WholeFile.readPatiently(file) } catch {
-      throw CLIFailure(.failed, error.description)
+      throw CLIFailure(.failed, "\(error.description)")
     }
     do throws(DocumentError) { return try read(YAMLReader.read(bytes)) } catch {
       throw CLIFailure(.failed, "\(file):\(error)")

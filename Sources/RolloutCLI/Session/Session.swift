@@ -86,7 +86,7 @@ struct Session: Sendable {
       return failure
     }
     var better = failure
-    better.message += " Did you mean \(near)?"
+    better.message = better.message + " Did you mean \(near)?"
     return better
   }
 
@@ -227,11 +227,13 @@ struct Session: Sendable {
     if !waiting.isEmpty {
       let since = problem["hold"]?["since"]?.string.map { " Since \(Words.time($0))." } ?? ""
       // What only repeats the list is left out.
-      let more = text.hasPrefix("Waiting on: ") ? "" : "\n\(text)\(since)"
-      text = "\(problem["title"]?.string ?? "Not yet"). Waiting on:"
-      text += waiting.map { "\n  - \($0)" }.joined() + more
+      let more = text.hasPrefix("Waiting on: ") ? [] : ["\(text)\(since)"]
+      let title = "\(problem["title"]?.string ?? "Not yet"). Waiting on:"
+      return CLIFailure(
+        exitCode(answer.status), OwnWords(lines: [title] + waiting.map { "  - \($0)" } + more),
+        problem: problem)
     }
-    return CLIFailure(exitCode(answer.status), text, problem: problem)
+    return CLIFailure(exitCode(answer.status), "\(text)", problem: problem)
   }
 
   private func exitCode(_ status: Int) -> ExitCode {
@@ -266,6 +268,6 @@ struct Session: Sendable {
 /// The whole of a file, or standard input for `-`. Throws `CLIFailure`.
 func readFile(_ path: String) throws -> [UInt8] {
   do { return try WholeFile.readPatiently(path) } catch {
-    throw CLIFailure(.failed, error.description)
+    throw CLIFailure(.failed, "\(error.description)")
   }
 }

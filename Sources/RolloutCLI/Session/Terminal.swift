@@ -73,9 +73,8 @@ struct Terminal: Sendable {
     write(text.hasSuffix("\n") ? text : text + "\n", STDOUT_FILENO)
   }
 
-  /// Lines of our own; whoever puts others' words into them cleans those.
-  func complain(_ text: String) {
-    write(plain(told("rollout: \(escapedLines(text))", on: STDERR_FILENO)) + "\n", STDERR_FILENO)
+  func complain(_ words: OwnWords) {
+    write(plain(told("rollout: \(words.text)", on: STDERR_FILENO)) + "\n", STDERR_FILENO)
   }
   func note(_ text: String) {
     write(plain(told(text.onOneLine, on: STDERR_FILENO)) + "\n", STDERR_FILENO)
@@ -92,7 +91,7 @@ struct Terminal: Sendable {
     guard isInteractive else {
       throw CLIFailure(.usage, "\(question) Give --yes to confirm without a terminal.")
     }
-    write("\(place)\(question) [y/N] ", STDERR_FILENO)
+    write("\(place)\(clean(question)) [y/N] ", STDERR_FILENO)
     let answer = readLine()?.lowercased() ?? ""
     guard answer == "y" || answer == "yes" else {
       throw CLIFailure(.failed, "Nothing was changed.")
@@ -101,7 +100,7 @@ struct Terminal: Sendable {
 
   /// What is typed in answer to a question; only on a terminal.
   func ask(_ question: String) -> String {
-    write("\(place)\(question) ", STDERR_FILENO)
+    write("\(place)\(clean(question)) ", STDERR_FILENO)
     return readLine() ?? ""
   }
 
@@ -190,12 +189,6 @@ struct ProgressBar {
 /// Reasons and names come from others: in a cell they are one line, and no escape sequence of
 /// theirs reaches the terminal.
 func clean(_ text: String) -> String { text.onOneLine }
-
-/// A message of several lines of our own.
-func escapedLines(_ text: String) -> String {
-  text.split(separator: "\n", omittingEmptySubsequences: false).map { String($0).onOneLine }
-    .joined(separator: "\n")
-}
 
 extension Document {
   /// The same with every text cleaned; names of members too.

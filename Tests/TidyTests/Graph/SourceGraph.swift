@@ -229,7 +229,8 @@ struct SourceGraph {
   private static let witnesses: Set<String> = [
     "main", "encode", "decode", "decodeNil", "superEncoder", "superDecoder", "allKeys",
     "nestedContainer", "nestedUnkeyedContainer", "codingPath", "userInfo", "description", "hash",
-    "count", "isAtEnd", "currentIndex", "enqueue", "CodingKeys", "callAsFunction",
+    "count", "isAtEnd", "currentIndex", "enqueue", "CodingKeys", "callAsFunction", "appendLiteral",
+    "appendInterpolation",
   ]
 
   /// Types at the top of a file whose name another target has, too, with those targets.
