@@ -55,7 +55,7 @@ package struct MemberFile: Sendable {
   }
 
   /// Without the byte order mark that spreadsheets write.
-  private static func text(_ bytes: [UInt8]) throws(Unreadable) -> ArraySlice<UInt8> {
+  static func text(_ bytes: [UInt8]) throws(Unreadable) -> ArraySlice<UInt8> {
     // With its mark, or by the zeros of its first letters.
     if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF])
       || bytes.prefix(64).contains(0)
@@ -132,7 +132,7 @@ package struct MemberFile: Sendable {
   }
 
   /// The separator that stands most often in the first line, outside quotes.
-  private static func separator(_ text: ArraySlice<UInt8>) -> UInt8 {
+  static func separator(_ text: ArraySlice<UInt8>) -> UInt8 {
     var counts: [UInt8: Int] = [:]
     var isQuoted = false
     for byte in text {

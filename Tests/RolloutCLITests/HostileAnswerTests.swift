@@ -42,6 +42,7 @@ import Testing
       Subject("plan diff -f \(plan)", "PUT /v1/plans/f"),
       Subject("plan export f", "GET /v1/plans/f "),
       Subject("plan preview f", "GET /v1/plans/f/preview"),
+      Subject("preview f -f \(users)", "POST /v1/plans/f/preview"),
       Subject("plan backtest f", "POST /v1/plans/f/backtest"),
       Subject("history f --evidence", "GET /v1/plans/f/events"),
       Subject("why f --verbose", "GET /v1/plans/f/events"),
@@ -78,8 +79,11 @@ import Testing
   }
 
   /// Commands that ask no server, or have no home to keep anything in; one whose answer is no JSON
-  /// (`BackupTests`), and those that make a whole of many answers (`DoctorTests`).
-  private static let offline: Set<String> = ["completion", "login", "backup", "demo", "doctor"]
+  /// (`BackupTests`), and those that make a whole of many answers
+  /// (`DoctorTests`, `PreviewTests`).
+  private static let offline: Set<String> = [
+    "completion", "login", "backup", "demo", "doctor", "rehearse",
+  ]
 
   // MARK: Good answers
 
@@ -188,6 +192,10 @@ import Testing
     "cost_usd_per_hour":1.5,"tokens_per_minute":10,"requests_per_minute":2,"now":\
     {"cost_usd_per_hour":1,"tokens_per_minute":5,"requests_per_minute":1},"exceeded":["e"],\
     "sentence":"s"}}
+    """,
+    "POST /v1/plans/f/preview": """
+    {"feature":"f","stage":"all","plan_version":7,"users":[{"user":"anna","bucket":5,\
+    "cohort":"beta","now":false,"then":true,"because":"b"}]}
     """,
     "POST /v1/plans/f/backtest": """
     {"feature":"f","stage":"beta","outcomes":100,"from":"2026-11-23T10:00:00.000Z",\

@@ -42,7 +42,8 @@ import Testing
       ([.evaluate], .content)
     case "GET /v1/plans/{feature}", "GET /v1/plans/{feature}/events",
       "GET /v1/plans/{feature}/health", "GET /v1/plans/{feature}/preview",
-      "POST /v1/plans/{feature}/backtest", "GET /v1/plans/{feature}/series",
+      "POST /v1/plans/{feature}/backtest", "POST /v1/plans/{feature}/preview",
+      "GET /v1/plans/{feature}/series",
       "GET /v1/plans/{feature}/failures",
       "GET /v1/plans/{feature}/versions/{version}":
       (viewers, .path)

@@ -125,6 +125,7 @@ import Testing
       "PlatformKit/", "HTTPKit/", "HTTPServerKit/", "RolloutServer/Support/SystemClock.swift",
       "RolloutTesting/", "RolloutCLI/Commands/Watch",
       "RolloutCLI/Commands/DemoCommand.swift", "RolloutCLI/Commands/DoctorCommand.swift",
+      "RolloutCLI/Commands/RehearseCommand.swift",
     ],
     "clock_gettime": [
       "PlatformKit/MonotonicClock.swift", "RolloutServer/Support/SystemClock.swift",

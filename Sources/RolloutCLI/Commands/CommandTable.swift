@@ -16,8 +16,10 @@ enum CommandTable {
         HistoryCommand.command, CheckCommand.command,
       ]),
     Group(title: "Move a rollout", commands: LifecycleCommands.all),
-    Group(title: "Write plans", commands: PlanCommands.all + [BacktestCommand.command]),
-    Group(title: "Say who is in", commands: CohortCommands.all),
+    Group(
+      title: "Write plans",
+      commands: PlanCommands.all + [BacktestCommand.command, RehearseCommand.command]),
+    Group(title: "Say who is in", commands: CohortCommands.all + [PreviewCommand.command]),
     Group(title: "Providers and money", commands: [ProvidersCommand.command] + BudgetCommand.all),
     Group(
       title: "Requests that are kept", commands: JobCommands.all + CaptureCommands.all),

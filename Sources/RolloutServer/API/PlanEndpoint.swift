@@ -43,6 +43,9 @@ struct PlanEndpoint: Sendable {
       route(.get, "/v1/plans/{feature}/events", .view, events),
       route(.get, "/v1/plans/{feature}/health", .view, health),
       route(.get, "/v1/plans/{feature}/preview", .view, preview),
+      Route(
+        .post, "/v1/plans/{feature}/preview", .scopes([.view]), featureLimit: .path,
+        bodySizeMax: 8 << 20, isLong: { _ in true }, .task(previewUsers)),
     ]
       + Command.names.map { name in
         route(
@@ -119,26 +122,6 @@ struct PlanEndpoint: Sendable {
       throw PlanController.UnknownFeature(feature: plan.feature)
     }
     return try .json(HealthView(health, assessment))
-  }
-
-  private func preview(_ request: APIRequest) async throws -> HTTPResponse {
-    try request.allowQuery("stage")
-    let plan = try await plan(request)
-    let name = try request.queryValue("stage") ?? plan.nextStage?.name ?? plan.stageName
-    var next = plan
-    guard let index = plan.definition.stages.firstIndex(where: { $0.name == name }) else {
-      let names = plan.definition.stages.map(\.name).joined(separator: ", ")
-      throw Problem(.badRequest, "There is no stage \(quoted(name)); stages: \(names).")
-    }
-    next.stageIndex = index
-    if !next.isServing { next.status = .active }
-    let projection = ledger.gates(of: plan, now: clock.steady).projection
-    var members = 0
-    for cohort in Set(next.definition.stages.prefix(index + 1).compactMap(\.audience.cohort)) {
-      members += await controller.memberCount(of: cohort)
-    }
-    return try .json(
-      PreviewView(of: next, after: plan, members: members, projection: projection))
   }
 
   // MARK: Applying

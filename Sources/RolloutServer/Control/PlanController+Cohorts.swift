@@ -18,6 +18,11 @@ extension PlanController {
     cohorts[cohort]?.isEmpty == false || !features(using: cohort).isEmpty
   }
 
+  /// The plan with the members that its cohorts have now, whatever it is.
+  func compiled(_ plan: Plan) -> CompiledPlan {
+    CompiledPlan(plan, at: clock.steady) { cohorts[$0] ?? ByteSet() }
+  }
+
   /// How many people the open stages of a plan name, where they are open to nobody else; nil where
   /// others can have it, or where there is no list.
   func listedMembers(_ plan: Plan) -> Int? {

@@ -1,0 +1,38 @@
+/// Which of some users would have the feature at a stage.
+package struct UserPreviewView: Codable, Sendable {
+  package struct User: Codable, Sendable {
+    package var user: String
+    package var bucket: Int
+    /// The first stage that lets them in, or `none`.
+    package var cohort: String
+    /// Whether they have it now.
+    package var now: Bool
+    /// Whether they would have it at the stage.
+    package var then: Bool
+    package var because: String
+
+    package init(
+      user: String, bucket: Int, cohort: String, now: Bool, then: Bool, because: String
+    ) {
+      self.user = user
+      self.bucket = bucket
+      self.cohort = cohort
+      self.now = now
+      self.then = then
+      self.because = because
+    }
+  }
+
+  package var feature: String
+  package var stage: String
+  package var planVersion: Int
+  /// In the order they were sent.
+  package var users: [User]
+
+  package init(feature: String, stage: String, planVersion: Int, users: [User]) {
+    self.feature = feature
+    self.stage = stage
+    self.planVersion = planVersion
+    self.users = users
+  }
+}
