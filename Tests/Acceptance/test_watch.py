@@ -244,3 +244,22 @@ def test_a_pipeline_hears_of_a_step_back_and_of_time_that_is_up(server):
     assert none.returncode == 2
     json = lines(server, "ai-summary", "--timeout", "1s", "--output", "json")
     assert json.wait(20) == 0
+
+
+def test_keys_are_heard_while_the_server_hangs(server):
+    for words in ([], ["ai-summary"]):
+        watch = Watch(server, *words)
+        watch.until("● live")
+        os.kill(server.process.pid, signal.SIGSTOP)
+        try:
+            # Long enough for it to ask again, and to wait for an answer.
+            ends = time.monotonic() + 6
+            while time.monotonic() < ends:
+                if select.select([watch.leader], [], [], 0.2)[0]:
+                    watch.read += os.read(watch.leader, 65536)
+            began = time.monotonic()
+            watch.press("\x03")
+            assert watch.end() == 0
+            assert time.monotonic() - began < 3
+        finally:
+            os.kill(server.process.pid, signal.SIGCONT)

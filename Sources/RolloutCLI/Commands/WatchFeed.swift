@@ -12,6 +12,7 @@ enum WatchNews: Sendable {
   /// Whether the server tells what happens at once.
   case live(Bool)
   case loaded(WatchKnown)
+  case listed(ListPage)
   case failed(CLIFailure)
   /// What came of a command of this watch.
   case answered(String, isDone: Bool)

@@ -82,7 +82,7 @@ struct WatchLive {
       if try isReached() || isOver { return }
       if try wish.checkTime(known?.plan) { return }
       if isDue || MachineClock.now.milliseconds(since: lastLoad) >= Self.pollMilliseconds {
-        await load(tell)
+        load(tell)
       }
       draw(screen, isForced: !item.isTick)
     }
@@ -123,6 +123,10 @@ struct WatchLive {
       isLoading = false
       silentSince = nil
       if known.plan.feature == feature { self.known = known }
+    case .listed(let list):
+      isLoading = false
+      silentSince = nil
+      self.list = list
     case .failed(let failure):
       isLoading = false
       guard failure.exitCode == .unreachable || failure.exitCode == .failed else { throw failure }
@@ -133,22 +137,20 @@ struct WatchLive {
     }
   }
 
-  private mutating func load(_ tell: @escaping @Sendable (WatchNews) -> Void) async {
+  /// Beside everything else: a server that hangs must not keep keys from being heard.
+  private mutating func load(_ tell: @escaping @Sendable (WatchNews) -> Void) {
     guard !isLoading else { return }
     isDue = false
     lastLoad = MachineClock.now
-    guard let feature else {
-      do {
-        list = try await ListCommand.load(session)
-        silentSince = nil
-      } catch { silentSince = silentSince ?? LocalTime.clock(LocalTime.now.rfc3339) }
-      return
-    }
     isLoading = true
-    let (hours, session) = (range.rawValue, session)
+    let (feature, hours, session) = (feature, range.rawValue, session)
     Task {
       do {
-        tell(.loaded(try await WatchKnown.load(feature, hours: hours, session)))
+        if let feature {
+          tell(.loaded(try await WatchKnown.load(feature, hours: hours, session)))
+        } else {
+          tell(.listed(try await ListCommand.load(session)))
+        }
       } catch {
         tell(.failed(error as? CLIFailure ?? CLIFailure(.failed, "\(error)")))
       }
