@@ -498,12 +498,17 @@ budgets: [{name: total, limit_usd: 50, window: total}]
         assert server.alive, f"ended by {name} of {size} bytes"
         server.kill()
         cases += 1
-        if answer.status == 202:
-            code, said = Server(server.folder, config, start=False).refuses()
-            assert code == 1 and name in said, f"{name} {size}: {said}"
+        token = server.token
+        try:
+            server.start()
+        except AssertionError as refusal:
+            # It wants a copy in its place; what its log held is there without one.
+            assert name in str(refusal) and name in ("rollout.db", "jobs.db"), f"{name} {size}: {refusal}"
             continue
-        server.start()
-        assert server.show("ai")["status"] == "killed", f"{name} {size}"
+        # The file of the token may be the one that was cut.
+        server.token = token
+        # 202 has said that a restart may bring the older state back.
+        assert answer.status == 202 or server.show("ai")["status"] == "killed", f"{name} {size}"
         server.stop()
     return f"{cases} cases"
 

@@ -194,7 +194,8 @@ import Testing
       open(server, path)
     )
     for stream in [one, two, mine] { _ = await stream.receive { $0.hasSuffix(": connected\n\n") } }
-    #expect(try await server.send("DELETE", "/v1/tokens/\(revoked.id)").status == 204)
+    let revoke = "/v1/tokens/\(revoked.id)?confirm=revoked"
+    #expect(try await server.send("DELETE", revoke).status == 204)
     try await server.command("pause", "ai-summary", #"{"reason":"x"}"#)
     let ended = await one.receive()
     #expect(ended.end == .closed)
