@@ -57,7 +57,8 @@ import Testing
     #expect(watched == unseen)
   }
 
-  @Test func `who was taken back a moment ago vouches for no outage, however fresh the last look`() {
+  @Test func `who was taken back a moment ago vouches for no outage, however fresh the last look`()
+  {
     let target = ProviderModel(provider: "p", model: "m")
     var plan = plan
     plan.definition.guards = [Guard(.errorRate, max: .share(.percent(5)))]
