@@ -72,6 +72,7 @@ let package = Package(
         "RolloutAPI", "RolloutCore", "DocumentKit", "YAMLKit", "PlatformKit",
         "HTTPKit",
       ],
+      resources: [.embedInCode("Schemas")],
       swiftSettings: strict),
 
     .executableTarget(

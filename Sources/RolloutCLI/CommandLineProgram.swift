@@ -25,7 +25,8 @@ enum CommandLineProgram {
   /// People read why on standard error; programs get it as the one document they asked for.
   private static func end(_ failure: CLIFailure, _ terminal: Terminal) -> Never {
     terminal.complain(failure.message)
-    if OutputForm(CommandLine.arguments) != .table { terminal.print(failure.document) }
+    let isAsked = OutputForm(CommandLine.arguments) != .table
+    if isAsked, !failure.isTold { terminal.print(failure.document) }
     exit(failure.exitCode.rawValue)
   }
 

@@ -98,30 +98,58 @@ extension Store: PlanStore {
   package func commit(
     _ change: Lifecycle.Change, answer: StoredAnswer?
   ) async throws -> StoredEvent {
-    let plan = change.plan
-    let body = plan.document.jsonText
-    try Self.check(body, is: plan)
+    let checked = try Self.checked(change)
     let (subscriptions, committed) = (subscriptions, committed)
     let tell: @Sendable (StoredEvent) -> Void = { committed(.event($0)) }
     return try await database.write(committed: tell) { connection in
-      try Self.swapVersion(plan, connection)
-      try connection.run(
-        """
-        INSERT INTO plan_version (feature, version, status, stage, body_json, created_at_ms)
-        VALUES (:feature, :version, :status, :stage, :body, :at)
-        """,
-        [
-          "feature": .text(plan.feature), "version": SQLValue(plan.version),
-          "status": .text(plan.status.rawValue), "stage": .text(plan.stageName),
-          "body": .text(body), "at": SQLValue(plan.updatedAt.wall),
-        ])
-      try Self.note(latest: plan.updatedAt.steady, connection)
-      let id = try Self.append(change.event, connection)
-      try Self.enqueue(
-        event: id, kind: change.event.kind.rawValue, subscriptions, connection)
-      if let answer { try Self.keep(answer, now: plan.updatedAt.steady, connection) }
-      return StoredEvent(id: id, event: change.event)
+      let stored = try Self.write(checked, subscriptions, connection)
+      if let answer {
+        try Self.keep(answer, now: change.plan.updatedAt.steady, connection)
+      }
+      return stored
     }
+  }
+
+  package func commit(all changes: [Lifecycle.Change]) async throws -> [StoredEvent] {
+    let checked = try changes.map(Self.checked)
+    let (subscriptions, committed) = (subscriptions, committed)
+    let tell: @Sendable ([StoredEvent]) -> Void = { for event in $0 { committed(.event(event)) } }
+    return try await database.write(committed: tell) { connection in
+      try checked.map { try Self.write($0, subscriptions, connection) }
+    }
+  }
+
+  /// A change with the body that is read back as its plan.
+  private struct Checked {
+    var change: Lifecycle.Change
+    var body: String
+  }
+
+  private static func checked(_ change: Lifecycle.Change) throws -> Checked {
+    let body = change.plan.document.jsonText
+    try check(body, is: change.plan)
+    return Checked(change: change, body: body)
+  }
+
+  private static func write(
+    _ checked: Checked, _ subscriptions: [Subscription], _ connection: Connection
+  ) throws -> StoredEvent {
+    let (plan, event) = (checked.change.plan, checked.change.event)
+    try swapVersion(plan, connection)
+    try connection.run(
+      """
+      INSERT INTO plan_version (feature, version, status, stage, body_json, created_at_ms)
+      VALUES (:feature, :version, :status, :stage, :body, :at)
+      """,
+      [
+        "feature": .text(plan.feature), "version": SQLValue(plan.version),
+        "status": .text(plan.status.rawValue), "stage": .text(plan.stageName),
+        "body": .text(checked.body), "at": SQLValue(plan.updatedAt.wall),
+      ])
+    try note(latest: plan.updatedAt.steady, connection)
+    let id = try append(event, connection)
+    try enqueue(event: id, kind: event.kind.rawValue, subscriptions, connection)
+    return StoredEvent(id: id, event: event)
   }
 
   /// Compare-and-set: version 1 must be new, any other must follow the stored one.

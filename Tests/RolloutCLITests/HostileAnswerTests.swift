@@ -40,6 +40,9 @@ import Testing
       Subject("plan apply -f \(plan)", "GET /v1/plans/f "),
       Subject("plan apply -f \(plan)", "PUT /v1/plans/f"),
       Subject("plan diff -f \(plan)", "PUT /v1/plans/f"),
+      Subject("plan diff -f \(plan)", "GET /v1/plans/f "),
+      Subject("plan apply -f \(plan) --prune --yes", "GET /v1/plans"),
+      Subject("plan apply -f \(plan) --prune --yes", "POST /v1/plans "),
       Subject("plan export f", "GET /v1/plans/f "),
       Subject("plan preview f", "GET /v1/plans/f/preview"),
       Subject("preview f -f \(users)", "POST /v1/plans/f/preview"),
@@ -82,7 +85,8 @@ import Testing
   /// (`BackupTests`), and those that make a whole of many answers
   /// (`DoctorTests`, `PreviewTests`).
   private static let offline: Set<String> = [
-    "completion", "login", "backup", "demo", "doctor", "rehearse",
+    "completion", "login", "plan lint", "plan init", "plan schema", "backup", "demo", "doctor",
+    "rehearse",
   ]
 
   // MARK: Good answers
@@ -153,6 +157,7 @@ import Testing
 
   /// The good answer to a request, by the start of its request line; the longest counts.
   private static let answers: [String: String] = [
+    "POST /v1/plans ": #"{"plans":[\#(plan)],"next":null}"#,
     "GET /v1/plans?": #"{"plans":[\#(plan)],"next":null}"#,
     "GET /v1/plans/f ": plan,
     "GET /v1/overview": """

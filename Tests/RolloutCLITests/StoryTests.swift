@@ -208,9 +208,9 @@ import Testing
     #expect(diff.status == 0, "\(diff)")
     #expect(
       diff.output.contains(
-        #"leave by rule of stage a: {"attribute":"email","ends_with":["@acme.com"]}"#),
+        "  a: − email ends with @acme.com\n  leave by rule of stage a: email ends with @acme.com\n"),
       "\(diff.output)")
-    #expect(diff.output.contains("join and 0 leave by bucket"), "\(diff.output)")
+    #expect(!diff.output.contains("0 leave"), "\(diff.output)")
     #expect(server.terminate() == 0)
   }
 
@@ -314,7 +314,8 @@ import Testing
     #expect(applied.errors.contains("rollout.yaml is a server's configuration and no plan"))
     _ = plans.write("feature: a\n", to: "c.yaml")
     #expect(
-      try await server.rollout("plan", "apply", "-f", plans.path).errors.contains("two files"))
+      try await server.rollout("plan", "apply", "-f", plans.path).errors.contains(
+        "the same feature"))
     #expect(server.terminate() == 0)
   }
 

@@ -25,12 +25,22 @@ final class LateFailingStore: PlanStore {
 
   func commit(_ change: Lifecycle.Change, answer: StoredAnswer?) async throws -> StoredEvent {
     let stored = try await store.commit(change, answer: answer)
+    try failLate()
+    return stored
+  }
+
+  func commit(all changes: [Lifecycle.Change]) async throws -> [StoredEvent] {
+    let stored = try await store.commit(all: changes)
+    try failLate()
+    return stored
+  }
+
+  private func failLate() throws {
     let fails = faults.withLock { faults in
       faults.commits -= 1
       return faults.commits >= 0
     }
     if fails { throw StoreError.unavailable("fsync failed") }
-    return stored
   }
 
   func events(feature: String, before: Int?, limit: Int) async throws -> [StoredEvent] {

@@ -56,6 +56,7 @@ import Testing
       "PUT /v1/cohorts/{name}/members/{user}", "DELETE /v1/cohorts/{name}/members/{user}",
       "DELETE /v1/cohorts/{name}":
       ([.operate], .path)
+    case "POST /v1/plans": ([.operate], .content)
     case "POST /v1/alerts", "POST /v1/alerts/alertmanager": ([.alert], .content)
     case "GET /v1/providers", "GET /v1/history/check": (viewers, .refused)
     case "GET /metrics": (readers, .refused)

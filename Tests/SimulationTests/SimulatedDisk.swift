@@ -83,6 +83,23 @@ extension SimulatedStore: PlanStore {
     }
   }
 
+  func commit(all changes: [Lifecycle.Change]) async throws -> [StoredEvent] {
+    try await write { content in
+      var new = content
+      let stored = try changes.map { change in
+        let before = new.tables.plans[change.plan.feature]
+        let stored = try new.tables.commit(change, nil)
+        let others = new.tables.plans.values.filter { $0.feature != change.plan.feature }
+        Invariants.check(change, after: before, others: others, &new.violations)
+        let link = HistoryChain.link(change.event, after: new.chain.last ?? [])
+        new.chain.append(Digest.sha256(link))
+        return stored
+      }
+      content = new
+      return stored
+    }
+  }
+
   func events(feature: String, before: Int?, limit: Int) async throws -> [StoredEvent] {
     try await read { $0.history(of: feature, before: before, limit: limit) }
   }

@@ -5,23 +5,38 @@ import RolloutCore
 /// `rollout plan …`
 enum PlanCommands {
   static let all = [
+    InitCommand.command, LintCommand.command, SchemaCommand.command,
+    Subcommand(
+      "plan diff", ["file|folder…"],
+      "what applying files would change, and who joins and who leaves",
+      options: [
+        .init("--file", "FILE|FOLDER", "the plan file (-f)", repeatable: true),
+        .init("--exit-code", nil, "exit 6 where there are differences"),
+      ],
+      examples: ["rollout plan diff ai-summary.yaml", "rollout plan diff plans/ --exit-code"]
+    ) { try await ApplyCommand.diff($0) },
     Subcommand(
       "plan apply", ["file|folder…"], "store plans from files or a folder, all of them or none",
       options: [
         .init(
-          "--file", "FILE|FOLDER", "the plan file (-f), YAML or JSON; a folder takes all in it"),
-        .init("--dry-run", nil, "only say what would change, and for how many users"),
+          "--file", "FILE|FOLDER", "the plan file (-f), YAML or JSON; a folder takes all in it",
+          repeatable: true),
+        .init("--dry-run", nil, "only say what would change, as rollout plan diff does"),
+        .init("--prune", nil, "archive the plans that have no file"),
+        .init(
+          "--confirm", "FEATURE", "archive it although it is still asked for", repeatable: true),
       ] + Subcommand.changing,
-      examples: ["rollout plan apply -f ai-summary.yaml", "rollout plan apply -f plans/ --dry-run"]
+      examples: [
+        "rollout plan apply -f ai-summary.yaml --reason 'slower at first'",
+        "rollout plan apply -f plans/ --prune --yes",
+      ]
     ) { try await ApplyCommand.run($0) },
     Subcommand(
-      "plan diff", ["file|folder…"], "what applying a file would change",
-      options: [.init("--file", "FILE|FOLDER", "the plan file (-f)")],
-      examples: ["rollout plan diff -f ai-summary.yaml"]
-    ) { try await ApplyCommand.diff($0) },
-    Subcommand(
-      "plan export", ["FEATURE"], "the plan file in its canonical form, as JSON",
-      examples: ["rollout plan export ai-summary > ai-summary.json"], run: export),
+      "plan export", ["FEATURE"], "the whole plan file as it is in force, always to the same byte",
+      examples: [
+        "rollout plan export ai-summary > ai-summary.yaml",
+        "rollout plan export ai-summary -o json",
+      ], run: export),
     Subcommand(
       "plan preview", ["FEATURE"], "who would have the feature at a stage",
       options: [.init("--stage", "STAGE", "the stage (default: the next)")],
@@ -31,7 +46,8 @@ enum PlanCommands {
   private static func export(_ session: Session) async throws {
     let answer = try await session.send("GET", APIPath.plan(session.operand(0)))
     let plan = try session.decode(PlanView.self, answer, exactly: true)
-    session.terminal.printJSON(plan.definition.json)
+    session.terminal.print(
+      plan.definition, as: session.arguments.value("--output") == "json" ? .json : .yaml)
   }
 
   private static func preview(_ session: Session) async throws {

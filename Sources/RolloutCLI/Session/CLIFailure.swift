@@ -42,11 +42,18 @@ struct CLIFailure: Error {
   var message: OwnWords
   /// What the server said, where it was the server's refusal.
   private let problem: Document?
+  private(set) var isTold = false
 
   init(_ exitCode: ExitCode, _ message: OwnWords, problem: Document? = nil) {
     self.exitCode = exitCode
     self.message = message
     self.problem = problem
+  }
+
+  /// One whose document, for programs, is on standard output already.
+  init(toldAlready exitCode: ExitCode, _ message: OwnWords) {
+    self.init(exitCode, message)
+    isTold = true
   }
 
   /// For programs: the server's problem, or one of our own in its form.

@@ -266,7 +266,7 @@ struct Session: Sendable {
 }
 
 /// The whole of a file, or standard input for `-`. Throws `CLIFailure`.
-func readFile(_ path: String) throws -> [UInt8] {
+func readFile(_ path: String) throws(CLIFailure) -> [UInt8] {
   do { return try WholeFile.readPatiently(path) } catch {
     throw CLIFailure(.failed, "\(error.description)")
   }

@@ -49,8 +49,9 @@ struct Terminal: Sendable {
   func print(_ text: String) { put(plain(text)) }
 
   /// One document, as YAML where that was asked for.
-  func print(_ document: Document) {
-    if printsYAML { put(YAMLWriter.text(document)) } else { printJSON(document.json) }
+  func print(_ document: Document, as form: OutputForm? = nil) {
+    let isYAML = form.map { $0 == .yaml } ?? printsYAML
+    if isYAML { put(YAMLWriter.text(document)) } else { printJSON(document.json) }
   }
 
   /// What a terminal is to do, as it is.

@@ -21,6 +21,9 @@ package protocol PlanStore: Sendable {
   /// stored has to be read again.
   func commit(_ change: Lifecycle.Change, answer: StoredAnswer?) async throws -> StoredEvent
 
+  /// Writes changes of different plans, all of them or none; otherwise as the other.
+  func commit(all changes: [Lifecycle.Change]) async throws -> [StoredEvent]
+
   /// A plan's history, newest first, older than `before` (an event id; nil from the newest on).
   func events(feature: String, before: Int?, limit: Int) async throws -> [StoredEvent]
 

@@ -48,13 +48,18 @@ extension PlanEndpoint {
     context.force = body.force
     if case .archive = command {
       context.confirm = body.confirm
-      let now = context.now.steady
-      context.askers = asks.askers(of: feature, now: now)
-      // Who asked is forgotten with a restart; that somebody did is not.
-      let last = asks.isYoung(now) ? ledger.lastTraffic(of: feature) : nil
-      context.wasAskedBefore = last.map { now.since($0) < AskBook.window } ?? false
+      ask(about: feature, &context)
     }
     return context
+  }
+
+  /// Notes who asks for a feature that is to be archived.
+  func ask(about feature: String, _ context: inout CommandContext) {
+    let now = context.now.steady
+    context.askers = asks.askers(of: feature, now: now)
+    // Who asked is forgotten with a restart; that somebody did is not.
+    let last = asks.isYoung(now) ? ledger.lastTraffic(of: feature) : nil
+    context.wasAskedBefore = last.map { now.since($0) < AskBook.window } ?? false
   }
 
   /// A request that is carried out once, however often it comes.

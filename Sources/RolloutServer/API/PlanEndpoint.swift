@@ -36,6 +36,9 @@ struct PlanEndpoint: Sendable {
     }
     return [
       Route(.get, "/v1/plans", .scopes([.view]), featureLimit: .respected, .task(list)),
+      Route(
+        .post, "/v1/plans", .scopes([.operate]), featureLimit: .respected,
+        bodySizeMax: Self.folderSizeMax, isLong: hasFile, .task(applyAll)),
       route(.get, "/v1/plans/{feature}", .view, show),
       route(
         .put, "/v1/plans/{feature}", .operate,

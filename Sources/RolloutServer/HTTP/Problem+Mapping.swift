@@ -16,6 +16,9 @@ extension Problem {
         "\(stale.status.plan.feature) is at version \(stale.status.plan.version) now; look at what "
           + "changed and send If-Match: \"\(stale.status.plan.version)\" if you still want this.")
       plan = PlanView(stale.status, for: stale.actor)
+    case let failure as PlanController.OfPlan:
+      self.init(failure.cause)
+      detail = "\(failure.feature): \(detail) Nothing was changed."
     case let unknown as PlanController.UnknownFeature:
       self.init(
         .notFound, "There is no feature \(quoted(unknown.feature)); apply a plan for it first.")

@@ -38,7 +38,29 @@ package enum PlanStoreContract {
     let page = try await store.events(feature: "a", before: second.id, limit: 1)
     promises.keep(page.map(\.event.version) == [1], "a page goes on before the event it is told")
     try await answers(kept, store, &promises)
+    try await several(after: paused.plan, store, &promises)
     return promises.broken
+  }
+
+  private static func several(
+    after plan: Plan, _ store: some PlanStore, _ promises: inout Promises
+  ) async throws {
+    let created = Lifecycle.create(PlanDefinition(feature: "b"), Samples.context())
+    guard let resumed = try Lifecycle.perform(.resume, on: plan, Samples.context()) else {
+      promises.keep(false, "a paused plan resumes")
+      return
+    }
+    let stored = try await store.commit(all: [resumed, created])
+    promises.keep(
+      stored.map(\.event) == [resumed.event, created.event] && stored[0].id < stored[1].id,
+      "several changes have their events, in their order")
+    let other = Lifecycle.create(PlanDefinition(feature: "c"), Samples.context())
+    await promises.refuse(.stale, "of several changes one that is late stops all") {
+      _ = try await store.commit(all: [other, created])
+    }
+    promises.keep(try await store.loadPlan("c") == nil, "and none of them is written")
+    promises.keep(
+      try await store.events(feature: "c", before: nil, limit: 1).isEmpty, "nor its event")
   }
 
   private static func answers(

@@ -35,6 +35,16 @@ extension MemoryStore: PlanStore {
     try write { tables throws(StoreError) in try tables.commit(change, answer) }
   }
 
+  package func commit(all changes: [Lifecycle.Change]) throws -> [StoredEvent] {
+    try write { tables throws(StoreError) in
+      var new = tables
+      var stored: [StoredEvent] = []
+      for change in changes { stored.append(try new.commit(change, nil)) }
+      tables = new
+      return stored
+    }
+  }
+
   package func events(feature: String, before: Int?, limit: Int) -> [StoredEvent] {
     tables.history(of: feature, before: before, limit: limit)
   }
