@@ -86,6 +86,34 @@ import Testing
     }
   }
 
+  /// Lines of a type that may stand in another's file.
+  private static let guestMax = 20
+
+  /// The types at the top of a file that have more than `guestMax` lines; private ones belong to
+  /// whom they serve.
+  private static func largeTypes(_ lines: [String]) -> [String] {
+    let words = /^(?:(?:public|package|internal|final|indirect|@\w+(?:\([^)]*\))?)\s+)*(?:struct|class|enum|actor|protocol)\s+(\w+)/
+    return lines.indices.compactMap { start in
+      guard let name = lines[start].prefixMatch(of: words)?.1,
+        let end = lines[start...].firstIndex(where: { $0.hasPrefix("}") })
+      else { return nil }
+      return end - start >= guestMax ? String(name) : nil
+    }
+  }
+
+  @Test func `a large type has a file of its own, which has its name`() throws {
+    let body = Array(repeating: "  var a = 1", count: 19)
+    let (large, small) = (["package struct A {"] + body + ["}"], ["enum B {", "}"])
+    #expect(Self.largeTypes(large + small) == ["A"])
+    #expect(Self.largeTypes(["final class C: D {"] + body + ["}", ""] + large) == ["C", "A"])
+    #expect(Self.largeTypes(["private struct A {"] + body + ["}"]) == [])
+    for file in try files(under: "Sources") {
+      let name = file.path.split(separator: "/").last?.prefix { $0 != "+" && $0 != "." } ?? ""
+      let others = Self.largeTypes(file.lines).filter { $0 != name }
+      #expect(others == [], "\(file.path)")
+    }
+  }
+
   @Test func `lines fit into 100 columns`() throws {
     for file in try files(under: "Sources") {
       for (index, line) in file.lines.enumerated() where line.count > 100 {

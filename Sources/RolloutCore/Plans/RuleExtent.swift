@@ -43,7 +43,7 @@ package indirect enum RuleExtent: Sendable, Equatable {
 }
 
 extension RuleExtent.Condition {
-  fileprivate init(_ condition: Rule.Condition) {
+  init(_ condition: Rule.Condition) {
     switch condition {
     case .isIn(let options): self = .isIn(ExactValues(options))
     case .isNotIn(let options): self = .isNotIn(ExactValues(options))
@@ -60,7 +60,7 @@ extension RuleExtent.Condition {
 
   /// A list matches `in` when one of its elements does, and `not_in` only when none is in: so no
   /// `in` is narrower than a `not_in`, however far apart their values are.
-  fileprivate func isNarrower(than other: Self) -> Bool {
+  func isNarrower(than other: Self) -> Bool {
     switch (self, other) {
     case (.exists(let has), .exists(let wanted)): has == wanted
     // Every other condition fails without a value.
@@ -91,85 +91,4 @@ package struct ExactText: Sendable, Hashable, Comparable {
   package var text: String { String(decoding: bytes, as: UTF8.self) }
 
   package static func < (a: Self, b: Self) -> Bool { a.bytes.lexicographicallyPrecedes(b.bytes) }
-}
-
-/// Values that a rule names, each once.
-package struct ExactValues: Sendable, Equatable {
-  private enum Value: Sendable, Hashable {
-    case text(ExactText)
-    case number(Numeral)
-    case bool(Bool)
-  }
-
-  /// In the order of `hashes`, which makes comparing two of them one walk.
-  private let values: [Value]
-  private let hashes: [Int]
-  /// A bit of each hash: most that is no subset shows here.
-  private let mask: UInt64
-
-  fileprivate init(_ values: [AttributeValue]) {
-    var each: Set<Value> = []
-    func insert(_ value: AttributeValue) {
-      switch value {
-      case .text(let text): each.insert(.text(ExactText(text)))
-      case .number(let number): each.insert(.number(number))
-      case .bool(let flag): each.insert(.bool(flag))
-      case .list(let elements): for element in elements { insert(element) }
-      }
-    }
-    for value in values { insert(value) }
-    let sorted = each.map { (hash: $0.hashValue, value: $0) }.sorted { $0.hash < $1.hash }
-    self.values = sorted.map(\.value)
-    hashes = sorted.map(\.hash)
-    mask = hashes.reduce(0) { $0 | 1 << (UInt64(bitPattern: Int64($1)) & 63) }
-  }
-
-  fileprivate func isSubset(of other: ExactValues) -> Bool {
-    guard values.count <= other.values.count, mask & ~other.mask == 0 else { return false }
-    var place = 0
-    for index in values.indices {
-      while place < other.hashes.count, other.hashes[place] < hashes[index] { place += 1 }
-      // Others of the same hash come in any order.
-      var match = place
-      while match < other.hashes.count, other.hashes[match] == hashes[index],
-        other.values[match] != values[index]
-      { match += 1 }
-      guard match < other.hashes.count, other.hashes[match] == hashes[index] else { return false }
-    }
-    return true
-  }
-}
-
-/// Beginnings of texts, none of them the beginning of another, in order.
-package struct PrefixSet: Sendable, Equatable {
-  private let prefixes: [[UInt8]]
-
-  fileprivate init(_ texts: [[UInt8]]) {
-    var kept: [[UInt8]] = []
-    for text in texts.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
-      if let last = kept.last, text.starts(with: last) { continue }
-      kept.append(text)
-    }
-    prefixes = kept
-  }
-
-  /// Whether each of these begins with one of the others.
-  fileprivate func isCovered(by other: PrefixSet) -> Bool {
-    prefixes.allSatisfy(other.begins)
-  }
-
-  /// The only one that `text` can begin with is the last that does not come after it: whatever
-  /// stands between the two would begin with it too.
-  private func begins(_ text: [UInt8]) -> Bool {
-    var (low, high) = (0, prefixes.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if text.lexicographicallyPrecedes(prefixes[middle]) {
-        high = middle
-      } else {
-        low = middle + 1
-      }
-    }
-    return low > 0 && text.starts(with: prefixes[low - 1])
-  }
 }
