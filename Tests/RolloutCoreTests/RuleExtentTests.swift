@@ -126,6 +126,6 @@ import Testing
       for extent in extents { #expect(!known.contains { extent.isNarrower(than: $0) }) }
     }
     // Value by value it took two seconds; a debug build on a busy machine needs room.
-    #expect(time < .milliseconds(500), "\(time)")
+    #expect(time < .milliseconds(1500), "\(time)")
   }
 }

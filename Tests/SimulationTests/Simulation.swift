@@ -11,33 +11,33 @@ import YAMLKit
 /// and courier, on a simulated disk, clock and network. Everything that happens follows from the
 /// seed.
 final class Simulation {
-  private static let feature = "ai-summary"
+  static let feature = "ai-summary"
   /// Asks the same provider, and vouches for an outage of it.
-  private static let neighbour = "ai-replies"
-  private static let features = [feature, neighbour]
+  static let neighbour = "ai-replies"
+  static let features = [feature, neighbour]
 
-  private let seed: UInt64
-  private var random: SeededRandom
-  private let executor = SeededExecutor()
-  private let disk = SimulatedDisk()
-  private let clock = ManualClock()
-  private let network: SimulatedNetwork
-  private let witness = Witness()
-  private var process: Process?
-  private var failures: [String] = []
+  let seed: UInt64
+  var random: SeededRandom
+  let executor = SeededExecutor()
+  let disk = SimulatedDisk()
+  let clock = ManualClock()
+  let network: SimulatedNetwork
+  let witness = Witness()
+  var process: Process?
+  var failures: [String] = []
   /// Error rates of treatment and control of the feature, how slow answers are, and what share of
   /// its calls the provider fails, whoever asks.
-  private var weather = Weather()
-  private var outcomeNumber = 0
+  var weather = Weather()
+  var outcomeNumber = 0
   /// Whether many people change the plan, or automation is mostly left alone.
-  private let isCrowded: Bool
-  private var recent: [(feature: String, outcome: Outcome, id: String)] = []
-  private var alerts: [Alert] = []
+  let isCrowded: Bool
+  var recent: [(feature: String, outcome: Outcome, id: String)] = []
+  var alerts: [Alert] = []
   /// As the files have them, the parts that no file changes apart.
-  private var stages = Stages(beta: 20, soak: "0s", approvals: 0, holdout: 0)
-  private var heading = ""
+  var stages = Stages(beta: 20, soak: "0s", approvals: 0, holdout: 0)
+  var heading = ""
 
-  private struct Weather {
+  struct Weather {
     var treatment = 0.005
     var control = 0.005
     var latency = 200.0
@@ -45,7 +45,7 @@ final class Simulation {
   }
 
   /// What a running server consists of.
-  fileprivate struct Process {
+  struct Process {
     var store: SimulatedStore
     var controller: PlanController
     var monitor: Monitor
@@ -69,8 +69,8 @@ final class Simulation {
     var acknowledged: [String: Int] { state.withLock { $0.acknowledged } }
     func complain(_ text: String) { state.withLock { $0.trouble.append(text) } }
     var trouble: [String] { state.withLock { $0.trouble } }
-    fileprivate func keep(_ process: Process) { state.withLock { $0.made = process } }
-    fileprivate func take() -> Process? {
+    func keep(_ process: Process) { state.withLock { $0.made = process } }
+    func take() -> Process? {
       state.withLock { state in
         defer { state.made = nil }
         return state.made
@@ -118,7 +118,7 @@ final class Simulation {
   // MARK: The process
 
   /// Starts a server on what the disk holds.
-  private func boot() {
+  func boot() {
     let store = SimulatedStore(disk)
     let (clock, witness, network, disk) = (clock, witness, network, disk)
     executor.start {
@@ -153,14 +153,14 @@ final class Simulation {
   }
 
   /// kill -9 with whatever was under way.
-  private func crash() {
+  func crash() {
     process?.store.crash()
     // Its tasks run on into the dead store; none of them may reach the disk any more.
     executor.runUntilIdle(&random)
     boot()
   }
 
-  private func create() {
+  func create() {
     let isAutomatic = random.chance(0.5)
     stages = Stages(
       beta: 20, soak: random.chance(0.5) ? "1m" : "0s", approvals: random.below(2), holdout: 0)
@@ -188,14 +188,14 @@ final class Simulation {
   }
 
   /// What files of the plan differ in.
-  private struct Stages {
+  struct Stages {
     var beta: Int
     var soak: String
     var approvals: Int
     var holdout: Int
   }
 
-  private func definition(_ feature: String, _ stages: Stages) -> PlanDefinition? {
+  func definition(_ feature: String, _ stages: Stages) -> PlanDefinition? {
     let yaml = """
       feature: \(feature)
       \(heading)
@@ -211,7 +211,7 @@ final class Simulation {
 
   // MARK: Steps
 
-  private func step() {
+  func step() {
     switch random.below(100) {
     case 0..<44: traffic()
     case 44..<62: look()
@@ -228,7 +228,7 @@ final class Simulation {
     }
   }
 
-  private func weatherChange() {
+  func weatherChange() {
     weather = Weather()
     if !isCrowded, random.chance(0.7) { return }
     switch random.below(5) {
@@ -241,7 +241,7 @@ final class Simulation {
   }
 
   /// Outcomes: some twice, some late, some never.
-  private func traffic() {
+  func traffic() {
     guard let ledger = process?.ledger else { return }
     var reports: [OutcomeLedger.Report] = []
     for _ in 0..<(4 + random.below(16)) {
@@ -273,26 +273,26 @@ final class Simulation {
     ledger.record(reports, at: clock.steady)
   }
 
-  private func look() {
+  func look() {
     guard let monitor = process?.monitor else { return }
     executor.start { await monitor.look() }
   }
 
-  private func deliver() {
+  func deliver() {
     guard let courier = process?.courier else { return }
     executor.start { _ = await courier.deliverOnce() }
   }
 
   /// Somebody sets the wall clock: back by up to an hour, or ahead by up to two days. Nothing that
   /// is measured may notice.
-  private func jump() {
+  func jump() {
     let forward = random.chance(0.5)
     let milliseconds = Int64(random.below(forward ? 172_800_000 : 3_600_000))
     clock.set(
       Instant(milliseconds: clock.now.milliseconds + (forward ? milliseconds : -milliseconds)))
   }
 
-  private func keepTelemetry() {
+  func keepTelemetry() {
     guard let ledger = process?.ledger else { return }
     let states = ledger.takeChanges().states
     disk.with { content in
@@ -301,7 +301,7 @@ final class Simulation {
   }
 
   /// Somebody looked at the plan a while ago and now wants to change it.
-  private func person() {
+  func person() {
     let feature = random.chance(0.7) ? Self.feature : Self.neighbour
     guard let controller = process?.controller,
       let seen = process?.box.snapshot.plan(feature)?.plan
@@ -330,7 +330,7 @@ final class Simulation {
 
   /// Somebody applies a file: another share, soak, holdout or number of approvals; now and then
   /// another approves it before.
-  private func file() {
+  func file() {
     let feature = random.chance(0.7) ? Self.feature : Self.neighbour
     guard let controller = process?.controller,
       let seen = process?.box.snapshot.plan(feature)?.plan
@@ -358,7 +358,7 @@ final class Simulation {
   }
 
   /// A person's change, of which it is remembered what they were told.
-  private func tell(
+  func tell(
     _ change: @escaping @Sendable () async throws -> PlanController.Done
   ) {
     let (witness, box) = (witness, process?.box)
@@ -377,7 +377,7 @@ final class Simulation {
   }
 
   /// An alert comes, or one of the last comes again: some of them have been over for long.
-  private func alert() {
+  func alert() {
     guard let desk = process?.desk else { return }
     if alerts.isEmpty || random.chance(0.6) {
       let age = Int64(random.below(120_000))
@@ -397,155 +397,11 @@ final class Simulation {
     // What throws is sent again, or not.
     executor.start { _ = try? await desk.judge(received, from: .anonymous, sender: "t") }
   }
-
-  // MARK: Checks
-
-  /// One plan a feature is served, at one stage, and it is one that was committed.
-  private func checkServed() { for feature in Self.features { checkServed(feature) } }
-
-  private func checkServed(_ feature: String) {
-    guard let served = process?.box.snapshot.plan(feature)?.plan else { return }
-    let content = disk.current
-    guard let stored = content.tables.plans[feature] else {
-      failures.append("a plan is served that was never committed")
-      return
-    }
-    // Ahead of the disk is only what takes the feature away.
-    if served.version > stored.version, reach(served) > reach(stored) {
-      failures.append("version \(served.version) is served, and not stored")
-    }
-    if served.version == stored.version, served != stored {
-      failures.append("version \(served.version) is served otherwise than stored")
-    }
-  }
-
-  private func reach(_ plan: Plan) -> Int { plan.isServing ? plan.stageIndex : -1 }
-
-  /// The storm is over: everything must come to rest as promised.
-  private func settle() {
-    process?.store.setFailing(false)
-    executor.runUntilIdle(&random)
-    network.heal()
-    // P5: what must be rolled back is rolled back by the next looks, nobody interfering.
-    for _ in 0..<3 {
-      look()
-      executor.runUntilIdle(&random)
-      clock.advance(.seconds(3))
-    }
-    for feature in Self.features { checkVerdicts(feature) }
-    for _ in 0..<RetrySchedule.attemptsMax {
-      deliver()
-      executor.runUntilIdle(&random)
-      clock.advance(.hours(9))
-    }
-    checkHistory()
-    checkMemory()
-    crash()
-    for feature in Self.features
-    where process?.box.snapshot.plan(feature)?.plan != disk.current.tables.plans[feature] {
-      failures.append("after a restart another plan of \(feature) is served than was stored")
-    }
-  }
-
-  /// What the controller works on is what is stored.
-  private func checkMemory() {
-    guard let controller = process?.controller else { return }
-    let (witness, stored) = (witness, disk.current.tables.plans)
-    executor.start {
-      for feature in Self.features
-      where await controller.planIfAny(feature) != stored[feature] {
-        witness.complain("the controller's plan of \(feature) is not the stored one")
-      }
-    }
-    executor.runUntilIdle(&random)
-  }
-
-  private func checkVerdicts(_ feature: String) {
-    look()
-    executor.runUntilIdle(&random)
-    let now = clock.steady
-    guard let ledger = process?.ledger,
-      let assessment = ledger.inspect(feature, now: now)?.assessment
-    else { return }
-    // A neighbour that fails on the same provider says that it is nobody's fault.
-    if assessment.plan.definition.attribution, let suspect = assessment.suspect,
-      !ledger.witnesses(of: suspect, besides: feature, now: now).isEmpty
-    {
-      return
-    }
-    // Said without the judge: who fires, is to blame and may be rolled back, must not fire any
-    // more.
-    for finding in assessment.findings
-    where finding.verdict.state == .firing && assessment.plan.isServing {
-      let isHeld = assessment.plan.hold?.cause == .outage
-      let isBlamed =
-        !assessment.plan.definition.attribution || finding.attribution == .treatment
-        || (finding.attribution == .unopposed && !isHeld)
-      if isBlamed { failures.append("P5: still not rolled back: \(finding.verdict.sentence)") }
-    }
-  }
-
-  private func checkHistory() {
-    let content = disk.current
-    for feature in Self.features {
-      let versions = content.tables.events.map(\.event).filter { $0.feature == feature }
-        .map(\.version)
-      if versions != Array(1...max(1, versions.count)) {
-        failures.append("P2: versions \(versions) of \(feature)")
-      }
-      // P1: nothing acknowledged is lost.
-      let told = witness.acknowledged[feature] ?? 0
-      if told > versions.last ?? 0 {
-        failures.append("P1: version \(told) of \(feature) was acknowledged and is lost")
-      }
-    }
-    let delivered = network.delivered
-    let queue = content.tables.deliveries
-    for row in queue where !row.waits && !delivered.contains(row.message.id) {
-      failures.append("\(row.message.id) is marked as told and was not")
-    }
-    let known = Set(queue.map(\.message.id))
-    for id in delivered.subtracting(known) { failures.append("\(id) was told and never happened") }
-    if let waiting = queue.first(where: \.waits) {
-      failures.append("\(waiting.message.id) was never told")
-    }
-    failures += Invariants.broken(in: content.tables.events.map(\.event), chain: content.chain)
-  }
-}
-
-/// Loses messages, repeats them, and says it failed when it did not.
-final class SimulatedNetwork: Messenger, Sendable {
-  private let state: Mutex<State>
-
-  private struct State {
-    var random: SeededRandom
-    var isHealed = false
-    var delivered: Set<String> = []
-  }
-
-  init(seed: UInt64) { state = Mutex(State(random: SeededRandom(seed: seed &+ 1))) }
-
-  func heal() { state.withLock { $0.isHealed = true } }
-  var delivered: Set<String> { state.withLock { $0.delivered } }
-
-  func send(_ message: Message, to target: String, at now: Instant) async throws {
-    await Task.yield()
-    let fails = state.withLock { state in
-      guard !state.isHealed else {
-        state.delivered.insert(message.id)
-        return false
-      }
-      let arrives = state.random.chance(0.7)
-      if arrives { state.delivered.insert(message.id) }
-      return !arrives || state.random.chance(0.2)
-    }
-    if fails { throw DeliveryFailure(reason: "simulated") }
-  }
 }
 
 extension Courier {
   /// Every lane once, one after the other, emergencies first; how many deliveries are settled.
-  fileprivate func deliverOnce() async -> Int {
+  func deliverOnce() async -> Int {
     var settled = 0
     for lane in await takeLanes() { settled += await work(lane) }
     return settled

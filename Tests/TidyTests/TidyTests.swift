@@ -92,7 +92,8 @@ import Testing
   /// The types at the top of a file that have more than `guestMax` lines; private ones belong to
   /// whom they serve.
   private static func largeTypes(_ lines: [String]) -> [String] {
-    let words = /^(?:(?:public|package|internal|final|indirect|@\w+(?:\([^)]*\))?)\s+)*(?:struct|class|enum|actor|protocol)\s+(\w+)/
+    let words =
+      /(?:(?:public|package|final|indirect|@\w+)\s+)*(?:struct|class|enum|actor|protocol)\s+(\w+)/
     return lines.indices.compactMap { start in
       guard let name = lines[start].prefixMatch(of: words)?.1,
         let end = lines[start...].firstIndex(where: { $0.hasPrefix("}") })

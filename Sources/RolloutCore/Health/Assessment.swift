@@ -69,10 +69,14 @@ package struct Assessment: Sendable {
   /// Who has failed for longer does not vouch for an outage that has just begun.
   private static let togetherFor = TimeSpan.minutes(10)
 
+  /// Whose users have met with no failure for so long does not testify that others meet with them.
+  private static let silentFor = TimeSpan.seconds(10)
+
   /// Whether this feature, too, has begun to fail on that target: it serves now, was looked at just
-  /// now, and they began together.
+  /// now, its requests still fail, and they began together.
   package func witnesses(_ target: ProviderModel, now: Instant) -> Bool {
-    guard plan.isServing, suspect == target, now.since(at) <= Self.freshFor, let failingSince
+    guard plan.isServing, suspect == target, now.since(at) <= Self.freshFor, let failingSince,
+      let lastFailureAt, now.since(lastFailureAt) <= Self.silentFor
     else { return false }
     return now.since(failingSince) <= Self.togetherFor
   }

@@ -48,6 +48,7 @@ extension Detector {
   private mutating func read(from reader: inout StateReader) throws(StateReader.Truncated) {
     guard try reader.int() == Self.format else { throw StateReader.Truncated() }
     requests = try reader.natural()
+    lookedAt = requests
     errors = try reader.natural()
     try runs.read(from: &reader)
     try window.read(from: &reader)

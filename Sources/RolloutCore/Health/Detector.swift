@@ -55,6 +55,10 @@ package struct Detector: Sendable, Equatable {
   package internal(set) var isHeldFor = false
   package internal(set) var requests = 0
   package internal(set) var errors = 0
+  /// What was seen at the last look, and when a look last found more: what it says is about now
+  /// only while requests go on. Not kept: after a restart it waits for the first one.
+  var lookedAt = 0
+  private var heardAt: Instant?
 
   /// The limit at which people should look: latches by evidence, and ends by evidence that it is
   /// well again, so that a feature that lives between the limits does not flap.
@@ -231,6 +235,15 @@ package struct Detector: Sendable, Equatable {
     latchedAt != nil && isRecentlyOver && !isConfirmed(now) && isWidespread
   }
 
+  /// After so long without a request nothing it says is about now. Longer than it takes to ask a
+  /// provider a neutral question.
+  static let currentFor = TimeSpan.seconds(30)
+
+  /// Whether a request came lately; of what has ended nobody is protected by acting.
+  func isCurrent(_ now: Instant) -> Bool {
+    heardAt.map { now.since($0) <= Self.currentFor } ?? false
+  }
+
   /// Whether it has seen as many requests as speak of now, and they are well.
   var isWell: Bool {
     latchedAt == nil && !isRecentlyOver && recent.count >= RecentLevel.requests
@@ -247,6 +260,10 @@ package struct Detector: Sendable, Equatable {
 
   /// Judges at `now`; moves the latches, and nothing else.
   package mutating func assess(now: Instant) -> Verdict {
+    if requests != lookedAt {
+      lookedAt = requests
+      heardAt = now
+    }
     recent.prune(now: now)
     controlRecent.prune(now: now, keeping: recent.startsAt)
     if isRecentlyOver {

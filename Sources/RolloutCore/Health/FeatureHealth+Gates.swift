@@ -1,19 +1,26 @@
 extension FeatureHealth {
-  /// The gates of the next advance, from what `assess` found.
+  /// The gates of the next advance, from what `assess` found. A completion waits for guards that
+  /// act and for nothing else.
   package func gates(_ findings: [Finding], now: Instant) -> HealthGates {
     var gates = HealthGates()
-    guard plan.isServing, let next = plan.nextStage else { return gates }
+    guard plan.isServing else { return gates }
+    guard let next = plan.nextStage else {
+      gates.firing = findings.filter { $0.acts(in: plan) && $0.stopsPeople }
+        .map(\.verdict.sentence)
+      return gates
+    }
     if let projection, projection.stage == next.name { gates.projection = projection }
     gates.freshness = freshness(now)
     var isMeasured = false
     for (index, finding) in findings.enumerated() {
-      guard finding.acts(in: plan) else { continue }
+      guard finding.acts(in: plan), isJudging(index) else { continue }
       isMeasured = true
       switch finding.verdict.state {
       case .firing: gates.firing.append(finding.verdict.sentence)
       case .unavailable where isOptional(finding.rule): continue
       case .pending where finding.isGoingOn: gates.firing.append(finding.verdict.sentence)
-      case .pending, .investigate, .unavailable: gates.unsettled.append(finding.verdict.sentence)
+      case .pending, .investigate, .unavailable:
+        gates.unsettled.append(finding.verdict.sentence)
       case .quiet, .inconclusive:
         guard let detector = detector(index) else { continue }
         if let missing = detector.missingHealth { gates.evidence.append(missing) }
@@ -26,7 +33,9 @@ extension FeatureHealth {
       gates.evidence = [
         findings.isEmpty
           ? "healthy evidence: no guard watches this plan"
-          : "healthy evidence: the guards of this plan only tell, and none acts"
+          : findings.contains { $0.acts(in: plan) }
+            ? "healthy evidence: what acts compares with the stage before, and this is the first"
+            : "healthy evidence: the guards of this plan only tell, and none acts"
       ]
       gates.recovery = gates.evidence
     }

@@ -8,6 +8,8 @@ package struct FeatureHealth: Sendable {
     case detector(Int)
     case poll(Int)
     case unmeasured(String)
+    /// Compares with the stage before, in the first one.
+    case notYet(String)
   }
 
   package private(set) var plan: Plan
@@ -78,6 +80,11 @@ package struct FeatureHealth: Sendable {
         return .poll(polls.count - 1)
       }
       guard let measure = rule.measure(baseline: baseline) else {
+        guard plan.stageIndex > 0 else {
+          return .notYet(
+            "\(rule.metric.rawValue): \(rule.limit.text) of the stage before is judged from the "
+              + "second stage on.")
+        }
         return .unmeasured(
           "\(rule.metric.rawValue): the stage before was not measured, so \(rule.limit.text) of it "
             + "is unknown; unavailable is not healthy.")
@@ -361,6 +368,10 @@ package struct FeatureHealth: Sendable {
         // It waits for nothing but time.
         finding.isGoingOn = verdict.state == .pending
         return finding
+      case .notYet(let sentence):
+        return Finding(
+          rule: rule, verdict: Verdict(state: .quiet, sentence: sentence),
+          attribution: .unopposed, threshold: 0)
       case .unmeasured(let sentence):
         return Finding(
           rule: rule, verdict: Verdict(state: .unavailable, sentence: sentence),
@@ -400,8 +411,14 @@ package struct FeatureHealth: Sendable {
     switch slots[index] {
     case .detector(let detector): detectors[detector].evidenceDocument(verdict)
     case .poll(let poll): polls[poll].evidenceDocument(verdict)
-    case .unmeasured: .object([:])
+    case .unmeasured, .notYet: .object([:])
     }
+  }
+
+  /// Whether the guard at `index` says something about this stage.
+  func isJudging(_ index: Int) -> Bool {
+    guard slots.indices.contains(index), case .notYet = slots[index] else { return true }
+    return false
   }
 
   /// The detector behind the guard at `index`; nil for what is not measured by outcomes.

@@ -10,6 +10,8 @@ package struct Finding: Sendable, Equatable {
   package var failingSince: Instant?
   /// Whether it is over its mark and acts when it goes on: it stops people like one that fires.
   package var isGoingOn = false
+  /// Whether requests still come in: what it found minutes ago is nothing to act on.
+  package var isCurrent = true
   /// Whether the outage that holds the plan is about it.
   package var isHeldFor = false
   /// Whether it has seen enough requests that are well; nil where outcomes do not feed it.
@@ -17,6 +19,11 @@ package struct Finding: Sendable, Equatable {
 }
 
 extension Finding {
+  /// Whether it keeps people, too, from giving the feature to more.
+  var stopsPeople: Bool {
+    verdict.state == .firing || verdict.state == .pending && isGoingOn
+  }
+
   /// Whether it leads to something when it fires, and not only to a notice.
   package func acts(in plan: Plan) -> Bool {
     rule.action != .notify && !rule.dryRun && !plan.definition.dryRun
@@ -28,6 +35,7 @@ extension Finding {
       threshold: detector.evidence)
     failingSince = detector.failingSince
     isGoingOn = detector.isGoingOn(now)
+    isCurrent = detector.isCurrent(now)
     isHeldFor = detector.isHeldFor
     isWell = detector.requests > 0 || detector.isHeldFor ? detector.isWell : nil
   }

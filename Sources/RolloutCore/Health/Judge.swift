@@ -59,7 +59,7 @@ package enum Judge {
     let plan = assessment.plan
     var strongest: (strength: Int, action: MonitorAction)?
     for (index, finding) in assessment.findings.enumerated()
-    where finding.verdict.state == .firing && finding.acts(in: plan) {
+    where finding.verdict.state == .firing && finding.acts(in: plan) && finding.isCurrent {
       let reason = finding.verdict.sentence
       let outcome: (strength: Int, action: MonitorAction)?
       switch finding.rule.action {
@@ -76,7 +76,7 @@ package enum Judge {
           outcome = (3, .command(.rollback(to: target), reason: reason, guard: index))
         case .others(let why):
           outcome =
-            plan.hold == nil && plan.status != .completed
+            (plan.hold?.yieldsToOutage ?? true) && plan.status != .completed
             ? (
               1,
               .command(

@@ -72,6 +72,9 @@ extension Detector {
   /// Where what is not acted on stands beside the limit.
   private var place: String {
     guard window.mean > 1 else { return "under the limit of \(limitText)" }
+    if isTriggered {
+      return "over the limit of \(limitText), but the last \(rule.things) are within it again"
+    }
     return window.count < rule.judgedFrom
       ? "over the limit of \(limitText), in too few \(rule.things) to act on"
       : "above the limit of \(limitText) but within noise"

@@ -115,7 +115,7 @@ extension Lifecycle {
     let health = context.health
     var sentences = plan.hold?.cause == .manual ? [] : holdSentences(plan, context.now.steady)
     // A completion waits for nothing else.
-    guard plan.nextStage != nil else { return sentences }
+    guard plan.nextStage != nil else { return sentences + health.firing }
     let isManual = plan.definition.advance == .manual || plan.automaticAdvanceOff
     if let soak = soakGate(plan, context.now.steady, byPerson: isManual) { sentences.append(soak) }
     if plan.automaticAdvanceOff, plan.definition.advance == .automatic {

@@ -46,7 +46,8 @@ package enum Lifecycle {
     case .approve, .approveStage, .approveFile:
       return (.approved, try approval(command, &plan, context))
     case .hold(let cause):
-      guard plan.hold == nil, plan.status == .active || plan.status == .paused else { return nil }
+      let isFree = plan.hold.map { $0.yieldsToOutage && cause == .outage } ?? true
+      guard isFree, plan.status == .active || plan.status == .paused else { return nil }
       plan.hold = .init(cause: cause, reason: context.reason, since: context.now)
       return (.held, nil)
     case .release: return release(&plan, context.now.steady) ? (.released, nil) : nil
@@ -201,6 +202,9 @@ package enum Lifecycle {
           + "\(plan.definition.stages.last?.name ?? "the last stage") first.")
     }
     try passHold(plan, context)
+    guard context.force || context.health.firing.isEmpty else {
+      throw .gateClosed(waitingOn: context.health.firing)
+    }
     plan.hold = nil
     plan.status = .completed
   }

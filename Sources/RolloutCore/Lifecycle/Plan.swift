@@ -16,6 +16,10 @@ package struct Plan: Sendable, Equatable {
       /// condition.
       package var needsAcknowledgement: Bool { self == .rollback || self == .alert }
 
+      /// Whether an outage that is found takes its place: it says less, and would let a person go
+      /// on at once.
+      var yieldsToOutage: Bool { self == .investigate || self == .noTraffic }
+
       /// For people, after "held".
       package var words: String {
         switch self {
@@ -43,6 +47,7 @@ package struct Plan: Sendable, Equatable {
     }
 
     package var needsAcknowledgement: Bool { cause.needsAcknowledgement }
+    var yieldsToOutage: Bool { cause.yieldsToOutage }
   }
 
   /// That somebody has seen why the plan is held.

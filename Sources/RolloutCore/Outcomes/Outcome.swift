@@ -38,6 +38,8 @@ package struct Outcome: Sendable, Equatable {
   package var isGivenUp = false
   /// Of a bad outcome of the AI path.
   package var origin: FailureOrigin?
+  /// Whether nobody said when it was, nor by which version it was decided: it arrived at `at`.
+  package var isUndated = false
   /// Answered from a cache, which says nothing about the provider's health.
   package var isFromCache = false
 

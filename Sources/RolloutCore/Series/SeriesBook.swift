@@ -87,7 +87,7 @@ package struct SeriesBook: Sendable {
   }
 
   /// `number` is the plan's version when the request was decided, where that was said; `failure`
-  /// what is known where it failed its user.
+  /// what is known where it failed its user, or was made good in another way.
   package mutating func record(
     _ outcome: Outcome, version number: Int? = nil, failure: FailureNote? = nil, now: Instant
   ) {
@@ -99,7 +99,7 @@ package struct SeriesBook: Sendable {
       // Nobody waits for a hang: given up on when it had taken too long already.
       changes.cells[place]?.record(givenUpAfter: ran)
       said.kind = Self.givenUp
-    } else if outcome.result != .failed, outcome.result != .degradedFallback {
+    } else if outcome.result == .ok || outcome.result == .excluded {
       return
     }
     count(said, outcome, now)

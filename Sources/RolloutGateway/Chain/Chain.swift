@@ -170,7 +170,9 @@ struct Chain: Sendable {
       slot.note(nil)
       let trail = Gateway.Trail(
         provider: provider.name, model: target.model, target: target.model,
-        attempts: progress.attempts, isFallbackModel: index > 0)
+        attempts: progress.attempts,
+        insteadOf: index > 0
+          ? ProviderModel(provider: route.targets[0].provider, model: route.targets[0].model) : nil)
       return (answer, trail, slot)
     } catch {
       var failure = error as? ProviderFailure ?? .cancelled

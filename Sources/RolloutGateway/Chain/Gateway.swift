@@ -16,8 +16,10 @@ package final class Gateway: Sendable {
     /// As the route names it: what prices and breakers go by.
     package var target: String
     package var attempts: Int
+    /// The target that should have answered; nil when the first one did.
+    package var insteadOf: ProviderModel?
     /// Whether a target after the first answered.
-    package var isFallbackModel: Bool
+    package var isFallbackModel: Bool { insteadOf != nil }
   }
 
   package struct Completion: Sendable {

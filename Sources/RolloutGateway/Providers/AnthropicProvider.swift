@@ -96,8 +96,8 @@ struct AnthropicProvider: Provider {
     case ("billing_error", _), (_, 402): return .outOfMoney
     case ("authentication_error", _), (_, 401): return .credentialRefused
     case ("permission_error", _), (_, 403): return .permissionDenied
-    case ("invalid_request_error", _), ("not_found_error", _), ("request_too_large", _),
-      (_, 400), (_, 404), (_, 413), (_, 422):
+    case ("not_found_error", _), (_, 404): return .modelNotFound
+    case ("invalid_request_error", _), ("request_too_large", _), (_, 400), (_, 413), (_, 422):
       // An empty account is refused as an invalid request.
       if message.contains("credit balance") || message.contains("spend limit") {
         return .outOfMoney

@@ -88,7 +88,9 @@ struct OpenAIProvider: Provider {
     case 402: return .outOfMoney
     case 401: return .credentialRefused
     case 403: return .permissionDenied
-    case 400, 404, 413, 422:
+    case 404: return .modelNotFound
+    case 400 where code == "model_not_found": return .modelNotFound
+    case 400, 413, 422:
       return .callerError(status: head.status, message: message.isEmpty ? code : message)
     case 503 where code.contains("overloaded"), 529: return .overloaded
     case 200: return .serverError(status: 502)

@@ -18,6 +18,8 @@ package enum ProviderFailure: Error, Sendable, Equatable {
   case permissionDenied
   /// 5xx and the like.
   case serverError(status: Int)
+  /// The provider does not have the route's model: nobody asked for another.
+  case modelNotFound
   /// The caller's request was refused; the provider's own words.
   case callerError(status: Int, message: String)
   /// What came was not an answer.
@@ -49,9 +51,9 @@ package enum ProviderFailure: Error, Sendable, Equatable {
   /// Whether another target may do better.
   var allowsFallback: Bool {
     switch self {
-    case .callerError(let status, let message):
-      // A model that does not exist there, or a prompt too long for it, may fit the next one.
-      status == 404 || message.contains("context length") || message.contains("context_length")
+    case .callerError(_, let message):
+      // A prompt too long for one model may fit the next one.
+      message.contains("context length") || message.contains("context_length")
     case .cancelled, .interrupted: false
     default: true
     }
@@ -65,6 +67,7 @@ package enum ProviderFailure: Error, Sendable, Equatable {
     case .overloaded: 529
     case .credentialRefused: 401
     case .permissionDenied: 403
+    case .modelNotFound: 404
     case .serverError(let status), .callerError(let status, _): status
     case .unreachable, .timeout, .malformed, .interrupted, .cancelled, .breakerOpen, .limited: nil
     }
@@ -81,6 +84,7 @@ package enum ProviderFailure: Error, Sendable, Equatable {
     case .credentialRefused: "credential_refused"
     case .permissionDenied: "permission_denied"
     case .serverError: "server_error"
+    case .modelNotFound: "model_not_found"
     case .callerError: "caller_error"
     case .malformed: "malformed"
     case .interrupted: "interrupted"
@@ -111,8 +115,8 @@ package enum ProviderFailure: Error, Sendable, Equatable {
   var isProviderFault: Bool {
     switch self {
     case .unreachable, .timeout, .overloaded, .serverError, .malformed, .interrupted: true
-    case .throttled, .outOfMoney, .credentialRefused, .permissionDenied, .callerError,
-      .cancelled, .breakerOpen, .limited:
+    case .throttled, .outOfMoney, .credentialRefused, .permissionDenied, .modelNotFound,
+      .callerError, .cancelled, .breakerOpen, .limited:
       false
     }
   }

@@ -94,7 +94,8 @@ struct Bill: ~Copyable {
     endStream(served.usage, nil)
     await service.purse.settle(hold, cost: served.cost, provider: served.trail.provider)
     record(
-      served.trail.isFallbackModel ? .degradedModel : .ok, served.usage, served.cost)
+      served.trail.isFallbackModel ? .degradedModel : .ok, served.usage, served.cost,
+      insteadOf: served.trail.insteadOf)
     if let place, let text = served.text, !text.isEmpty {
       service.cache.keep(
         place.answer(text, by: served.trail, at: service.clock.steady), at: place.key,
@@ -158,8 +159,8 @@ struct Bill: ~Copyable {
 
   private func record(
     _ result: Outcome.Result, _ usage: Usage? = nil, _ cost: Money? = nil,
-    origin: FailureOrigin? = nil, status: Int? = nil, isFromCache: Bool = false,
-    isGivenUp: Bool = false
+    origin: FailureOrigin? = nil, insteadOf: ProviderModel? = nil, status: Int? = nil,
+    isFromCache: Bool = false, isGivenUp: Bool = false
   ) {
     var outcome = Outcome(
       result: result, arm: .treatment, user: call.user.map { Outcome.hash(user: $0) },
@@ -171,7 +172,8 @@ struct Bill: ~Copyable {
     outcome.isFromCache = isFromCache
     outcome.isGivenUp = isGivenUp
     let failure = FailureNote(
-      kind: origin?.kind ?? result.rawValue, target: origin?.target, requestID: call.requestID,
+      kind: origin?.kind ?? result.rawValue, target: origin?.target ?? insteadOf,
+      requestID: call.requestID,
       status: status)
     service.ledger.end(call.feature, running, outcome, failure: failure)
   }

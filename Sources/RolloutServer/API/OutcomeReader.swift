@@ -48,15 +48,17 @@ struct OutcomeReader {
     let dollars = figure("cost_usd", upTo: 1_000_000)
     let membership = try membership(plan, user)
     let id = try identifier("id")
-    let at = try instant("at") ?? now.steady
+    let at = try instant("at")
     let began = try instant("started_at")
     let version = try version(of: plan)
     try reader.finish()
     var outcome = Outcome(
       result: said.result, arm: membership.arm,
-      user: user.map { Outcome.hash(user: $0) }, at: min(at, now.steady), beganAt: began,
+      user: user.map { Outcome.hash(user: $0) }, at: min(at ?? now.steady, now.steady),
+      beganAt: began,
       latency: latency, inputTokens: inputTokens, outputTokens: outputTokens,
       cost: dollars.map { Money(nanodollars: Int(($0 * 1e9).rounded())) })
+    outcome.isUndated = at == nil && began == nil && version == nil
     outcome.isDrawn = membership.isDrawn
     outcome.isGivenUp = said.isGivenUp
     return OutcomeLedger.Report(
