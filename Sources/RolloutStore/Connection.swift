@@ -15,37 +15,6 @@ enum SQLValue: Sendable, Equatable {
   init(_ value: Instant?) { self = value.map { .int($0.milliseconds) } ?? .null }
 }
 
-/// A failed SQLite call.
-struct SQLiteError: Error, CustomStringConvertible {
-  var code: Int32
-  var message: String
-  var description: String { "\(message) (SQLite \(code))" }
-
-  /// The primary code, without its extension.
-  var primary: Int32 { code & 0xFF }
-
-  /// Whether the disk had no room: nothing of the transaction is in the file then, and what was
-  /// there before can be read on.
-  var isFull: Bool { primary == SQLITE_FULL }
-
-  /// The same with the file named.
-  func named(_ path: String) -> SQLiteError {
-    SQLiteError(code: code, message: "\(path): \(message)")
-  }
-
-  /// As callers outside the store see it.
-  var storeError: StoreError {
-    switch primary {
-    case SQLITE_BUSY:
-      .unavailable(
-        "\(description): another program has it open (a sqlite3 shell, a copy that is being made); "
-          + "end that")
-    case SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_FORMAT: .corrupt(description)
-    default: .unavailable(description)
-    }
-  }
-}
-
 /// The one connection to a database file. Not thread-safe: owned by the database's thread.
 final class Connection {
   enum Durability: String {
@@ -257,42 +226,5 @@ final class Connection {
   func error() -> SQLiteError {
     SQLiteError(
       code: sqlite3_extended_errcode(handle), message: String(cString: sqlite3_errmsg(handle)))
-  }
-}
-
-/// The row a query stands on; columns count from 0.
-struct Row {
-  fileprivate let statement: OpaquePointer
-
-  func int(_ column: Int32) -> Int { Int(sqlite3_column_int64(statement, column)) }
-
-  func text(_ column: Int32) -> String {
-    guard let bytes = sqlite3_column_text(statement, column) else { return "" }
-    let count = Int(sqlite3_column_bytes(statement, column))
-    return String(decoding: UnsafeBufferPointer(start: bytes, count: count), as: UTF8.self)
-  }
-
-  func blob(_ column: Int32) -> [UInt8] {
-    guard let bytes = sqlite3_column_blob(statement, column) else { return [] }
-    let count = Int(sqlite3_column_bytes(statement, column))
-    return Array(UnsafeRawBufferPointer(start: bytes, count: count))
-  }
-
-  func isNull(_ column: Int32) -> Bool {
-    sqlite3_column_type(statement, column) == SQLITE_NULL
-  }
-
-  func optionalInt(_ column: Int32) -> Int? { isNull(column) ? nil : int(column) }
-  func optionalText(_ column: Int32) -> String? { isNull(column) ? nil : text(column) }
-  func instant(_ column: Int32) -> Instant { Instant(milliseconds: Int64(int(column))) }
-  func optionalInstant(_ column: Int32) -> Instant? { isNull(column) ? nil : instant(column) }
-
-  /// JSON; what cannot be read is shown as the text it is. nil for NULL.
-  func document(_ column: Int32) -> Document? {
-    optionalText(column).map { text in
-      do throws(DocumentError) { return try JSONReader.read(Array(text.utf8)) } catch {
-        return .string(text)
-      }
-    }
   }
 }
