@@ -65,21 +65,22 @@ private final class EncodedNode {
 
   func member(_ key: String) -> EncodedNode {
     let node = EncodedNode()
-    if case .object(let members) = content {
-      content = .object(members + [(key, node)])
-    } else {
-      content = .object([(key, node)])
-    }
+    var members: [(key: String, node: EncodedNode)] = []
+    if case .object(let known) = content { members = known }
+    // Taken out while it grows: a list that is held twice is copied with every append.
+    content = .empty
+    members.append((key, node))
+    content = .object(members)
     return node
   }
 
   func element() -> EncodedNode {
     let node = EncodedNode()
-    if case .array(let nodes) = content {
-      content = .array(nodes + [node])
-    } else {
-      content = .array([node])
-    }
+    var nodes: [EncodedNode] = []
+    if case .array(let known) = content { nodes = known }
+    content = .empty
+    nodes.append(node)
+    content = .array(nodes)
     return node
   }
 }
