@@ -16,7 +16,7 @@ extension Store: ClockStore {
           lastStep: row.optionalInstant(5).map {
             ClockStep(at: $0, milliseconds: Int64(row.int(6)))
           }, latest: row.instant(4))
-      }.first
+      }.first?.believable
     }
   }
 
@@ -33,14 +33,16 @@ extension Store: ClockStore {
           wall_ms = excluded.wall_ms,
           uptime_ms = excluded.uptime_ms,
           boot = excluded.boot,
-          latest_ms = max(latest_ms, excluded.latest_ms),
+          latest_ms = CASE WHEN latest_ms > :last THEN excluded.latest_ms
+            ELSE max(latest_ms, excluded.latest_ms) END,
           stepped_at_ms = excluded.stepped_at_ms,
           stepped_by_ms = excluded.stepped_by_ms
         """,
         [
           "steady": SQLValue(checkpoint.steady), "wall": SQLValue(checkpoint.reading.wall),
           "uptime": .int(checkpoint.reading.uptime), "boot": .text(checkpoint.reading.boot),
-          "latest": SQLValue(checkpoint.latest), "stepped_at": SQLValue(step?.at),
+          "latest": SQLValue(checkpoint.latest), "last": SQLValue(ClockCheckpoint.lastPlace),
+          "stepped_at": SQLValue(step?.at),
           "stepped_by": .int(step?.milliseconds ?? 0),
         ])
     }

@@ -3,6 +3,21 @@ import RolloutEvaluation
 import Testing
 
 @Suite struct ValueTests {
+  @Test func `times stop at the ends of what there is`() {
+    let ends = [Instant(milliseconds: Int64.min), Instant(milliseconds: Int64.max)]
+    #expect(ends[1] + .seconds(1) == ends[1])
+    #expect(ends[1] + .longest == ends[1])
+    #expect(ends[0] - .seconds(1) == ends[0])
+    #expect(ends[0] - .longest == ends[0])
+    #expect(ends[1].since(ends[0]) == .longest)
+    #expect(ends[0].since(ends[1]) == .zero)
+    for make in [TimeSpan.seconds, TimeSpan.minutes, TimeSpan.hours, TimeSpan.days] {
+      #expect(make(.max) == .longest)
+      #expect(make(.min) == .zero)
+    }
+    for end in ends { #expect(!end.rfc3339.isEmpty) }
+  }
+
   @Test(
     arguments: [
       (0.0, "0 %"), (0.05, "5 %"), (0.0612, "6.1 %"), (0.001, "0.1 %"), (0.0005, "0.05 %"),

@@ -50,6 +50,34 @@ import Testing
     await store.close()
   }
 
+  @Test(arguments: [
+    ("steady_ms = 9223372036854775807", 0), ("latest_ms = 9223372036854775807", 0),
+    ("steady_ms = -9223372036854775808", 0), ("latest_ms = 1, steady_ms = 253402300800000", nil),
+    ("steady_ms = 9223372036854775807, latest_ms = 9223372036854775807", nil),
+    ("stepped_at_ms = 9223372036854775807, stepped_by_ms = -9223372036854775808", 0),
+    ("wall_ms = -9223372036854775808, uptime_ms = -9223372036854775808", 0),
+  ])
+  func `a clock that nobody can have written moves no time, and ends nothing`(
+    forged: String, ahead: Int64?
+  ) async throws {
+    let reading = ClockReading(wall: Samples.start, uptime: 5000, boot: "a")
+    do {
+      let store = try Store(DataDirectory(folder.path), now: Samples.start)
+      try await store.keep(.resume(nil, at: reading))
+      try await store.database.write { try $0.execute("UPDATE clock SET \(forged)") }
+      await store.close()
+    }
+    let store = try Store(DataDirectory(folder.path), now: Samples.start)
+    let read = ClockCheckpoint.resume(try await store.loadClock(), at: reading)
+    if let ahead { #expect(read.steady.milliseconds == Samples.start.milliseconds + ahead) }
+    #expect(read.steady <= ClockCheckpoint.lastPlace)
+    #expect(read.steady >= Instant(milliseconds: 0))
+    // What is kept next is in its place again.
+    try await store.keep(read)
+    #expect(try await store.loadClock()?.latest == read.latest)
+    await store.close()
+  }
+
   @Test func `jobs are read back as they were written`() async throws {
     let store = try JobDatabase(DataDirectory(folder.path), now: Samples.start)
     var random = SeededRandom(seed: 2)

@@ -15,6 +15,22 @@ package struct ClockCheckpoint: Sendable, Equatable {
     self.latest = latest
   }
 
+  /// The last place that a steady timeline can have come to, the end of the year 9999: no clock is
+  /// ever later.
+  package static let lastPlace = Instant(milliseconds: 253_402_300_799_999)
+
+  /// What is left of a checkpoint whose places no clock of ours can have written: one that is
+  /// impossible is taken from the other, and nil is as if there had been none.
+  package var believable: ClockCheckpoint? {
+    let known = Instant(milliseconds: 0)...Self.lastPlace
+    let places = [steady, latest].filter { known.contains($0) }
+    guard let last = places.max() else { return nil }
+    var believable = self
+    if !places.contains(steady) { believable.steady = last }
+    if !places.contains(latest) { believable.latest = last }
+    return believable
+  }
+
   /// Milliseconds that the two clocks may drift apart in this time without one of them having
   /// been set: two seconds, and as fast as any time service turns a clock.
   package static func tolerance(over elapsed: Int64) -> Int64 { 2000 + max(0, elapsed) / 1000 }

@@ -4,7 +4,7 @@
 /// whoever writes it. One row, so every call costs the same; keeping is not ended by cancelling who
 /// waits for it. Throws `StoreError`.
 package protocol ClockStore: Sendable {
-  /// nil before the first start.
+  /// nil before the first start, and for what no clock can have written.
   func loadClock() async throws -> ClockCheckpoint?
   func keep(_ checkpoint: ClockCheckpoint) async throws
 }

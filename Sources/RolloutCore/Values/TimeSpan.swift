@@ -16,10 +16,16 @@ package struct TimeSpan: Sendable, Hashable, Comparable {
 
   package static let zero = TimeSpan(milliseconds: 0)
   package static let shortest = TimeSpan(milliseconds: 1)
-  package static func seconds(_ count: Int64) -> TimeSpan { .init(milliseconds: count * 1000) }
-  package static func minutes(_ count: Int64) -> TimeSpan { .seconds(count * 60) }
-  package static func hours(_ count: Int64) -> TimeSpan { .minutes(count * 60) }
-  package static func days(_ count: Int64) -> TimeSpan { .hours(count * 24) }
+  package static func seconds(_ count: Int64) -> TimeSpan { .init(count, times: 1000) }
+  package static func minutes(_ count: Int64) -> TimeSpan { .init(count, times: 60_000) }
+  package static func hours(_ count: Int64) -> TimeSpan { .init(count, times: 3_600_000) }
+  package static func days(_ count: Int64) -> TimeSpan { .init(count, times: 86_400_000) }
+
+  /// Stops at the ends, as everything here does.
+  private init(_ count: Int64, times unit: Int64) {
+    let (product, isTooLong) = count.multipliedReportingOverflow(by: unit)
+    self.init(milliseconds: isTooLong ? (count < 0 ? 0 : Int64.max) : product)
+  }
 
   package static func < (a: TimeSpan, b: TimeSpan) -> Bool { a.milliseconds < b.milliseconds }
 
@@ -100,6 +106,12 @@ package struct Instant: Sendable, Hashable, Comparable {
   package static func + (a: Instant, b: TimeSpan) -> Instant {
     let (sum, overflow) = a.milliseconds.addingReportingOverflow(b.milliseconds)
     return Instant(milliseconds: overflow ? Int64.max : sum)
+  }
+
+  /// Stops at the first moment there is.
+  package static func - (a: Instant, b: TimeSpan) -> Instant {
+    let (difference, overflow) = a.milliseconds.subtractingReportingOverflow(b.milliseconds)
+    return Instant(milliseconds: overflow ? Int64.min : difference)
   }
 
   /// Zero when `earlier` is later: a clock that jumped back never shortens a wait.

@@ -200,7 +200,7 @@ struct OutcomeReader {
     guard at.since(now.wall) <= Self.futureMax else {
       throw reader.error(key, "More than five minutes ahead; is the sender's clock right?")
     }
-    let age = now.wall.milliseconds - at.milliseconds
+    let age = now.wall.milliseconds.subtracting(at.milliseconds)
     return Instant(milliseconds: now.steady.milliseconds &- age)
   }
 }

@@ -159,8 +159,7 @@ struct OverviewEndpoint: Sendable {
     }
     let now = clock.steady
     let recent = try await telemetry.series(
-      plan.feature, from: Instant(milliseconds: now.milliseconds - Self.recentSpan.milliseconds),
-      to: now + .seconds(1), step: .fiveMinutes)
+      plan.feature, from: now - Self.recentSpan, to: now + .seconds(1), step: .fiveMinutes)
     var row = OverviewView.Row(
       view, attention: entry.attention.name, automatic: plan.definition.advance == .automatic,
       dryRun: plan.definition.dryRun, limit: limit, now: Self.traffic(recent),
