@@ -17,29 +17,61 @@ struct Attachments {
   /// everybody as they like.
   private(set) var isKnown = true
 
-  /// Looks through the JSON of members that are read already. O(bytes).
-  init(_ parts: [ArraySlice<UInt8>]) {
-    for part in parts {
-      // Parts stand in a list; a message that is one text needs no reading.
-      guard part.dropFirst().contains(UInt8(ascii: "[")) else { continue }
-      guard let document = try? JSONReader.read(Array(part)) else {
-        isKnown = false
-        continue
+  /// Looks through the JSON of a request's `messages` and `system`. O(bytes).
+  init(messages: ArraySlice<UInt8>?, system: ArraySlice<UInt8>?) {
+    if let messages = read(messages) {
+      for message in messages.array ?? [messages] { look(message: message) }
+    }
+    if let system = read(system) { look(parts: system) }
+  }
+
+  private mutating func read(_ json: ArraySlice<UInt8>?) -> Document? {
+    // Whatever is no text stands in a list or in an object inside the first.
+    guard let json, json.dropFirst().contains(where: { $0 == 0x5B || $0 == 0x7B }) else {
+      return nil
+    }
+    let document = try? JSONReader.read(Array(json))
+    if document == nil { isKnown = false }
+    return document
+  }
+
+  /// Members of a message, beside its content, that hold files or name them.
+  private static let fileMembers: Set<String> = [
+    "audio", "video", "image", "file", "document", "attachments", "files", "file_ids", "images",
+    "videos", "documents",
+  ]
+
+  private mutating func look(message: Document) {
+    for member in message.members ?? [] {
+      if member.key == "content" || member.key == "parts" {
+        look(parts: member.value)
+      } else if Self.fileMembers.contains(member.key) {
+        let files = member.value.array ?? [member.value]
+        references += files.count { !$0.isNull && !isInline($0) }
       }
-      look(document)
     }
   }
 
-  private mutating func look(_ document: Document) {
-    if let elements = document.array { for element in elements { look(element) } }
-    guard let members = document.members else { return }
-    if isImage(document) {
+  /// The parts of a content: a list of them, or one.
+  private mutating func look(parts: Document) {
+    if let parts = parts.array {
+      for part in parts { look(parts: part) }
+    } else if parts.members != nil {
+      look(part: parts)
+    }
+  }
+
+  private mutating func look(part: Document) {
+    if isImage(part) {
       images += 1
-      imageBytes += inlineBytes(document)
+      imageBytes += inlineBytes(part)
       return
     }
-    if isFile(document), !isInline(document) { references += 1 }
-    for member in members { look(member.value) }
+    if !isText(part), !isInline(part) { references += 1 }
+    // Answers of tools and documents have parts of their own.
+    for holder in [part, part["source"]] {
+      if let parts = holder?["content"] { look(parts: parts) }
+    }
   }
 
   private func isImage(_ part: Document) -> Bool {
@@ -57,20 +89,40 @@ struct Attachments {
     return source?["data"]?.string?.utf8.count ?? 0
   }
 
-  private func isFile(_ part: Document) -> Bool {
-    switch part["type"]?.string {
-    case "file", "input_file", "document", "video_url", "input_video", "video", "container_upload":
-      true
-    default: false
-    }
+  private static let textTypes: Set<String> = [
+    "text", "input_text", "output_text", "summary_text", "reasoning_text", "refusal", "thinking",
+    "reasoning", "redacted_thinking", "tool_call", "function_call", "search_result",
+    "web_search_result", "web_fetch_result", "code_execution_result",
+  ]
+
+  /// Whether a part is read as what stands in it. Kinds of files come up that nobody here knows;
+  /// whatever is not known to be text is a file.
+  private func isText(_ part: Document) -> Bool {
+    guard let type = part["type"]?.string else { return part["text"]?.string != nil }
+    return Self.textTypes.contains(type) || type.hasSuffix("tool_use")
+      || type.hasSuffix("tool_result")
   }
 
-  /// Whether a file's bytes, which bound its tokens, are in the request.
-  private func isInline(_ part: Document) -> Bool {
-    let holders = [part, part["file"], part["source"], part["video_url"]]
-    return holders.contains { holder in
-      holder?["file_data"]?.string != nil || holder?["data"]?.string != nil
-        || holder?["content"] != nil || holder?["url"]?.string?.hasPrefix("data:") == true
+  /// Members that name a file which is elsewhere, unless their text is the file itself.
+  private static let namingMembers: Set<String> = ["url", "uri", "id", "file_id", "file_uri"]
+
+  /// Whether a file's bytes, which bound its tokens, are in the request, and none is named beside
+  /// them that would be read in their place.
+  private func isInline(_ file: Document) -> Bool {
+    let holders = [file] + (file.members ?? []).map(\.value)
+    let members = holders.flatMap { $0.members ?? [] }
+    let names = members.contains { member in
+      guard let text = member.value.string else { return false }
+      let isNaming =
+        Self.namingMembers.contains(member.key) || member.key.hasSuffix("_url")
+        || member.key.hasSuffix("_id")
+      return isNaming && !text.hasPrefix("data:") || text.hasPrefix("http")
     }
+    guard !names else { return false }
+    return file.string?.hasPrefix("data:") == true
+      || members.contains { member in
+        ["data", "file_data", "content"].contains(member.key)
+          || member.value.string?.hasPrefix("data:") == true
+      }
   }
 }
