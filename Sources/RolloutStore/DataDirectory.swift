@@ -195,7 +195,8 @@ package final class DataDirectory: Sendable {
 
   /// Throws `StoreError.corrupt` for a folder, a pipe, or a link to nothing.
   func checkIsFile(_ name: String) throws {
-    for suffix in ["", "-wal"] {
+    // All that SQLite opens, which waits for whoever writes into a pipe.
+    for suffix in ["", "-wal", "-journal", "-shm"] {
       let file = "\(path)/\(name)\(suffix)"
       var info = stat()
       guard lstat(file, &info) == 0 else { continue }
@@ -396,14 +397,13 @@ package final class DataDirectory: Sendable {
       number += 1
       kept = "\(name).corrupt-\(time)-\(number)"
     }
-    for suffix in ["", "-wal"] {
+    for suffix in ["", "-wal", "-journal", "-shm"] {
       let old = "\(path)/\(name)\(suffix)"
       if lstat(old, &info) != 0 { continue }
       guard rename(old, "\(path)/\(kept)\(suffix)") == 0 else {
         throw StoreError.unavailable("\(old): \(String(cString: strerror(errno)))")
       }
     }
-    unlink("\(path)/\(name)-shm")
     return kept
   }
 

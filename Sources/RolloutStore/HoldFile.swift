@@ -54,7 +54,8 @@ struct HoldFile: ~Copyable, @unchecked Sendable {
   private var unused: [Slot] = []
   /// What was wrong with the file as it was found; nil when it could be read whole.
   let damage: String?
-  /// Whether there was no file, or an empty one.
+  /// Whether there was no file, or one in which nothing was ever written: whoever makes it may be
+  /// ended between the room and the first byte.
   let isNew: Bool
   /// Why the file cannot be written now; nil when the last write went well.
   private(set) var trouble: String?
@@ -69,8 +70,8 @@ struct HoldFile: ~Copyable, @unchecked Sendable {
     descriptor = opened
     base = content
     seed = Self.hash(identity)
-    isNew = found == 0
-    let isOld = found == Self.sizeWithoutHeader
+    isNew = found <= Self.size && Self.isBlank(content, found)
+    let isOld = found == Self.sizeWithoutHeader && !isNew
     if isNew || isOld {
       damage = nil
     } else if found != Self.size {
@@ -131,6 +132,10 @@ struct HoldFile: ~Copyable, @unchecked Sendable {
       throw error
     }
     return (opened, base, found)
+  }
+
+  private static func isBlank(_ content: UnsafeMutableRawPointer, _ length: Int) -> Bool {
+    UnsafeRawBufferPointer(start: content, count: min(length, size)).allSatisfy { $0 == 0 }
   }
 
   deinit {

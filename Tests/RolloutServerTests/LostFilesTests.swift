@@ -292,6 +292,48 @@ import Testing
     #expect(try await refusal(folder).contains("\(folder.path)/rollout.db is no file"))
   }
 
+  @Test(arguments: ["folder", "pipe"], ["-wal", "-journal", "-shm"])
+  func `what is no file beside a database keeps no start waiting, and is named`(
+    how: String, suffix: String
+  ) async throws {
+    let server = try await begin()
+    let folder = server.folder
+    await server.stop()
+    for name in ["telemetry.db", "budget.db"] {
+      try put(how, "\(folder.path)/\(name)\(suffix)")
+      let again = try await start(folder)
+      let said = try await warning(again, "files")
+      #expect(said?.contains("\(name).corrupt-") == true, "\(name)\(suffix): \(said ?? "")")
+      await again.stop()
+    }
+    for name in ["jobs.db", "rollout.db"] {
+      try put(how, "\(folder.path)/\(name)\(suffix)")
+      #expect(try await refusal(folder).contains("\(folder.path)/\(name)\(suffix) is no file"))
+      remove("\(folder.path)/\(name)\(suffix)")
+    }
+    let last = try await start(folder)
+    await last.stop()
+  }
+
+  @Test func `a first start that ended before the holds were written loses nothing`() async throws {
+    let folder = TemporaryFolder()
+    do {
+      // As far as it came: a directory with its main file, and room for the holds.
+      let directory = try DataDirectory(folder.path)
+      let store = try Store(directory, now: Samples.start)
+      await store.close()
+      directory.release()
+    }
+    folder.write("", to: "holds.bin")
+    truncate("\(folder.path)/holds.bin", 64 + 65_536 * 64)
+    let server = try await start(folder)
+    let said = try await warning(server, "files")
+    #expect(said == nil, "\(said ?? "")")
+    let budgets = try await server.send("GET", "/v1/budgets")
+    #expect(!budgets.text.contains("lost"), "\(budgets.text)")
+    await server.stop()
+  }
+
   // MARK: The mark
 
   @Test func `what the lock file says is read as it was written, that of an older version too`()

@@ -308,6 +308,20 @@ import Testing
     #expect(try HoldFile(path: path).damage?.contains("1000 bytes") == true)
   }
 
+  @Test(arguments: [0, 1, 4096, 64 + 65_536 * 64, 65_536 * 64])
+  func `a file in which nothing was ever written is a new one`(size: Int) throws {
+    folder.write("", to: "holds.bin")
+    truncate(path, size)
+    var file = try HoldFile(path: path)
+    let (isNew, damage) = (file.isNew, file.damage)
+    #expect(isNew)
+    #expect(damage == nil)
+    file.clear(generation: 1)
+    let slot = file.hold(account: 1, dime)
+    #expect(slot != nil)
+    #expect(try leftOver(0) == [1: dime])
+  }
+
   @Test func `a file that is cut while it is in use ends nothing, and is made whole`() throws {
     var file = try HoldFile(path: path)
     file.clear(generation: 1)
