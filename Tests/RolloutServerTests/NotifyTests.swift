@@ -212,6 +212,11 @@ import YAMLKit
   @Test(arguments: [
     (200, #"{"status":"success","data":{"resultType":"scalar","result":[1,"2.5"]}}"#, 2.5),
     (200, #"{"status":"success","data":{"resultType":"scalar","result":[1,"NaN"]}}"#, nil),
+    (200, #"{"status":"success","data":{"resultType":"scalar","result":[1,"1e-05"]}}"#, 1e-05),
+    (200, #"{"status":"success","data":{"resultType":"scalar","result":[1,"0x10"]}}"#, nil),
+    (200, #"{"status":"success","data":{"resultType":"scalar","result":[1,"+Inf"]}}"#, nil),
+    (200, #"{"status":"success","data":{"resultType":"scalar","result":[1,"infinity"]}}"#, nil),
+    (200, #"{"status":"success","data":{"resultType":"scalar","result":[1,"0x1p4"]}}"#, nil),
     (
       200,
       #"{"status":"success","data":{"resultType":"vector","result":[{"value":[1,"1"]},{"value":[1,"2"]}]}}"#,

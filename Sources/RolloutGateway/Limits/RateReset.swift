@@ -1,3 +1,4 @@
+import DocumentKit
 import HTTPKit
 import PlatformKit
 import RolloutCore
@@ -10,7 +11,7 @@ enum RateReset {
   /// Milliseconds from now: `12ms`, `6s`, `1m0s`, `1h2m3.5s`, plain seconds, or an RFC 3339
   /// instant.
   static func milliseconds(_ text: String, wall: Int64) -> Int? {
-    if let seconds = Double(text) { return bounded(seconds * 1000) }
+    if let seconds = Double(json: text) { return bounded(seconds * 1000) }
     if let instant = Instant(rfc3339: text) {
       return bounded(Double(instant.milliseconds) - Double(wall))
     }

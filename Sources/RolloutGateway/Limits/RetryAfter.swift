@@ -1,3 +1,4 @@
+import DocumentKit
 import HTTPKit
 import RolloutCore
 
@@ -9,11 +10,11 @@ extension HTTPAnswerHead {
   /// of milliseconds or seconds, or a date, which `wall` (milliseconds since 1970) is taken from.
   func retryAfter(wall: Int64) -> Double? {
     let seconds: Double?
-    if let milliseconds = header("retry-after-ms").flatMap(Double.init) {
+    if let milliseconds = header("retry-after-ms").flatMap(Double.init(json:)) {
       seconds = milliseconds / 1000
     } else if let text = header("retry-after") {
       seconds =
-        Double(text) ?? Instant(httpDate: text).map { Double($0.milliseconds &- wall) / 1000 }
+        Double(json: text) ?? Instant(httpDate: text).map { Double($0.milliseconds &- wall) / 1000 }
     } else {
       seconds = nil
     }

@@ -84,7 +84,7 @@ struct PrometheusPoller: Sendable {
       pair = elements[0]["value"]?.array
     default: return .unavailable("the query gives no scalar or instant vector")
     }
-    guard let text = pair?.last?.string, let value = Double(text), value.isFinite else {
+    guard let text = pair?.last?.string, let value = Double(json: text) else {
       return .unavailable("the query's value is no number")
     }
     return .value(value)
