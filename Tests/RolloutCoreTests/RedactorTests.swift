@@ -37,6 +37,8 @@ import Testing
     ("github_pat_11ABCDEFG0abcdefghijkl_0123456789", "[key]"),
     ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.sig-nature", "[key]"),
     ("card 4111 1111 1111 1111!", "card [card]!"), ("4111-1111-1111-1111 12/27", "[card] 12/27"),
+    ("4111.1111.1111.1111.", "[card]."), ("version 4111.1111.1111.1112", nil),
+    ("password\thunter2 x", "password\t[key] x"), ("api_key\t:\tabc def", "api_key\t:\t[key] def"),
     ("order 4111 1111 1111 1112!", "order 4111 1111 1111 1112!"),
     ("IBAN DE89 3704 0044 0532 0130 00.", "IBAN [iban]."),
     ("IBAN GB29NWBK60161331926819", "IBAN [iban]"),

@@ -7,7 +7,7 @@ extension RedactionScan {
   /// secret.
   mutating func namedValue(width: Int = 1) -> Span? {
     // Blanks, also those that do not break.
-    var place = back(over: { [0x20, 0xA0, 0xC2].contains($0) }, from: index, most: 4)
+    var place = back(over: { [0x09, 0x20, 0xA0, 0xC2].contains($0) }, from: index, most: 4)
     // Quotes, and what makes letters bold.
     var quoted = back(
       over: { $0.isQuote || [0x5C, 0x2A].contains($0) }, from: place, most: 4)
@@ -149,20 +149,20 @@ extension RedactionScan {
   /// Past `Bearer `, `Basic ` and `Token `.
   private mutating func afterScheme(_ place: Int) -> Int? {
     let stop = end(from: place, most: 8) { $0.isLetter }
-    guard at(stop) == 0x20,
+    guard at(stop) == 0x20 || at(stop) == 0x09,
       ["bearer", "basic", "token"].contains(SecretName.plain(bytes[place..<stop]))
     else { return nil }
-    return end(from: stop, most: 4) { $0 == 0x20 }
+    return end(from: stop, most: 4) { $0 == 0x20 || $0 == 0x09 }
   }
 
   /// At a word: `Bearer …`, `Basic …`, `password …`, `the token is …`, without a colon.
   mutating func spokenSecret() -> Span? {
     let stop = end(from: index, most: 16) { $0.isLetter || $0 == UInt8(ascii: "_") }
-    guard at(stop) == 0x20 else { return nil }
+    guard at(stop) == 0x20 || at(stop) == 0x09 else { return nil }
     let word = SecretName.plain(bytes[index..<stop])
     let isScheme = word == "bearer" || word == "basic"
     guard isScheme || SecretName.isSecret(bytes[index..<stop]) else { return nil }
-    var place = end(from: stop, most: 4) { $0 == 0x20 }
+    var place = end(from: stop, most: 4) { $0 == 0x20 || $0 == 0x09 }
     for verb in ["is ", "was "] as [StaticString] where !isScheme && has(verb, at: place) {
       place += verb.utf8CodeUnitCount
     }

@@ -106,7 +106,7 @@ extension RedactionScan {
 
   private mutating func card(_ group: Group) -> Span? {
     for runs in stride(from: group.runs.count, to: 0, by: -1)
-    where (13...19).contains(group.count(runs)) && group.separated(runs, by: [0x20, 0x2D]) {
+    where (13...19).contains(group.count(runs)) && group.separated(runs, by: [0x20, 0x2D, 0x2E]) {
       if Self.isCard(group.digits.prefix(group.count(runs))), let span = span(group, runs, "card") {
         return span
       }
