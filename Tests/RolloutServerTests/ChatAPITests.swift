@@ -75,6 +75,34 @@ import Testing
     await server.stop()
   }
 
+  private static func stream(model: String) -> String {
+    """
+    data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"\(model)","choices":[\
+    {"index":0,"delta":{"content":"hi"},"finish_reason":"stop"}],"usage":null}
+
+    data: [DONE]
+
+
+    """
+  }
+
+  @Test func `a provider's name for its model is cut in the head, however long it is`()
+    async throws
+  {
+    let server = try await start()
+    let long = String(repeating: "m", count: 100_000)
+    for more in ["", #","stream":true"#] {
+      upstream.next(
+        more.isEmpty
+          ? .chat("hi", model: long)
+          : .answer(200, Self.stream(model: long), type: "text/event-stream"))
+      let answer = try await server.send("POST", path, chat(more))
+      #expect(answer.status == 200)
+      #expect(answer.header("x-rollout-model") == String(long.prefix(128)))
+    }
+    await server.stop()
+  }
+
   @Test func `a user outside gets the fallback without any provider call`() async throws {
     let server = try await start(percent: 0)
     let answer = try await server.send("POST", path, chat())

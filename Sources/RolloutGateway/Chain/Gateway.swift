@@ -144,6 +144,9 @@ package final class Gateway: Sendable {
       observe: observe)
   }
 
+  /// Bytes of what a provider calls its model that go into fields, rows and figures.
+  private static let modelSizeMax = 128
+
   /// Completes a chat. Throws `Exhausted`.
   package func complete(
     _ request: ChatRequest, route: GatewayConfiguration.Route, for caller: Caller
@@ -155,7 +158,7 @@ package final class Gateway: Sendable {
     }
     slot.leave(usedTokens: answer.usage?.tokens)
     var named = trail
-    named.model = answer.model
+    named.model = answer.model.clipped(toBytes: Self.modelSizeMax)
     return Completion(
       body: answer.body, dialect: answer.dialect, dropped: answer.dropped, usage: answer.usage,
       cost: cost(of: answer.usage, model: trail.target), trail: named)
@@ -174,7 +177,7 @@ package final class Gateway: Sendable {
       }
     }
     var named = trail
-    named.model = stream.model
+    named.model = stream.model.clipped(toBytes: Self.modelSizeMax)
     return Streaming(trail: named, dropped: stream.dropped, stream: stream, slot: slot)
   }
 

@@ -1,3 +1,4 @@
+import DocumentKit
 import RolloutCore
 import RolloutGateway
 
@@ -36,13 +37,21 @@ extension AICall {
     headers(Self.provider(trail, dropped: dropped))
   }
 
+  /// Bytes of a field that says what callers wrote.
+  private static let fieldSizeMax = 512
+
   private static func provider(_ trail: Gateway.Trail, dropped: [String]) -> Headers {
     let served = [
       (name: "x-rollout-served-by", value: "provider"), ("x-rollout-provider", trail.provider),
       ("x-rollout-model", trail.model), ("x-rollout-attempts", String(trail.attempts)),
     ]
     guard !dropped.isEmpty else { return served }
-    return served + [("x-rollout-dropped-params", dropped.joined(separator: ", "))]
+    return served + [
+      (
+        "x-rollout-dropped-params",
+        dropped.joined(separator: ", ").clipped(toBytes: fieldSizeMax)
+      )
+    ]
   }
 
   private func headers(_ served: Headers) -> Headers {
@@ -73,7 +82,7 @@ extension NoAnswer {
       }
       if let seconds = exhausted.retryAfter { headers.append(("Retry-After", "\(seconds)")) }
       return headers
-    case .userRequired, .notInRollout, .noRoute, .callerError, .givenUp: return []
+    case .userRequired, .notInRollout, .noRoute, .callerError, .givenUp, .tokenEnded: return []
     }
   }
 }

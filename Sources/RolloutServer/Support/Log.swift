@@ -6,6 +6,9 @@ import RolloutCore
 /// One JSON object per line on standard error. Never prompts, completions or secrets.
 struct Log: PlanObserver {
   var clock: any WallClock
+  /// Bytes of one field: callers and providers may write as much as they like.
+  private static let fieldSizeMax = 4096
+
   /// Says nothing: thousands of simulated servers would say too much.
   var isSilent = false
   /// Where a line goes, without its end.
@@ -59,7 +62,7 @@ struct Log: PlanObserver {
     writer.string(message.onOneLine)
     for (name, value) in fields {
       writer.key(name)
-      writer.string(value.onOneLine)
+      writer.string(value.clipped(toBytes: fieldSizeMax).onOneLine)
     }
     writer.endObject()
     return String(decoding: writer.bytes, as: UTF8.self)
