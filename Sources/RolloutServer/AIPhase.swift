@@ -58,7 +58,7 @@ struct AIPhase: Sendable {
       store: data.jobs, settings: control.settings, clock: clock, log: log,
       execute: { [checked = control.checkedTokens] job in
         guard job.isOrdered(by: checked) else { return .done(.failed, Job.withoutToken) }
-        return await service.value.process(job)
+        return await service.value.process(job) { job.isOrdered(by: checked) }
       })
   }
 

@@ -30,16 +30,19 @@ struct ControlPhase: Sendable {
       report: { target, trouble in readiness.note("notify:\(target)", trouble, log) })
     announcer = Announcer(
       outbox: control, hub: stores.hub, wake: { [courier] in courier.wake() }, log: log)
+    let tokens = try await TokenDirectory(store: control, clock: stores.clock)
+    self.tokens = tokens
+    checkedTokens = configuration.authenticates ? tokens : nil
     controller = try await PlanController(
       planStore: control, cohortStore: control, box: box, clock: stores.clock, ledger: ledger,
-      observers: [stores.hub, announcer, rollbacks, log], note: { readiness.note($0, $1, log) })
+      observers: [stores.hub, announcer, rollbacks, log],
+      trusts: { [checkedTokens] in checkedTokens?.isRevoked(name: $0) != true },
+      note: { readiness.note($0, $1, log) })
     keeper = TelemetryKeeper(store: stores.data.telemetry, cache: cache)
     do { try await keeper.restore(into: ledger, now: stores.clock.steady) } catch {
       // Decisions need none of it: guards begin anew.
       readiness.note("telemetry", "what was measured cannot be read: \(error)", log)
     }
-    tokens = try await TokenDirectory(store: control, clock: stores.clock)
-    checkedTokens = configuration.authenticates ? tokens : nil
     sessions = try await SessionDirectory(store: control, tokens: tokens)
     if tokens.isEmpty {
       let file = try await AdminToken.make(tokens, stores.data.directory, name: "admin")

@@ -39,6 +39,38 @@ import Testing
       headers: [("If-Match", "\"\(version)\"")])
   }
 
+  @Test func `what a revoked token approved does not count, until somebody else approves`()
+    async throws
+  {
+    let server = try await TestServer()
+    var tokens: [String: (id: String, text: String)] = [:]
+    for name in ["anna", "bob", "mallory"] {
+      let made = try await server.send(
+        "POST", "/v1/tokens", #"{"name":"\#(name)","scopes":["operate"]}"#)
+      tokens[name] = (
+        try #require(made.json["id"]?.string), try #require(made.json["token"]?.string)
+      )
+    }
+    let (anna, bob) = (try #require(tokens["anna"]), try #require(tokens["bob"]))
+    let mallory = try #require(tokens["mallory"])
+    #expect(try await put(server, file(), bob.text).status == 201)
+    #expect(try await command(server, "start", bob.text).status == 200)
+    #expect(try await command(server, "approve", mallory.text).status == 200)
+    let wish = #"{"definition":\#(file(share: 40))}"#
+    #expect(try await command(server, "approve", mallory.text, wish).status == 200)
+    let gone = try await server.send("DELETE", "/v1/tokens/\(mallory.id)?confirm=mallory")
+    #expect(gone.status == 204, "\(gone.text)")
+    let refused = try await command(server, "advance", bob.text)
+    #expect(refused.code == "approval_needed_from_another", "\(refused.text)")
+    #expect(refused.text.contains("rollout approve"), "\(refused.text)")
+    #expect(try await put(server, file(share: 40), bob.text).status == 403)
+    let shown = try await server.send("GET", "/v1/plans/ai-summary")
+    #expect(shown.json["approvals"]?.array?.isEmpty == true, "\(shown.text)")
+    #expect(try await command(server, "approve", anna.text).status == 200)
+    #expect(try await command(server, "advance", bob.text).status == 200)
+    await server.stop()
+  }
+
   @Test func `one token cannot raise the share by a file, two can`() async throws {
     let server = try await TestServer()
     let (mallory, bob) = (try await token(server, "mallory"), try await token(server, "bob"))

@@ -58,7 +58,7 @@ import Testing
         "POST", path, #"{"user":"bob","prompt":"hi"}"#, token: made["token"]?.string))
     if how == "revoked" {
       let token = try #require(made["id"]?.string)
-      #expect(try await server.send("DELETE", "/v1/tokens/\(token)").status == 204)
+      #expect(try await server.send("DELETE", "/v1/tokens/\(token)?confirm=app").status == 204)
     } else {
       server.clock.step(milliseconds: 7_200_000)
     }

@@ -191,6 +191,38 @@ import Testing
     await third.stop()
   }
 
+  @Test(arguments: ["/v1/events", "/ofrep/v1/events"], ["signed out", "revoked", "expired"])
+  func `a stream of events ends with the session that began it`(path: String, how: String)
+    async throws
+  {
+    let server = try await TestServer()
+    try await server.startPlan()
+    let viewer = try await token(server, "mira", "view")
+    func stream(_ cookie: (name: String, value: String)) -> RawConnection {
+      let connection = RawConnection(port: server.port)
+      connection.send("GET \(path) HTTP/1.0\r\nHost: a\r\nCookie: \(cookie.value)\r\n\r\n")
+      return connection
+    }
+    let ending = try cookie(try await signIn(server, viewer.text))
+    server.clock.advance(.hours(how == "expired" ? 11 : 0))
+    let other = try cookie(try await signIn(server, server.adminToken))
+    let (mine, others) = (stream(ending), stream(other))
+    for open in [mine, others] { _ = await open.receive { $0.hasSuffix(": connected\n\n") } }
+    switch how {
+    case "signed out":
+      #expect(try await status(server, "DELETE", "/v1/session", ending, Self.ours) == 204)
+    case "revoked":
+      #expect(try await server.send("DELETE", "/v1/tokens/\(viewer.id)?confirm=mira").status == 204)
+    default: server.clock.advance(.hours(2))
+    }
+    try await server.command("pause")
+    let ended = await mine.receive(milliseconds: 4000)
+    #expect(ended.end == .closed)
+    #expect(!ended.text.contains("id: 3"), "\(ended.text)")
+    #expect(await others.receive(milliseconds: 100).end == .open)
+    await server.stop()
+  }
+
   @Test func `a token has so many sessions, the newest ones`() async throws {
     let server = try await TestServer()
     var cookies: [(name: String, value: String)] = []

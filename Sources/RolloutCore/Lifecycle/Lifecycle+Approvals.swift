@@ -147,3 +147,14 @@ extension Lifecycle {
     return name
   }
 }
+
+extension Plan {
+  /// The plan as it counts: whose token was revoked has not approved anything.
+  package func counting(approvalsOf isTrusted: (_ name: String) -> Bool) -> Plan {
+    var plan = self
+    plan.approvals.removeAll { !isTrusted($0) }
+    plan.fileApprovals.removeAll { !isTrusted($0.name) }
+    plan.incident?.approvals.removeAll { !isTrusted($0) }
+    return plan
+  }
+}

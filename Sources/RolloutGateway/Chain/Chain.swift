@@ -157,6 +157,13 @@ struct Chain: Sendable {
   ) async throws -> (Answer, Gateway.Trail, ProviderGate.Slot)? {
     let target = route.targets[index]
     guard let provider = providers[target.provider] else { return nil }
+    // As if it had hung up: nothing is asked or paid for whoever lost its token while it waited.
+    guard caller.isInForce() else {
+      board.withdraw(target)
+      slot.leave(usedTokens: 0)
+      progress.last = .cancelled
+      throw progress.exhausted
+    }
     progress.attempts += 1
     let left = progress.secondsLeft
     let attempt = Attempt(

@@ -11,8 +11,14 @@ package struct Caller: Sendable {
   package var user: String
   /// Work that nobody waits for in person goes after all that somebody does.
   package var isBatch = false
+  /// Whether it would be let in still: whoever waited may have lost its token meanwhile.
+  package var isInForce: @Sendable () -> Bool
 
-  package init(app: String = "", user: String, isBatch: Bool = false) {
+  package init(
+    app: String = "", user: String, isBatch: Bool = false,
+    isInForce: @escaping @Sendable () -> Bool = { true }
+  ) {
+    self.isInForce = isInForce
     self.app = app
     self.user = user
     self.isBatch = isBatch

@@ -15,6 +15,8 @@ struct AICall: Sendable {
   let user: String?
   let isStreamed: Bool
   let isBatch: Bool
+  /// Whether who asks would be let in still.
+  let isInForce: @Sendable () -> Bool
   /// nil when a percentage would have to decide and there is no user: outside.
   let decision: Decision?
   let arrivedAt: Moment
@@ -26,7 +28,9 @@ struct AICall: Sendable {
   var feature: String { plan.plan.feature }
   var isEnabled: Bool { decision?.enabled == true }
   /// Who it is to limits and queues.
-  var caller: Caller { Caller(app: app, user: user ?? "", isBatch: isBatch) }
+  var caller: Caller {
+    Caller(app: app, user: user ?? "", isBatch: isBatch, isInForce: isInForce)
+  }
 
   init(_ request: AIRequest, _ decision: Decision?, by clock: any ServerClock) {
     plan = request.plan
@@ -35,6 +39,7 @@ struct AICall: Sendable {
     user = request.context.user
     isStreamed = request.isStreamed
     isBatch = request.isBatch
+    isInForce = request.isInForce
     self.decision = decision
     arrivedAt = clock.moment
     started = clock.monotonic

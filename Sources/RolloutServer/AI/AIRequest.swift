@@ -19,13 +19,16 @@ struct AIRequest: Sendable {
   let isStreamed: Bool
   /// Whether nobody waits for the answer in person.
   let isBatch: Bool
+  /// Whether who asks would be let in still; asked before money is spent, after every wait.
+  let isInForce: @Sendable () -> Bool
 
   /// `user` is whom the caller names beside the chat; without one, whom the chat itself names. An
   /// empty name means none, and leaves the word to the next. Throws for a user or attributes that
   /// cannot be decided on.
   init(
     _ chat: ChatRequest, of plan: CompiledPlan, app: String?, user: String?, attributes: Attributes,
-    isStreamed: Bool = false, isBatch: Bool = false
+    isStreamed: Bool = false, isBatch: Bool = false,
+    isInForce: @escaping @Sendable () -> Bool = { true }
   ) throws(Problem) {
     self.plan = plan
     self.chat = chat
@@ -33,6 +36,7 @@ struct AIRequest: Sendable {
     account = app.map(Principal.account(of:)) ?? 0
     self.isStreamed = isStreamed
     self.isBatch = isBatch
+    self.isInForce = isInForce
     let names = [
       user, chat["user"]?.string, chat["safety_identifier"]?.string,
       chat["metadata"]?["user_id"]?.string,

@@ -108,6 +108,11 @@ struct AIService: Sendable {
     if let hit = cache.find(key, now: clock.steady) { return cached(bill, hit) }
     guard !bill.call.isStreamed else { return await ask(bill, route) }
     let (leads, shared) = await cache.board(key)
+    guard leads || bill.call.isInForce() else {
+      let call = bill.call
+      await bill.giveUp(cost: .zero)
+      return .whole(call, .none(.tokenEnded))
+    }
     if let shared { return cached(bill, shared) }
     let reply = await ask(bill, route)
     if leads { cache.land(key, cache.find(key, now: clock.steady)) }
@@ -172,7 +177,7 @@ struct AIService: Sendable {
     let call = bill.call
     guard let exhausted = error as? Gateway.Exhausted, exhausted.last != .cancelled else {
       await bill.giveUp(cost: (error as? Gateway.Exhausted).flatMap(\.owed))
-      return .whole(call, .none(.givenUp))
+      return .whole(call, .none(call.isInForce() ? .givenUp : .tokenEnded))
     }
     if case .callerError(_, let message) = exhausted.last {
       await bill.fail(exhausted, .excluded, isBlamed: false)

@@ -15,6 +15,8 @@ enum NoAnswer: Sendable {
   case exhausted(Gateway.Exhausted)
   /// Nobody waits for it any more.
   case givenUp
+  /// Its token ended while it waited.
+  case tokenEnded
 
   /// nil where there is nobody to tell.
   var reason: AIAnswer.Reason? {
@@ -26,7 +28,7 @@ enum NoAnswer: Sendable {
     case .noRoute: .noRoute
     case .callerError: .callerError
     case .exhausted(let exhausted): exhausted.reason
-    case .givenUp: nil
+    case .givenUp, .tokenEnded: nil
     }
   }
 }

@@ -129,7 +129,7 @@ struct ChatEndpoint: Sendable {
     return try AIRequest(
       chat, of: plan, app: request.principal.tokenID, user: request.field("x-rollout-user"),
       attributes: try Attributes(field: request.field("x-rollout-attributes")),
-      isStreamed: isStreamed)
+      isStreamed: isStreamed, isInForce: { [principal = request.principal] in principal.isInForce })
   }
 
   /// An answer that did not come as a stream, as one where one was asked for.

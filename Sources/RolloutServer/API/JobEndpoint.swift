@@ -175,10 +175,13 @@ struct JobSubmission {
   }
 
   /// The request as if it had come just now, from nobody who waits.
-  func request(of job: Job, _ plan: CompiledPlan) throws(Problem) -> AIRequest {
+  func request(
+    of job: Job, _ plan: CompiledPlan, isInForce: @escaping @Sendable () -> Bool
+  ) throws(Problem) -> AIRequest {
     try AIRequest(
       ChatRequest(native: body), of: plan, app: job.app == AIRequest.nobody ? nil : job.app,
-      user: request.headerUser, attributes: Attributes(field: request.attributes), isBatch: true)
+      user: request.headerUser, attributes: Attributes(field: request.attributes), isBatch: true,
+      isInForce: isInForce)
   }
 }
 
@@ -196,14 +199,17 @@ extension Job {
 }
 
 extension AIService {
-  /// Processes a job: the same way as a native request, behind everybody who waits in person.
-  func process(_ job: Job) async -> JobExecution {
+  /// Processes a job: the same way as a native request, behind everybody who waits in person, and
+  /// for as long as its token may still have it processed.
+  func process(
+    _ job: Job, isInForce: @escaping @Sendable () -> Bool
+  ) async -> JobExecution {
     do throws(Problem) {
       guard let submission = JobSubmission(stored: job.request) else {
         throw Problem(.internal, "The stored request cannot be read.")
       }
       let (call, answer) = await self.answer(
-        to: try submission.request(of: job, try plan(job.feature)))
+        to: try submission.request(of: job, try plan(job.feature), isInForce: isInForce))
       if let seconds = answer.wait { return .later(seconds: seconds) }
       return .done(.succeeded, try answer.native(call, at: clock.now).json)
     } catch {

@@ -24,6 +24,7 @@ extension NoAnswer {
         "\(feature) has no usable AI route; name one of the server's routes in its plan.")
     case .callerError(let message): Problem(.badRequest, message)
     case .exhausted(let exhausted): Problem(exhausted, for: dialect)
+    case .tokenEnded: .tokenEnded
     case .givenUp: Problem(502, "failed", "The request failed; try again.")
     }
   }

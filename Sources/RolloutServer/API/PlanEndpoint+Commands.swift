@@ -27,7 +27,8 @@ extension PlanEndpoint {
     let version = try request.expectedVersion()
     let context = context(body, command, feature, request)
     guard let key = try request.idempotencyKey() else {
-      let done = try await controller.perform(command, on: feature, expecting: version, context)
+      let done = try await controller.perform(
+        command, on: feature, expecting: version, context, by: request.principal)
       return try await answer(done, to: request)
     }
     let once = Once(
@@ -35,6 +36,7 @@ extension PlanEndpoint {
       hash: Digest.sha256(Array("\(version) ".utf8) + request.body))
     // The same request again, while the first is being carried out, waits for its answer.
     return try await controller.alone(.request(scope: once.scope, key: key)) { [command] in
+      try request.principal.checkInForce()
       if let known = try await replay(once) { return known }
       return try await perform(command, on: feature, expecting: version, context, once, request)
     }
@@ -95,7 +97,7 @@ extension PlanEndpoint {
   ) async throws -> HTTPResponse {
     let expires = clock.steady + Retention.answers
     let done = try await controller.perform(
-      command, on: feature, expecting: version, context
+      command, on: feature, expecting: version, context, by: request.principal
     ) { status, passedOver in
       try once.stored(
         PlanView(status, for: context.actor, passedOver: passedOver), until: expires)

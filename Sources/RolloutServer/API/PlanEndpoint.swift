@@ -190,7 +190,7 @@ struct PlanEndpoint: Sendable {
     }
     let done = try await controller.apply(
       definition, expecting: expected, actor: request.principal.actor, reason: reason,
-      digest: digest, audience: audience, limit: request.principal.features)
+      digest: digest, audience: audience, by: request.principal)
     return try await answer(done, to: request, status: existing == nil ? 201 : 200)
   }
 

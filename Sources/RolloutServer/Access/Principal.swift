@@ -1,3 +1,4 @@
+import RolloutAPI
 import RolloutCore
 
 /// Who a request comes from, after its token was checked. Shared by reference: loops hand it on
@@ -11,6 +12,10 @@ final class Principal: Sendable {
   let expiresAt: Instant?
   /// Where its use is noted; nil for who has no token.
   let use: LastUse?
+  /// The browser session it signed in with; nil for who sends the token itself.
+  private let session: SessionMark?
+  /// Who knows whether the token still counts; nil for who has none.
+  private let tokens: TokenDirectory?
   /// The same for the same token: whose share of a room it is. 0 for everybody without one.
   let account: Int
 
@@ -20,7 +25,8 @@ final class Principal: Sendable {
 
   init(
     actor: Actor, tokenID: String?, scopes: Set<Scope>, features: Set<String>?,
-    expiresAt: Instant?, use: LastUse? = nil
+    expiresAt: Instant?, use: LastUse? = nil, session: SessionMark? = nil,
+    tokens: TokenDirectory? = nil
   ) {
     self.actor = actor
     self.tokenID = tokenID
@@ -28,15 +34,34 @@ final class Principal: Sendable {
     self.features = features
     self.expiresAt = expiresAt
     self.use = use
+    self.session = session
+    self.tokens = tokens
     account = tokenID.map(Self.account) ?? 0
   }
 
   static func account(of tokenID: String) -> Int { tokenID.hashValue }
 
-  convenience init(_ token: TokenRecord, use: LastUse) {
+  convenience init(
+    _ token: TokenRecord, use: LastUse, session: SessionMark? = nil, of tokens: TokenDirectory
+  ) {
     self.init(
       actor: .token(token.name), tokenID: token.id, scopes: token.scopes,
-      features: token.features, expiresAt: token.expiresAt, use: use)
+      features: token.features, expiresAt: token.expiresAt, use: use, session: session,
+      tokens: tokens)
+  }
+
+  /// Whether whoever was let in once would be let in still: neither token nor session has ended.
+  var isInForce: Bool {
+    guard let tokens, let tokenID else { return true }
+    if session?.hasEnded == true { return false }
+    if let expiresAt, expiresAt <= tokens.now { return false }
+    return tokens.isInForce(id: tokenID)
+  }
+
+  /// Asked again by whatever has waited, before it acts or spends. Throws the problem of a request
+  /// whose token or session ended meanwhile.
+  func checkInForce() throws(Problem) {
+    guard isInForce else { throw .tokenEnded }
   }
 
   /// What it may do, by name.
@@ -45,4 +70,12 @@ final class Principal: Sendable {
   /// Whether it has one of these; asked with every request, so by bit and not by hash.
   func hasAny(of other: ScopeSet) -> Bool { !scopes.isDisjoint(with: other) }
   func may(use feature: String) -> Bool { features?.contains(feature) ?? true }
+}
+
+extension Problem {
+  /// Of a request that waited longer than its token was in force.
+  static let tokenEnded = Problem(
+    .unauthorized,
+    "The token was revoked, or it or its session ended, while the request waited for its turn; "
+      + "nothing was done.")
 }

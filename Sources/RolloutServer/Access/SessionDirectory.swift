@@ -9,7 +9,12 @@ final class SessionDirectory: Sendable {
   /// Of one token; the oldest ends where there would be more.
   static let countMax = 32
 
-  private let sessions: Mutex<[[UInt8]: SessionRecord]>
+  private struct Entry {
+    var record: SessionRecord
+    let mark = SessionMark()
+  }
+
+  private let sessions: Mutex<[[UInt8]: Entry]>
   private let store: any SessionStore
   private let tokens: TokenDirectory
 
@@ -18,7 +23,8 @@ final class SessionDirectory: Sendable {
     self.store = store
     self.tokens = tokens
     let loaded = try await store.loadSessions(now: tokens.now)
-    sessions = Mutex(Dictionary(loaded.map { ($0.hash, $0) }, uniquingKeysWith: { $1 }))
+    sessions = Mutex(
+      Dictionary(loaded.map { ($0.hash, Entry(record: $0)) }, uniquingKeysWith: { $1 }))
   }
 
   struct Begun: Sendable {
@@ -39,9 +45,10 @@ final class SessionDirectory: Sendable {
       hash: Digest.sha256(Array(begun.secret.utf8)), tokenID: tokenID, createdAt: now,
       expiresAt: begun.expiresAt)
     let ended = sessions.withLock { sessions in
-      sessions[session.hash] = session
+      sessions[session.hash] = Entry(record: session)
       return Self.takeEnded(&sessions, of: tokenID, now: now)
     }
+    if !ended.isEmpty { tokens.noteSessionEnd() }
     do {
       try await store.insert(session)
       if !ended.isEmpty { try await store.deleteSessions(ended) }
@@ -51,14 +58,14 @@ final class SessionDirectory: Sendable {
 
   /// Forgets what has expired, and of this token what is too much, whose hashes it returns.
   private static func takeEnded(
-    _ sessions: inout [[UInt8]: SessionRecord], of tokenID: String, now: Instant
+    _ sessions: inout [[UInt8]: Entry], of tokenID: String, now: Instant
   ) -> [[UInt8]] {
-    sessions = sessions.filter { $0.value.expiresAt > now }
-    let own = sessions.values.filter { $0.tokenID == tokenID }.sorted {
+    sessions = sessions.filter { $0.value.record.expiresAt > now }
+    let own = sessions.values.map(\.record).filter { $0.tokenID == tokenID }.sorted {
       $0.createdAt < $1.createdAt
     }
     let ended = own.prefix(max(0, own.count - Self.countMax)).map(\.hash)
-    for hash in ended { sessions[hash] = nil }
+    for hash in ended { sessions.removeValue(forKey: hash)?.mark.end() }
     return ended
   }
 
@@ -66,16 +73,26 @@ final class SessionDirectory: Sendable {
   /// signed in again.
   func end(_ secret: [UInt8]) async throws {
     let hash = Digest.sha256(secret)
-    guard sessions.withLock({ $0.removeValue(forKey: hash) }) != nil else { return }
+    guard let entry = sessions.withLock({ $0.removeValue(forKey: hash) }) else { return }
+    entry.mark.end()
+    tokens.noteSessionEnd()
     try await store.deleteSessions([hash])
   }
 
   /// Whose cookie this is; nil once the session or its token has ended.
   func principal(_ secret: [UInt8]) -> Principal? {
     let hash = Digest.sha256(secret)
-    guard let session = sessions.withLock({ $0[hash] }), session.expiresAt > tokens.now else {
-      return nil
-    }
-    return tokens.principal(id: session.tokenID, until: session.expiresAt)
+    guard let session = sessions.withLock({ $0[hash] }), session.record.expiresAt > tokens.now
+    else { return nil }
+    return tokens.principal(
+      id: session.record.tokenID, until: session.record.expiresAt, session: session.mark)
   }
+}
+
+/// Whether a session was signed out: what it began, such as a stream of events, ends with it.
+final class SessionMark: Sendable {
+  private let ended = Atomic<Bool>(false)
+
+  var hasEnded: Bool { ended.load(ordering: .acquiring) }
+  fileprivate func end() { ended.store(true, ordering: .releasing) }
 }

@@ -52,14 +52,20 @@ final class TokenDirectory: Sendable {
   /// The present time, as far as tokens are concerned.
   var now: Instant { clock.now }
 
-  /// Whether whoever was let in once would be let in still.
-  func isInForce(_ principal: Principal) -> Bool {
-    principal.tokenID.map(isInForce(id:)) ?? true
-  }
+  /// Has everybody who remembers who is let in ask again: a session has ended.
+  func noteSessionEnd() { changes.wrappingAdd(1, ordering: .releasing) }
 
   /// Whether the token of this id is in force.
   func isInForce(id: String) -> Bool {
     entries.withLock { $0[id] }?.record.isValid(at: clock.now) ?? false
+  }
+
+  /// Whether every token that had this name was revoked: what it approved is nobody's word then.
+  func isRevoked(name: String) -> Bool {
+    entries.withLock { entries in
+      let named = entries.values.filter { $0.record.name == name }
+      return !named.isEmpty && named.allSatisfy { $0.record.revokedAt != nil }
+    }
   }
 
   /// nil for anything but a valid token. Unknown ids cost the same comparison as known ones.
@@ -69,18 +75,18 @@ final class TokenDirectory: Sendable {
     let matches = Digest.equal(
       token.secretHash, entry?.record.secretHash ?? [UInt8](repeating: 0, count: 32))
     guard matches, let entry, entry.record.isValid(at: clock.now) else { return nil }
-    return Principal(entry.record, use: entry.use)
+    return Principal(entry.record, use: entry.use, of: self)
   }
 
   /// Who signed in with this token, until then at most; nil once it is not in force.
-  func principal(id: String, until expiry: Instant) -> Principal? {
+  func principal(id: String, until expiry: Instant, session: SessionMark) -> Principal? {
     guard let entry = entries.withLock({ $0[id] }), entry.record.isValid(at: clock.now) else {
       return nil
     }
     entry.use.note()
     var record = entry.record
     record.expiresAt = min(expiry, record.expiresAt ?? expiry)
-    return Principal(record, use: entry.use)
+    return Principal(record, use: entry.use, session: session, of: self)
   }
 
   /// Puts a token in force. Throws `StoreError`.

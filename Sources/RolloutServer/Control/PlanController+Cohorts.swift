@@ -63,9 +63,12 @@ extension PlanController {
 
   /// All of them or none, each listed once. In the order of the commits: of two at once, memory
   /// keeps what the file keeps. Throws `StoreError` or `Problem`.
-  func add(_ users: [String], to cohort: String) async throws -> Added {
+  func add(
+    _ users: [String], to cohort: String, by principal: Principal? = nil
+  ) async throws -> Added {
     await lock(.cohort(cohort))
     defer { unlock(.cohort(cohort)) }
+    try principal?.checkInForce()
     let before = memberCount(of: cohort)
     guard before + users.count <= Self.membersMax else {
       throw Problem(
@@ -88,9 +91,13 @@ extension PlanController {
   }
 
   /// False when the user is out and the file could not be told yet: leaving is never refused.
-  func remove(_ user: String, from cohort: String) async -> Bool {
+  /// Throws `Problem` where who asks has ended meanwhile.
+  func remove(
+    _ user: String, from cohort: String, by principal: Principal? = nil
+  ) async throws(Problem) -> Bool {
     await lock(.cohort(cohort))
     defer { unlock(.cohort(cohort)) }
+    try principal?.checkInForce()
     var isDurable = true
     do {
       try await settle(.cohort(cohort))
@@ -108,9 +115,10 @@ extension PlanController {
 
   /// Takes everybody out: the cohort is as if it had never been. Returns how many were in. Throws
   /// `StoreError`; whoever was in is in still then.
-  func removeAll(from cohort: String) async throws -> Int {
+  func removeAll(from cohort: String, by principal: Principal? = nil) async throws -> Int {
     await lock(.cohort(cohort))
     defer { unlock(.cohort(cohort)) }
+    try principal?.checkInForce()
     let before = memberCount(of: cohort)
     do {
       try await settle(.cohort(cohort))

@@ -29,6 +29,8 @@ actor PlanController {
   let clock: any SteadyClock
   let ledger: OutcomeLedger
   private let observers: [any PlanObserver]
+  /// Whether what a token of this name approved still counts.
+  private let trusts: @Sendable (_ name: String) -> Bool
   /// Told how a thing does, by its name in `/readyz`; nil is well.
   let note: @Sendable (_ what: String, _ trouble: String?) -> Void
 
@@ -72,6 +74,7 @@ actor PlanController {
   init(
     planStore: any PlanStore, cohortStore: any CohortStore, box: SnapshotBox,
     clock: any SteadyClock, ledger: OutcomeLedger, observers: [any PlanObserver],
+    trusts: @escaping @Sendable (_ name: String) -> Bool = { _ in true },
     note: @escaping @Sendable (_ what: String, _ trouble: String?) -> Void = { _, _ in }
   ) async throws {
     self.planStore = planStore
@@ -80,6 +83,7 @@ actor PlanController {
     self.clock = clock
     self.ledger = ledger
     self.observers = [ledger] + observers
+    self.trusts = trusts
     self.note = note
     cohorts = try await cohortStore.loadCohorts()
     let loaded = try await planStore.loadPlans()
@@ -91,14 +95,18 @@ actor PlanController {
   // MARK: Reading
 
   func plan(_ feature: String) throws -> Plan {
-    guard let plan = plans[feature] else { throw UnknownFeature(feature: feature) }
+    guard let plan = planIfAny(feature) else { throw UnknownFeature(feature: feature) }
     return plan
   }
 
-  func planIfAny(_ feature: String) -> Plan? { plans[feature] }
+  func planIfAny(_ feature: String) -> Plan? {
+    plans[feature]?.counting(approvalsOf: trusts)
+  }
 
   /// Sorted by feature key.
-  func allPlans() -> [Plan] { plans.values.sorted { $0.feature < $1.feature } }
+  func allPlans() -> [Plan] {
+    plans.values.map { $0.counting(approvalsOf: trusts) }.sorted { $0.feature < $1.feature }
+  }
 
   func cohortSizes() -> [(name: String, count: Int)] {
     cohorts.map { ($0.key, $0.value.count) }.sorted { $0.0 < $1.0 }
@@ -138,20 +146,21 @@ actor PlanController {
 
   // MARK: Changing
 
-  /// Creates the plan, or replaces its definition when `expecting` is its version. `limit` holds
-  /// the features of a limited token. `audience` is the change as it was computed beforehand, so
-  /// that nobody has to wait for it here.
+  /// Creates the plan, or replaces its definition when `expecting` is its version. `principal` is
+  /// who asks over the wire. `audience` is the change as it was computed beforehand, so that nobody
+  /// has to wait for it here.
   /// Throws `Problem`, `Stale`, `Refusal` or `StoreError`.
   func apply(
     _ definition: PlanDefinition, expecting version: Int?, actor: Actor, reason: String,
-    digest: String? = nil, audience: AudienceChange? = nil, limit: Set<String>? = nil
+    digest: String? = nil, audience: AudienceChange? = nil, by principal: Principal? = nil
   ) async throws -> Done {
     var context = CommandContext(actor: actor, reason: reason, now: clock.moment)
     let subject = Subject.plan(definition.feature)
     await lock(subject)
     defer { unlock(subject) }
-    try checkCohorts(of: definition, limit: limit)
-    guard let plan = plans[definition.feature] else {
+    try principal?.checkInForce()
+    try checkCohorts(of: definition, limit: principal?.features)
+    guard let plan = planIfAny(definition.feature) else {
       return try await commit(Lifecycle.create(definition, context), answer: nil)
     }
     // Someone else created it meanwhile.
@@ -179,10 +188,12 @@ actor PlanController {
   /// Throws `UnknownFeature`, `Stale`, `Refusal` or `StoreError`.
   func perform(
     _ command: Command, on feature: String, expecting version: Int, _ context: CommandContext,
+    by principal: Principal? = nil,
     answer: (@Sendable (PlanStatus, _ passedOver: [String]) throws -> StoredAnswer)? = nil
   ) async throws -> Done {
     await lock(.plan(feature))
     defer { unlock(.plan(feature)) }
+    try principal?.checkInForce()
     let plan = try plan(feature)
     guard plan.version == version else { throw stale(plan, context.actor) }
     if let unreadable = unreadable[feature] {

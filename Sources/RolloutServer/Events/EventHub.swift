@@ -129,7 +129,7 @@ final class EventHub: PlanObserver {
     hasBegun: Bool = false
   ) -> Arrival {
     let id: Int? = state.withLock { state in
-      guard !state.isClosed, Self.isInForce(listener.principal, state) else { return 0 }
+      guard !state.isClosed, listener.principal.isInForce else { return 0 }
       guard let opening = Self.opening(listener, last, openingMax, state) else { return nil }
       if !hasBegun { listener.sink.begin() }
       // Under the lock, so that no newer message can overtake these.
@@ -204,15 +204,6 @@ final class EventHub: PlanObserver {
       }
       return part
     }
-  }
-
-  /// Whether the token of a listener is still in force.
-  func isInForce(_ principal: Principal) -> Bool {
-    state.withLock { Self.isInForce(principal, $0) }
-  }
-
-  private static func isInForce(_ principal: Principal, _ state: State) -> Bool {
-    state.tokens?.isInForce(principal) ?? true
   }
 
   private func remove(_ id: Int) { state.withLock { _ = $0.subscribers.removeValue(forKey: id) } }
@@ -353,7 +344,7 @@ final class EventHub: PlanObserver {
       let hasExpired = state.nextExpiry.map { $0 <= tokens.now } ?? false
       guard generation != state.tokensSeen || hasExpired else { return [] }
       state.tokensSeen = generation
-      let ended = state.subscribers.filter { !tokens.isInForce($0.value.listener.principal) }
+      let ended = state.subscribers.filter { !$0.value.listener.principal.isInForce }
       for id in ended.keys { state.subscribers[id] = nil }
       state.nextExpiry = state.subscribers.values.compactMap {
         $0.listener.principal.expiresAt

@@ -24,7 +24,7 @@ struct EventReplay: Sendable {
         try await sink.write([.reset(to: oldest)])
       }
       while hub.add(listener, after: place, openingMax: Self.partSize, hasBegun: true) == .behind {
-        guard !sink.isGone, hub.isInForce(listener.principal) else { return sink.finish() }
+        guard !sink.isGone, listener.principal.isInForce else { return sink.finish() }
         let part = try await part(for: listener, after: place)
         try await sink.write(part.news)
         place = part.end

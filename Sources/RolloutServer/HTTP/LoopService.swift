@@ -227,7 +227,12 @@ final class LoopService: HTTPService {
       // A large body takes long to read, and must not hold up what others stream meanwhile.
       let isSmall = owned.body.count <= Self.smallBodyMax && admission.coding == nil
       let task = Task(executorPreference: isSmall ? executor : nil) {
-        await admission(owned, exchange) { await handler($0, exchange) }
+        await admission(owned, exchange) { request in
+          guard principal.isInForce else {
+            return exchange.respond(admission.dialect.error(.tokenEnded))
+          }
+          await handler(request, exchange)
+        }
         admission.give(owned.body.count, principal.account)
         counters.count(ticket, status: exchange.status)
       }
@@ -259,7 +264,11 @@ final class LoopService: HTTPService {
         // Whoever has left meanwhile is not worked for.
         guard long == nil || !exchange.isDisconnected else { return }
         await admission(owned, exchange) { request in
-          do { exchange.respond(try await handler(request)) } catch {
+          do {
+            // Its turn took its time.
+            try principal.checkInForce()
+            exchange.respond(try await handler(request))
+          } catch {
             exchange.respond(admission.dialect.error(Problem(error)))
           }
         }

@@ -26,6 +26,9 @@ struct MovedRequest: Sendable {
 
   func answer(_ evaluations: EvaluationCounters) -> HTTPResponse {
     var copy = copy
+    guard principal.isInForce else {
+      return copy.withView { Dialect(path: $0.path).error(.tokenEnded) }
+    }
     do throws(Problem) {
       if let coding { copy.body = try coding.decoded(copy.body, sizeMax: route.bodySizeMax) }
     } catch { return copy.withView { Dialect(path: $0.path).error(error) } }

@@ -97,6 +97,7 @@ actor AlertDesk {
     group: [Received], _ principal: Principal, _ sender: String
   ) async throws -> [Result] {
     guard let some = group.first else { return [] }
+    try principal.checkInForce()
     let (feature, action) = (some.alert.feature, some.alert.action)
     guard await isKnown(feature, to: principal) else {
       return try await turnDown(group, .unknownFeature, sender)
@@ -119,7 +120,7 @@ actor AlertDesk {
     }
     let open = firing.filter { known[$0.alert.dedupeKey] == nil }
     // First of all: what it takes away does not wait for the list.
-    if !open.isEmpty { results += try await judge(open: open, sender) }
+    if !open.isEmpty { results += try await judge(open: open, principal, sender) }
     add(firing.filter { known[$0.alert.dedupeKey] == .acted }, .repeat, isDurable: isDurable)
     add(firing.filter { known[$0.alert.dedupeKey] == .resolved }, .resolved)
     add(resolved, .resolved)
@@ -129,9 +130,11 @@ actor AlertDesk {
   }
 
   /// Alerts of one feature and action that are not final.
-  private func judge(open: [Received], _ sender: String) async throws -> [Result] {
+  private func judge(
+    open: [Received], _ principal: Principal, _ sender: String
+  ) async throws -> [Result] {
     guard let speaker = AlertPolicy.speaker(of: open, \.alert) else { return [] }
-    let verdict = try await act(speaker, open.count)
+    let verdict = try await act(speaker, open.count, for: principal)
     guard case .inert(let why) = verdict else {
       try await keep(open.map { AlertRecord(.acted, $0.alert, sender: sender) })
       var results = [
@@ -199,7 +202,9 @@ actor AlertDesk {
 
   /// Carries the alert out; the reason when it does not apply. A change that comes in between is
   /// looked at again.
-  private func act(_ received: Received, _ count: Int) async throws -> Verdict {
+  private func act(
+    _ received: Received, _ count: Int, for principal: Principal
+  ) async throws -> Verdict {
     let alert = received.alert
     for _ in 0..<5 {
       guard let plan = await controller.planIfAny(alert.feature) else {
@@ -216,7 +221,7 @@ actor AlertDesk {
       context.evidence = alert.evidence(id: received.id, count: count)
       do {
         let done = try await controller.perform(
-          command, on: plan.feature, expecting: plan.version, context)
+          command, on: plan.feature, expecting: plan.version, context, by: principal)
         return .acted(isDurable: done.isDurable)
       } catch is PlanController.Stale { continue }
     }
