@@ -214,9 +214,16 @@ final class Database: Sendable {
     let opening: FileOpening
 
     mutating func run(_ jobs: [Job]) {
-      let writes = jobs.filter(\.writes)
       beginWork()
-      defer { endWork() }
+      let answers = perform(jobs)
+      endWork()
+      // Last: who cuts the log once somebody knows of a commit must not be taken for ourselves.
+      for answer in answers { answer() }
+    }
+
+    /// Does everything; what is still to be told to those whose changes are committed.
+    private mutating func perform(_ jobs: [Job]) -> [@Sendable () -> Void] {
+      let writes = jobs.filter(\.writes)
       do {
         try keepLog()
       } catch {
@@ -224,28 +231,31 @@ final class Database: Sendable {
         let seen = Self.storeError(error)
         health.failure.withLock { $0 = seen }
         for job in jobs { job.fail(seen) }
-        return
+        return []
       }
       do {
         // What is read of it now may be anything.
         if let damage = health.file.damage {
           for job in jobs { job.fail(.unavailable(damage)) }
-          return
+          return []
         }
         if health.isReadOnly.load(ordering: .acquiring), !writes.isEmpty { try becomeWritable() }
         let connection = try self.connection ?? reopened()
         self.connection = connection
         for job in jobs where !job.writes { job.perform(connection)() }
-        guard !writes.isEmpty else { return }
+        guard !writes.isEmpty else { return [] }
         if let trouble = health.fileTrouble {
           for job in writes { job.fail(.unavailable(trouble)) }
-          return
+          return []
         }
-        if try commit(writes, connection) { health.failure.withLock { $0 = nil } }
+        let (answers, hasWritten) = try commit(writes, connection)
+        if hasWritten { health.failure.withLock { $0 = nil } }
+        return answers
       } catch {
         let seen = Self.storeError(error)
         health.failure.withLock { $0 = seen }
         end(jobs, with: seen, wasFull: (error as? SQLiteError)?.isFull == true)
+        return []
       }
     }
 
@@ -356,16 +366,19 @@ final class Database: Sendable {
     /// Commits between two that take everything along that a power loss might take.
     private static let commitsPerCheckpoint = 1024
 
-    /// Whether anything was written. Throws `SQLiteError`.
-    private func commit(_ jobs: [Job], _ connection: Connection) throws -> Bool {
+    /// What is to be told once the log is known, and whether anything was written. Throws
+    /// `SQLiteError`.
+    private func commit(
+      _ jobs: [Job], _ connection: Connection
+    ) throws -> (answers: [@Sendable () -> Void], hasWritten: Bool) {
       try connection.run("BEGIN IMMEDIATE")
       var commits = 0
-      var acknowledge: [@Sendable () -> Void] = []
+      var answers: [@Sendable () -> Void] = []
       let before = connection.changes
       do {
         for job in jobs {
           try connection.run("SAVEPOINT job")
-          acknowledge.append(job.perform(connection))
+          answers.append(job.perform(connection))
           try connection.run("RELEASE job")
         }
         // The main file's probe is to be a write.
@@ -387,8 +400,7 @@ final class Database: Sendable {
           || commits % Self.commitsPerCheckpoint == 0 && (try? connection.settle()) != nil
         opening.directory.note(opening.name, commits: commits, isDurable: isDurable)
       }
-      for answer in acknowledge { answer() }
-      return connection.changes > before
+      return (answers, connection.changes > before)
     }
   }
 }
