@@ -1,6 +1,7 @@
 package import DocumentKit
 package import RolloutCore
 
+/// `GET /v1/alerts`: what alerts said, and what came of it.
 package struct AlertList: Codable, Sendable {
   package struct Entry: Codable, Sendable {
     package var id: Int

@@ -1,6 +1,7 @@
 import DocumentKit
 import RolloutCore
 
+/// `GET /v1/budgets`: what each budget has spent in its window, and what is left.
 package struct BudgetList: Codable, Sendable {
   package var budgets: [BudgetView]
   /// Why what was spent before is not known; absent when it is.

@@ -151,4 +151,33 @@ extension JudgeTests {
     #expect(finding.verdict.state == .investigate)
     #expect(finding.verdict.sentence.contains("but the last requests are within it again"))
   }
+
+  @Test func `what was measured survives its bytes, and another stage takes only the means`() throws
+  {
+    let start = try plan()
+    var health = FeatureHealth(start)
+    for number in 0..<700 {
+      _ = health.record(
+        outcome(number, bad: number % 7 == 0, arm: number % 5 == 0 ? .control : .treatment))
+    }
+    let before = health.assess(now: at(70))
+    let state = try #require(health.state)
+    var restored = FeatureHealth(start)
+    restored.restore(state)
+    // What was measured is old until a request comes.
+    var expected = before
+    for index in expected.indices { expected[index].isCurrent = false }
+    #expect(restored.assess(now: at(70)) == expected)
+    #expect(restored.treatment == health.treatment)
+    var later = start
+    later.stageEnteredAt = Moment(at(1000))
+    var other = FeatureHealth(later)
+    other.restore(state)
+    #expect(other.treatment.requests == 0)
+    for cut in stride(from: 0, to: state.count, by: 997) {
+      var damaged = FeatureHealth(start)
+      damaged.restore(Array(state[..<cut]))
+      #expect(damaged.assess(now: at(70)).allSatisfy { $0.verdict.state == .inconclusive })
+    }
+  }
 }

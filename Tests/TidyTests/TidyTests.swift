@@ -95,7 +95,7 @@ import Testing
     let words =
       /(?:(?:public|package|final|indirect|@\w+)\s+)*(?:struct|class|enum|actor|protocol)\s+(\w+)/
     return lines.indices.compactMap { start in
-      guard let name = lines[start].prefixMatch(of: words)?.1,
+      guard let name = lines[start].prefixMatch(of: words)?.1, !lines[start].hasSuffix("}"),
         let end = lines[start...].firstIndex(where: { $0.hasPrefix("}") })
       else { return nil }
       return end - start >= guestMax ? String(name) : nil
@@ -106,6 +106,7 @@ import Testing
     let body = Array(repeating: "  var a = 1", count: 19)
     let (large, small) = (["package struct A {"] + body + ["}"], ["enum B {", "}"])
     #expect(Self.largeTypes(large + small) == ["A"])
+    #expect(Self.largeTypes(["struct E: Error {}"] + body + ["}"]) == [])
     #expect(Self.largeTypes(["final class C: D {"] + body + ["}", ""] + large) == ["C", "A"])
     #expect(Self.largeTypes(["private struct A {"] + body + ["}"]) == [])
     for file in try files(under: "Sources") {
