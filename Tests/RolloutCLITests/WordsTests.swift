@@ -136,6 +136,19 @@ import Testing
     #expect(page.hasSuffix("\n\nNext: rollout advance ai-summary\n"), "\(page)")
   }
 
+  @Test func `a killed plan says so before what it is held for, and no guard of it acts`()
+    async throws
+  {
+    for status in ["killed", "paused"] {
+      let plan = Self.plan(hold: "alert").replacing(
+        #""status":"active""#, with: #""status":"\#(status)""#)
+      let page = try await show(
+        "plan", "show", "ai-summary", plan: plan, health: Self.health("not_serving"))
+      #expect(page.hasPrefix("ai-summary  \(status), held after an alert, at beta"), "\(page)")
+      #expect(!page.contains("latency_p95: "), "\(page)")
+    }
+  }
+
   @Test func `scores are shown to those who ask for them`() async throws {
     let (plan, health) = (Self.plan(hold: nil), Self.health("healthy"))
     #expect(

@@ -62,10 +62,12 @@ import Testing
   ) async throws {
     let reading = ClockReading(wall: Samples.start, uptime: 5000, boot: "a")
     do {
-      let store = try Store(DataDirectory(folder.path), now: Samples.start)
+      let directory = try DataDirectory(folder.path)
+      let store = try Store(directory, now: Samples.start)
       try await store.keep(.resume(nil, at: reading))
       try await store.database.write { try $0.execute("UPDATE clock SET \(forged)") }
       await store.close()
+      directory.release()
     }
     let store = try Store(DataDirectory(folder.path), now: Samples.start)
     let read = ClockCheckpoint.resume(try await store.loadClock(), at: reading)

@@ -187,9 +187,11 @@ enum LifecycleCommands {
     case "acknowledge":
       let gate = plan.next.value?.waitingOn.first.map { " (\(clean($0)))" } ?? ""
       what =
-        plan.hold.value == nil
-        ? "is released and may advance again"
-        : "is acknowledged, and released by itself\(gate)"
+        !["active", "paused"].contains(plan.status)
+        ? "is acknowledged, and stays \(plan.status)"
+        : plan.hold.value == nil
+          ? "is released and may advance again"
+          : "is acknowledged, and released by itself\(gate)"
     case "kill": what = "is killed: nobody has it now"
     case "archive":
       let until = plan.answersUntil.map {

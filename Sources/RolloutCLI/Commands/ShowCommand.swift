@@ -123,7 +123,11 @@ private struct Page {
       switch plan.status {
       case "draft", "archived": Words.state(plan)
       default:
-        plan.hold.value.map { "held \(Words.hold($0.cause)), at \(plan.stage)" }
+        // A kill or a pause comes first: no acknowledgement ends it.
+        plan.hold.value.map {
+          (plan.status == "active" ? "" : "\(plan.status), ")
+            + "held \(Words.hold($0.cause)), at \(plan.stage)"
+        }
           ?? (plan.status == "active" && plan.stageIndex < 0
             ? "off: stepped back to nobody" : "\(plan.status) at \(plan.stage)")
       }
@@ -241,7 +245,9 @@ private struct Page {
     let isBelow = health.guards.contains { $0.sentence == health.sentence }
     var lines = terminal.row(
       "health", isBelow ? word : "\(word): \(clean(health.sentence))", color)
-    for item in health.guards {
+    // Of who serves nobody none acts when it goes on.
+    let isSilent = health.verdict == "not_serving" && !isVerbose
+    for item in isSilent ? [] : health.guards {
       lines += terminal.item(clean(item.sentence))
       guard isVerbose, item.requests > 0 else { continue }
       lines += terminal.row("", "  \(clean(Self.numbers(item)))", .dim)

@@ -163,12 +163,7 @@ enum WhyCommand {
     let placeWidth = rows.map(\.key.place.count).max() ?? 0
     return ["what failed, \(span)"]
       + rows.map { kind, sum in
-        let arm =
-          switch kind.arm {
-          case "treatment": ""
-          case "control": " (without the feature)"
-          default: " (nobody knows in which arm)"
-          }
+        let arm = kind.arm == "treatment" ? "" : " \(Self.arm(kind.arm))"
         let times =
           sum.first == sum.last
           ? LocalTime.clock(sum.first)
@@ -202,6 +197,15 @@ enum WhyCommand {
     }
   }
 
+  /// Whose it was, where that is not those with the feature.
+  private static func arm(_ name: String) -> String {
+    switch name {
+    case "treatment": ""
+    case "control": "(without the feature)"
+    default: "(nobody knows in which arm)"
+    }
+  }
+
   private static func line(_ failure: FailureList.Recent) -> String {
     let place = [failure.provider.value, failure.model.value].compactMap(\.self)
       .joined(separator: " ")
@@ -209,7 +213,7 @@ enum WhyCommand {
     let status = failure.status.value.map { " \($0)" } ?? ""
     let columns = [
       LocalTime.clock(failure.at), failure.requestId.value ?? "no id",
-      words(failure.kind) + status, place, took ?? "",
+      words(failure.kind) + status, place, took ?? "", Self.arm(failure.arm),
     ]
     return "  " + columns.filter { !$0.isEmpty }.joined(separator: "  ")
   }
