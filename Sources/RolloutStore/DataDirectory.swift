@@ -103,7 +103,11 @@ package final class DataDirectory: Sendable {
   /// Lets another server have the directory; call it once the databases are closed.
   package func release() {
     state.withLock { state in
-      for descriptor in [state.lock, state.folder] where descriptor >= 0 { close(descriptor) }
+      for descriptor in [state.lock, state.folder] where descriptor >= 0 {
+        // Closing alone leaves it locked while a child that was just forked holds it too.
+        flock(descriptor, LOCK_UN)
+        close(descriptor)
+      }
       (state.lock, state.folder) = (-1, -1)
     }
   }

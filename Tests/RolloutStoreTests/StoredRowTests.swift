@@ -97,12 +97,14 @@ import Testing
   }
 
   @Test func `a limit of a token that cannot be read lets it do nothing`() async throws {
-    let store = try Store(DataDirectory(folder.path), now: Samples.start)
+    let directory = try DataDirectory(folder.path)
+    let store = try Store(directory, now: Samples.start)
     try await store.insert(
       TokenRecord(
         id: "a", name: "a", secretHash: [UInt8](repeating: 1, count: 32), scopes: [.evaluate],
         features: ["x"], createdAt: Samples.start, expiresAt: nil))
     await store.close()
+    directory.release()
     let file = try Connection(path: "\(folder.path)/rollout.db", durability: .normal)
     try file.execute("UPDATE token SET features_json = '[\"x\"'")
     file.close()
@@ -121,10 +123,12 @@ import Testing
   @Test func `an actor that is not known is no person, and is shown as it is written`()
     async throws
   {
-    let store = try Store(DataDirectory(folder.path), now: Samples.start)
+    let directory = try DataDirectory(folder.path)
+    let store = try Store(directory, now: Samples.start)
     let created = Lifecycle.create(PlanDefinition(feature: "a"), Samples.context())
     _ = try await store.commit(created, answer: nil)
     await store.close()
+    directory.release()
     try spoil(
       "rollout.db",
       """
@@ -144,12 +148,14 @@ import Testing
 
   @Test func `a plan without its place cannot be read, and serves nobody`() async throws {
     let members = ["status", "stage_index", "version"]
-    let store = try Store(DataDirectory(folder.path), now: Samples.start)
+    let directory = try DataDirectory(folder.path)
+    let store = try Store(directory, now: Samples.start)
     for member in members {
       let created = Lifecycle.create(PlanDefinition(feature: member), Samples.context())
       _ = try await store.commit(created, answer: nil)
     }
     await store.close()
+    directory.release()
     try spoil("rollout.db", "DROP TRIGGER plan_version_is_append_only_update")
     for member in members {
       try spoil(

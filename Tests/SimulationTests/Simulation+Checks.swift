@@ -78,10 +78,10 @@ extension Simulation {
     {
       return
     }
-    // Said without the judge: who fires, is to blame and may be rolled back, must not fire any
-    // more.
+    // Said without the judge: who fires while requests come in, is to blame and may be rolled back,
+    // must not fire any more.
     for finding in assessment.findings
-    where finding.verdict.state == .firing && assessment.plan.isServing {
+    where finding.verdict.state == .firing && finding.isCurrent && assessment.plan.isServing {
       let isHeld = assessment.plan.hold?.cause == .outage
       let isBlamed =
         !assessment.plan.definition.attribution || finding.attribution == .treatment
