@@ -127,7 +127,7 @@ def test_keys_features_and_models(server, features):
 def test_outcomes_of_the_ai_path_step_back_by_themselves(server, upstream):
     server.plan("chat-guarded", stages=[{"name": "a", "percent": 100}, {"name": "b", "percent": 100}],
                 route="main", fallback={"content": "sorry"}, preset="sensitive")
-    server.rollout("advance", "chat-guarded", "--reason", "a test")
+    server.rollout("advance", "chat-guarded", "--reason", "a test", "--yes")
     upstream.mode = "ours"
     for index in range(8):
         ask(server, "chat-guarded", user=f"user-{index}")

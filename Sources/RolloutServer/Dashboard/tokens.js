@@ -21,7 +21,9 @@ export default function tokens(app) {
     openQuestion({ title: `Revoke ${token.name}`, isDangerous: true, done: load,
       text: "Whoever uses it is turned away at once; browsers that signed in with it are signed out.",
       label: `Type ${token.name} to revoke it`, matching: token.name,
-      perform: () => remove(path("tokens", token.id)) });
+      // Its name was typed: that confirms it for the server too.
+      perform: () => remove(
+        `${path("tokens", token.id)}?confirm=${encodeURIComponent(token.name)}`) });
   }
   return {
     title: () => "Tokens", start: load, refresh: load, stop() { self.made = null; },
