@@ -619,10 +619,10 @@ limits: {queue: {length: 1000, wait: 20s}}
     outcome = {"outcomes": [{"feature": "ai", "user": "last", "ok": False, "id": "the-last-one"}]}
     assert server.call("POST", "/v1/outcomes", outcome).status == 202
     server.stop(20)
-    server.start()
     database = sqlite3.connect(f"file:{server.data / 'telemetry.db'}?mode=ro", uri=True)
     assert database.execute("PRAGMA quick_check").fetchone()[0] == "ok"
     database.close()
+    server.start()
     again = server.call("POST", "/v1/outcomes", outcome)
     assert again.status == 202, again
     shown = json.dumps(server.call("GET", "/v1/plans/ai/health").json)

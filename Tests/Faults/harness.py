@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -308,7 +309,7 @@ class Table:
             except Skip as skip:
                 result = f"SKIPPED: {skip}"
             except (AssertionError, OSError, http.client.HTTPException, KeyError,
-                    subprocess.SubprocessError, ValueError) as error:
+                    subprocess.SubprocessError, ValueError, sqlite3.Error) as error:
                 result = f"FAILED: {type(error).__name__ if not isinstance(error, AssertionError) else ''} {error}"
             finally:
                 end_all()
