@@ -66,27 +66,18 @@ struct HoldFile: ~Copyable, @unchecked Sendable {
   /// Opens or creates. `identity` is that of the data directory. Throws `StoreError`.
   init(path: String, identity: String = "") throws {
     let (opened, content, found) = try Self.load(path)
+    let seed = Self.hash(identity)
+    let isNew = found <= Self.size && Self.isBlank(content, found)
+    let isOld = found == Self.sizeWithoutHeader && !isNew
+    // Everything is known before the first property is set: optimised, a property that is set in
+    // one of several branches was released before it was there.
+    let damage = isNew || isOld ? nil : Self.damage(content, found, seed)
     self.path = path
     descriptor = opened
     base = content
-    seed = Self.hash(identity)
-    isNew = found <= Self.size && Self.isBlank(content, found)
-    let isOld = found == Self.sizeWithoutHeader && !isNew
-    if isNew || isOld {
-      damage = nil
-    } else if found != Self.size {
-      damage = "it is \(found) bytes long, not \(Self.size)"
-    } else if content.load(as: UInt64.self) != Self.magic {
-      damage = "it is no file of ours"
-    } else if content.load(fromByteOffset: 8, as: UInt64.self) != seed {
-      damage = "it belongs to another data directory"
-    } else if !DirectoryMark.isCount(
-      Int(content.load(fromByteOffset: Self.generationOffset, as: Int64.self)))
-    {
-      damage = "no start can have begun it"
-    } else {
-      damage = nil
-    }
+    self.seed = seed
+    self.isNew = isNew
+    self.damage = damage
     if isOld {
       // Written before slots had checksums.
       for slot in 0..<Slot(Self.capacity) where number(slot, Offset.state) != State.free {
@@ -132,6 +123,19 @@ struct HoldFile: ~Copyable, @unchecked Sendable {
       throw error
     }
     return (opened, base, found)
+  }
+
+  /// What is wrong with a file of `length` bytes, in words; nil for one of ours.
+  private static func damage(
+    _ content: UnsafeMutableRawPointer, _ length: Int, _ seed: UInt64
+  ) -> String? {
+    if length != size { return "it is \(length) bytes long, not \(size)" }
+    if content.load(as: UInt64.self) != magic { return "it is no file of ours" }
+    if content.load(fromByteOffset: 8, as: UInt64.self) != seed {
+      return "it belongs to another data directory"
+    }
+    let generation = Int(content.load(fromByteOffset: generationOffset, as: Int64.self))
+    return DirectoryMark.isCount(generation) ? nil : "no start can have begun it"
   }
 
   private static func isBlank(_ content: UnsafeMutableRawPointer, _ length: Int) -> Bool {
