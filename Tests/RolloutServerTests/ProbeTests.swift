@@ -141,6 +141,37 @@ import Testing
     await unasked.stop()
   }
 
+  @Test func `a model that is not there is the route's own fault: the feature steps back`()
+    async throws
+  {
+    upstream.always { $0.contains(Self.question) ? [.chat("OK")] : [.answer(404, Self.noModel)] }
+    let server = try await start()
+    try await ask(server)
+    #expect(try await server.eventually { try await server.stage() == "few" })
+    let events = try await server.send("GET", "/v1/plans/ai-summary/events").json["events"]
+    #expect(events?.array?.contains { $0["type"]?.string == "held" } == false)
+    await server.stop()
+  }
+
+  private static let noModel =
+    #"{"error":{"message":"The model `large` does not exist","type":"invalid_request_error","#
+    + #""param":null,"code":"model_not_found"}}"#
+
+  @Test func `who failed and fell silent vouches for nobody any more`() async throws {
+    // It answers neutral questions: only a witness could excuse the second feature.
+    upstream.always { $0.contains(Self.question) ? [.chat("OK")] : [.answer(500, "{}")] }
+    let server = try await start(features: ["ai-summary", "silent"])
+    try await server.command("pause", "silent", #"{"reason":"its users may go on failing"}"#)
+    try await ask(server, 3, feature: "silent")
+    server.clock.advance(.seconds(40))
+    try await ask(server)
+    #expect(try await server.eventually { try await server.stage() == "few" })
+    #expect(try await server.stage("silent") == "all")
+    let events = try await server.send("GET", "/v1/plans/ai-summary/events").json["events"]
+    #expect(events?.array?.contains { $0["type"]?.string == "held" } == false)
+    await server.stop()
+  }
+
   @Test func `a key that is refused is no feature's fault: held, and said`() async throws {
     upstream.always(.answer(401, "{}"))
     let server = try await start()

@@ -129,6 +129,21 @@ import Testing
     await server.stop()
   }
 
+  @Test func `nobody completes a plan whose guard fires`() async throws {
+    let server = try await TestServer(looks: false)
+    try await server.startPlan(
+      "f", #","preset":"calm","stages":[{"name":"all","percent":100}],\#(Self.errorsOnly)"#)
+    _ = try await report(
+      server, (0..<400).map { #"{"feature":"f","ok":false,"user":"u\#($0)"}"# })
+    let version = try await server.send("GET", "/v1/plans/f").json["version"]?.int ?? 0
+    let refused = try await server.send(
+      "POST", "/v1/plans/f/complete", #"{"reason":"it is done"}"#,
+      headers: [("If-Match", "\"\(version)\"")])
+    #expect(refused.status == 409, "\(refused.text)")
+    #expect(refused.json["code"]?.string == "gate_closed", "\(refused.text)")
+    await server.stop()
+  }
+
   @Test func `empty ids are none, and times in seconds are refused with what they look like`()
     async throws
   {

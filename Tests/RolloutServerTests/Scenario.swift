@@ -19,6 +19,8 @@ struct Scenario: Sendable {
     var id: String?
     var cost: Double?
     var vote: String?
+    /// Whether its app says when it ended.
+    var isDated = true
   }
 
   /// Something that happens beside the traffic.
@@ -152,9 +154,9 @@ struct Scenario: Sendable {
       var members: [Document.Member] = [
         .init(key: "feature", value: .string("ai-summary")),
         .init(key: "ok", value: .bool(request.ok)),
-        .init(key: "at", value: .int(Int(at))),
         .init(key: "arm", value: .string(request.isControl ? "control" : "treatment")),
       ]
+      if request.isDated { members.append(.init(key: "at", value: .int(Int(at)))) }
       if let user = request.user { members.append(.init(key: "user", value: .string(user))) }
       if let kind = request.kind { members.append(.init(key: "kind", value: .string(kind))) }
       if let latency = request.latency {
