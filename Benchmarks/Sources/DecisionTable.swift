@@ -34,7 +34,7 @@ enum DecisionTable {
 
   /// As it was: two standard errors, ten seconds after the trigger, whatever came in since.
   private struct First: Rule {
-    private var score = EvidenceScore(share: 0.05)
+    private var score = AlarmScore(share: 0.05)
     private var window = ThresholdWindow(size: 500)
     private var recent = RecentLevel()
     private var latchedAt: Instant?
@@ -56,7 +56,9 @@ enum DecisionTable {
       let threshold =
         window.count >= 100
         && window.bad >= ThresholdWindow.firesAt(count: window.count, limit: 0.05, margin: 2)
-      if latchedAt == nil, isOver, threshold || score.value >= preset.evidence { latchedAt = now }
+      if latchedAt == nil, isOver, threshold || score.value >= preset.firingScore {
+        latchedAt = now
+      }
       guard let latched = latchedAt else { return false }
       if isOver {
         calmSince = nil

@@ -16,7 +16,7 @@ extension HealthView {
         treatment: ArmView(health.treatment, share: share ?? 1),
         control: ArmView(health.control, share: share.map { 1 - $0 } ?? 0)),
       waitingOn: assessment.gates.freshness + assessment.gates.firing + assessment.gates.unsettled
-        + assessment.gates.evidence, notes: assessment.notes)
+        + assessment.gates.unproven, notes: assessment.notes)
     unattributed = health.unattributed.all > 0 ? health.unattributed.all : nil
   }
 }

@@ -102,15 +102,16 @@ struct SurfacePhase: Sendable {
     let spender = Spender(
       request: "probe_" + Digest.hexadecimal(Digest.random(8)), app: "(probe)",
       providers: [target.provider])
-    let hold: Purse.Hold?
-    do { hold = try await purse.reserve({ gateway.probeBound(target) }, for: spender) } catch {
+    let reservation: Purse.Reservation?
+    do { reservation = try await purse.reserve({ gateway.probeBound(target) }, for: spender) } catch
+    {
       return .notAsked
     }
     guard let answer = await gateway.probe(target) else {
-      await purse.settle(hold, cost: .zero, provider: target.provider)
+      await purse.settle(reservation, cost: .zero, provider: target.provider)
       return .notAsked
     }
-    await purse.settle(hold, cost: answer.cost, provider: target.provider)
+    await purse.settle(reservation, cost: answer.cost, provider: target.provider)
     return answer.failure == nil ? .answered : .failed
   }
 }

@@ -1,16 +1,16 @@
 import RolloutCore
 import Synchronization
 
-/// What is behind the mutex: the accounts, the holds, and what waits for its rows.
+/// What is behind the mutex: the accounts, the reservations, and what waits for its rows.
 extension BudgetDatabase {
   /// What was spent and is in no row yet.
   struct Batch {
-    var slots: [HoldFile.Slot] = []
+    var slots: [ReservationFile.Slot] = []
     var changes: [Int: Change] = [:]
     /// What was spent from accounts that had no row.
-    var unheld: [BudgetAccount: Change] = [:]
+    var unreserved: [BudgetAccount: Change] = [:]
 
-    var isEmpty: Bool { slots.isEmpty && changes.isEmpty && unheld.isEmpty }
+    var isEmpty: Bool { slots.isEmpty && changes.isEmpty && unreserved.isEmpty }
   }
 
   struct Change {
@@ -31,23 +31,24 @@ extension BudgetDatabase {
   struct State: ~Copyable {
     var book = BudgetBook()
     var ids: [BudgetAccount: Int] = [:]
-    var file: HoldFile
+    var file: ReservationFile
     /// Whether the rows cannot be written yet, and never could in this process.
     var isWaiting = true
-    /// Requests that hold nothing because of that.
-    var unheld: Set<String> = []
+    /// Requests that have nothing reserved because of that.
+    var unreserved: Set<String> = []
     /// Why spending is lost, when that is not in a row yet.
     var lost: String?
     var notices: [String]
     var loss: Loss?
     /// Why the rows' file is not what was opened, in words.
     var fileTrouble: String?
-    /// Whether the file of holds had been cut and is whole again.
+    /// Whether the file of reservations had been cut and is whole again.
     var isMended = false
     /// Accounts in memory of which it is not known what was spent before.
     var unread: Set<BudgetAccount> = []
-    /// What each request holds, in the order of its accounts; nil for a hold in memory only.
-    var slots: [String: [HoldFile.Slot?]] = [:]
+    /// What is reserved for each request, in the order of its accounts; nil for a reservation in
+    /// memory only.
+    var slots: [String: [ReservationFile.Slot?]] = [:]
     var batch = Batch()
     /// Accounts of a batch that is being written.
     var writing: Set<Int> = []
@@ -70,8 +71,8 @@ extension BudgetDatabase {
 }
 
 extension BudgetDatabase {
-  enum Holding {
-    case held
+  enum Reserving {
+    case reserved
     case full(BudgetAccount)
     case notOpen
     case noSlot
@@ -80,7 +81,7 @@ extension BudgetDatabase {
 
 extension BudgetDatabase.State {
   mutating func begin(
-    _ file: inout HoldFile, flushes: Int, loss: BudgetDatabase.Loss?, notices: [String]
+    _ file: inout ReservationFile, flushes: Int, loss: BudgetDatabase.Loss?, notices: [String]
   ) {
     swap(&self.file, &file)
     self.flushes = flushes
@@ -89,16 +90,17 @@ extension BudgetDatabase.State {
     isWaiting = false
   }
 
-  mutating func hold(
+  mutating func reserve(
     _ request: String, _ amount: Money, _ lines: [BudgetLine]
-  ) -> BudgetDatabase.Holding {
+  ) -> BudgetDatabase.Reserving {
     if isWaiting {
       // Money that cannot be counted is not spent; what has no ceiling is counted later.
-      guard !lines.contains(where: { $0.ceiling != nil }), unheld.count < HoldFile.capacity,
-        batch.unheld.count < BudgetDatabase.accountsMax
+      guard !lines.contains(where: { $0.ceiling != nil }),
+        unreserved.count < ReservationFile.capacity,
+        batch.unreserved.count < BudgetDatabase.accountsMax
       else { return .noSlot }
-      unheld.insert(request)
-      return .held
+      unreserved.insert(request)
+      return .reserved
     }
     for line in lines where book[line.account] == nil { return .notOpen }
     if let loss,
@@ -112,29 +114,30 @@ extension BudgetDatabase.State {
     if hasCeiling, isUnknown { return .noSlot }
     if let full = book.reserve(request, amount, lines) { return .full(full) }
     let taken = lines.map { line in
-      file.hold(account: ids[line.account] ?? HoldFile.rowless, amount)
+      file.reserve(account: ids[line.account] ?? ReservationFile.rowless, amount)
     }
-    let isHeld = !taken.contains(nil) && file.trouble == nil
-    guard isHeld || !hasCeiling else {
+    let isReserved = !taken.contains(nil) && file.trouble == nil
+    guard isReserved || !hasCeiling else {
       for case let slot? in taken { file.release(slot) }
       _ = book.release(request)
       return .noSlot
     }
     slots[request] = taken
-    return .held
+    return .reserved
   }
 
   mutating func settle(
     _ request: String, _ amounts: [BudgetAccount: Money], _ lines: [BudgetLine]
   ) -> [BudgetAlert] {
-    if unheld.remove(request) != nil {
+    if unreserved.remove(request) != nil {
       return lines.compactMap { spend(amounts[$0.account] ?? .zero, $0) }
     }
-    guard let hold = book.release(request), let taken = slots.removeValue(forKey: request) else {
+    guard let reservation = book.release(request), let taken = slots.removeValue(forKey: request)
+    else {
       return []
     }
     var alerts: [BudgetAlert] = []
-    for (account, slot) in zip(hold.accounts, taken) {
+    for (account, slot) in zip(reservation.accounts, taken) {
       let actual = amounts[account] ?? .zero
       if let slot {
         file.settle(slot, actual)
@@ -155,7 +158,7 @@ extension BudgetDatabase.State {
     if let id = ids[line.account] {
       batch.changes[id, default: .init()].add(change)
     } else {
-      batch.unheld[line.account, default: .init()].add(change)
+      batch.unreserved[line.account, default: .init()].add(change)
     }
     return alert
   }
@@ -170,7 +173,7 @@ extension BudgetDatabase.State {
     for (index, account) in accounts.enumerated() where book[account] == nil {
       let row = found?[index]
       var entry = row?.entry ?? BudgetBook.Entry()
-      entry.spent = entry.spent.adding(batch.unheld[account]?.spent ?? .zero)
+      entry.spent = entry.spent.adding(batch.unreserved[account]?.spent ?? .zero)
       book.open(account, entry)
       if let row { ids[account] = row.id }
       if found == nil { unread.insert(account) }
@@ -230,8 +233,8 @@ extension BudgetDatabase.State {
       // Its slots still say what was spent; the next flush takes them along.
       batch.slots += done.slots
       for (id, change) in done.changes { batch.changes[id, default: .init()].add(change) }
-      for (account, change) in done.unheld {
-        batch.unheld[account, default: .init()].add(change)
+      for (account, change) in done.unreserved {
+        batch.unreserved[account, default: .init()].add(change)
       }
       return false
     }

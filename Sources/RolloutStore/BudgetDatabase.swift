@@ -1,9 +1,9 @@
 package import RolloutCore
 import Synchronization
 
-/// The money: accounts in use are in memory, which decides; holds are in a file of slots, which a
-/// crash leaves as it was; what is spent is added to the rows of `<data>/budget.db` many times a
-/// second. So a request waits for no disk, and what a process did until it died is counted.
+/// The money: accounts in use are in memory, which decides; reservations are in a file of slots,
+/// which a crash leaves as it was; what is spent is added to the rows of `<data>/budget.db` many
+/// times a second. So a request waits for no disk, and what a process did until it died is counted.
 ///
 /// A power loss may forget the last moments of spending.
 package final class BudgetDatabase: BudgetStore {
@@ -43,7 +43,8 @@ package final class BudgetDatabase: BudgetStore {
       lost = "\(Self.fileName) was damaged"
       database = try await Self.open(directory, now)
     }
-    let file = HoldFile(unopened: Self.holdsName, why: "the budgets cannot be written")
+    let file = ReservationFile(
+      unopened: Self.reservationsName, why: "the budgets cannot be written")
     state = Mutex(State(file: file, lost: lost, notices: notices))
     do { try await begin(now) } catch {
       guard directory.diskTrouble() != nil else { throw error }
@@ -62,8 +63,8 @@ package final class BudgetDatabase: BudgetStore {
     } catch { note(error) }
   }
 
-  /// Looks whether the files are those that were opened. The holds are written anew from memory;
-  /// while the rows' file is gone or spoilt nothing that has a ceiling is held.
+  /// Looks whether the files are those that were opened. The reservations are written anew from
+  /// memory; while the rows' file is gone or spoilt nothing that has a ceiling is reserved.
   package func look(at now: Instant) async {
     await resume(at: now)
     guard !isWaiting else { return }
@@ -83,7 +84,7 @@ package final class BudgetDatabase: BudgetStore {
     }
     if isMended {
       directory.tellMended(
-        "\(Self.holdsName) was deleted or changed under the server and is made anew")
+        "\(Self.reservationsName) was deleted or changed under the server and is made anew")
     }
     // So that it can say of the others, after a crash too, what they had acknowledged.
     if trouble == nil { try? await database.keepMark(directory) }
@@ -93,10 +94,10 @@ package final class BudgetDatabase: BudgetStore {
   /// Whether hard budgets are shut because the disk takes nothing since the start.
   package var isWaiting: Bool { state.withLock { $0.isWaiting } }
 
-  /// Counts what an earlier process left behind, and opens the holds. Throws `StoreError`; nothing
-  /// is changed then that the next try would count twice.
+  /// Counts what an earlier process left behind, and opens the reservations. Throws `StoreError`;
+  /// nothing is changed then that the next try would count twice.
   private func begin(_ now: Instant) async throws {
-    // Before a hold is taken for counted, its row must be able to take it.
+    // Before a reservation is taken for counted, its row must be able to take it.
     try await database.write { _ in }
     var (lost, notices) = state.withLock { ($0.lost, $0.notices) }
     let commits = try await database.read(Membership.commits)
@@ -110,16 +111,16 @@ package final class BudgetDatabase: BudgetStore {
     let accounts = try await database.read { connection in
       Set(try connection.query("SELECT id FROM account") { $0.int(0) })
     }
-    var file = try holds(accounts, now, &lost, &notices)
+    var file = try reservations(accounts, now, &lost, &notices)
     let strangers = file.strangers(accounts.contains)
     if lost == nil, file.withoutRow(lastFlush: last) > 0 {
-      lost = "\(Self.holdsName) holds spending of accounts that had no row yet"
+      lost = "\(Self.reservationsName) holds spending of accounts that had no row yet"
     }
     let leftOver = lost == nil || strangers == 0 ? file.leftOver(lastFlush: last) : [:]
     let why = lost
     let known = directory.acknowledged(Self.fileName)
     try await database.write { connection in
-      for (account, amount) in leftOver where account != HoldFile.rowless {
+      for (account, amount) in leftOver where account != ReservationFile.rowless {
         try Self.add(Change(spent: amount), to: account, connection)
       }
       if !leftOver.isEmpty { try Self.note(flush: last + 1, connection) }
@@ -129,9 +130,9 @@ package final class BudgetDatabase: BudgetStore {
       try Membership.raise(connection, to: known)
     }
     directory.settleRebuilt()
-    let generation = max(file.generation, directory.acknowledged(Self.holdsName)) + 1
+    let generation = max(file.generation, directory.acknowledged(Self.reservationsName)) + 1
     file.clear(generation: generation)
-    directory.note(Self.holdsName, commits: generation, isDurable: false)
+    directory.note(Self.reservationsName, commits: generation, isDurable: false)
     if let lost {
       notices.append("\(lost): what was spent is not known, so hard budgets are shut")
     }
@@ -140,33 +141,33 @@ package final class BudgetDatabase: BudgetStore {
     state.withLock { $0.begin(&file, flushes: flushes, loss: loss, notices: notices) }
   }
 
-  /// The file of holds; one that cannot be used is set aside, which is lost spending.
-  private func holds(
+  /// The file of reservations; one that cannot be used is set aside, which is lost spending.
+  private func reservations(
     _ accounts: Set<Int>, _ now: Instant, _ lost: inout String?, _ notices: inout [String]
-  ) throws -> HoldFile {
-    let path = "\(directory.path)/\(Self.holdsName)"
+  ) throws -> ReservationFile {
+    let path = "\(directory.path)/\(Self.reservationsName)"
     let identity = directory.identity ?? ""
-    do { try directory.checkIsFile(Self.holdsName) } catch {
-      let kept = try directory.setAside(Self.holdsName, now: now)
-      notices.append("\(Self.holdsName) is no file, and is kept as \(kept)")
+    do { try directory.checkIsFile(Self.reservationsName) } catch {
+      let kept = try directory.setAside(Self.reservationsName, now: now)
+      notices.append("\(Self.reservationsName) is no file, and is kept as \(kept)")
     }
-    let file = try HoldFile(path: path, identity: identity)
-    if file.isNew, directory.wasHere(Self.holdsName) {
-      lost = lost ?? "\(Self.holdsName) was missing"
+    let file = try ReservationFile(path: path, identity: identity)
+    if file.isNew, directory.wasHere(Self.reservationsName) {
+      lost = lost ?? "\(Self.reservationsName) was missing"
     }
     guard let why = fault(of: file, accounts, isLost: lost != nil) else { return file }
-    let kept = try directory.setAside(Self.holdsName, now: now)
-    notices.append("\(Self.holdsName) cannot be used (\(why)) and is kept as \(kept)")
-    lost = lost ?? "\(Self.holdsName) could not be used"
-    return try HoldFile(path: path, identity: identity)
+    let kept = try directory.setAside(Self.reservationsName, now: now)
+    notices.append("\(Self.reservationsName) cannot be used (\(why)) and is kept as \(kept)")
+    lost = lost ?? "\(Self.reservationsName) could not be used"
+    return try ReservationFile(path: path, identity: identity)
   }
 
-  /// Why what the file of holds says is not to be counted; nil when it is.
+  /// Why what the file of reservations says is not to be counted; nil when it is.
   private func fault(
-    of file: borrowing HoldFile, _ accounts: Set<Int>, isLost: Bool
+    of file: borrowing ReservationFile, _ accounts: Set<Int>, isLost: Bool
   ) -> String? {
     if let damage = file.damage { return damage }
-    if !file.isNew, file.generation < directory.acknowledged(Self.holdsName) {
+    if !file.isNew, file.generation < directory.acknowledged(Self.reservationsName) {
       return "it is an old copy"
     }
     // With new rows nothing in it has an account any more.
@@ -176,7 +177,7 @@ package final class BudgetDatabase: BudgetStore {
   }
 
   static let fileName = DataDirectory.budgetFile
-  static let holdsName = DataDirectory.holdsFile
+  static let reservationsName = DataDirectory.holdsFile
 
   private static func open(_ directory: DataDirectory, _ now: Instant) async throws -> Database {
     let database = try Database(
@@ -215,14 +216,14 @@ package final class BudgetDatabase: BudgetStore {
     _ request: String, _ amount: Money, _ lines: [BudgetLine], at now: Instant
   ) async throws -> BudgetAccount? {
     while true {
-      let result = state.withLock { $0.hold(request, amount, lines) }
+      let result = state.withLock { $0.reserve(request, amount, lines) }
       switch result {
-      case .held: return nil
+      case .reserved: return nil
       case .full(let account): return account
       case .notOpen: try await open(lines)
       case .noSlot:
         let error = StoreError.unavailable(
-          state.withLock { $0.file.trouble } ?? "too many requests hold money at once")
+          state.withLock { $0.file.trouble } ?? "too many requests reserve money at once")
         note(error)
         throw error
       }
@@ -337,7 +338,7 @@ package final class BudgetDatabase: BudgetStore {
     let rows = NewRows()
     database.write { connection in
       for (account, change) in batch.changes { try Self.add(change, to: account, connection) }
-      for (account, change) in batch.unheld {
+      for (account, change) in batch.unreserved {
         let row = try Self.row(account, connection)
         try Self.add(change, to: row.id, connection)
         rows.all.withLock { $0.append(row) }

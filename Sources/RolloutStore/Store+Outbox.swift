@@ -11,10 +11,10 @@ extension Store: OutboxStore {
       try connection.run(
         """
         INSERT INTO outbox (target, event_id, notice_id, next_attempt_at_ms, is_urgent)
-        VALUES (:target, :event, :notice, 0, :urgent)
+        VALUES (:receiver, :event, :notice, 0, :urgent)
         """,
         [
-          "target": .text(subscription.target), "event": SQLValue(event),
+          "receiver": .text(subscription.receiver), "event": SQLValue(event),
           "notice": SQLValue(notice),
           "urgent": SQLValue(event != nil && Message.urgentKinds.contains(kind) ? 1 : 0),
         ])
@@ -74,7 +74,7 @@ extension Store: OutboxStore {
         WHERE \(Self.waiting) AND next_attempt_at_ms <= :now
         ORDER BY is_urgent DESC, target
         """, ["now": SQLValue(now)]
-      ) { DeliveryLane(target: $0.text(0), isUrgent: $0.int(1) == 1) }
+      ) { DeliveryLane(receiver: $0.text(0), isUrgent: $0.int(1) == 1) }
     }
   }
 
@@ -86,13 +86,13 @@ extension Store: OutboxStore {
         """
         SELECT id, event_id, notice_id, attempts
         FROM outbox
-        WHERE target = :target AND is_urgent = :urgent AND \(Self.waiting)
+        WHERE target = :receiver AND is_urgent = :urgent AND \(Self.waiting)
           AND next_attempt_at_ms <= :now
         ORDER BY id \(lane.isUrgent ? "DESC" : "ASC")
         LIMIT :limit
         """,
         [
-          "target": .text(lane.target), "urgent": SQLValue(lane.isUrgent ? 1 : 0),
+          "receiver": .text(lane.receiver), "urgent": SQLValue(lane.isUrgent ? 1 : 0),
           "now": SQLValue(now), "limit": SQLValue(limit),
         ]
       ) { row in
@@ -104,20 +104,20 @@ extension Store: OutboxStore {
       return try rows.compactMap { row in
         let message = try Self.message(event: row.event, notice: row.notice, connection)
         return message.map {
-          Delivery(id: row.id, target: lane.target, message: $0, attempts: row.attempts)
+          Delivery(id: row.id, receiver: lane.receiver, message: $0, attempts: row.attempts)
         }
       }
     }
   }
 
-  package func hasten(_ target: String, at now: Instant) async throws {
+  package func hasten(_ receiver: String, at now: Instant) async throws {
     _ = try await database.write { connection in
       try connection.run(
         """
         UPDATE outbox
         SET next_attempt_at_ms = :now
-        WHERE target = :target AND \(Self.waiting) AND next_attempt_at_ms > :now
-        """, ["target": .text(target), "now": SQLValue(now)])
+        WHERE target = :receiver AND \(Self.waiting) AND next_attempt_at_ms > :now
+        """, ["receiver": .text(receiver), "now": SQLValue(now)])
     }
   }
 

@@ -25,7 +25,7 @@ import Testing
     #expect(decide(alert(.kill), plan) == .act(.kill))
     #expect(decide(alert(.pause), plan) == .act(.pause))
     #expect(decide(alert(.rollback), plan) == .act(.rollback(to: nil)))
-    plan.definition.rollbackTarget = .off
+    plan.definition.rollbackDestination = .off
     #expect(decide(alert(.rollback), plan) == .act(.rollback(to: "off")))
   }
 

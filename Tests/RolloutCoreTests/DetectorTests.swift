@@ -3,10 +3,10 @@ import RolloutEvaluation
 import RolloutTesting
 import Testing
 
-@Suite struct EvidenceScoreTests {
+@Suite struct AlarmScoreTests {
   /// The index at which the score first reaches A, with an error at request 1 and every n-th after.
   private func alarm(every n: Int, at threshold: Double, after healthy: Int = 0) -> Int {
-    var score = EvidenceScore(share: 0.05)
+    var score = AlarmScore(share: 0.05)
     for index in 1...20_000 {
       let bad = index > healthy && (index - healthy - 1) % n == 0
       score.observe(ratio: bad ? 20 : 0)
@@ -36,16 +36,16 @@ import Testing
   }
 
   @Test func `golden vectors: the score itself`() {
-    var score = EvidenceScore(share: 0.05)
+    var score = AlarmScore(share: 0.05)
     for bad in [true, true, false, false, true] { score.observe(ratio: bad ? 20 : 0) }
     #expect(abs(score.value - 119.73010597875) < 1e-9)
-    var sparse = EvidenceScore(share: 0.05)
+    var sparse = AlarmScore(share: 0.05)
     for index in 1...1000 { sparse.observe(ratio: (index - 1) % 25 == 0 ? 20 : 0) }
     #expect(abs(sparse.value - 23.93397664793633) < 1e-9)
   }
 
   @Test func `a long outage keeps the score finite`() {
-    var score = EvidenceScore(share: 0.05)
+    var score = AlarmScore(share: 0.05)
     for _ in 0..<100_000 { score.observe(ratio: 20) }
     #expect(score.value.isFinite)
   }
@@ -72,7 +72,7 @@ import Testing
   @Test func `10 of 100 fires, 6 of 100 is above the limit but within noise`() {
     for (bad, state) in [(10, Detector.State.firing), (6, .quiet)] {
       // Evidence is out of the way, so that the threshold alone decides.
-      var guarded = make { $0.evidence = 1e12 }
+      var guarded = make { $0.firingScore = 1e12 }
       for index in 0..<100 {
         guarded.record(
           bad: index % 10 == 0 && index / 10 < bad, user: UInt64(index), at: at(Int64(index) * 100))
@@ -188,11 +188,11 @@ import Testing
   }
 
   @Test func `golden vectors: fresh evidence crosses 100 at the third failure`() {
-    var score = EvidenceScore(share: 0.05)
+    var score = AlarmScore(share: 0.05)
     score.observe(ratio: 20)
     score.observe(ratio: 20)
     #expect(abs(score.value - 51.4) < 0.1)
-    #expect(score.value < FreshEvidence.enough)
+    #expect(score.value < FreshScore.enough)
     score.observe(ratio: 20)
     #expect(abs(score.value - 559.88) < 0.01)
   }

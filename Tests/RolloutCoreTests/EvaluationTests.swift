@@ -32,7 +32,7 @@ import YAMLKit
     let expected = bucket < 5000 ? 1 : bucket < 25_000 ? 2 : bucket < 50_000 ? 3 : 4
     for stage in 0...4 {
       let decision = try decide(compile(Samples.plan(atStage: stage)), "anna")
-      #expect(decision.cohort == expected)
+      #expect(decision.entryStage == expected)
       #expect(decision.bucket == bucket)
       #expect(decision.enabled == (expected <= stage))
     }

@@ -3,10 +3,10 @@ import RolloutEvaluation
 import RolloutTesting
 import Testing
 
-@Suite struct HealthyEvidenceTests {
+@Suite struct HealthScoreTests {
   @Test(arguments: [(20.0, 77), (100.0, 114)])
   func `so many clean requests are enough at a limit of 5 %`(target: Double, requests: Int) {
-    var evidence = HealthyEvidence(ratioMax: 20, target: target)
+    var evidence = HealthScore(ratioMax: 20, needed: target)
     #expect(evidence.remaining() == requests)
     for _ in 0..<(requests - 1) { evidence.observe(ratio: 0) }
     #expect(!evidence.isEnough)
@@ -22,7 +22,7 @@ import Testing
       target: Double, factor: Double
     )
   {
-    var evidence = HealthyEvidence(ratioMax: 20, target: target)
+    var evidence = HealthScore(ratioMax: 20, needed: target)
     for _ in 0..<20_000 { evidence.observe(ratio: 0) }
     #expect(evidence.value == 10 * target)
     for value in [62.5, 28.125, 14.40625] {
@@ -36,7 +36,7 @@ import Testing
   @Test func `150 requests at 10 % close the gate after 20,000 good ones`() {
     var random = SeededRandom(seed: 11)
     for _ in 0..<12 {
-      var evidence = HealthyEvidence(ratioMax: 20)
+      var evidence = HealthScore(ratioMax: 20)
       for _ in 0..<20_000 { evidence.observe(ratio: random.chance(0.008) ? 20 : 0) }
       for _ in 0..<150 { evidence.observe(ratio: random.chance(0.1) ? 20 : 0) }
       #expect(!evidence.isEnough)
@@ -47,11 +47,11 @@ import Testing
     var random = SeededRandom(seed: 7)
     var wrong = 0
     for _ in 0..<400 {
-      var evidence = HealthyEvidence(ratioMax: 20)
+      var evidence = HealthScore(ratioMax: 20)
       var reached = false
       for _ in 0..<1500 where !reached {
         evidence.observe(ratio: random.chance(0.05) ? 20 : 0)
-        reached = evidence.value >= HealthyEvidence.enough
+        reached = evidence.value >= HealthScore.enough
       }
       if reached { wrong += 1 }
     }
@@ -60,7 +60,7 @@ import Testing
   }
 
   @Test func `what never gets there says so`() {
-    let evidence = HealthyEvidence(ratioMax: 20)
+    let evidence = HealthScore(ratioMax: 20)
     #expect(evidence.remaining(at: 1) == nil)
   }
 }
@@ -73,7 +73,7 @@ import Testing
     var random = SeededRandom(seed: UInt64(requests))
     var alarms = 0
     for _ in 0..<runs {
-      var score = EvidenceScore(share: 0.05)
+      var score = AlarmScore(share: 0.05)
       for _ in 0..<requests {
         score.observe(ratio: random.chance(0.05) ? 20 : 0)
         if score.value >= threshold {
@@ -86,7 +86,7 @@ import Testing
     let noise = 3 * (bound * (1 - bound) / Double(runs)).squareRoot()
     #expect(Double(alarms) / Double(runs) <= bound + noise)
     // A detector that never fires would keep the law too.
-    var score = EvidenceScore(share: 0.05)
+    var score = AlarmScore(share: 0.05)
     var caught = false
     for _ in 0..<500 where !caught {
       score.observe(ratio: random.chance(0.3) ? 20 : 0)

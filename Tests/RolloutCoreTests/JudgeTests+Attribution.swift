@@ -116,10 +116,10 @@ extension JudgeTests {
     var health = try failing()
     #expect(health.suspect(at(10)) == target)
     for (provider, expected) in [
-      (ProviderEvidence.asking, nil), (.witnessed(by: ["other"]), .hold(.outage)),
+      (ProviderCondition.asking, nil), (.witnessed(by: ["other"]), .hold(.outage)),
       (.silent(target), .hold(.outage)), (.answers, .rollback(to: nil)),
       (.none, .rollback(to: nil)),
-    ] as [(ProviderEvidence, Command?)] {
+    ] as [(ProviderCondition, Command?)] {
       var copy = health
       #expect(command(actions(&copy, at(10), provider: provider)) == expected, "\(provider)")
     }

@@ -116,7 +116,7 @@ extension JudgeTests {
     var alone = FeatureHealth(
       try plan("guards: [{metric: cost_per_request, max: 2x}]", stage: 0))
     for number in 0..<2000 { _ = alone.record(outcome(number, user: number % 50)) }
-    let evidence = alone.assessment(now: at(200)).gates.evidence
+    let evidence = alone.assessment(now: at(200)).gates.unproven
     #expect(evidence.first?.contains("compares with the stage before") == true, "\(evidence)")
   }
 

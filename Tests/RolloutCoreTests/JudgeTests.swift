@@ -30,7 +30,7 @@ import YAMLKit
   }
 
   func actions(
-    _ health: inout FeatureHealth, _ now: Instant, provider: ProviderEvidence = .none
+    _ health: inout FeatureHealth, _ now: Instant, provider: ProviderCondition = .none
   ) -> [MonitorAction] {
     Judge.decide(health.assessment(now: now), provider: provider, now: now)
   }
@@ -359,7 +359,7 @@ import YAMLKit
     var alone = FeatureHealth(try plan(yaml, stage: 0))
     for number in 0..<400 { _ = alone.record(outcome(number, user: 1)) }
     #expect(actions(&alone, at(40)).isEmpty)
-    #expect(alone.assessment(now: at(40)).gates.evidence.last?.contains("1 person") == true)
+    #expect(alone.assessment(now: at(40)).gates.unproven.last?.contains("1 person") == true)
     var three = FeatureHealth(try plan(yaml, stage: 0))
     for number in 0..<400 { _ = three.record(outcome(number, user: number % 3)) }
     #expect(command(actions(&three, at(40))) == .advance(to: "b"))
@@ -372,7 +372,7 @@ import YAMLKit
       #expect(
         command(Judge.decide(assessment, now: at(40))) == (users == 2 ? .advance(to: "b") : nil))
       #expect(
-        assessment.gates.evidence.last
+        assessment.gates.unproven.last
           == (users == 2
             ? nil
             : "healthy evidence: the requests are those of 1 person; half of the 4 on the list are "

@@ -61,7 +61,7 @@ import YAMLKit
     // How it goes on and is watched; gates, approvals and holds stand whatever these say.
     Field("advance", .free) { $0.advance = .automatic },
     Field("guards", .free) { $0.guards = [] },
-    Field("rollbackTarget", .free) { $0.rollbackTarget = .off },
+    Field("rollbackDestination", .free) { $0.rollbackDestination = .off },
     Field("cooldown", .free) { $0.cooldown = .minutes(1) },
     Field("preset", .free) { $0.preset = .calm },
     Field("attribution", .free) { $0.attribution = false },

@@ -49,7 +49,7 @@ import YAMLKit
     #expect(plan.guards[2].limit == .money(Money(nanodollars: 20_000_000)))
     #expect(plan.guards[3].limit == .multiple(2))
     #expect(plan.guards[4].metric == .prometheus)
-    #expect(plan.rollbackTarget == .start)
+    #expect(plan.rollbackDestination == .start)
     #expect(!plan.attribution)
     #expect(plan.population.eligible?.count == 2)
     let again = try PlanDefinition(JSONReader.read(plan.document.json))

@@ -44,7 +44,7 @@ import Testing
     }
     unproven.force = true
     #expect(try perform(.restore, plan, unproven).stageName == "50")
-    unproven.health.evidence = ["healthy evidence: 3 of 114 samples"]
+    unproven.health.unproven = ["healthy evidence: 3 of 114 samples"]
     #expect(
       Lifecycle.passedOver(plan, unproven, isRestore: true)
         == ["healthy evidence: 3 of 77 samples"], "what the next stage asks for is not asked")
@@ -158,6 +158,6 @@ import Testing
     }
     #expect(gates(after: 76).recovery == ["healthy evidence: 76 of 77 samples"])
     #expect(gates(after: 24).recovery.isEmpty)
-    #expect(gates(after: 0).evidence == ["healthy evidence: 100 of 114 samples"])
+    #expect(gates(after: 0).unproven == ["healthy evidence: 100 of 114 samples"])
   }
 }

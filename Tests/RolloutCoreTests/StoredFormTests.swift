@@ -142,7 +142,7 @@ private struct RandomPlan {
     definition.stages = stages()
     definition.advance = pick(PlanDefinition.Advance.allCases)
     definition.guards = list(4) { $0.rule() }
-    definition.rollbackTarget = pick(PlanDefinition.RollbackTarget.allCases)
+    definition.rollbackDestination = pick(PlanDefinition.RollbackDestination.allCases)
     definition.cooldown = span()
     definition.preset = maybe { $0.pick(Preset.allCases) }
     definition.attribution = random.chance(0.5)
@@ -212,7 +212,7 @@ private struct RandomPlan {
     rule.margin = random.unit() * 10
     rule.sustain = maybe { $0.span() }
     rule.minAffectedUsers = maybe { 1 + $0.random.below(1000) }
-    rule.evidence = maybe { $0.pick([100, 1e12, 100 + $0.random.unit() * 1e11]) }
+    rule.firingScore = maybe { $0.pick([100, 1e12, 100 + $0.random.unit() * 1e11]) }
     rule.counts = pick([[.failed], [.failed, .degradedCache], [.failed, .degradedFallback]])
     rule.dryRun = random.chance(0.5)
     return rule

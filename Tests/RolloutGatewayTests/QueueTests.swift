@@ -149,10 +149,10 @@ import Testing
       ]
       for (index, (user, isBatch)) in arrivals.enumerated() {
         group.addTask {
-          let slot = try await gate.enter(
+          let permit = try await gate.enter(
             Caller(user: user, isBatch: isBatch), tokens: 1, deadline: deadline())
           order.value.withLock { $0.append(user) }
-          slot.leave(usedTokens: nil)
+          permit.leave(usedTokens: nil)
         }
         try await queued(gate, index + 1)
       }
@@ -170,7 +170,7 @@ import Testing
 
   @Test func `the queue is bounded in length and in time`() async throws {
     let gate = gate(length: 1, wait: .milliseconds(150))
-    let slot = try gate.enterAtOnce(Caller(user: "x"), tokens: 1)
+    let permit = try gate.enterAtOnce(Caller(user: "x"), tokens: 1)
     let waiting = Task { try await gate.enter(Caller(user: "a"), tokens: 1, deadline: deadline()) }
     try await queued(gate, 1)
     await #expect(throws: ProviderFailure.limited(.queue, retryAfter: 1)) {
@@ -181,31 +181,31 @@ import Testing
     }
     #expect(gate.status.rejected == [.queue: 2])
     #expect(gate.status.queued == 0)
-    slot.leave(usedTokens: nil)
+    permit.leave(usedTokens: nil)
     #expect(gate.status.inFlight == 0)
   }
 
-  @Test func `who leaves the queue is forgotten, and a slot nobody holds is free`() async throws {
+  @Test func `who leaves the queue is forgotten, and a permit nobody holds is free`() async throws {
     let gate = gate()
-    var slot: ProviderGate.Slot? = try gate.enterAtOnce(Caller(user: "x"), tokens: 1)
+    var permit: ProviderGate.Permit? = try gate.enterAtOnce(Caller(user: "x"), tokens: 1)
     let waiting = Task { try await gate.enter(Caller(user: "a"), tokens: 1, deadline: deadline()) }
     try await queued(gate, 1)
     waiting.cancel()
     await #expect(throws: ProviderFailure.cancelled) { _ = try await waiting.value }
     #expect(gate.status.queued == 0)
-    #expect(slot != nil)
-    slot = nil
+    #expect(permit != nil)
+    permit = nil
     #expect(gate.status.inFlight == 0)
     _ = try gate.enterAtOnce(Caller(user: "y"), tokens: 1)
   }
 
   @Test func `a throttle opens by itself, and a long one is refused at once`() async throws {
     let gate = gate(inFlight: 5)
-    let slot = try gate.enterAtOnce(Caller(user: "x"), tokens: 1)
-    slot.note(.throttled(retryAfter: 0.1))
+    let permit = try gate.enterAtOnce(Caller(user: "x"), tokens: 1)
+    permit.note(.throttled(retryAfter: 0.1))
     #expect(throws: ProviderFailure.self) { try gate.enterAtOnce(Caller(user: "a"), tokens: 1) }
     _ = try await gate.enter(Caller(user: "a"), tokens: 1, deadline: deadline())
-    slot.note(.throttled(retryAfter: 60))
+    permit.note(.throttled(retryAfter: 60))
     do {
       _ = try await gate.enter(Caller(user: "a"), tokens: 1, deadline: deadline())
       Issue.record("it entered")
@@ -222,7 +222,7 @@ import Testing
       ProviderGate(
         settings, .init(length: 1, wait: .seconds(5)), clock: ManualClock(), room: room)
     }
-    let slot = try gates[0].enterAtOnce(Caller(user: "x"), tokens: 1)
+    let permit = try gates[0].enterAtOnce(Caller(user: "x"), tokens: 1)
     #expect(throws: ProviderFailure.limited(.queue, retryAfter: 1)) {
       try gates[1].enterAtOnce(Caller(user: "y"), tokens: 1)
     }
@@ -230,7 +230,7 @@ import Testing
       try await gates[1].enter(Caller(user: "y"), tokens: 1, deadline: deadline())
     }
     try await queued(gates[1], 1)
-    slot.leave(usedTokens: 1)
+    permit.leave(usedTokens: 1)
     let other = try await waiting.value
     #expect(throws: ProviderFailure.limited(.queue, retryAfter: 1)) {
       try gates[0].enterAtOnce(Caller(user: "x"), tokens: 1)
@@ -241,12 +241,12 @@ import Testing
 
   @Test func `who waits for a key hears at once that it is refused`() async throws {
     let gate = gate()
-    let slot = try gate.enterAtOnce(Caller(user: "x"), tokens: 1)
+    let permit = try gate.enterAtOnce(Caller(user: "x"), tokens: 1)
     let waiting = Task { try await gate.enter(Caller(user: "a"), tokens: 1, deadline: deadline()) }
     try await queued(gate, 1)
-    slot.note(.credentialRefused)
+    permit.note(.credentialRefused)
     await #expect(throws: ProviderFailure.credentialRefused) { _ = try await waiting.value }
-    slot.leave(usedTokens: 0)
+    permit.leave(usedTokens: 0)
     await #expect(throws: ProviderFailure.credentialRefused) {
       _ = try await gate.enter(Caller(user: "a"), tokens: 1, deadline: deadline())
     }
@@ -257,14 +257,14 @@ import Testing
     async throws
   {
     let gate = gate(length: 4)
-    let slot = try gate.enterAtOnce(Caller(app: "loud", user: "x"), tokens: 1)
-    func wait(_ app: String, isBatch: Bool = false) -> Task<ProviderGate.Slot, any Error> {
+    let permit = try gate.enterAtOnce(Caller(app: "loud", user: "x"), tokens: 1)
+    func wait(_ app: String, isBatch: Bool = false) -> Task<ProviderGate.Permit, any Error> {
       Task {
         try await gate.enter(
           Caller(app: app, user: "u", isBatch: isBatch), tokens: 1, deadline: deadline())
       }
     }
-    var loud: [Task<ProviderGate.Slot, any Error>] = []
+    var loud: [Task<ProviderGate.Permit, any Error>] = []
     for number in 1...4 {
       loud.append(wait("loud"))
       try await queued(gate, number)
@@ -280,7 +280,7 @@ import Testing
     #expect(gate.status.queued == 4)
     for task in loud.prefix(3) + [quiet] { task.cancel() }
     for task in loud.prefix(3) + [quiet] { _ = try? await task.value }
-    slot.leave(usedTokens: 0)
+    permit.leave(usedTokens: 0)
     #expect(gate.status.inFlight == 0 && gate.status.queued == 0)
   }
 
@@ -290,7 +290,7 @@ import Testing
     try await withThrowingTaskGroup(of: Void.self) { group in
       for number in 0..<1000 {
         group.addTask {
-          let slot = try await gate.enter(
+          let permit = try await gate.enter(
             Caller(user: "u\(number % 10)"), tokens: 1, deadline: deadline(20))
           running.value.withLock {
             $0.now += 1
@@ -298,7 +298,7 @@ import Testing
           }
           await Task.yield()
           running.value.withLock { $0.now -= 1 }
-          slot.leave(usedTokens: nil)
+          permit.leave(usedTokens: nil)
         }
       }
       try await group.waitForAll()

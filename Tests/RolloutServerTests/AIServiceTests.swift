@@ -143,7 +143,7 @@ import YAMLKit
     let route = try #require(call.route(kit.service.gateway.configuration))
     do {
       var bill = Bill(call, kit.service)
-      try await bill.holdCost(on: route)
+      try await bill.reserveCost(on: route)
       #expect(try await kit.spent()[1] > 0)
     }
     #expect(kit.outcomes == [.excluded: 1])

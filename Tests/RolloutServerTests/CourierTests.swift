@@ -38,7 +38,7 @@ import Testing
   private func store(_ targets: [String]) throws -> Store {
     try Store(
       try DataDirectory(folder.path), migrations: Migration.control,
-      subscriptions: targets.map { Subscription(target: $0, kinds: nil) }, now: clock.now)
+      subscriptions: targets.map { Subscription(receiver: $0, kinds: nil) }, now: clock.now)
   }
 
   private func courier(
@@ -123,10 +123,10 @@ import Testing
     #expect(try await store.trim(waitingMax: 5, at: clock.steady) == 2 * (23 - 5))
     #expect(try await store.backlog() == (10, 36))
     let left = try await store.due(
-      DeliveryLane(target: "hook", isUrgent: true), now: clock.steady, limit: 9)
+      DeliveryLane(receiver: "hook", isUrgent: true), now: clock.steady, limit: 9)
     #expect(left.map(\.message.id) == ["evt_3"])
     let rest = try await store.due(
-      DeliveryLane(target: "hook", isUrgent: false), now: clock.steady, limit: 9)
+      DeliveryLane(receiver: "hook", isUrgent: false), now: clock.steady, limit: 9)
     #expect(rest.map(\.message.id) == ["evt_20", "evt_21", "evt_22", "evt_23"])
     // What was given up long ago is forgotten.
     #expect(try await store.trim(waitingMax: 5, at: clock.steady + .days(31)) == 0)

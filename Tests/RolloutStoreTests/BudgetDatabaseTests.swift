@@ -227,23 +227,23 @@ import Testing
 }
 
 /// What a process that dies leaves in the file, at every step.
-@Suite struct HoldFileTests {
+@Suite struct ReservationFileTests {
   private let folder = TemporaryFolder()
   private var path: String { "\(folder.path)/holds.bin" }
   private let dime = Money(nanodollars: 100_000_000)
   private let cent = Money(nanodollars: 10_000_000)
 
   private func leftOver(_ lastFlush: Int) throws -> [Int: Money] {
-    var file = try HoldFile(path: path)
+    var file = try ReservationFile(path: path)
     return file.leftOver(lastFlush: lastFlush)
   }
 
   /// A file in which account 1 holds a dime, account 2 has settled for a cent, account 3 was taken
   /// in by flush 7, and account 4 is free again.
   private func leave() throws {
-    var file = try HoldFile(path: path)
+    var file = try ReservationFile(path: path)
     file.clear(generation: 1)
-    let slots = (1...4).compactMap { file.hold(account: $0, dime) }
+    let slots = (1...4).compactMap { file.reserve(account: $0, dime) }
     try #require(slots.count == 4)
     for slot in slots.dropFirst() { file.settle(slot, cent) }
     file.mark(slots[2], flush: 7)
@@ -273,27 +273,27 @@ import Testing
 
   @Test func `a cleared file holds nothing, and a full one says so`() throws {
     try leave()
-    var file = try HoldFile(path: path)
+    var file = try ReservationFile(path: path)
     file.clear(generation: 1)
     #expect(try leftOver(0).isEmpty)
-    let held = (0..<HoldFile.capacity).count { _ in file.hold(account: 1, cent) != nil }
-    #expect(held == HoldFile.capacity)
-    let more = file.hold(account: 1, cent)
+    let held = (0..<ReservationFile.capacity).count { _ in file.reserve(account: 1, cent) != nil }
+    #expect(held == ReservationFile.capacity)
+    let more = file.reserve(account: 1, cent)
     #expect(more == nil)
     file.release(5)
-    let again = file.hold(account: 1, cent)
+    let again = file.reserve(account: 1, cent)
     #expect(again == 5)
   }
 
   @Test func `a foreign, cut or forged file is told from ours`() throws {
     folder.write(String(repeating: "\u{1}garbage", count: 10_000), to: "holds.bin")
-    #expect(try HoldFile(path: path).damage != nil)
+    #expect(try ReservationFile(path: path).damage != nil)
     folder.write("", to: "holds.bin")
     try leave()
-    #expect(try HoldFile(path: path).damage == nil)
-    #expect(try HoldFile(path: path).strangers { _ in true } == 0)
-    #expect(try HoldFile(path: path).strangers { $0 != 2 } == 1)
-    #expect(try HoldFile(path: path, identity: "other").damage?.contains("another") == true)
+    #expect(try ReservationFile(path: path).damage == nil)
+    #expect(try ReservationFile(path: path).strangers { _ in true } == 0)
+    #expect(try ReservationFile(path: path).strangers { $0 != 2 } == 1)
+    #expect(try ReservationFile(path: path, identity: "other").damage?.contains("another") == true)
     // Billions, in the place of the amount of the first hold.
     var bytes = folder.read("holds.bin")
     let first = try #require(bytes.indices.dropFirst(64).first { bytes[$0] != 0 }) & ~63
@@ -303,34 +303,34 @@ import Testing
       defer { close(descriptor) }
       try #require(pwrite(descriptor, bytes.baseAddress, bytes.count, 0) == bytes.count)
     }
-    #expect(try HoldFile(path: path).strangers { _ in true } == 1)
+    #expect(try ReservationFile(path: path).strangers { _ in true } == 1)
     truncate(path, 1000)
-    #expect(try HoldFile(path: path).damage?.contains("1000 bytes") == true)
+    #expect(try ReservationFile(path: path).damage?.contains("1000 bytes") == true)
   }
 
   @Test(arguments: [0, 1, 4096, 64 + 65_536 * 64, 65_536 * 64])
   func `a file in which nothing was ever written is a new one`(size: Int) throws {
     folder.write("", to: "holds.bin")
     truncate(path, size)
-    var file = try HoldFile(path: path)
+    var file = try ReservationFile(path: path)
     let (isNew, damage) = (file.isNew, file.damage)
     #expect(isNew)
     #expect(damage == nil)
     file.clear(generation: 1)
-    let slot = file.hold(account: 1, dime)
+    let slot = file.reserve(account: 1, dime)
     #expect(slot != nil)
     #expect(try leftOver(0) == [1: dime])
   }
 
   @Test func `a file that is cut while it is in use ends nothing, and is made whole`() throws {
-    var file = try HoldFile(path: path)
+    var file = try ReservationFile(path: path)
     file.clear(generation: 1)
-    let before = file.hold(account: 1, dime)
+    let before = file.reserve(account: 1, dime)
     truncate(path, 0)
-    let amid = file.hold(account: 2, cent)
+    let amid = file.reserve(account: 2, cent)
     let isRepaired = file.repair()
     #expect(isRepaired)
-    let after = file.hold(account: 3, cent)
+    let after = file.reserve(account: 3, cent)
     #expect([before, amid, after].allSatisfy { $0 != nil })
     #expect(file.trouble == nil)
     #expect(try leftOver(0) == [1: dime, 2: cent, 3: cent])

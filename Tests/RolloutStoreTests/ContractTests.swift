@@ -6,7 +6,7 @@ import Testing
 /// Every port's promises, asked of a memory and of a real file.
 @Suite struct ContractTests {
   private let folder = TemporaryFolder()
-  private let target = Subscription(target: "hook", kinds: nil)
+  private let target = Subscription(receiver: "hook", kinds: nil)
 
   /// Of the file by `open`, of the memory, and whether the contract would notice what keeps none.
   private func control(
@@ -28,7 +28,7 @@ import Testing
   }
 
   @Test func outbox() async throws {
-    try await control { try await OutboxStoreContract.broken(by: $0, target: "hook") }
+    try await control { try await OutboxStoreContract.broken(by: $0, receiver: "hook") }
   }
 
   @Test func history() async throws {

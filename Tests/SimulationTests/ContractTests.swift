@@ -8,7 +8,7 @@ import Testing
   @Test func `the simulated disk keeps the promises of every port it stands for`() async throws {
     #expect(try await PlanStoreContract.broken(by: store()) == [])
     #expect(try await CohortStoreContract.broken(by: store()) == [])
-    #expect(try await OutboxStoreContract.broken(by: store(), target: "hook") == [])
+    #expect(try await OutboxStoreContract.broken(by: store(), receiver: "hook") == [])
     #expect(try await EventHistoryContract.broken(by: store()) == [])
     #expect(try await AlertStoreContract.broken(by: store()) == [])
     #expect(try await TokenStoreContract.broken(by: store()) == [])

@@ -186,7 +186,7 @@ final class PaidSimulation {
     else { return { _, _ in "unusable" } }
     return { id, caller in
       let spender = Spender(request: id, app: caller.app, providers: Self.providers)
-      let hold: Purse.Hold?
+      let hold: Purse.Reservation?
       do {
         hold = try await purse.reserve({ gateway.bound(of: request, route: route) }, for: spender)
       } catch { return "refused" }

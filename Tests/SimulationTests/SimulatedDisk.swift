@@ -19,7 +19,7 @@ final class SimulatedDisk: Sendable {
 
   init() {
     var content = Content()
-    content.tables.subscriptions = [Subscription(target: "hook", kinds: nil)]
+    content.tables.subscriptions = [Subscription(receiver: "hook", kinds: nil)]
     content.tables.add(["anna", "u3"], to: "internal")
     self.content = Mutex(content)
   }

@@ -41,7 +41,7 @@ package enum AlertPolicy {
     case .rollback:
       // One cause often raises several alerts: the cooldown gives the first step back time.
       if let ends = plan.cooldownEnds, now < ends { return .inert(.held) }
-      return .act(.rollback(to: plan.definition.rollbackTarget.commandTarget(plan)))
+      return .act(.rollback(to: plan.definition.rollbackDestination.commandDestination(plan)))
     }
   }
 

@@ -26,17 +26,17 @@ package struct Detector: Sendable, Equatable {
 
   package let rule: Guard
   package let measure: Measure
-  package let evidence: Double
+  package let firingScore: Double
   package let margin: Double
   package let sustain: TimeSpan
   package let minAffectedUsers: Int
 
   var runs = ErrorRuns()
   var window: ThresholdWindow
-  package internal(set) var score: EvidenceScore
-  package internal(set) var confirmation: FreshEvidence
+  package internal(set) var score: AlarmScore
+  package internal(set) var confirmation: FreshScore
   var recent = RecentLevel()
-  package internal(set) var health: HealthyEvidence
+  package internal(set) var health: HealthScore
   var band: Band?
   var controlRuns = ErrorRuns()
   var controlRecent = RecentLevel()
@@ -64,40 +64,40 @@ package struct Detector: Sendable, Equatable {
   /// well again, so that a feature that lives between the limits does not flap.
   struct Band: Sendable, Equatable {
     let low: Share
-    var score: EvidenceScore
+    var score: AlarmScore
     var isLatched = false
     /// Started with the latch.
-    var health: HealthyEvidence
+    var health: HealthScore
 
     init(_ low: Share) {
       self.low = low
-      score = EvidenceScore(share: low.fraction)
-      health = HealthyEvidence(ratioMax: 1 / low.fraction)
+      score = AlarmScore(share: low.fraction)
+      health = HealthScore(ratioMax: 1 / low.fraction)
     }
 
     func ratio(_ bad: Bool) -> Double { bad ? 1 / low.fraction : 0 }
   }
 
-  /// `healthTarget` is the healthy evidence that the next advance asks for.
+  /// `neededHealth` is the healthy evidence that the next advance asks for.
   package init(
     _ rule: Guard, measure: Measure, preset: Preset,
-    healthTarget: Double = HealthyEvidence.enough
+    neededHealth: Double = HealthScore.enough
   ) {
     self.rule = rule
     self.measure = measure
-    evidence = rule.evidence ?? preset.evidence
+    firingScore = rule.firingScore ?? preset.firingScore
     margin = rule.margin ?? preset.margin
     sustain = rule.sustain ?? preset.sustain
     minAffectedUsers = rule.minAffectedUsers ?? preset.minAffectedUsers
     window = ThresholdWindow(size: rule.window)
-    health = HealthyEvidence(ratioMax: measure.ratioMax, target: healthTarget)
+    health = HealthScore(ratioMax: measure.ratioMax, needed: neededHealth)
     switch measure {
     case .share(let share):
-      score = EvidenceScore(share: share)
+      score = AlarmScore(share: share)
       band = rule.investigate.map(Band.init)
     case .amount: score = .ofAmounts
     }
-    confirmation = FreshEvidence(score: score, window: rule.window)
+    confirmation = FreshScore(score: score, window: rule.window)
   }
 
   /// For 0/1 metrics without a baseline: most tests and simulations.
@@ -187,7 +187,7 @@ package struct Detector: Sendable, Equatable {
 
   /// Whether either trigger is over its mark, before affected users and fresh evidence.
   package var isTriggered: Bool {
-    hasVotes && (isOverThreshold(margin: margin) || score.value >= evidence)
+    hasVotes && (isOverThreshold(margin: margin) || score.value >= firingScore)
   }
 
   /// A few thumbs are nobody's opinion, however they point.
@@ -198,7 +198,7 @@ package struct Detector: Sendable, Equatable {
   /// Whether it begins to look bad: the marks of the next quicker preset. Fresh evidence is
   /// gathered from then on, so that a slow decline is not waited for twice.
   private var isSuspicious: Bool {
-    isOverThreshold(margin: max(0, margin - 1)) || score.value >= evidence / 100
+    isOverThreshold(margin: max(0, margin - 1)) || score.value >= firingScore / 100
   }
 
   /// Whether a look could find anything but a quiet guard.
@@ -291,7 +291,7 @@ package struct Detector: Sendable, Equatable {
     let calm = calmSince ?? now
     calmSince = calm
     if now.since(calm) >= max(sustain, Self.recovery) {
-      if latchedAt != nil || score.value >= evidence { score.reset() }
+      if latchedAt != nil || score.value >= firingScore { score.reset() }
       hasEnded = isTriggered
       latchedAt = nil
       suspectedAt = nil

@@ -45,7 +45,7 @@ struct FailureOrigins: Sendable, Equatable {
 }
 
 /// What is known of the provider whose calls fail.
-package enum ProviderEvidence: Sendable, Equatable {
+package enum ProviderCondition: Sendable, Equatable {
   /// The failures are no AI calls, or nobody can be asked.
   case none
   /// A neutral question is under way.

@@ -23,24 +23,24 @@ extension FeatureHealth {
         gates.unsettled.append(finding.verdict.sentence)
       case .quiet, .inconclusive:
         guard let detector = detector(index) else { continue }
-        if let missing = detector.missingHealth { gates.evidence.append(missing) }
-        if let missing = detector.missingHealth(for: HealthyEvidence.enough) {
+        if let missing = detector.missingHealth { gates.unproven.append(missing) }
+        if let missing = detector.missingHealth(for: HealthScore.enough) {
           gates.recovery.append(missing)
         }
       }
     }
     if !isMeasured {
-      gates.evidence = [
+      gates.unproven = [
         findings.isEmpty
           ? "healthy evidence: no guard watches this plan"
           : findings.contains { $0.acts(in: plan) }
             ? "healthy evidence: what acts compares with the stage before, and this is the first"
             : "healthy evidence: the guards of this plan only tell, and none acts"
       ]
-      gates.recovery = gates.evidence
+      gates.recovery = gates.unproven
     }
     if let missing = missingUsers {
-      gates.evidence.append(missing)
+      gates.unproven.append(missing)
       gates.recovery.append(missing)
     }
     gates.recovery = gates.freshness + gates.firing + gates.unsettled + gates.recovery

@@ -4,7 +4,7 @@ package import DocumentKit
 /// it. All its times are places on the steady timeline.
 package struct FeatureHealth: Sendable {
   /// Where the guard at the same place of the plan's list is watched.
-  private enum Slot: Sendable, Equatable {
+  private enum GuardWatch: Sendable, Equatable {
     case detector(Int)
     case poll(Int)
     case unmeasured(String)
@@ -15,7 +15,7 @@ package struct FeatureHealth: Sendable {
   package private(set) var plan: Plan
   package internal(set) var detectors: [Detector] = []
   package private(set) var polls: [PollWatch] = []
-  private var slots: [Slot] = []
+  private var watches: [GuardWatch] = []
   package internal(set) var treatment = ArmStatistics()
   package private(set) var control = ArmStatistics()
   package private(set) var unattributed = ArmStatistics()
@@ -74,7 +74,7 @@ package struct FeatureHealth: Sendable {
     let preset = plan.definition.preset(atStage: plan.stageIndex)
     detectors = []
     polls = []
-    slots = plan.definition.guards.map { rule in
+    watches = plan.definition.guards.map { rule in
       if rule.metric == .prometheus {
         polls.append(PollWatch(rule, preset: preset))
         return .poll(polls.count - 1)
@@ -90,7 +90,7 @@ package struct FeatureHealth: Sendable {
             + "is unknown; unavailable is not healthy.")
       }
       detectors.append(
-        Detector(rule, measure: measure, preset: preset, healthTarget: healthTarget))
+        Detector(rule, measure: measure, preset: preset, neededHealth: neededHealth))
       return .detector(detectors.count - 1)
     }
     votes = Array(repeating: [], count: detectors.count)
@@ -123,23 +123,23 @@ package struct FeatureHealth: Sendable {
   }
 
   /// The evidence that the next advance asks for: more before everybody gets it.
-  private var healthTarget: Double {
+  private var neededHealth: Double {
     plan.stageIndex + 2 == plan.definition.stages.count
-      ? HealthyEvidence.enoughForEveryone : HealthyEvidence.enough
+      ? HealthScore.enoughForEveryone : HealthScore.enough
   }
 
   /// Takes over a new version; evidence of another stage or another set of guards is dropped, and
   /// what came before a person said "go on".
   package mutating func follow(_ new: Plan) {
     let old = plan
-    let oldTarget = healthTarget
+    let oldNeed = neededHealth
     plan = new
     isDirty = true
     if let hold = new.hold, hold.cause == .investigate { investigatedAt = hold.since.steady }
     let sameStage =
       new.stageEnteredAt?.steady == old.stageEnteredAt?.steady && new.stageName == old.stageName
     let sameGuards =
-      new.definition.guards == old.definition.guards && healthTarget == oldTarget
+      new.definition.guards == old.definition.guards && neededHealth == oldNeed
       && new.definition.preset(atStage: new.stageIndex)
         == old.definition.preset(atStage: old.stageIndex)
     guard sameStage else { return enterStage() }
@@ -332,7 +332,7 @@ package struct FeatureHealth: Sendable {
 
   /// An answer to the query of the guard at `index` of the plan's list.
   package mutating func record(_ sample: PollWatch.Sample, guard index: Int, at: Instant) {
-    guard slots.indices.contains(index), case .poll(let poll) = slots[index] else { return }
+    guard watches.indices.contains(index), case .poll(let poll) = watches[index] else { return }
     isDirty = true
     polls[poll].record(sample, at: at)
   }
@@ -354,7 +354,7 @@ package struct FeatureHealth: Sendable {
     countLonelyVotes(now)
     return plan.definition.guards.indices.map { index in
       let rule = plan.definition.guards[index]
-      switch slots[index] {
+      switch watches[index] {
       case .detector(let place):
         let verdict = explained(detectors[place].assess(now: now), place, now)
         if plan.hold?.cause == .outage, detectors[place].isShared {
@@ -408,7 +408,7 @@ package struct FeatureHealth: Sendable {
 
   /// The numbers behind a guard's verdict.
   package func evidence(_ index: Int, _ verdict: Verdict) -> Document {
-    switch slots[index] {
+    switch watches[index] {
     case .detector(let detector): detectors[detector].evidenceDocument(verdict)
     case .poll(let poll): polls[poll].evidenceDocument(verdict)
     case .unmeasured, .notYet: .object([:])
@@ -417,13 +417,13 @@ package struct FeatureHealth: Sendable {
 
   /// Whether the guard at `index` says something about this stage.
   func isJudging(_ index: Int) -> Bool {
-    guard slots.indices.contains(index), case .notYet = slots[index] else { return true }
+    guard watches.indices.contains(index), case .notYet = watches[index] else { return true }
     return false
   }
 
   /// The detector behind the guard at `index`; nil for what is not measured by outcomes.
   package func detector(_ index: Int) -> Detector? {
-    guard slots.indices.contains(index), case .detector(let position) = slots[index] else {
+    guard watches.indices.contains(index), case .detector(let position) = watches[index] else {
       return nil
     }
     return detectors[position]

@@ -32,7 +32,7 @@ extension Finding {
   init(_ rule: Guard, _ verdict: Verdict, of detector: Detector, now: Instant) {
     self.init(
       rule: rule, verdict: verdict, attribution: detector.attribution,
-      threshold: detector.evidence)
+      threshold: detector.firingScore)
     failingSince = detector.failingSince
     isGoingOn = detector.isGoingOn(now)
     isCurrent = detector.isCurrent(now)

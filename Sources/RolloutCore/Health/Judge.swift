@@ -10,7 +10,7 @@ package enum Judge {
 
   /// At most one command, and the notices. `provider` is what is known of the one whose calls fail.
   package static func decide(
-    _ assessment: Assessment, provider: ProviderEvidence = .none, now: Instant
+    _ assessment: Assessment, provider: ProviderCondition = .none, now: Instant
   ) -> [MonitorAction] {
     let plan = assessment.plan
     guard plan.isServing else { return [] }
@@ -30,7 +30,7 @@ package enum Judge {
   }
 
   private static func command(
-    _ assessment: Assessment, _ provider: ProviderEvidence, _ now: Instant
+    _ assessment: Assessment, _ provider: ProviderCondition, _ now: Instant
   ) -> MonitorAction? {
     if let action = protect(assessment, provider) { return action }
     if let action = release(assessment, provider, now) { return action }
@@ -54,7 +54,7 @@ package enum Judge {
   /// Each firing guard is judged, and the strongest outcome wins: one that is undecided or held
   /// hides nobody.
   private static func protect(
-    _ assessment: Assessment, _ provider: ProviderEvidence
+    _ assessment: Assessment, _ provider: ProviderCondition
   ) -> MonitorAction? {
     let plan = assessment.plan
     var strongest: (strength: Int, action: MonitorAction)?
@@ -72,7 +72,7 @@ package enum Judge {
         switch blame(finding, assessment, provider) {
         case .nobodyYet: outcome = nil
         case .feature:
-          let target = plan.definition.rollbackTarget.commandTarget(plan)
+          let target = plan.definition.rollbackDestination.commandDestination(plan)
           outcome = (3, .command(.rollback(to: target), reason: reason, guard: index))
         case .others(let why):
           outcome =
@@ -98,7 +98,7 @@ package enum Judge {
   /// Whose fault a firing guard is. Of failing AI calls the provider is asked first: control that
   /// never calls it says nothing about it.
   private static func blame(
-    _ finding: Finding, _ assessment: Assessment, _ provider: ProviderEvidence
+    _ finding: Finding, _ assessment: Assessment, _ provider: ProviderCondition
   ) -> Blame {
     guard assessment.plan.definition.attribution else { return .feature }
     if finding.rule.isAboutFailures {
@@ -134,7 +134,7 @@ package enum Judge {
 
   /// Holds that end with their condition.
   private static func release(
-    _ assessment: Assessment, _ provider: ProviderEvidence, _ now: Instant
+    _ assessment: Assessment, _ provider: ProviderCondition, _ now: Instant
   ) -> MonitorAction? {
     let states = assessment.findings.map(\.verdict.state)
     let isFailing = states.contains(.firing) || states.contains(.pending)

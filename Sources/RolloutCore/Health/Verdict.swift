@@ -65,7 +65,7 @@ extension Detector {
   }
 
   /// What an advance still lacks in evidence of health; nil when there is enough.
-  package var missingHealth: String? { missingHealth(for: health.target) }
+  package var missingHealth: String? { missingHealth(for: health.needed) }
 
   /// What is still lacking until the evidence of health is `enough`; nil when it is.
   package func missingHealth(for enough: Double) -> String? {
@@ -99,7 +99,7 @@ extension Detector {
       "affected_users": .int(verdict.affectedUsers),
       "effective_users": .double((verdict.effectiveUsers * 100).rounded() / 100),
       "score": .double((verdict.score * 1000).rounded() / 1000),
-      "score_threshold": .double(evidence),
+      "score_threshold": .double(firingScore),
       "fresh_score": latchedAt == nil
         ? nil : .double((confirmation.value * 1000).rounded() / 1000),
       "fires_at": firesAt > 0 ? .int(firesAt) : nil,

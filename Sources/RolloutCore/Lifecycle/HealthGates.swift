@@ -8,7 +8,7 @@ package struct HealthGates: Sendable, Equatable {
   package var unsettled: [String] = []
   /// Evidence of health that is still missing; it stops automation, persons who say no reason, and
   /// all where the plan says `require_evidence`.
-  package var evidence: [String] = []
+  package var unproven: [String] = []
   /// What is missing until the stage has shown that the incident is over; it stops a restore.
   package var recovery: [String] = []
   /// What the next stage will use; nil while that cannot be told.
@@ -23,7 +23,7 @@ package struct HealthGates: Sendable, Equatable {
   package init() {}
 
   /// Everything that a person may pass with a reason, in the order of the gates.
-  package var warnings: [String] { freshness + unsettled + evidence + capacity }
+  package var warnings: [String] { freshness + unsettled + unproven + capacity }
 
   /// Whether nothing of it stands in the way of automation.
   package var isOpen: Bool { firing.isEmpty && warnings.isEmpty }

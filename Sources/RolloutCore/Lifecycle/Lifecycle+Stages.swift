@@ -89,7 +89,7 @@ extension Lifecycle {
     let health = context.health
     let needsEvidence = plan.definition.requireEvidence || !context.actor.isPerson
     return needsEvidence
-      ? soak + health.freshness + health.firing + health.unsettled + health.evidence
+      ? soak + health.freshness + health.firing + health.unsettled + health.unproven
         + health.capacity
       : soak + health.firing
   }
@@ -122,7 +122,7 @@ extension Lifecycle {
       sentences.append(
         "automatic advance: off after two rollbacks in a day; a person's advance turns it on")
     }
-    sentences += health.freshness + health.firing + health.unsettled + health.evidence
+    sentences += health.freshness + health.firing + health.unsettled + health.unproven
     sentences += health.capacity
     if let gate = approvalGate(plan) { sentences.append(gate) }
     return sentences

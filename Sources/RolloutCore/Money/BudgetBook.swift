@@ -1,5 +1,5 @@
-/// What is spent and held in the accounts that are in use: the arithmetic of `BudgetStore`, without
-/// a disk.
+/// What is spent and reserved in the accounts that are in use: the arithmetic of `BudgetStore`,
+/// without a disk.
 package struct BudgetBook: Sendable, Equatable {
   package struct Entry: Sendable, Equatable {
     package var spent: Money
@@ -14,14 +14,14 @@ package struct BudgetBook: Sendable, Equatable {
     }
   }
 
-  /// What was held for one request.
-  package struct Hold: Sendable, Equatable {
+  /// What is reserved for one request.
+  package struct Reservation: Sendable, Equatable {
     package var accounts: [BudgetAccount]
     package var amount: Money
   }
 
   package private(set) var entries: [BudgetAccount: Entry] = [:]
-  private var holds: [String: Hold] = [:]
+  private var reservations: [String: Reservation] = [:]
 
   package init() {}
 
@@ -40,13 +40,13 @@ package struct BudgetBook: Sendable, Equatable {
     entries[account] = entry
   }
 
-  /// Forgets accounts that hold nothing; they have to be opened again before they are used.
+  /// Forgets accounts that reservation nothing; they have to be opened again before they are used.
   package mutating func close(where isIdle: (BudgetAccount) -> Bool) {
     entries = entries.filter { $0.value.reserved > .zero || !isIdle($0.key) }
   }
 
-  /// Holds `amount` in all accounts, which must be open; nil when there was room. A ceiling is
-  /// never passed; without room in one account nothing is held in any.
+  /// Reserves `amount` in all accounts, which must be open; nil when there was room. A ceiling is
+  /// never passed; without room in one account nothing is reserved in any.
   package mutating func reserve(
     _ request: String, _ amount: Money, _ lines: [BudgetLine]
   ) -> BudgetAccount? {
@@ -59,19 +59,19 @@ package struct BudgetBook: Sendable, Equatable {
       let reserved = entries[line.account]?.reserved ?? .zero
       entries[line.account]?.reserved = reserved.adding(amount)
     }
-    holds[request] = Hold(accounts: lines.map(\.account), amount: amount)
+    reservations[request] = Reservation(accounts: lines.map(\.account), amount: amount)
     return nil
   }
 
-  /// Gives back what was held; nil when nothing is, or no more.
-  package mutating func release(_ request: String) -> Hold? {
-    guard let hold = holds.removeValue(forKey: request) else { return nil }
-    for account in hold.accounts {
+  /// Gives back what was reserved; nil when nothing is, or no more.
+  package mutating func release(_ request: String) -> Reservation? {
+    guard let reservation = reservations.removeValue(forKey: request) else { return nil }
+    for account in reservation.accounts {
       guard let entry = entries[account] else { continue }
-      let left = max(0, entry.reserved.nanodollars - hold.amount.nanodollars)
+      let left = max(0, entry.reserved.nanodollars - reservation.amount.nanodollars)
       entries[account]?.reserved = Money(nanodollars: left)
     }
-    return hold
+    return reservation
   }
 
   /// Spends `amount`; returns the highest mark passed since the last one told, which then counts as

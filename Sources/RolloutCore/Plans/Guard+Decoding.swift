@@ -63,7 +63,7 @@ private func decodeGuard(
   new.margin = try number(&reader, "margin", in: 0...10)
   new.sustain = try time(&reader, "sustain")
   new.minAffectedUsers = try reader.int("min_affected_users", in: 1...1000)
-  new.evidence = try number(&reader, "evidence", in: 100...1e12)
+  new.firingScore = try number(&reader, "evidence", in: 100...1e12)
   if let counts = try reader.texts("counts") { new.counts = try decodeCounts(counts, reader) }
   new.dryRun = try reader.bool("dry_run") ?? false
   new.isRequired = try reader.bool("required") ?? false

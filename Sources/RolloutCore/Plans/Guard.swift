@@ -45,7 +45,8 @@ package struct Guard: Sendable, Equatable {
   package var margin: Double?
   package var sustain: TimeSpan?
   package var minAffectedUsers: Int?
-  package var evidence: Double?
+  /// The score at which it fires.
+  package var firingScore: Double?
   /// Which results count as bad, for rates over outcomes.
   package var counts: Set<Outcome.Result> = [.failed, .degradedFallback]
   package var dryRun = false

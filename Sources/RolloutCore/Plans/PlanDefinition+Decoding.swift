@@ -40,7 +40,7 @@ extension PlanDefinition {
     advance = try file.choice("advance") ?? .manual
     if let guards = try Guard.list(&file) { self.guards = guards }
     if var rollback = try file.object("rollback") {
-      rollbackTarget = try rollback.choice("to") ?? .previous
+      rollbackDestination = try rollback.choice("to") ?? .previous
       cooldown = try time(&rollback, "cooldown") ?? cooldown
       try rollback.finish()
     }

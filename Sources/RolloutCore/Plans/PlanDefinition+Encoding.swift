@@ -19,7 +19,7 @@ extension PlanDefinition {
       "advance": .string(advance.rawValue),
       "guards": .array(guards.map(\.document)),
       "rollback": .object([
-        "to": .string(rollbackTarget.rawValue), "cooldown": .string(cooldown.text),
+        "to": .string(rollbackDestination.rawValue), "cooldown": .string(cooldown.text),
       ]),
       "preset": preset.map { .string($0.rawValue) },
       "attribution": attribution ? nil : .string("off"),
@@ -140,7 +140,7 @@ extension Guard {
       "margin": margin.map { .double($0) },
       "sustain": sustain.map { .string($0.text) },
       "min_affected_users": minAffectedUsers.map { .int($0) },
-      "evidence": evidence.map { .double($0) },
+      "evidence": firingScore.map { .double($0) },
       "counts": counts == [.failed, .degradedFallback]
         ? nil : .array(counts.map(\.rawValue).sorted().map { .string($0) }),
       "dry_run": dryRun ? .bool(true) : nil,

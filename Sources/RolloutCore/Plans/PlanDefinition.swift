@@ -8,7 +8,7 @@ package struct PlanDefinition: Sendable, Equatable {
   }
 
   /// Where an automatic rollback goes.
-  package enum RollbackTarget: String, Sendable, CaseIterable {
+  package enum RollbackDestination: String, Sendable, CaseIterable {
     case previous, start, off
   }
 
@@ -31,7 +31,7 @@ package struct PlanDefinition: Sendable, Equatable {
   package var stages = Stage.defaults
   package var advance = Advance.manual
   package var guards = Guard.defaults
-  package var rollbackTarget = RollbackTarget.previous
+  package var rollbackDestination = RollbackDestination.previous
   package var cooldown = TimeSpan.minutes(30)
   package var preset: Preset?
   /// Whether a shared outage (control arm sick too) holds instead of rolling back.

@@ -7,7 +7,7 @@ package enum Preset: String, Sendable, CaseIterable {
   case calm
 
   /// Score at which the evidence trigger fires; at most n/A false alarms in n requests.
-  package var evidence: Double {
+  package var firingScore: Double {
     switch self {
     case .sensitive: 1e4
     case .normal: 1e6

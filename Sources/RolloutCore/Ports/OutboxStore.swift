@@ -13,12 +13,12 @@ package struct StoredNotice: Sendable, Equatable {
 
 /// Somebody who wants to be told, by the name of the configuration.
 package struct Subscription: Sendable, Equatable {
-  package var target: String
+  package var receiver: String
   /// Kinds of messages it wants; nil for all but verdicts.
   package var kinds: Set<String>?
 
-  package init(target: String, kinds: Set<String>?) {
-    self.target = target
+  package init(receiver: String, kinds: Set<String>?) {
+    self.receiver = receiver
     self.kinds = kinds
   }
 
@@ -27,28 +27,28 @@ package struct Subscription: Sendable, Equatable {
   }
 }
 
-/// What waits for one target: emergencies, or the rest.
+/// What waits for one receiver: emergencies, or the rest.
 package struct DeliveryLane: Sendable, Hashable {
-  package var target: String
+  package var receiver: String
   package var isUrgent: Bool
 
-  package init(target: String, isUrgent: Bool) {
-    self.target = target
+  package init(receiver: String, isUrgent: Bool) {
+    self.receiver = receiver
     self.isUrgent = isUrgent
   }
 }
 
-/// One message on its way to one target.
+/// One message on its way to one receiver.
 package struct Delivery: Sendable, Equatable {
   package var id: Int
-  package var target: String
+  package var receiver: String
   package var message: Message
   /// Attempts so far.
   package var attempts: Int
 
-  package init(id: Int, target: String, message: Message, attempts: Int) {
+  package init(id: Int, receiver: String, message: Message, attempts: Int) {
     self.id = id
-    self.target = target
+    self.receiver = receiver
     self.message = message
     self.attempts = attempts
   }
@@ -70,9 +70,9 @@ package protocol OutboxStore: Sendable {
   func delivered(_ id: Int, at now: Instant) async throws
   /// `retryAt` is nil when it is given up.
   func failed(_ id: Int, error: String, retryAt: Instant?, at now: Instant) async throws
-  /// Makes everything that waits for a target due now.
-  func hasten(_ target: String, at now: Instant) async throws
-  /// Gives up what is beyond `waitingMax` for any target, the oldest first and emergencies last,
+  /// Makes everything that waits for a receiver due now.
+  func hasten(_ receiver: String, at now: Instant) async throws
+  /// Gives up what is beyond `waitingMax` for any receiver, the oldest first and emergencies last,
   /// and forgets what was given up long ago. Returns how many were given up.
   func trim(waitingMax: Int, at now: Instant) async throws -> Int
   /// How many wait, and how many were given up.

@@ -23,8 +23,9 @@ package struct Decision: Sendable, Equatable {
   }
 
   package var enabled: Bool
-  /// Index of the first stage that includes the user; nil is cohort `none`.
-  package var cohort: Int?
+  /// Index of the first stage that includes the user; nil where none does. On the wire it is
+  /// the `cohort`.
+  package var entryStage: Int?
   /// nil without a user id.
   package var bucket: Int?
   package var reason: Reason

@@ -69,17 +69,17 @@ package final class Evaluator: Sendable {
     let bucket: Int? = if let user { bucketer.bucket(user) } else { nil }
     guard isServing else {
       return Decision(
-        enabled: false, cohort: nil, bucket: bucket, reason: .disabled, cause: .notServing)
+        enabled: false, entryStage: nil, bucket: bucket, reason: .disabled, cause: .notServing)
     }
     func off(_ cause: Decision.Cause) -> Decision {
       Decision(
-        enabled: false, cohort: nil, bucket: bucket, reason: .targetingMatch, cause: cause)
+        enabled: false, entryStage: nil, bucket: bucket, reason: .targetingMatch, cause: cause)
     }
     if let user {
       if !forceOff.isEmpty, forceOff.contains(user) { return off(.forcedOff) }
       if !forceOn.isEmpty, forceOn.contains(user) {
         return Decision(
-          enabled: stageIndex >= 0, cohort: 0, bucket: bucket, reason: .targetingMatch,
+          enabled: stageIndex >= 0, entryStage: 0, bucket: bucket, reason: .targetingMatch,
           cause: .forcedOn)
       }
     }
@@ -123,7 +123,7 @@ package final class Evaluator: Sendable {
     }
     if undecided { throw UserRequired() }
     return Decision(
-      enabled: false, cohort: nil, bucket: bucket, reason: outsideReason, cause: .inNoStage)
+      enabled: false, entryStage: nil, bucket: bucket, reason: outsideReason, cause: .inNoStage)
   }
 
   private var outsideReason: Decision.Reason {
@@ -137,6 +137,6 @@ package final class Evaluator: Sendable {
     // Who waits for the 100 % stage is out by percentage, not by a constant.
     let reason = !enabled && reason == .static ? .split : reason
     return Decision(
-      enabled: enabled, cohort: stage, bucket: bucket, reason: reason, cause: cause)
+      enabled: enabled, entryStage: stage, bucket: bucket, reason: reason, cause: cause)
   }
 }

@@ -53,7 +53,7 @@ struct Chain: Sendable {
   /// Throws `Gateway.Exhausted`.
   func run<Answer: Sendable>(
     _ call: @Sendable (any Provider, Attempt) async throws -> Answer
-  ) async throws -> (Answer, Gateway.Trail, ProviderGate.Slot) {
+  ) async throws -> (Answer, Gateway.Trail, ProviderGate.Permit) {
     var progress = Progress(
       deadline: clock.monotonic.after(milliseconds: Int(route.deadline.milliseconds)), clock: clock,
       failed: route.targets.first.map { ProviderModel(provider: $0.provider, model: $0.model) })
@@ -72,7 +72,7 @@ struct Chain: Sendable {
   private func visit<Answer: Sendable>(
     _ index: Int, _ progress: inout Progress,
     _ call: @Sendable (any Provider, Attempt) async throws -> Answer
-  ) async throws -> (Answer, Gateway.Trail, ProviderGate.Slot)? {
+  ) async throws -> (Answer, Gateway.Trail, ProviderGate.Permit)? {
     let target = route.targets[index]
     guard let gate = gates[target.provider] else { return nil }
     guard board.admit(target) else {
@@ -81,28 +81,29 @@ struct Chain: Sendable {
       }
       return nil
     }
-    let slot: ProviderGate.Slot
-    do { slot = try gate.enterAtOnce(caller, tokens: request.tokensExpected(target.params)) } catch
-    {
+    let permit: ProviderGate.Permit
+    do {
+      permit = try gate.enterAtOnce(caller, tokens: request.tokensExpected(target.params))
+    } catch {
       board.withdraw(target)
       if progress.attempts == 0 { progress.last = error }
       if case .limited = error { progress.crowded.append(index) }
       return nil
     }
     let untried = route.targets.count - index - 1
-    return try await ask(index, slot, leaving: untried, &progress, call)
+    return try await ask(index, permit, leaving: untried, &progress, call)
   }
 
   /// Waits for a turn at a target that had no room, then asks it.
   private func queue<Answer: Sendable>(
     _ index: Int, _ progress: inout Progress,
     _ call: @Sendable (any Provider, Attempt) async throws -> Answer
-  ) async throws -> (Answer, Gateway.Trail, ProviderGate.Slot)? {
+  ) async throws -> (Answer, Gateway.Trail, ProviderGate.Permit)? {
     let target = route.targets[index]
     guard let gate = gates[target.provider] else { return nil }
-    let slot: ProviderGate.Slot
+    let permit: ProviderGate.Permit
     do {
-      slot = try await gate.enter(
+      permit = try await gate.enter(
         caller, tokens: request.tokensExpected(target.params), deadline: progress.deadline)
     } catch {
       progress.last = error as? ProviderFailure ?? .cancelled
@@ -110,57 +111,57 @@ struct Chain: Sendable {
       return nil
     }
     guard board.admit(target) else {
-      slot.leave(usedTokens: 0)
+      permit.leave(usedTokens: 0)
       progress.keepAway(board.keptAwayBy(target))
       return nil
     }
     let untried = progress.crowded.count { $0 > index }
-    return try await ask(index, slot, leaving: untried, &progress, call)
+    return try await ask(index, permit, leaving: untried, &progress, call)
   }
 
   /// Asks a target, and once more where that may help: with another key at once, or after a pause.
   /// The second time must leave tries for `untried` targets.
   private func ask<Answer: Sendable>(
-    _ index: Int, _ slot: ProviderGate.Slot, leaving untried: Int, _ progress: inout Progress,
+    _ index: Int, _ permit: ProviderGate.Permit, leaving untried: Int, _ progress: inout Progress,
     _ call: @Sendable (any Provider, Attempt) async throws -> Answer
-  ) async throws -> (Answer, Gateway.Trail, ProviderGate.Slot)? {
-    if let done = try await attempt(index, slot, &progress, call) { return done }
+  ) async throws -> (Answer, Gateway.Trail, ProviderGate.Permit)? {
+    if let done = try await attempt(index, permit, &progress, call) { return done }
     let target = route.targets[index]
     let mayRetry = !progress.isOver && Gateway.triesMax - progress.attempts > untried
     // It has had its turn: with another key it keeps its place.
-    if mayRetry, progress.last.concernsKey, let other = slot.exchangeKey() {
+    if mayRetry, progress.last.concernsKey, let other = permit.exchangeKey() {
       if board.admit(target), let done = try await attempt(index, other, &progress, call) {
         return done
       }
       other.leave(usedTokens: progress.last.mayHaveCost ? nil : 0)
       return nil
     }
-    slot.leave(usedTokens: progress.last.mayHaveCost ? nil : 0)
+    permit.leave(usedTokens: progress.last.mayHaveCost ? nil : 0)
     guard mayRetry, progress.last.isTransient, board.allowsRetry(target.provider),
       await pause(after: progress.last, progress.secondsLeft), !progress.isOver,
       let gate = gates[target.provider], board.admit(target)
     else { return nil }
-    guard let slot = try? gate.enterAtOnce(caller, tokens: request.tokensExpected(target.params))
+    guard let permit = try? gate.enterAtOnce(caller, tokens: request.tokensExpected(target.params))
     else {
       board.withdraw(target)
       return nil
     }
-    if let done = try await attempt(index, slot, &progress, call) { return done }
-    slot.leave(usedTokens: progress.last.mayHaveCost ? nil : 0)
+    if let done = try await attempt(index, permit, &progress, call) { return done }
+    permit.leave(usedTokens: progress.last.mayHaveCost ? nil : 0)
     return nil
   }
 
-  /// One attempt; nil when it failed in a way that leaves hope, and the slot is still held.
+  /// One attempt; nil when it failed in a way that leaves hope, and the permit is still held.
   private func attempt<Answer: Sendable>(
-    _ index: Int, _ slot: ProviderGate.Slot, _ progress: inout Progress,
+    _ index: Int, _ permit: ProviderGate.Permit, _ progress: inout Progress,
     _ call: @Sendable (any Provider, Attempt) async throws -> Answer
-  ) async throws -> (Answer, Gateway.Trail, ProviderGate.Slot)? {
+  ) async throws -> (Answer, Gateway.Trail, ProviderGate.Permit)? {
     let target = route.targets[index]
     guard let provider = providers[target.provider] else { return nil }
     // As if it had hung up: nothing is asked or paid for whoever lost its token while it waited.
     guard caller.isInForce() else {
       board.withdraw(target)
-      slot.leave(usedTokens: 0)
+      permit.leave(usedTokens: 0)
       progress.last = .cancelled
       throw progress.exhausted
     }
@@ -168,29 +169,29 @@ struct Chain: Sendable {
     let left = progress.secondsLeft
     let attempt = Attempt(
       request: request, target: target, seconds: min(left, target.timeout?.seconds ?? left),
-      key: slot.key, hear: slot.learn, wall: clock.now.milliseconds)
+      key: permit.key, hear: permit.learn, wall: clock.now.milliseconds)
     let started = clock.monotonic
     board.begin(target)
     do {
       let answer = try await call(provider, attempt)
       board.end(target, started, nil)
-      slot.note(nil)
+      permit.note(nil)
       let trail = Gateway.Trail(
         provider: provider.name, model: target.model, target: target.model,
         attempts: progress.attempts,
         insteadOf: index > 0
           ? ProviderModel(provider: route.targets[0].provider, model: route.targets[0].model) : nil)
-      return (answer, trail, slot)
+      return (answer, trail, permit)
     } catch {
       var failure = error as? ProviderFailure ?? .cancelled
       if Task.isCancelled { failure = .cancelled }
       board.end(target, started, failure)
-      slot.note(failure)
+      permit.note(failure)
       progress.last = failure
       progress.failed = ProviderModel(provider: target.provider, model: target.model)
       progress.mayHaveCost = progress.mayHaveCost || failure.mayHaveCost
       guard failure.allowsFallback else {
-        slot.leave(usedTokens: failure.mayHaveCost ? nil : 0)
+        permit.leave(usedTokens: failure.mayHaveCost ? nil : 0)
         var ended = progress.exhausted
         ended.deadlinePassed = false
         throw ended

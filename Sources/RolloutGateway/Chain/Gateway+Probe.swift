@@ -38,20 +38,20 @@ extension Gateway {
     asked.connect = known?.connect ?? asked.connect
     let seconds = min(known?.firstContent?.seconds ?? Self.probeSecondsMax, Self.probeSecondsMax)
     let caller = Caller(user: "probe")
-    guard let slot = try? gate.enterAtOnce(caller, tokens: 16) else { return nil }
+    guard let permit = try? gate.enterAtOnce(caller, tokens: 16) else { return nil }
     let attempt = Attempt(
-      request: .neutral, target: asked, seconds: seconds, key: slot.key, hear: slot.learn,
+      request: .neutral, target: asked, seconds: seconds, key: permit.key, hear: permit.learn,
       wall: clock.now.milliseconds)
     do {
       let answer = try await provider.complete(attempt)
-      slot.note(nil)
-      slot.leave(usedTokens: answer.usage?.tokens)
+      permit.note(nil)
+      permit.leave(usedTokens: answer.usage?.tokens)
       return ProbeAnswer(
         usage: answer.usage, cost: cost(of: answer.usage, model: target.model))
     } catch {
       let failure = error as? ProviderFailure ?? .cancelled
-      slot.note(failure)
-      slot.leave(usedTokens: failure.mayHaveCost ? nil : 0)
+      permit.note(failure)
+      permit.leave(usedTokens: failure.mayHaveCost ? nil : 0)
       return ProbeAnswer(failure: failure, cost: failure.mayHaveCost ? nil : .zero)
     }
   }

@@ -40,7 +40,7 @@ package final class Gateway: Sendable {
     /// Parameters that the provider's dialect has no counterpart for.
     package var dropped: [String]
     let stream: any ProviderStream
-    let slot: ProviderGate.Slot
+    let permit: ProviderGate.Permit
 
     package var dialect: ChatDialect { stream.dialect }
 
@@ -49,7 +49,7 @@ package final class Gateway: Sendable {
     package func next() async throws -> RawValue? { try await stream.next() }
 
     /// Makes room for the next call; a stream that nobody holds any more does so by itself.
-    package func end(_ usage: Usage?) { slot.leave(usedTokens: usage?.tokens) }
+    package func end(_ usage: Usage?) { permit.leave(usedTokens: usage?.tokens) }
   }
 
   /// No target answered.
@@ -151,12 +151,12 @@ package final class Gateway: Sendable {
   package func complete(
     _ request: ChatRequest, route: GatewayConfiguration.Route, for caller: Caller
   ) async throws -> Completion {
-    let (answer, trail, slot) = try await chain(request, route, caller).run { provider, attempt in
+    let (answer, trail, permit) = try await chain(request, route, caller).run { provider, attempt in
       try await observed(provider, attempt, isStream: false, usage: \.usage) {
         try await provider.complete(attempt)
       }
     }
-    slot.leave(usedTokens: answer.usage?.tokens)
+    permit.leave(usedTokens: answer.usage?.tokens)
     var named = trail
     named.model = answer.model.clipped(toBytes: Self.modelSizeMax)
     return Completion(
@@ -168,7 +168,7 @@ package final class Gateway: Sendable {
   package func stream(
     _ request: ChatRequest, route: GatewayConfiguration.Route, for caller: Caller
   ) async throws -> Streaming {
-    let (stream, trail, slot) = try await chain(request, route, caller).run { provider, attempt in
+    let (stream, trail, permit) = try await chain(request, route, caller).run { provider, attempt in
       let limit = attempt.target.firstContent.map { min($0.seconds, attempt.seconds) }
       return try await observed(provider, attempt, isStream: true, usage: { _ in nil }) {
         try await withTimeLimit(limit ?? attempt.seconds, clock) {
@@ -178,7 +178,7 @@ package final class Gateway: Sendable {
     }
     var named = trail
     named.model = stream.model.clipped(toBytes: Self.modelSizeMax)
-    return Streaming(trail: named, dropped: stream.dropped, stream: stream, slot: slot)
+    return Streaming(trail: named, dropped: stream.dropped, stream: stream, permit: permit)
   }
 
   private func chain(

@@ -28,10 +28,10 @@ package struct Caller: Sendable {
 /// Lets calls to one provider begin: so many at once, as many as it allows, the others in a bounded
 /// queue in which users take turns.
 ///
-/// Whoever entered leaves exactly once, which a `Slot` sees to.
+/// Whoever entered leaves exactly once, which a `Permit` sees to.
 package final class ProviderGate: Sendable {
   /// A call under way; leaves when it is told to, or when nobody holds it any more.
-  package final class Slot: Sendable {
+  package final class Permit: Sendable {
     /// Which of the provider's keys it goes out with.
     let key: Int
     fileprivate let tokens: Int
@@ -56,12 +56,12 @@ package final class ProviderGate: Sendable {
     func note(_ failure: ProviderFailure?) { gate.note(self, failure) }
 
     /// The same place with another key, for a call that this one was refused; nil when no other is
-    /// free. Afterwards this slot has left.
-    func exchangeKey() -> Slot? {
+    /// free. Afterwards this permit has left.
+    func exchangeKey() -> Permit? {
       left.withLock { left in
         guard !left, let entry = gate.exchangeKey(of: self) else { return nil }
         left = true
-        return Slot(gate, entry)
+        return Permit(gate, entry)
       }
     }
 
@@ -98,7 +98,7 @@ package final class ProviderGate: Sendable {
     var caller: Caller
     var tokens: Int
     var deadline: MonotonicInstant
-    var continuation: CheckedContinuation<Slot, any Error>
+    var continuation: CheckedContinuation<Permit, any Error>
   }
 
   fileprivate struct State {
@@ -172,7 +172,7 @@ package final class ProviderGate: Sendable {
 
   /// Enters if nothing is in the way, and nobody waits who came before. Throws
   /// `ProviderFailure.limited`, or why no key is taken.
-  func enterAtOnce(_ caller: Caller, tokens: Int) throws(ProviderFailure) -> Slot {
+  func enterAtOnce(_ caller: Caller, tokens: Int) throws(ProviderFailure) -> Permit {
     let now = clock.monotonic
     let result = state.withLock { state -> Result<Entry, ProviderFailure> in
       let isOvertaking = caller.isBatch ? state.queued > 0 : !state.interactive.isEmpty
@@ -188,24 +188,24 @@ package final class ProviderGate: Sendable {
       case .refused(let failure): return .failure(failure)
       }
     }
-    return Slot(self, try result.get())
+    return Permit(self, try result.get())
   }
 
-  private func exchangeKey(of slot: Slot) -> Entry? {
+  private func exchangeKey(of permit: Permit) -> Entry? {
     let now = clock.monotonic
     return state.withLock { state in
-      let choice = state.keys.choose(slot.tokens, now: now, avoiding: slot.key)
+      let choice = state.keys.choose(permit.tokens, now: now, avoiding: permit.key)
       guard case .key(let key) = choice else { return nil }
       state.keys.leave(
-        slot.key, guessed: slot.tokens, used: 0, isProbe: slot.isProbe, now: now)
-      let isProbe = state.keys.take(key, slot.tokens, now: now)
-      return Entry(key: key, tokens: slot.tokens, isProbe: isProbe)
+        permit.key, guessed: permit.tokens, used: 0, isProbe: permit.isProbe, now: now)
+      let isProbe = state.keys.take(key, permit.tokens, now: now)
+      return Entry(key: key, tokens: permit.tokens, isProbe: isProbe)
     }
   }
 
   /// Waits for a turn, until `deadline` at most. Throws `ProviderFailure.limited`, `.cancelled`, or
   /// why no key is taken.
-  func enter(_ caller: Caller, tokens: Int, deadline: MonotonicInstant) async throws -> Slot {
+  func enter(_ caller: Caller, tokens: Int, deadline: MonotonicInstant) async throws -> Permit {
     let now = clock.monotonic
     let number = state.withLock { state in
       state.nextWaiter += 1
@@ -230,11 +230,12 @@ package final class ProviderGate: Sendable {
 
   // MARK: Leaving
 
-  private func leave(_ slot: borrowing Slot, used: Int?) {
+  private func leave(_ permit: borrowing Permit, used: Int?) {
     let now = clock.monotonic
     state.withLock {
       $0.inFlight -= 1
-      $0.keys.leave(slot.key, guessed: slot.tokens, used: used, isProbe: slot.isProbe, now: now)
+      $0.keys.leave(
+        permit.key, guessed: permit.tokens, used: used, isProbe: permit.isProbe, now: now)
     }
     room?.leave()
     serveQueue()
@@ -250,15 +251,15 @@ package final class ProviderGate: Sendable {
     state.withLock { $0.keys.learn(key, head, now: now, wall: wall) }
   }
 
-  private func note(_ slot: Slot, _ failure: ProviderFailure?) {
+  private func note(_ permit: Permit, _ failure: ProviderFailure?) {
     let now = clock.monotonic
     state.withLock { state in
       if case .throttled(let seconds) = failure {
         // Nobody else need hear it.
         let milliseconds = Int(min(max(0, seconds ?? 1), 3600) * 1000)
-        state.keys.throttle(slot.key, milliseconds: milliseconds, now: now)
+        state.keys.throttle(permit.key, milliseconds: milliseconds, now: now)
       }
-      state.keys.note(slot.key, failure, isProbe: slot.isProbe, now: now)
+      state.keys.note(permit.key, failure, isProbe: permit.isProbe, now: now)
     }
   }
 
@@ -269,7 +270,7 @@ package final class ProviderGate: Sendable {
     let now = clock.monotonic
     let entered = state.withLock { $0.queued == 0 ? [] : $0.turns(inFlightMax, room, now) }
     for (waiter, entry) in entered {
-      waiter.continuation.resume(returning: Slot(self, entry))
+      waiter.continuation.resume(returning: Permit(self, entry))
     }
   }
 

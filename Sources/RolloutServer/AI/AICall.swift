@@ -9,7 +9,7 @@ import Synchronization
 
 /// An AI request under way: what was asked, and what the evaluator says.
 struct AICall: Sendable {
-  let plan: CompiledPlan
+  let compiled: CompiledPlan
   var request: ChatRequest
   let app: String
   let user: String?
@@ -25,7 +25,7 @@ struct AICall: Sendable {
   /// What a limit leaves its caller; nil where none is asked.
   var allowance: RequestLimits.Allowance?
 
-  var feature: String { plan.plan.feature }
+  var feature: String { compiled.plan.feature }
   var isEnabled: Bool { decision?.enabled == true }
   /// Who it is to limits and queues.
   var caller: Caller {
@@ -33,7 +33,7 @@ struct AICall: Sendable {
   }
 
   init(_ request: AIRequest, _ decision: Decision?, by clock: any ServerClock) {
-    plan = request.plan
+    compiled = request.compiled
     self.request = request.chat
     app = request.app
     user = request.context.user
@@ -57,7 +57,7 @@ struct AICall: Sendable {
 
   /// The plan's route; a model that the caller names and the route lists is asked first.
   func route(_ configuration: GatewayConfiguration) -> GatewayConfiguration.Route? {
-    guard var route = plan.plan.definition.route.flatMap({ configuration.routes[$0] }) else {
+    guard var route = compiled.plan.definition.route.flatMap({ configuration.routes[$0] }) else {
       return nil
     }
     if route.targets.count > 1, let model = request["model"]?.string,

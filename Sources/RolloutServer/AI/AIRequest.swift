@@ -6,7 +6,7 @@ import RolloutGateway
 
 /// What somebody asks of a feature's AI, whatever it came in on.
 struct AIRequest: Sendable {
-  let plan: CompiledPlan
+  let compiled: CompiledPlan
   /// As the caller wrote it.
   let chat: ChatRequest
   /// Which app asks: its token's id.
@@ -30,7 +30,7 @@ struct AIRequest: Sendable {
     isStreamed: Bool = false, isBatch: Bool = false,
     isInForce: @escaping @Sendable () -> Bool = { true }
   ) throws(Problem) {
-    self.plan = plan
+    compiled = plan
     self.chat = chat
     self.app = app ?? Self.nobody
     account = app.map(Principal.account(of:)) ?? 0

@@ -68,8 +68,8 @@ struct AIService: Sendable {
   }
 
   private func decide(_ request: AIRequest) -> AICall {
-    let decision = try? request.plan.decide(request.context)
-    evaluations.counter(request.plan.plan.feature).countShared(
+    let decision = try? request.compiled.decide(request.context)
+    evaluations.counter(request.compiled.plan.feature).countShared(
       enabled: decision?.enabled == true, for: request.account)
     return AICall(request, decision, by: clock)
   }
@@ -82,7 +82,7 @@ struct AIService: Sendable {
 
   /// The plan's own words in place of an answer; nil where it has none.
   private func fallback(_ call: AICall, _ why: NoAnswer, attempts: Int = 0) -> AIAnswer? {
-    guard let text = call.plan.plan.definition.fallbackContent, let reason = why.reason else {
+    guard let text = call.compiled.plan.definition.fallbackContent, let reason = why.reason else {
       return nil
     }
     return .fallback(text: text, reason: reason, attempts: attempts)
@@ -130,7 +130,7 @@ struct AIService: Sendable {
   private func ask(
     _ bill: consuming Bill, _ route: GatewayConfiguration.Route
   ) async -> AIReply {
-    do throws(Purse.Refusal) { try await bill.holdCost(on: route) } catch {
+    do throws(Purse.Refusal) { try await bill.reserveCost(on: route) } catch {
       return overBudget(bill, error)
     }
     do {

@@ -9,7 +9,7 @@ import RolloutGateway
 ///
 /// Not copyable, and each of its ends consumes it, so that no call can be settled twice. One that
 /// is dropped is settled as a call that nobody waited for: whatever becomes of a call, it does not
-/// seem to run for ever, and nothing stays held for it.
+/// seem to run for ever, and nothing stays reserved for it.
 struct Bill: ~Copyable {
   var call: AICall
   /// Where its answer may be kept for those who ask the same.
@@ -20,7 +20,7 @@ struct Bill: ~Copyable {
   /// The request among those that the monitor sees running.
   private let running: Int?
   /// What it may cost; nil where no budget concerns it.
-  private var hold: Purse.Hold?
+  private var reservation: Purse.Reservation?
   /// The stream that a provider answers with, which takes up room there and is counted at its end.
   private var streaming: Gateway.Streaming?
   private var isSettled = false
@@ -38,24 +38,24 @@ struct Bill: ~Copyable {
     guard !isSettled else { return }
     record(.excluded, isGivenUp: true)
     endStream(nil, .cancelled)
-    guard let hold else { return }
+    guard let reservation else { return }
     Task { [purse = service.purse, provider = streaming?.trail.provider] in
-      await purse.settle(hold, cost: nil, provider: provider)
+      await purse.settle(reservation, cost: nil, provider: provider)
     }
   }
 
   /// Bytes of an answer's text that somebody wants to have.
   var textSizeMax: Int { isCaptured || place != nil ? AnswerCache.answerSizeMax : 0 }
 
-  /// Holds what the call may cost, with a bound on its answer where there is none.
-  mutating func holdCost(on route: GatewayConfiguration.Route) async throws(Purse.Refusal) {
+  /// Reserves what the call may cost, with a bound on its answer where there is none.
+  mutating func reserveCost(on route: GatewayConfiguration.Route) async throws(Purse.Refusal) {
     let spender = Spender(
-      request: call.requestID, plan: call.plan.plan, app: call.app, user: call.user,
+      request: call.requestID, plan: call.compiled.plan, app: call.app, user: call.user,
       providers: route.targets.map(\.provider))
     let (gateway, request) = (service.gateway, call.request)
-    hold = try await service.purse.reserve(
+    reservation = try await service.purse.reserve(
       { gateway.bound(of: request, route: route) }, for: spender)
-    if hold != nil { call.request.boundOutput() }
+    if reservation != nil { call.request.boundOutput() }
   }
 
   /// A provider has begun to answer.
@@ -92,7 +92,7 @@ struct Bill: ~Copyable {
   consuming func serve(_ served: Served) async {
     isSettled = true
     endStream(served.usage, nil)
-    await service.purse.settle(hold, cost: served.cost, provider: served.trail.provider)
+    await service.purse.settle(reservation, cost: served.cost, provider: served.trail.provider)
     record(
       served.trail.isFallbackModel ? .degradedModel : .ok, served.usage, served.cost,
       insteadOf: served.trail.insteadOf)
@@ -114,7 +114,7 @@ struct Bill: ~Copyable {
     _ exhausted: Gateway.Exhausted, _ result: Outcome.Result, isBlamed: Bool
   ) async {
     isSettled = true
-    await service.purse.settle(hold, cost: exhausted.owed, provider: nil)
+    await service.purse.settle(reservation, cost: exhausted.owed, provider: nil)
     record(
       result, origin: isBlamed ? exhausted.origin : nil,
       status: isBlamed ? exhausted.last.status : nil)
@@ -132,7 +132,7 @@ struct Bill: ~Copyable {
       origin: target.map {
         FailureOrigin($0, kind: failure.word, isThrottled: failure.isThrottle)
       }, status: failure.status)
-    await service.purse.settle(hold, cost: nil, provider: target?.provider)
+    await service.purse.settle(reservation, cost: nil, provider: target?.provider)
   }
 
   /// Whoever asked did not wait for the answer; nil is a cost that nobody knows.
@@ -140,7 +140,7 @@ struct Bill: ~Copyable {
     isSettled = true
     endStream(usage, .cancelled)
     record(.excluded, isGivenUp: true)
-    await service.purse.settle(hold, cost: cost, provider: streaming?.trail.provider)
+    await service.purse.settle(reservation, cost: cost, provider: streaming?.trail.provider)
   }
 
   /// The provider's part is over: others may take its room. What is not streamed the gateway counts

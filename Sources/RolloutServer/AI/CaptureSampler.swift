@@ -59,7 +59,7 @@ struct CaptureSampler: Sendable {
     Task.detached(priority: .background) { [store, log, underWay] in
       defer { underWay.value.wrappingSubtract(1, ordering: .relaxed) }
       let capture = Capture(
-        request: call.requestID, feature: call.feature, stage: call.plan.plan.stageName,
+        request: call.requestID, feature: call.feature, stage: call.compiled.plan.stageName,
         at: now, expiresAt: now + settings.keepFor, provider: trail.provider, model: trail.model,
         prompt: call.request.promptParts.map(settings.redactor.redacted(json:))
           .joined(separator: "\n"),

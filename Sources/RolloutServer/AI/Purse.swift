@@ -30,8 +30,8 @@ struct Purse: Sendable {
   let log: Log
   let tell: @Sendable (BudgetAlert, Spender) async -> Void
 
-  /// What a request may cost at most, and where it is held.
-  struct Hold: Sendable {
+  /// What a request may cost at most, and where it is reserved.
+  struct Reservation: Sendable {
     var spender: Spender
     var amount: Money
     var lines: [BudgetLine]
@@ -51,10 +51,10 @@ struct Purse: Sendable {
     case unavailable
   }
 
-  /// Holds what a request may cost; nil when no budget concerns it.
+  /// Reserves what a request may cost; nil when no budget concerns it.
   func reserve(
     _ bound: () -> Gateway.Bound, for spender: Spender
-  ) async throws(Refusal) -> Hold? {
+  ) async throws(Refusal) -> Reservation? {
     let concerned = budgets.filter { $0.counts(spender.plan?.feature) }
     guard !concerned.isEmpty else { return nil }
     let amount: Money
@@ -86,24 +86,25 @@ struct Purse: Sendable {
       let budget = concerned.first { $0.name == full.budget }
       throw .spent(budget: full.budget, bound: amount, until: budget?.window(at: now).end)
     }
-    return Hold(spender: spender, amount: amount, lines: lines, providers: providers)
+    return Reservation(spender: spender, amount: amount, lines: lines, providers: providers)
   }
 
   /// Pays `cost` to `provider`; nil is a request whose cost nobody knows, which is paid in full.
-  func settle(_ hold: Hold?, cost: Money?, provider: String?) async {
-    guard let hold else { return }
-    let paid = cost ?? hold.amount
+  func settle(_ reservation: Reservation?, cost: Money?, provider: String?) async {
+    guard let reservation else { return }
+    let paid = cost ?? reservation.amount
     var amounts: [BudgetAccount: Money] = [:]
-    for line in hold.lines {
-      let isTheirs = hold.providers[line.account].map { $0 == provider || provider == nil } ?? true
+    for line in reservation.lines {
+      let isTheirs =
+        reservation.providers[line.account].map { $0 == provider || provider == nil } ?? true
       amounts[line.account] = isTheirs ? paid : .zero
     }
     do {
-      for alert in try await store.settle(hold.spender.request, amounts, hold.lines) {
-        await tell(alert, hold.spender)
+      for alert in try await store.settle(reservation.spender.request, amounts, reservation.lines) {
+        await tell(alert, reservation.spender)
       }
     } catch {
-      // The hold stays, and counts in full: too careful is better than too dear.
+      // The reservation stays, and counts in full: too careful is better than too dear.
       log.error("a budget could not be settled", ["error": "\(error)"])
     }
   }

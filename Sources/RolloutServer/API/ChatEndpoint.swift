@@ -41,15 +41,15 @@ struct ChatEndpoint: Sendable {
   // MARK: Small reads
 
   private func models(_ request: APIRequest) async throws -> HTTPResponse {
-    let plan = try service.plan(request.parameters[0])
-    let route = plan.plan.definition.route.flatMap {
+    let compiled = try service.plan(request.parameters[0])
+    let route = compiled.plan.definition.route.flatMap {
       service.gateway.configuration.routes[$0]
     }
-    var names = [plan.plan.feature]
+    var names = [compiled.plan.feature]
     for target in route?.targets ?? [] where !names.contains(target.model) {
       names.append(target.model)
     }
-    let created = plan.plan.createdAt.milliseconds / 1000
+    let created = compiled.plan.createdAt.milliseconds / 1000
     return .json(
       .object([
         "object": .string("list"),
@@ -125,9 +125,9 @@ struct ChatEndpoint: Sendable {
   func request(
     _ request: APIRequest, _ chat: ChatRequest, isStreamed: Bool = false
   ) throws(Problem) -> AIRequest {
-    let plan = try service.plan(request.parameters[0])
+    let compiled = try service.plan(request.parameters[0])
     return try AIRequest(
-      chat, of: plan, app: request.principal.tokenID, user: request.field("x-rollout-user"),
+      chat, of: compiled, app: request.principal.tokenID, user: request.field("x-rollout-user"),
       attributes: try Attributes(field: request.field("x-rollout-attributes")),
       isStreamed: isStreamed, isInForce: { [principal = request.principal] in principal.isInForce })
   }

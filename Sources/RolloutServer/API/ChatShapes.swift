@@ -51,7 +51,7 @@ struct ChatShapes: Sendable {
     let completion = Document.object([
       "id": .string("chatcmpl-\(call.requestID)"),
       "object": .string("chat.completion"),
-      "created": .int(call.plan.plan.updatedAt.wall.milliseconds / 1000),
+      "created": .int(call.compiled.plan.updatedAt.wall.milliseconds / 1000),
       "model": .string(model),
       "choices": .array([
         .object([
@@ -85,7 +85,7 @@ struct ChatShapes: Sendable {
     let writer = ChatStreamWriter(call.request)
     let chunks = ChatChunk(
       id: "chatcmpl-\(call.requestID)",
-      created: Int(call.plan.plan.updatedAt.wall.milliseconds / 1000), model: model
+      created: Int(call.compiled.plan.updatedAt.wall.milliseconds / 1000), model: model
     ).answer(ChatChunk.pieces(of: text), usage: Self.noUsage)
     var events = chunks
     if var translator = StreamTranslator(from: .openai, to: dialect, created: 0) {

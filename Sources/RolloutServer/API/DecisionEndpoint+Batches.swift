@@ -15,8 +15,8 @@ extension DecisionEndpoint {
 
   static func manyUsers(_ request: InlineRequest, _ reply: Reply) {
     answering(reply) { () throws(Problem) in
-      let plan = try plan(request, request.parameter(0))
-      let guess = request.view.body.count / userSizeMin * plan.plan.evaluator.cost
+      let rendered = try plan(request, request.parameter(0))
+      let guess = request.view.body.count / userSizeMin * rendered.compiled.evaluator.cost
       if request.moves(reply, cost: guess, to: manyUsers) { return nil }
       do {
         var reader = try ObjectReader(JSONReader.read(request.view.body.array))
@@ -25,7 +25,7 @@ extension DecisionEndpoint {
         }
         try reader.finish()
         // A plan whose rules look at much is asked about for fewer users at once.
-        let usersMax = min(Self.usersMax, LongWork.costMax / plan.plan.evaluator.cost)
+        let usersMax = min(Self.usersMax, LongWork.costMax / rendered.compiled.evaluator.cost)
         guard users.count <= usersMax else {
           throw Problem(
             .tooMany, "At most \(usersMax) users of this plan in one call; split the list.")
@@ -33,10 +33,11 @@ extension DecisionEndpoint {
         let contexts = try users.map { try EvaluationContext(native: $0.element) }
         // Lists are looked at element by element.
         let weight = contexts.reduce(0) { $0 + $1.attributes.weight }
-        guard contexts.count <= 1 || weight <= LongWork.costMax / plan.plan.evaluator.cost else {
+        guard contexts.count <= 1 || weight <= LongWork.costMax / rendered.compiled.evaluator.cost
+        else {
           throw Problem(.tooMany, "Too many lists among the attributes for one call; split it.")
         }
-        return try list(contexts.map { (plan, $0) }, for: request.principal.account)
+        return try list(contexts.map { (rendered, $0) }, for: request.principal.account)
       } catch let error as DocumentError { throw Problem(.badRequest, "\(error)") } catch {
         throw Problem(error)
       }

@@ -39,8 +39,8 @@ enum DecisionEndpoint {
   private static func get(_ request: InlineRequest, _ reply: Reply) {
     if answersPlainUser(request, reply) { return }
     answering(reply) { () throws(Problem) in
-      let plan = try plan(request, request.parameter(0))
-      if request.moves(reply, cost: plan.plan.evaluator.cost, to: get) { return nil }
+      let rendered = try plan(request, request.parameter(0))
+      if request.moves(reply, cost: rendered.compiled.evaluator.cost, to: get) { return nil }
       guard let items = decodedQuery(request.view.query) else {
         throw Problem(.badRequest, "The query is not percent-encoded UTF-8.")
       }
@@ -63,7 +63,7 @@ enum DecisionEndpoint {
         }
       }
       try context.check()
-      return try decision(plan, context, for: request.principal.account, explain: explain)
+      return try decision(rendered, context, for: request.principal.account, explain: explain)
     }
   }
 
@@ -85,7 +85,9 @@ enum DecisionEndpoint {
     guard let index = request.snapshot.index(key.span) else { return false }
     let rendered = request.served.rendered(index)
     let bytes = user.buffer
-    guard let decision = try? rendered.plan.evaluator.decide(user: bytes.span) else { return false }
+    guard let decision = try? rendered.compiled.evaluator.decide(user: bytes.span) else {
+      return false
+    }
     let account = request.principal.account
     reply.sendJSON { rendered.write(decision, user: user, for: account, to: &$0) }
     return true
@@ -101,12 +103,12 @@ enum DecisionEndpoint {
 
   private static func post(_ request: InlineRequest, _ reply: Reply) {
     answering(reply) { () throws(Problem) in
-      let plan = try plan(request, request.parameter(0))
-      if request.moves(reply, cost: plan.plan.evaluator.cost, to: post) { return nil }
+      let rendered = try plan(request, request.parameter(0))
+      if request.moves(reply, cost: rendered.compiled.evaluator.cost, to: post) { return nil }
       let (context, explain) = try userBody(request)
-      let cost = plan.plan.evaluator.cost * context.attributes.weight
+      let cost = rendered.compiled.evaluator.cost * context.attributes.weight
       if request.moves(reply, cost: cost, to: post) { return nil }
-      return try decision(plan, context, for: request.principal.account, explain: explain)
+      return try decision(rendered, context, for: request.principal.account, explain: explain)
     }
   }
 
@@ -165,12 +167,12 @@ enum DecisionEndpoint {
     to body: inout OutputBuffer
   ) throws(Problem) {
     let decision: Decision
-    do throws(UserRequired) { decision = try rendered.plan.decide(context) } catch {
+    do throws(UserRequired) { decision = try rendered.compiled.decide(context) } catch {
       throw Problem(
         .userRequired,
-        "\(rendered.plan.plan.feature) is decided by percentage: send the user's id.")
+        "\(rendered.compiled.plan.feature) is decided by percentage: send the user's id.")
     }
-    let because = explain ? rendered.plan.evaluator.because(decision) : nil
+    let because = explain ? rendered.compiled.evaluator.because(decision) : nil
     let user = context.user.map { Array($0.utf8) } ?? []
     user.withUnsafeBufferPointer { bytes in
       rendered.write(

@@ -35,7 +35,7 @@ struct JobEndpoint: Sendable {
 
   private func create(_ request: APIRequest) async throws -> HTTPResponse {
     try request.allowQuery()
-    let plan = try service.value.plan(request.parameters[0])
+    let compiled = try service.value.plan(request.parameters[0])
     let submission = try JobSubmission(request)
     let now = clock.steady
     let lifetime = submission.expiresIn ?? Self.expiresInDefault
@@ -43,7 +43,7 @@ struct JobEndpoint: Sendable {
       throw Problem(.badRequest, "expires_in is at most \(Self.expiresInMax.text).")
     }
     let job = Job(
-      id: "job_" + Digest.hexadecimal(Digest.random(12)), feature: plan.plan.feature,
+      id: "job_" + Digest.hexadecimal(Digest.random(12)), feature: compiled.plan.feature,
       app: request.principal.tokenID ?? AIRequest.nobody, user: submission.user,
       request: submission.stored, createdAt: now, expiresAt: now + lifetime)
     let key = try request.idempotencyKey().map {

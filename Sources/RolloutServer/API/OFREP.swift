@@ -85,12 +85,12 @@ enum OFREP {
       return
     }
     let rendered = request.served.rendered(index)
-    if request.moves(reply, cost: rendered.plan.evaluator.cost, to: single) { return }
+    if request.moves(reply, cost: rendered.compiled.evaluator.cost, to: single) { return }
     do throws(ContextError) {
       let context = try context(request.view.body)
-      let cost = rendered.plan.evaluator.cost * context.attributes.weight
+      let cost = rendered.compiled.evaluator.cost * context.attributes.weight
       if request.moves(reply, cost: cost, to: single) { return }
-      let decision = try decide(rendered.plan, context)
+      let decision = try decide(rendered.compiled, context)
       let account = request.principal.account
       reply.sendJSON { rendered.writeFlag(decision, for: account, to: &$0) }
     } catch {
@@ -116,16 +116,16 @@ enum OFREP {
     }
     let rendered = request.served.rendered(index)
     guard request.view.body.count <= LongWork.loopBodyMax,
-      rendered.plan.evaluator.cost <= LongWork.loopCostMax
+      rendered.compiled.evaluator.cost <= LongWork.loopCostMax
     else { return false }
     var scanner = ContextScanner(request.view.body)
-    guard let context = scanner.scan(keepingAttributes: rendered.plan.evaluator.usesAttributes)
+    guard let context = scanner.scan(keepingAttributes: rendered.compiled.evaluator.usesAttributes)
     else {
       return false
     }
     let user = context.user.buffer
     guard
-      let decision = try? rendered.plan.evaluator.decide(
+      let decision = try? rendered.compiled.evaluator.decide(
         user: user.span, attributes: context.attributes)
     else { return false }
     let account = request.principal.account
@@ -155,15 +155,15 @@ enum OFREP {
     if request.moves(reply, cost: cost, to: bulk) { return }
     var answer = OutputBuffer()
     answer.append("{\"flags\":[")
-    for (index, plan) in request.snapshot.plans.enumerated()
-    where request.principal.may(use: plan.plan.feature) {
+    for (index, compiled) in request.snapshot.plans.enumerated()
+    where request.principal.may(use: compiled.plan.feature) {
       let rendered = request.served.rendered(index)
       if answer.last != UInt8(ascii: "[") { answer.append(",") }
       do throws(ContextError) {
         rendered.writeFlag(
-          try decide(rendered.plan, context), for: request.principal.account, to: &answer)
+          try decide(rendered.compiled, context), for: request.principal.account, to: &answer)
       } catch {
-        let feature = rendered.plan.plan.feature
+        let feature = rendered.compiled.plan.feature
         answer.append(item(key: feature, code: error.code, details: error.details).json)
       }
     }

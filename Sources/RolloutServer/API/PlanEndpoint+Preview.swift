@@ -76,7 +76,7 @@ extension PlanEndpoint {
     let decision = try then.decide(context)
     return try UserPreviewView.User(
       user: user, bucket: decision.bucket ?? 0,
-      cohort: decision.cohort.map { stages[$0] } ?? "none", now: now.decide(context).enabled,
+      cohort: decision.entryStage.map { stages[$0] } ?? "none", now: now.decide(context).enabled,
       then: decision.enabled, because: then.evaluator.because(decision))
   }
 }

@@ -5,21 +5,21 @@ import Synchronization
 
 /// Takes messages to where they are to be told.
 protocol Messenger: Sendable {
-  /// Tells the target once. Throws `DeliveryFailure`; never retries.
-  func send(_ message: Message, to target: String, at now: Instant) async throws
+  /// Tells the receiver once. Throws `DeliveryFailure`; never retries.
+  func send(_ message: Message, to receiver: String, at now: Instant) async throws
 }
 
 /// Why a delivery failed.
 struct DeliveryFailure: Error, Equatable {
   var reason: String
-  /// Nobody will ever take it: a target that is gone.
+  /// Nobody will ever take it: a receiver that is gone.
   var isFinal = false
 }
 
 /// Empties the outbox: due → send → mark, at least once each.
 ///
-/// Every target has two lanes of its own, one for what lowers exposure and one for the rest: a slow
-/// or dead target delays nobody else, and ordinary news no emergency.
+/// Every receiver has two lanes of its own, one for what lowers exposure and one for the rest: a
+/// slow or dead receiver delays nobody else, and ordinary news no emergency.
 final class Courier: Sendable {
   /// Deliveries of one lane under way at once.
   private static let parallel = 4
@@ -29,13 +29,13 @@ final class Courier: Sendable {
   private static let restMax = 4
   /// Looks after which what is too much is given up.
   private static let trimEvery = 240
-  /// Messages that may wait for one target.
+  /// Messages that may wait for one receiver.
   static let waitingMax = 10_000
 
   private struct State {
     /// Lanes somebody works on.
     var busy: Set<DeliveryLane> = []
-    var breakers: [String: TargetBreaker] = [:]
+    var breakers: [String: ReceiverBreaker] = [:]
   }
 
   private let store: any OutboxStore
@@ -43,8 +43,8 @@ final class Courier: Sendable {
   private let clock: any ServerClock
   private let log: Log
   private let jitter: @Sendable () -> Double
-  /// Told how a target does: why it takes nothing, and nil when it does again.
-  private let report: @Sendable (_ target: String, _ trouble: String?) -> Void
+  /// Told how a receiver does: why it takes nothing, and nil when it does again.
+  private let report: @Sendable (_ receiver: String, _ trouble: String?) -> Void
   /// Set at the start: what an earlier process left is due.
   private let isRung = Atomic<Bool>(true)
   private let state = Mutex(State())
@@ -86,7 +86,7 @@ final class Courier: Sendable {
     }
   }
 
-  /// Until nothing in the lane is due any more, or its target takes nothing; how many deliveries
+  /// Until nothing in the lane is due any more, or its receiver takes nothing; how many deliveries
   /// are settled, one way or the other.
   func work(_ lane: DeliveryLane) async -> Int {
     var settled = 0
@@ -113,11 +113,11 @@ final class Courier: Sendable {
 
   private func leave(_ lane: DeliveryLane) { state.withLock { _ = $0.busy.remove(lane) } }
 
-  /// What its target may be told now; how many deliveries are settled.
+  /// What its receiver may be told now; how many deliveries are settled.
   private func round(_ lane: DeliveryLane) async -> Int {
     let now = clock.steady
     let most = state.withLock {
-      $0.breakers[lane.target, default: TargetBreaker()].admit(Self.parallel, now: now)
+      $0.breakers[lane.receiver, default: ReceiverBreaker()].admit(Self.parallel, now: now)
     }
     guard most > 0 else { return 0 }
     let due: [Delivery]
@@ -126,7 +126,7 @@ final class Courier: Sendable {
       due = []
     }
     guard !due.isEmpty else {
-      state.withLock { $0.breakers[lane.target]?.withdraw() }
+      state.withLock { $0.breakers[lane.receiver]?.withdraw() }
       return 0
     }
     return await withTaskGroup(of: Bool.self) { group in
@@ -140,7 +140,7 @@ final class Courier: Sendable {
       let count = try await store.trim(waitingMax: Self.waitingMax, at: clock.steady)
       if count > 0 {
         log.error(
-          "notifications were given up: too many wait for one target", ["count": "\(count)"])
+          "notifications were given up: too many wait for one receiver", ["count": "\(count)"])
       }
     } catch { log.error("the outbox could not be trimmed", ["error": "\(error)"]) }
   }
@@ -151,27 +151,27 @@ final class Courier: Sendable {
   private func deliver(_ delivery: Delivery) async -> Bool {
     do {
       do {
-        try await messenger.send(delivery.message, to: delivery.target, at: clock.now)
+        try await messenger.send(delivery.message, to: delivery.receiver, at: clock.now)
         try await store.delivered(delivery.id, at: clock.steady)
-        try await succeeded(delivery.target)
+        try await succeeded(delivery.receiver)
       } catch let failure as DeliveryFailure {
         try await failed(delivery, failure)
       }
       return true
     } catch {
-      state.withLock { $0.breakers[delivery.target]?.withdraw() }
+      state.withLock { $0.breakers[delivery.receiver]?.withdraw() }
       // Not marked: it will be told again, and the receiver knows its id.
       log.error("the outbox could not be marked", ["error": "\(error)"])
       return false
     }
   }
 
-  private func succeeded(_ target: String) async throws {
-    let wasShut = state.withLock { $0.breakers[target]?.succeed() ?? false }
+  private func succeeded(_ receiver: String) async throws {
+    let wasShut = state.withLock { $0.breakers[receiver]?.succeed() ?? false }
     guard wasShut else { return }
-    report(target, nil)
+    report(receiver, nil)
     // Whoever failed meanwhile need not wait for its own next try.
-    try await store.hasten(target, at: clock.steady)
+    try await store.hasten(receiver, at: clock.steady)
     wake()
   }
 
@@ -180,14 +180,14 @@ final class Courier: Sendable {
     let trouble = state.withLock { state -> String? in
       // Gone for good: nothing to wait for.
       guard !failure.isFinal else {
-        state.breakers[delivery.target]?.withdraw()
+        state.breakers[delivery.receiver]?.withdraw()
         return nil
       }
-      state.breakers[delivery.target, default: TargetBreaker()].fail(now: now)
-      let isShut = state.breakers[delivery.target]?.isShut == true
-      return isShut ? "\(delivery.target) takes no notifications: \(failure.reason)" : nil
+      state.breakers[delivery.receiver, default: ReceiverBreaker()].fail(now: now)
+      let isShut = state.breakers[delivery.receiver]?.isShut == true
+      return isShut ? "\(delivery.receiver) takes no notifications: \(failure.reason)" : nil
     }
-    if let trouble { report(delivery.target, trouble) }
+    if let trouble { report(delivery.receiver, trouble) }
     let retryAt =
       failure.isFinal
       ? nil
@@ -196,7 +196,7 @@ final class Courier: Sendable {
     if retryAt == nil {
       log.error(
         "a notification was given up",
-        ["target": delivery.target, "message": delivery.message.id, "error": failure.reason])
+        ["target": delivery.receiver, "message": delivery.message.id, "error": failure.reason])
     }
   }
 }

@@ -11,22 +11,22 @@ struct HTTPMessenger: Messenger {
   let settings: Current<ServerConfiguration>
   let client: HTTPClient
 
-  func send(_ message: Message, to target: String, at now: Instant) async throws {
-    guard let target = settings.value.notify.first(where: { $0.name == target }) else {
+  func send(_ message: Message, to receiver: String, at now: Instant) async throws {
+    guard let receiver = settings.value.notify.first(where: { $0.name == receiver }) else {
       throw DeliveryFailure(
-        reason: "\(target) is no longer in the configuration", isFinal: true)
+        reason: "\(receiver) is no longer in the configuration", isFinal: true)
     }
     var call = HTTPCall(
-      "POST", target.url, headers: [("content-type", "application/json")],
-      body: body(message, target))
-    call.allowsPrivateAddresses = target.allowsPrivate
+      "POST", receiver.url, headers: [("content-type", "application/json")],
+      body: body(message, receiver))
+    call.allowsPrivateAddresses = receiver.allowsPrivate
     call.timeouts.total = Self.timeout
     call.timeouts.firstByte = Self.timeout
     call.answerSizeMax = 64 * 1024
-    if target.kind == .webhook {
+    if receiver.kind == .webhook {
       let timestamp = Int(now.milliseconds / 1000)
       call.headers += [("webhook-id", message.id), ("webhook-timestamp", "\(timestamp)")]
-      if let secret = target.secret {
+      if let secret = receiver.secret {
         let signature = secret.signature(id: message.id, timestamp: timestamp, body: call.body)
         call.headers.append(("webhook-signature", signature))
       }
@@ -41,8 +41,8 @@ struct HTTPMessenger: Messenger {
     }
   }
 
-  private func body(_ message: Message, _ target: NotifyTarget) -> [UInt8] {
-    switch target.kind {
+  private func body(_ message: Message, _ receiver: NotifyReceiver) -> [UInt8] {
+    switch receiver.kind {
     case .slack: return Document.object(["text": .string(Self.text(message))]).json
     case .webhook:
       let data: Document?

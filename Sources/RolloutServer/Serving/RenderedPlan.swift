@@ -7,7 +7,7 @@ import RolloutEvaluation
 /// A plan's answers with everything but user and bucket written out: evaluating then means hashing
 /// and copying. The one writer of decisions, native and OFREP.
 final class RenderedPlan: Sendable {
-  let plan: CompiledPlan
+  let compiled: CompiledPlan
   private let counter: EvaluationCounter
   /// `{"feature":"ai-summary"`
   private let feature: [UInt8]
@@ -25,7 +25,7 @@ final class RenderedPlan: Sendable {
   private static let reasons: [Decision.Reason] = [.targetingMatch, .split, .static, .disabled]
 
   init(_ compiled: CompiledPlan, counting counter: EvaluationCounter) {
-    plan = compiled
+    self.compiled = compiled
     self.counter = counter
     let plan = compiled.plan
     func text(_ string: String) -> String { Document.string(string).jsonText }
@@ -69,7 +69,7 @@ final class RenderedPlan: Sendable {
       out.append(jsonText: user)
       out.append("\"")
     }
-    out.append(middles[((decision.cohort ?? -1) + 1) * 2 + (decision.enabled ? 1 : 0)])
+    out.append(middles[((decision.entryStage ?? -1) + 1) * 2 + (decision.enabled ? 1 : 0)])
     if let bucket = decision.bucket {
       out.append(",\"bucket\":")
       out.append(decimal: bucket)
@@ -92,7 +92,7 @@ final class RenderedPlan: Sendable {
     case .static: out.append("STATIC")
     case .disabled: out.append("DISABLED")
     }
-    out.append(metadata[(decision.cohort ?? -1) + 1])
+    out.append(metadata[(decision.entryStage ?? -1) + 1])
     if let bucket = decision.bucket {
       out.append(",\"bucket\":")
       out.append(decimal: bucket)

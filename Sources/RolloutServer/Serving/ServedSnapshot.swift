@@ -27,7 +27,7 @@ final class ServedSnapshot {
     guard let previous else { return }
     var known: [ObjectIdentifier: RenderedPlan] = [:]
     for case let rendered? in previous.prepared {
-      known[ObjectIdentifier(rendered.plan)] = rendered
+      known[ObjectIdentifier(rendered.compiled)] = rendered
     }
     guard !known.isEmpty else { return }
     for (index, plan) in snapshot.plans.enumerated() {
@@ -39,8 +39,8 @@ final class ServedSnapshot {
   /// The plan at `index` of `snapshot.plans` with its answers.
   func rendered(_ index: Int) -> RenderedPlan {
     if let rendered = prepared[index] { return rendered }
-    let plan = snapshot.plans[index]
-    let rendered = RenderedPlan(plan, counting: counters.counter(plan.plan.feature))
+    let compiled = snapshot.plans[index]
+    let rendered = RenderedPlan(compiled, counting: counters.counter(compiled.plan.feature))
     prepared[index] = rendered
     unpreparedCount -= 1
     return rendered

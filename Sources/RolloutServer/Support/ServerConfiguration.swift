@@ -11,7 +11,7 @@ struct ServerConfiguration: Sendable {
   var hasOpenMetrics = false
   var gateway = GatewayConfiguration()
   /// Who is told what happens.
-  var notify: [NotifyTarget] = []
+  var notify: [NotifyReceiver] = []
   /// Where `prometheus` guards ask.
   var prometheus: PrometheusSettings?
   /// Signs generic alerts; nil where their token is enough.
@@ -47,7 +47,7 @@ struct ServerConfiguration: Sendable {
     }
     gateway = try GatewayConfiguration(&file, secrets: secrets)
     for (index, item) in (try file.list("notify") ?? []).enumerated() {
-      let target = try NotifyTarget(item, index: index, secrets)
+      let target = try NotifyReceiver(item, index: index, secrets)
       guard !notify.contains(where: { $0.name == target.name }) else {
         throw file.error("notify", "Two entries are named \(quoted(target.name)).")
       }

@@ -87,14 +87,14 @@ final class Monitor: Sendable {
   /// What is known of the provider whose calls fail: others that fail on it since a moment ago, or
   /// its answer to a neutral question. Asked when a guard is about to act, or is held for an
   /// outage.
-  private func evidence(_ assessment: Assessment, _ now: Instant) -> ProviderEvidence {
+  private func evidence(_ assessment: Assessment, _ now: Instant) -> ProviderCondition {
     let isHeld = assessment.plan.hold?.cause == .outage
     guard assessment.isActedOn || isHeld, let suspect = assessment.suspect else { return .none }
     let others = ledger.witnesses(of: suspect, besides: assessment.plan.feature, now: now)
     // What is held goes on being asked about: others' trouble may be another.
     if !others.isEmpty, !isHeld { return .witnessed(by: others) }
     let answer =
-      probe?.evidence(suspect, failedAt: assessment.lastFailureAt, isHeld: isHeld) ?? .none
+      probe?.condition(suspect, failedAt: assessment.lastFailureAt, isHeld: isHeld) ?? .none
     if !others.isEmpty, answer == .none || answer == .asking { return .witnessed(by: others) }
     return answer
   }

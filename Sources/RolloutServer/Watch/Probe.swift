@@ -25,8 +25,8 @@ final class Probe: Sendable {
 
   private enum State {
     /// Under way; what was known before goes on being said meanwhile.
-    case asking(before: ProviderEvidence?)
-    case told(ProviderEvidence, at: Instant)
+    case asking(before: ProviderCondition?)
+    case told(ProviderCondition, at: Instant)
   }
 
   private let states = Mutex<[ProviderModel: State]>([:])
@@ -48,20 +48,20 @@ final class Probe: Sendable {
   /// What is known of the target; begins to ask when that is nothing, or too old, and requests have
   /// failed since. Of a plan that is held for an outage and last failed at `failedAt`, an answer
   /// since then says that it may be over, and blames nobody: only failures that go on do.
-  func evidence(
+  func condition(
     _ target: ProviderModel, failedAt: Instant?, isHeld: Bool
-  ) -> ProviderEvidence {
+  ) -> ProviderCondition {
     guard mayAsk(target) else { return .none }
     let now = clock.steady
-    let (known, asks) = states.withLock { states -> (ProviderEvidence, Bool) in
+    let (known, asks) = states.withLock { states -> (ProviderCondition, Bool) in
       switch states[target] {
       case .asking(let before): return (before ?? .asking, false)
-      case .told(let evidence, let at) where now.since(at) < Self.lifetime(evidence):
-        let isOver = isHeld && evidence == .answers && failedAt.map { $0 <= at } ?? false
-        return (isOver ? .asking : evidence, false)
-      case .told(let evidence, let at) where !isHeld && failedAt.map { $0 <= at } ?? true:
+      case .told(let condition, let at) where now.since(at) < Self.lifetime(condition):
+        let isOver = isHeld && condition == .answers && failedAt.map { $0 <= at } ?? false
+        return (isOver ? .asking : condition, false)
+      case .told(let condition, let at) where !isHeld && failedAt.map { $0 <= at } ?? true:
         // Nothing new to judge, nothing to ask.
-        return (evidence, false)
+        return (condition, false)
       case .told(.silent, _):
         // Until it is known to be well again it is not.
         states[target] = .asking(before: .silent(target))
@@ -75,8 +75,8 @@ final class Probe: Sendable {
     return known
   }
 
-  private static func lifetime(_ evidence: ProviderEvidence) -> TimeSpan {
-    if case .silent = evidence { silentFor } else { wellFor }
+  private static func lifetime(_ condition: ProviderCondition) -> TimeSpan {
+    if case .silent = condition { silentFor } else { wellFor }
   }
 
   private func question(_ target: ProviderModel) async {
@@ -91,13 +91,13 @@ final class Probe: Sendable {
       case .notAsked: break
       }
     }
-    let evidence: ProviderEvidence =
+    let condition: ProviderCondition =
       bad > good ? .silent(target) : good > bad ? .answers : .none
     log.notice(
       "asked a provider a neutral question",
       ["target": "\(target)", "answered": "\(good)", "failed": "\(bad)"])
     let now = clock.steady
-    states.withLock { $0[target] = .told(evidence, at: now) }
+    states.withLock { $0[target] = .told(condition, at: now) }
   }
 
   private func answer(_ target: ProviderModel, within milliseconds: Int) async -> Answer {

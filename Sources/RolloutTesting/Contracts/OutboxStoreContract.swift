@@ -1,10 +1,10 @@
 package import RolloutCore
 
 /// What every outbox must do, and the history that is written with it. `store` must be empty and
-/// working, and tell `target` of everything but verdicts.
+/// working, and tell `receiver` of everything but verdicts.
 package enum OutboxStoreContract {
   package static func broken(
-    by store: some OutboxStore & PlanStore, target: String
+    by store: some OutboxStore & PlanStore, receiver: String
   ) async throws -> [String] {
     var promises = Promises()
     let now = Samples.start
@@ -12,8 +12,8 @@ package enum OutboxStoreContract {
     plan = try await commit(plan, .start, store)
     _ = try await store.append(notice("first"))
     plan = try await commit(plan, .kill, store)
-    let urgent = DeliveryLane(target: target, isUrgent: true)
-    let rest = DeliveryLane(target: target, isUrgent: false)
+    let urgent = DeliveryLane(receiver: receiver, isUrgent: true)
+    let rest = DeliveryLane(receiver: receiver, isUrgent: false)
     promises.keep(
       try await store.lanes(now: now) == [urgent, rest], "what is due shows, emergencies first")
     let kill = try await store.due(urgent, now: now, limit: 10)
@@ -45,9 +45,10 @@ package enum OutboxStoreContract {
     promises.keep(
       later.map(\.id) == [others[0].id, others[2].id] && later.first?.attempts == 1,
       "what failed is due again at its time, its attempts counted")
-    try await store.hasten(lane.target, at: now)
+    try await store.hasten(lane.receiver, at: now)
     promises.keep(
-      try await store.due(lane, now: now, limit: 10).count == 2, "a target that is back is told now"
+      try await store.due(lane, now: now, limit: 10).count == 2,
+      "a receiver that is back is told now"
     )
     let counts = try await store.backlog()
     promises.keep(counts == (2, 1), "the backlog counts what waits, and what was given up")

@@ -1,9 +1,9 @@
 package import RolloutCore
 
-/// A message that is to be told to one target.
+/// A message that is to be told to one receiver.
 package struct QueuedDelivery: Sendable, Equatable {
   package let id: Int
-  package let target: String
+  package let receiver: String
   package let message: Message
   package fileprivate(set) var attempts = 0
   package fileprivate(set) var dueAt = Instant(milliseconds: 0)
@@ -17,7 +17,7 @@ package struct QueuedDelivery: Sendable, Equatable {
     return Message.urgentKinds.contains(message.kind)
   }
 
-  fileprivate var lane: DeliveryLane { DeliveryLane(target: target, isUrgent: isUrgent) }
+  fileprivate var lane: DeliveryLane { DeliveryLane(receiver: receiver, isUrgent: isUrgent) }
 }
 
 extension ControlTables {
@@ -25,7 +25,7 @@ extension ControlTables {
     for subscription in subscriptions where subscription.wants(message.kind) {
       queued += 1
       deliveries.append(
-        QueuedDelivery(id: queued, target: subscription.target, message: message))
+        QueuedDelivery(id: queued, receiver: subscription.receiver, message: message))
     }
   }
 
@@ -48,14 +48,14 @@ extension ControlTables {
 
   package func lanes(now: Instant) -> [DeliveryLane] {
     Set(due(now).map(\.lane)).sorted {
-      $0.isUrgent == $1.isUrgent ? $0.target < $1.target : $0.isUrgent
+      $0.isUrgent == $1.isUrgent ? $0.receiver < $1.receiver : $0.isUrgent
     }
   }
 
   package func due(_ lane: DeliveryLane, now: Instant, limit: Int) -> [Delivery] {
     let due = due(now).filter { $0.lane == lane }
     return (lane.isUrgent ? due.reversed() : due).prefix(limit).map {
-      Delivery(id: $0.id, target: $0.target, message: $0.message, attempts: $0.attempts)
+      Delivery(id: $0.id, receiver: $0.receiver, message: $0.message, attempts: $0.attempts)
     }
   }
 
@@ -78,8 +78,8 @@ extension ControlTables {
     }
   }
 
-  package mutating func hasten(_ target: String, at now: Instant) {
-    for place in places({ $0.target == target && $0.waits && $0.dueAt > now }) {
+  package mutating func hasten(_ receiver: String, at now: Instant) {
+    for place in places({ $0.receiver == receiver && $0.waits && $0.dueAt > now }) {
       deliveries[place].dueAt = now
     }
   }
@@ -90,7 +90,7 @@ extension ControlTables {
         || $0.givenUpAt.map { $0 + Retention.givenUp < now } ?? false
     }
     var excess: Set<Int> = []
-    for (_, waiting) in Dictionary(grouping: deliveries.filter(\.waits), by: \.target) {
+    for (_, waiting) in Dictionary(grouping: deliveries.filter(\.waits), by: \.receiver) {
       let ordered = waiting.sorted {
         $0.isUrgent == $1.isUrgent ? $0.id > $1.id : $0.isUrgent
       }

@@ -3,7 +3,7 @@
 /// Each observation's badness ratio r = x / limit moves R ← (1 + R)·(1 − f + f·r); the score is the
 /// mean of the four R. As long as the conditional mean of x is at most the limit, the chance that
 /// the score reaches A within n observations is at most n/A (Shin, Ramdas, Rinaldo: E-detectors).
-package struct EvidenceScore: Sendable, Equatable {
+package struct AlarmScore: Sendable, Equatable {
   /// Far above any threshold: the product of a long outage must stay finite.
   private static let scoreMax = 1e24
 
@@ -17,7 +17,7 @@ package struct EvidenceScore: Sendable, Equatable {
   }
 
   /// For means of capped amounts, whose limit may be any positive number.
-  package static let ofAmounts = EvidenceScore(stakes: SIMD4(0.10, 0.25, 0.50, 0.90))
+  package static let ofAmounts = AlarmScore(stakes: SIMD4(0.10, 0.25, 0.50, 0.90))
 
   private init(stakes: SIMD4<Double>) { self.stakes = stakes }
 
@@ -34,7 +34,7 @@ package struct EvidenceScore: Sendable, Equatable {
   package mutating func reset() { scores = SIMD4(repeating: 0) }
 }
 
-extension EvidenceScore {
+extension AlarmScore {
   func write(to writer: inout StateWriter) {
     for index in scores.indices { writer.double(scores[index]) }
   }

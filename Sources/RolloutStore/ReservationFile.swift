@@ -1,20 +1,21 @@
 import Glibc
 import RolloutCore
 
-/// The holds of requests under way, in a file of equal slots: a hold is in the page cache the
-/// moment it is made, by one `pwrite` of 64 bytes, and outlives the process however it ends.
+/// What is reserved for requests under way, in a file of equal slots: a reservation is in the page
+/// cache the moment it is made, by one `pwrite` of 64 bytes, and outlives the process however it
+/// ends.
 ///
 /// Not mapped: whoever truncates a mapped file ends the process. What counts is in memory; the file
 /// is written only, and made whole again when somebody has cut it.
 ///
-/// A slot is `held`, then `settled` with what was really spent, then `free` once an account's row
-/// has taken it in. Which settled slots a row has taken in is told by the flush's number, which row
-/// and slot both keep: so a crash between the two counts nothing twice. Each slot has a checksum
-/// that covers its place and the directory's identity: what is not ours is no money.
+/// A slot is `reserved`, then `settled` with what was really spent, then `free` once an account's
+/// row has taken it in. Which settled slots a row has taken in is told by the flush's number, which
+/// row and slot both keep: so a crash between the two counts nothing twice. Each slot has a
+/// checksum that covers its place and the directory's identity: what is not ours is no money.
 ///
 /// Not thread-safe: its owner has a mutex. `@unchecked Sendable`: nobody but that one owner has its
 /// memory.
-struct HoldFile: ~Copyable, @unchecked Sendable {
+struct ReservationFile: ~Copyable, @unchecked Sendable {
   /// A slot's number.
   typealias Slot = Int32
 
@@ -28,7 +29,7 @@ struct HoldFile: ~Copyable, @unchecked Sendable {
 
   private enum State {
     static let free = 0
-    static let held = 1
+    static let reserved = 1
     static let settled = 2
   }
 
@@ -36,7 +37,7 @@ struct HoldFile: ~Copyable, @unchecked Sendable {
   private enum Offset {
     static let state = 0
     static let account = 8
-    static let held = 16
+    static let reserved = 16
     static let spent = 24
     static let flush = 32
     static let checksum = 40
@@ -91,7 +92,8 @@ struct HoldFile: ~Copyable, @unchecked Sendable {
     if result != 0 { trouble = "\(path): \(String(cString: strerror(result)))" }
   }
 
-  /// Stands for a file that cannot be opened yet: it takes no hold, and `why` is its trouble.
+  /// Stands for a file that cannot be opened yet: it takes no reservation, and `why` is its
+  /// trouble.
   init(unopened path: String, why: String) {
     self.path = path
     descriptor = -1
@@ -189,14 +191,14 @@ struct HoldFile: ~Copyable, @unchecked Sendable {
     trouble = written == count ? nil : "\(path): \(String(cString: strerror(errno)))"
   }
 
-  // MARK: One hold
+  // MARK: One reservation
 
-  /// Writes a hold; nil when every slot is taken.
-  mutating func hold(account: Int, _ amount: Money) -> Slot? {
+  /// Writes a reservation; nil when every slot is taken.
+  mutating func reserve(account: Int, _ amount: Money) -> Slot? {
     guard let slot = unused.popLast() else { return nil }
-    set(slot, Offset.state, State.held)
+    set(slot, Offset.state, State.reserved)
     set(slot, Offset.account, account)
-    set(slot, Offset.held, amount.nanodollars)
+    set(slot, Offset.reserved, amount.nanodollars)
     set(slot, Offset.spent, 0)
     set(slot, Offset.flush, 0)
     write(slot)
@@ -270,8 +272,8 @@ struct HoldFile: ~Copyable, @unchecked Sendable {
       guard state != State.free else { return false }
       let isOurs =
         UInt64(bitPattern: Int64(number(slot, Offset.checksum))) == checksum(slot)
-        && (state == State.held || state == State.settled)
-        && number(slot, Offset.held) >= 0 && number(slot, Offset.spent) >= 0
+        && (state == State.reserved || state == State.settled)
+        && number(slot, Offset.reserved) >= 0 && number(slot, Offset.spent) >= 0
       let account = number(slot, Offset.account)
       return !isOurs || account != Self.rowless && !isAccount(account)
     }
@@ -290,15 +292,15 @@ struct HoldFile: ~Copyable, @unchecked Sendable {
     return flush != 0 && flush <= lastFlush
   }
 
-  /// What an earlier process left that no row has taken in, in whole by account: holds nobody
-  /// settled count in full. Marks it as taken in by flush `lastFlush + 1`.
+  /// What an earlier process left that no row has taken in, in whole by account: reservations
+  /// nobody settled count in full. Marks it as taken in by flush `lastFlush + 1`.
   mutating func leftOver(lastFlush: Int) -> [Int: Money] {
     var sums: [Int: Money] = [:]
     for slot in 0..<Slot(Self.capacity) {
       let state = number(slot, Offset.state)
-      guard state == State.held || state == State.settled else { continue }
+      guard state == State.reserved || state == State.settled else { continue }
       guard !isTakenIn(slot, lastFlush) else { continue }
-      let amount = number(slot, state == State.held ? Offset.held : Offset.spent)
+      let amount = number(slot, state == State.reserved ? Offset.reserved : Offset.spent)
       let account = number(slot, Offset.account)
       sums[account] = (sums[account] ?? .zero).adding(Money(nanodollars: max(0, amount)))
       mark(slot, flush: lastFlush + 1)

@@ -5,7 +5,7 @@ import RolloutGateway
 import RolloutStore
 
 /// Somebody outside who is told what happens: `notify` of `rollout.yaml`.
-struct NotifyTarget: Sendable {
+struct NotifyReceiver: Sendable {
   enum Kind: String, Sendable, CaseIterable {
     /// Standard Webhooks, signed.
     case webhook
@@ -23,7 +23,7 @@ struct NotifyTarget: Sendable {
   /// Whether it may be on this machine or a private network.
   var allowsPrivate = false
 
-  var subscription: Subscription { Subscription(target: name, kinds: kinds) }
+  var subscription: Subscription { Subscription(receiver: name, kinds: kinds) }
 
   /// Every kind of message there is.
   static let allKinds =

@@ -4,7 +4,7 @@
 /// feature whose mean is at its limit or worse reaches G ≥ g with probability 1/g at most (Ville).
 /// Each G_k is capped at ten times what is asked for, so that long good days cannot outweigh a bad
 /// hour: after the cap three errors close the gate again.
-package struct HealthyEvidence: Sendable, Equatable {
+package struct HealthScore: Sendable, Equatable {
   /// What an advance asks for, and what the last stage asks for.
   package static let enough = 20.0
   package static let enoughForEveryone = 100.0
@@ -13,23 +13,23 @@ package struct HealthyEvidence: Sendable, Equatable {
   private var growth = SIMD4<Double>(repeating: 1)
   private let stakes: SIMD4<Double>
   /// The value at which there is enough.
-  package let target: Double
+  package let needed: Double
   package private(set) var count = 0
 
   /// `ratioMax` is the largest ratio an observation can have; it keeps every factor from 0 up.
-  package init(ratioMax: Double, target: Double = Self.enough) {
+  package init(ratioMax: Double, needed: Double = Self.enough) {
     stakes = SIMD4(0.4, 0.6, 0.8, 0.95) / max(ratioMax - 1, 0.01)
-    self.target = target
+    self.needed = needed
   }
 
   package var value: Double { (growth[0] + growth[1] + growth[2] + growth[3]) / 4 }
-  package var isEnough: Bool { value >= target }
+  package var isEnough: Bool { value >= needed }
 
   package mutating func observe(ratio: Double) {
     count += 1
     let factors = 1 + stakes * (1 - ratio)
     let next = growth * factors.replacing(with: 0, where: factors .< 0)
-    growth = next.replacing(with: Self.headroom * target, where: next .> Self.headroom * target)
+    growth = next.replacing(with: Self.headroom * needed, where: next .> Self.headroom * needed)
   }
 
   package mutating func reset() {
@@ -37,10 +37,10 @@ package struct HealthyEvidence: Sendable, Equatable {
     count = 0
   }
 
-  /// How many more observations like `ratio` it takes until it is `enough`, by default the target;
+  /// How many more observations like `ratio` it takes until it is `enough`, by default the needed;
   /// nil when they never would be.
   package func remaining(at ratio: Double = 0, until enough: Double? = nil) -> Int? {
-    let enough = enough ?? target
+    let enough = enough ?? needed
     guard value < enough else { return 0 }
     guard ratio < 1 else { return nil }
     var ahead = self
@@ -52,7 +52,7 @@ package struct HealthyEvidence: Sendable, Equatable {
   }
 }
 
-extension HealthyEvidence {
+extension HealthScore {
   func write(to writer: inout StateWriter) {
     writer.int(count)
     for index in growth.indices { writer.double(growth[index]) }
@@ -60,6 +60,6 @@ extension HealthyEvidence {
 
   mutating func read(from reader: inout StateReader) throws(StateReader.Truncated) {
     count = try reader.natural()
-    for index in growth.indices { growth[index] = min(try reader.amount(), Self.headroom * target) }
+    for index in growth.indices { growth[index] = min(try reader.amount(), Self.headroom * needed) }
   }
 }

@@ -1,6 +1,6 @@
-extension PlanDefinition.RollbackTarget {
+extension PlanDefinition.RollbackDestination {
   /// Where a rollback of this plan goes: nil for one stage back.
-  package func commandTarget(_ plan: Plan) -> String? {
+  package func commandDestination(_ plan: Plan) -> String? {
     switch self {
     case .previous: nil
     case .off: "off"

@@ -1,9 +1,9 @@
 import RolloutCore
 
-/// Whether a target takes what it is told. One that does not is asked by one message at a time, and
-/// ever more seldom, so that those who wait for it neither wear out their attempts nor anybody
+/// Whether a receiver takes what it is told. One that does not is asked by one message at a time,
+/// and ever more seldom, so that those who wait for it neither wear out their attempts nor anybody
 /// else's time.
-struct TargetBreaker: Sendable {
+struct ReceiverBreaker: Sendable {
   /// Failures in a row after which it is shut.
   private static let failuresMax = 3
   /// Between two tries of a shut one.
@@ -17,7 +17,7 @@ struct TargetBreaker: Sendable {
 
   var isShut: Bool { failures >= Self.failuresMax }
 
-  /// How many deliveries may begin: `most`, or one try of a shut target, or none.
+  /// How many deliveries may begin: `most`, or one try of a shut receiver, or none.
   mutating func admit(_ most: Int, now: Instant) -> Int {
     guard isShut else { return most }
     guard !isProbing, now >= opensAt else { return 0 }
@@ -30,7 +30,7 @@ struct TargetBreaker: Sendable {
 
   /// True when it was shut until now.
   mutating func succeed() -> Bool {
-    defer { self = TargetBreaker() }
+    defer { self = ReceiverBreaker() }
     return isShut
   }
 

@@ -4,15 +4,15 @@
 /// The first error of each user counts here again. Taken from the runs that led to the trigger, a
 /// group of people whose every request fails would bring nothing fresh: all of them have failed
 /// before.
-package struct FreshEvidence: Sendable, Equatable {
+package struct FreshScore: Sendable, Equatable {
   /// What the score must reach before the guard acts.
   package static let enough = 100.0
 
   private var runs = ErrorRuns()
-  private var score: EvidenceScore
+  private var score: AlarmScore
   private var window: ThresholdWindow
 
-  init(score: EvidenceScore, window: Int) {
+  init(score: AlarmScore, window: Int) {
     self.score = score
     self.window = ThresholdWindow(size: window)
   }
