@@ -38,7 +38,8 @@ extension Scenario {
     },
     Scenario(
       name: "twice the stage before, where there is none before",
-      plan: errorPlan.replacing(#""error_rate","max":"5%""#, with: #""cost_per_request","max":"2x""#),
+      plan: errorPlan.replacing(
+        #""error_rate","max":"5%""#, with: #""cost_per_request","max":"2x""#),
       advances: 0, seconds: 600, incident: 100, right: []
     ) { second, _ in
       (0..<10).map { Request(user: "u\(second)-\($0)", cost: second < 100 ? 0.01 : 0.5) }
