@@ -1,6 +1,8 @@
 """Disks that fail, fill and forget; processes that end anywhere."""
 
+import contextlib
 import errno
+import http.client
 import itertools
 import json
 import random
@@ -290,6 +292,87 @@ def odd_values(folder, _):
         assert now == plan, f"{feature} changed over the restart"
     server.stop()
     return f"{len(before)} plans"
+
+
+EDGES = (-2**63, 2**63 - 1, -1)
+
+
+def whole_numbers(data):
+    """Every (file, table, column) that holds a whole number in a row."""
+    for file in ("rollout.db", "telemetry.db", "budget.db", "jobs.db"):
+        if not (data / file).exists():
+            continue
+        with contextlib.closing(sqlite3.connect(data / file)) as database:
+            tables = database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+            for (table,) in tables:
+                if table.startswith("sqlite_") or table == "schema_migration":
+                    continue
+                columns = database.execute(f"PRAGMA table_info({table})").fetchall()
+                for column in columns:
+                    if column[2] == "INTEGER" and database.execute(
+                            f"SELECT 1 FROM {table} WHERE {column[1]} IS NOT NULL").fetchone():
+                        yield file, table, column[1]
+
+
+@fault(9, "a stored number at the end of what there is, the clock's too: no start is ended by it",
+       rounds=600, short=24)
+def forged_numbers(folder, rounds):
+    server = Server(folder, """
+providers: {echo: {kind: echo}}
+prices: {m: {input: 1, output: 1}}
+routes: {r: {targets: [{provider: echo, model: m}]}}
+capture: {sample: 100%, features: [ai]}
+budgets: [{name: total, limit_usd: 50, window: total}]
+""")
+    server.plan("ai", route="r", force_on=["u"], stages=[{"name": "one", "percent": 50}, {"name": "all", "percent": 100}])
+    server.make_token("limited", "evaluate", features=["ai"])
+    server.command("ai", "advance", force=True)
+    server.command("ai", "rollback", to="one")
+    assert server.call("POST", "/v1/features/ai/complete", {"user": "u", "prompt": "hi"}).status == 200
+    assert server.call("POST", "/v1/features/ai/jobs", {"user": "u", "prompt": "hi"}).status == 202
+    server.call("POST", "/v1/outcomes", {"outcomes": [{"feature": "ai", "ok": False, "user": "u"}] * 20})
+    time.sleep(1.5)
+    server.stop()
+    whole = folder / "whole"
+    shutil.copytree(server.data, whole)
+    places = [(place, edge) for place in whole_numbers(whole) for edge in EDGES]
+    random.Random(12).shuffle(places)
+    # The clock's own row first: all times hang on it.
+    places.sort(key=lambda item: item[0][1] != "clock")
+    started = refused = 0
+    for (file, table, column), edge in places[:rounds]:
+        shutil.rmtree(server.data)
+        shutil.copytree(whole, server.data)
+        with contextlib.closing(sqlite3.connect(server.data / file)) as database:
+            database.execute("PRAGMA ignore_check_constraints = on")
+            for (name,) in database.execute(
+                    "SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+                database.execute(f"DROP TRIGGER {name}")
+            try:
+                database.execute(f"UPDATE {table} SET {column} = ?", (edge,))
+            except sqlite3.IntegrityError:
+                continue
+            database.commit()
+        what = f"{file} {table}.{column} = {edge}"
+        try:
+            server.start()
+        except AssertionError as why:
+            # Refused in words is right for what must not be guessed; a trap is not.
+            assert server.process.returncode == 1, f"{what}: ended by {server.process.returncode}: {why}"
+            refused += 1
+            continue
+        started += 1
+        try:
+            for path in ("plans", "plans/ai", "plans/ai/health", "plans/ai/events", "budgets", "tokens",
+                         "jobs", "captures?feature=ai", "overview", "features/ai/decision?user=anna"):
+                server.call("GET", f"/v1/{path}")
+            server.call("GET", "/metrics")
+            server.call("POST", "/v1/outcomes", {"outcomes": [{"feature": "ai", "ok": True, "user": "u"}]})
+            server.call("POST", "/v1/features/ai/complete", {"user": "u", "prompt": "hi"})
+        except (OSError, http.client.HTTPException) as why:
+            raise AssertionError(f"{what}: {why}: {server.words[-600:]}") from None
+        server.stop()
+    return f"{started} started, {refused} refused in words"
 
 
 def damage(path, how):
