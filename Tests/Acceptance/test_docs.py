@@ -2,10 +2,12 @@
 
 import json
 import os
+import pathlib
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import pytest
 import yaml
@@ -384,6 +386,43 @@ def test_every_notice_and_event_is_explained():
 def test_every_problem_code_is_explained():
     told = {row["code"].strip("`") for row in rows(page("docs/use/errors.md"), "code")}
     assert told == cases("RolloutAPI", "ProblemCode.swift", "ProblemCode")
+
+
+def test_every_reason_of_the_ai_path_is_explained():
+    text = page("docs/use/errors.md")
+    told = {row["reason"].strip("`") for row in rows(text, "reason")}
+    assert told == cases("RolloutServer", "AI/AIAnswer.swift", "Reason")
+    words = (ROOT / "Sources/RolloutGateway/Providers/ProviderFailure.swift").read_text()
+    words = re.search(r"package var word: String \{.*?\n  \}", words, re.S).group(0)
+    failures = set(re.findall(r'case \.\w+: "(\w+)"', words))
+    assert len(failures) > 10
+    assert {row["word"].strip("`") for row in rows(text, "word")} == failures
+
+
+def test_every_state_of_a_plan_and_what_holds_it_is_in_the_glossary():
+    text = page("docs/GLOSSARY.md")
+    for first, where in [
+        ("state", ("RolloutCore", "Lifecycle/Plan.swift", "Status")),
+        ("cause", ("RolloutCore", "Lifecycle/Plan.swift", "Cause")),
+        ("result", ("RolloutCore", "Outcomes/Outcome.swift", "Result")),
+        ("verdict", ("RolloutCore", "Health/Detector.swift", "State")),
+    ]:
+        assert {row[first].strip("`") for row in rows(text, first)} == cases(*where), first
+
+
+def test_the_unit_of_the_service_is_what_the_server_takes():
+    unit = page("deploy/rollout.service")
+    known = subprocess.run([BIN / "rollout-server", "--help"], capture_output=True, text=True).stdout
+    for option in re.findall(r"--[a-z-]+", unit):
+        assert option in known, option
+    if shutil.which("systemd-analyze"):
+        # It looks for the programs, too; these are not installed here.
+        text = re.sub(r"/usr/local/bin/rollout-server", "/bin/true", unit)
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "rollout.service"
+            path.write_text(text)
+            done = subprocess.run(["systemd-analyze", "verify", path], capture_output=True, text=True)
+        assert [line for line in done.stderr.splitlines() if "rollout.service" in line] == []
 
 
 def test_every_field_of_an_outcome_is_explained():
