@@ -123,13 +123,15 @@ def test_examples_of_the_command_line_are_understood(tmp_path):
             # The first block of a section is its form, the others are examples.
             examples = [block.text for block in blocks(section) if block.kind == "sh"][1:]
             for command in "".join(examples).splitlines():
+                # They go on for as long as they are told.
+                lasts = re.match("rollout (watch|rehearse|demo)", command)
                 try:
                     done = subprocess.run(
                         ["bash", "-o", "pipefail", "-c", command], env=env, cwd=tmp_path,
-                        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=2)
+                        stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                        timeout=1 if lasts else PATIENCE)
                 except subprocess.TimeoutExpired:
-                    # It watches, or works for as long as it says.
-                    assert re.match("rollout (watch|rehearse|demo)", command), command
+                    assert lasts, command
                 else:
                     # At a terminal they would ask.
                     status = 0 if "Give --yes" in done.stderr else done.returncode
@@ -138,6 +140,19 @@ def test_examples_of_the_command_line_are_understood(tmp_path):
     finally:
         server.stop()
     assert seen > 70
+
+
+WIDTH = 120
+NARROW = [p for p in PAGES if p.parent.name in ("start", "use", "operate") or p.parent == ROOT]
+
+
+@pytest.mark.parametrize("path", NARROW, ids=name_of)
+def test_prose_keeps_its_columns(path):
+    text = path.read_text()
+    for block in blocks(text):
+        text = text.replace(block.text, "")
+    # Tables cannot be broken.
+    assert [line for line in text.splitlines() if len(line) > WIDTH and line[0] != "|"] == []
 
 
 # MARK: Links
