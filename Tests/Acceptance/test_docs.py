@@ -194,6 +194,17 @@ def test_every_page_is_reached_from_the_readme():
     assert lost == []
 
 
+def test_llms_txt_has_the_form_that_its_readers_expect():
+    """llmstxt.org: a title, a summary in quotes, then sections of links, one a line, with notes."""
+    head, *sections = page("llms.txt").split("\n## ")
+    assert head.startswith("# Rollout\n\n> ")
+    assert len(sections) > 3
+    for section in sections:
+        _, _, body = section.partition("\n")
+        for line in body.strip().splitlines():
+            assert re.fullmatch(r"- \[[^\]]+\]\([^)]+\): .+", line), line
+
+
 # MARK: Files and keys
 
 SCHEMAS = {name: json.loads(page(f"docs/schema/{name}.schema.json")) for name in ["plan", "rollout"]}
