@@ -436,6 +436,15 @@ def test_every_state_of_a_plan_and_what_holds_it_is_in_the_glossary():
         assert {row[first].strip("`") for row in rows(text, first)} == cases(*where), first
 
 
+def test_the_words_of_the_glossary_are_those_of_the_code():
+    text = "\n".join(sources(folder.name) for folder in (ROOT / "Sources").iterdir()).lower()
+    words = [word for row in rows(page("docs/GLOSSARY.md"), "word")
+             for word in re.findall(r"\*\*(.+?)\*\*", row["word"])]
+    assert len(words) > 40
+    for word in words:
+        assert re.search(rf"\b{word.replace(' ', '.?')}", text), word
+
+
 def test_the_unit_of_the_service_is_what_the_server_takes():
     unit = page("deploy/rollout.service")
     known = subprocess.run([BIN / "rollout-server", "--help"], capture_output=True, text=True).stdout
