@@ -1,10 +1,12 @@
 """The docs do what they say: blocks run, links lead somewhere, tables hold what the product knows."""
 
+import contextlib
 import json
 import os
 import pathlib
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -434,6 +436,45 @@ def test_every_state_of_a_plan_and_what_holds_it_is_in_the_glossary():
         ("verdict", ("RolloutCore", "Health/Detector.swift", "State")),
     ]:
         assert {row[first].strip("`") for row in rows(text, first)} == cases(*where), first
+
+
+def forge(path, statement):
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute(statement)
+        database.commit()
+
+
+def remove(folder, name):
+    for path in folder.glob(f"{name}*"):
+        path.unlink()
+
+
+FUTURE = "INSERT INTO schema_migration SELECT 999, 'future', sha256, applied_at_ms FROM schema_migration LIMIT 1"
+LOSSES = {
+    "rollout.db is missing or empty": lambda folder, other: remove(folder, "rollout.db"),
+    "is from another data directory": lambda folder, other: shutil.copy(other / "rollout.db", folder),
+    "file is not a database": lambda folder, other: (folder / "rollout.db").write_text("x" * 8192),
+    "is no file": lambda folder, other: (remove(folder, "rollout.db"), (folder / "rollout.db").mkdir()),
+    "jobs.db is missing": lambda folder, other: remove(folder, "jobs.db"),
+    "a newer version wrote this database": lambda folder, other: forge(folder / "rollout.db", FUTURE),
+    "was changed after it had been applied": lambda folder, other: forge(
+        folder / "rollout.db", "UPDATE schema_migration SET sha256 = zeroblob(32) WHERE number = 1"),
+}
+
+
+def test_what_a_start_refuses_stands_in_the_table(tmp_path):
+    told = " ".join(row["the line says"] for row in rows(page("docs/operate/lost-files.md"), "the line says"))
+    for name in ["whole", "other"]:
+        (tmp_path / name).mkdir()
+        Server(tmp_path / name, "{}").stop()
+    for number, (words, lose) in enumerate(LOSSES.items()):
+        assert f"`{words}" in told, words
+        folder = tmp_path / str(number)
+        shutil.copytree(tmp_path / "whole" / "data", folder)
+        lose(folder, tmp_path / "other" / "data")
+        done = subprocess.run([BIN / "rollout-server", "--listen", "127.0.0.1:0", "--data", folder],
+                              capture_output=True, text=True, timeout=PATIENCE)
+        assert (done.returncode, words in done.stderr) == (1, True), f"{words}: {done.stderr}"
 
 
 def test_the_words_of_the_glossary_are_those_of_the_code():
