@@ -305,6 +305,44 @@ def test_the_table_of_keys_is_the_schema(name):
         assert row["default"] or row["type"] == "object" or "_" in key, f"{key}: what holds without it?"
 
 
+# What holds without a key: what the table says, and where the code says so.
+DEFAULTS = {
+    "providers.*.max_in_flight": ("500", "var maxInFlight = 500"),
+    "providers.*.probe": ("on", "var isProbed = true"),
+    "prices.*.image": ("765", "imageTokensDefault = 765"),
+    "routes.*.deadline": ("30s", "var deadline = TimeSpan.seconds(30)"),
+    "routes.*.targets[].connect": ("5s", "var connect = TimeSpan.seconds(5)"),
+    "routes.*.targets[].idle": ("15s", "var idle = TimeSpan.seconds(15)"),
+    "limits.queue.length": ("1000", "var length = 1000"),
+    "limits.queue.wait": ("20s", "var wait = TimeSpan.seconds(20)"),
+    "jobs.concurrency": ("10", "var concurrency = 10"),
+    "jobs.length": ("10000", "var length = 10_000"),
+    "jobs.keep": ("1d", "var keepFor = TimeSpan.days(1)"),
+    "capture.ttl": ("7d", "var keepFor = TimeSpan.days(7)"),
+    "budgets[].window": ("month", 'choice("window") ?? .month'),
+    "budgets[].hard": ("true", "var isHard = true"),
+    "budgets[].alert_at": ("50, 80, 100", "var alertAt = [50, 80, 100]"),
+    "notify[].allow_private": ("false", "var allowsPrivate = false"),
+    "prometheus.interval": ("15s", "var interval = TimeSpan.seconds(15)"),
+    "guards[].window": ("500", '"window", in: 10...10_000) ?? 500'),
+    "guards[].min_requests": ("100, or window", "?? min(100, new.window)"),
+    "guards[].counts": ("failed, degraded_fallback", "= [.failed, .degradedFallback]"),
+    "guards[].action": ("rollback", 'choice("action") ?? .rollback'),
+    "rollback.to": ("previous", 'choice("to") ?? .previous'),
+    "rollback.cooldown": ("30m", "var cooldown = TimeSpan.minutes(30)"),
+    "advance": ("manual", 'choice("advance") ?? .manual'),
+    "attribution": ("on", '"attribution") ?? true'),
+}
+
+
+def test_the_tables_say_the_defaults_of_the_code():
+    code = sources("RolloutGateway") + sources("RolloutServer") + sources("RolloutCore")
+    table = {row["key"].strip("`"): row["default"] for name in TABLES for row in rows(page(TABLES[name]), "key")}
+    for key, (default, line) in DEFAULTS.items():
+        assert table[key] == default, key
+        assert line in code, f"{key}: the code says something else than {line}"
+
+
 def places(value, path=""):
     if isinstance(value, dict):
         for key, below in value.items():
