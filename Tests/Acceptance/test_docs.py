@@ -113,7 +113,7 @@ def test_examples_of_the_command_line_are_understood(tmp_path):
         (tmp_path / name).write_text(page("examples/ai-summary.yaml"))
     tools = tmp_path / "tools"
     tools.mkdir()
-    for name, does in [("psql", "echo anna"), ("ssh", "cat >/dev/null")]:
+    for name, does in [("psql", "echo anna"), ("ssh", "cat >/dev/null"), ("jq", "cat")]:
         (tools / name).write_text(f"#!/bin/sh\n{does}\n")
         (tools / name).chmod(0o755)
     env = {**os.environ, "PATH": f"{tools}:{BIN}:{os.environ['PATH']}", "HOME": str(tmp_path),
