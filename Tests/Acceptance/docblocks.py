@@ -174,13 +174,16 @@ class Desk:
             text = text.replace(here, there)
         return text
 
+    def known(self):
+        """What blocks before have exported, for a shell."""
+        return f"[ -f {self.exports} ] && . {self.exports}\n"
+
     def run(self, script, strict):
         """Exit code and output; what it exports is there for the next."""
-        known = f"[ -f {self.exports} ] && . {self.exports}\n"
         keep = f"\nstatus=$?; export -p >{self.exports}; exit $status"
         flags = "set -euo pipefail\n" if strict else ""
         done = subprocess.run(
-            ["bash", "-c", known + flags + self.here(script).rstrip("\n") + keep], env=self.env,
+            ["bash", "-c", self.known() + flags + self.here(script).rstrip("\n") + keep], env=self.env,
             cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, timeout=PATIENCE)
         return done.returncode, self.there(done.stdout)
@@ -188,7 +191,7 @@ class Desk:
     def host(self, script):
         """Starts a server that runs until the page is read."""
         log = open(self.folder.parent / f"{self.folder.name}.{len(self.guests)}.log", "w+")
-        guest = subprocess.Popen(["bash", "-c", "exec " + self.here(script)], env=self.env,
+        guest = subprocess.Popen(["bash", "-c", self.known() + "exec " + self.here(script)], env=self.env,
                                  cwd=self.folder, stderr=log, start_new_session=True)
         self.guests.append(guest)
         for _ in range(400):

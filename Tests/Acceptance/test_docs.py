@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import sqlite3
 import subprocess
@@ -38,10 +39,9 @@ def run_program(desk, block, number):
         built = subprocess.run([*words, "-o", desk.folder / "snippet"], capture_output=True, text=True)
         assert built.returncode == 0, built.stderr
         words = [desk.folder / "snippet"]
-    done = subprocess.run(words, env=desk.env, cwd=desk.folder, timeout=PATIENCE, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    assert done.returncode == 0, f"line {block.line}: {done.stdout}"
-    return desk.there(done.stdout).splitlines()
+    status, printed = desk.run(shlex.join(map(str, words)), strict=True)
+    assert status == 0, f"line {block.line}: {printed}"
+    return printed.splitlines()
 
 
 def compare(printed, expected, what):
