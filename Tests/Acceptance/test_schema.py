@@ -39,6 +39,7 @@ PLANS = [
         "require_evidence": True, "dry_run": False, "route": "r", "fallback": {"content": "no"},
         "values": {"on": {"a": 1}, "off": {"a": 2}},
     },
+    {"feature": "g", "bucketing": "growthbook-1", "salt": "", "stages": [{"name": "a", "percent": 5}]},
     {"feature": 12, "values": {"on": "x", "off": "y"}, "stages": [{"name": 25, "percent": 25}]},
 ]
 CONFIGS = [{
@@ -67,7 +68,7 @@ ENV = {**os.environ, "SCHEMA_KEY": "k", "SCHEMA_SECRET": "s" * 20, "SCHEMA_URL":
 
 VALUES = [
     None, True, False, 0, 1, -1, 0.5, 1.5, 3, 11, 99, 101, 501, 20_000, 2_000_000_000, "", " ", "x", "off",
-    "none", "a b", "-a", "on", "5%", "0%", "100%", "150%", "0.5%", "0.0001%", "5", "0.5", "7d", "0s",
+    "none", "flagd-reversed", "a b", "-a", "on", "5%", "0%", "100%", "150%", "0.5%", "0.0001%", "5", "0.5", "7d", "0s",
     "0.5ms", "3 s", "200ms", "-1s", "$0.02", "$0", "2x", "1.05x", "101x", "20/min", "0/s", "20/year",
     "http://a", "https://a", "ftp://a", "previous", "failed", [], [""], ["x"], [None], [[]], [3], {},
     {"a": 1}, {"attribute": "a", "exists": True}, "n" * 129, "s" * 257, "u" * 513,

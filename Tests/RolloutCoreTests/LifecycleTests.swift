@@ -181,6 +181,9 @@ import Testing
     var salted = plan.definition
     salted.population.salt = "new"
     #expect(throws: Refusal.self) { try perform(.apply(salted), plan) }
+    var drawn = plan.definition
+    drawn.population.bucketing = .goff
+    #expect(throws: Refusal.self) { try perform(.apply(drawn), plan) }
     var shorter = plan.definition
     shorter.stages.remove(at: 1)
     #expect(throws: Refusal.self) { try perform(.apply(shorter), plan) }

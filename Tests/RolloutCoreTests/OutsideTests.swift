@@ -36,6 +36,7 @@ import YAMLKit
 
   static let fields = [
     Field("salt", .fixed) { $0.population.salt = "other" },
+    Field("bucketing", .fixed) { $0.population.bucketing = .unleash },
     Field("eligible", .audience) { $0.population.eligible = nil },
     Field("forceOn", .audience) { $0.population.forceOn.append("u9") },
     // The same letters otherwise composed are another id.

@@ -56,6 +56,22 @@ import YAMLKit
     #expect(again == plan)
   }
 
+  @Test func `another bucketing may have an empty salt, is written back and ours is left out`()
+    throws
+  {
+    let plan = try read("feature: x\nbucketing: unleash\nsalt: \"\"")
+    #expect(plan.population.bucketing == .unleash && plan.population.salt.isEmpty)
+    #expect(plan.document["bucketing"] == .string("unleash"))
+    #expect(try PlanDefinition(JSONReader.read(plan.document.json)) == plan)
+    let ours = try read("feature: x\nbucketing: rollout")
+    #expect(try ours == read("feature: x") && ours.document["bucketing"] == nil)
+    #expect(throws: DocumentError.self) { try read("feature: x\nsalt: \"\"") }
+    #expect(throws: DocumentError.self) { try read("feature: x\nbucketing: unleashed") }
+    // What a newer server stored is not taken for ours: everybody would be drawn anew.
+    let newer = try JSONReader.read(Array(#"{"feature":"x","bucketing":"flipt"}"#.utf8))
+    #expect(throws: DocumentError.self) { try PlanDefinition(newer, isStored: true) }
+  }
+
   @Test func `a plan without stages gets the five, guards and cooldown of the house`() throws {
     let plan = try read("feature: x")
     #expect(plan.stages == Stage.defaults)

@@ -63,7 +63,8 @@ import YAMLKit
   /// Whatever is broken in it, each broken place is named, and the search for more ends.
   @Test func `errors that are put into a right file are all found`() throws {
     let places: [(key: String, wrong: String)] = [
-      ("description", "[]"), ("salt", "\"\""), ("advance", "never"), ("preset", "wild"),
+      ("description", "[]"), ("salt", "\"\""), ("bucketing", "md5"), ("advance", "never"),
+      ("preset", "wild"),
       ("attribution", "maybe"), ("require_evidence", "3"), ("dry_run", "x"), ("holdout", "200"),
       ("route", "{}"), ("force_on", "[\"\"]"), ("force_off", "x"), ("eligible", "[]"),
       ("rollback", "{to: x}"), ("fallback", "3"), ("values", "{on: 1, off: a}"),

@@ -135,6 +135,7 @@ private struct RandomPlan {
     var definition = PlanDefinition(feature: name())
     definition.description = text()
     if random.chance(0.5) { definition.population.salt = "salt \(random.below(100)) \u{e9}" }
+    definition.population.bucketing = pick(Bucketing.allCases)
     definition.population.eligible = maybe { $0.list(3, atLeast: 1) { $0.rule(0) } }
     definition.population.forceOn = list(3) { "on" + $0.text() }
     definition.population.forceOff = list(3) { "off" + $0.text() }

@@ -15,6 +15,9 @@ struct DiffWords {
       case "guards": guards(old[key]?.array ?? [], new[key]?.array ?? [])
       case "rollback": members("after a failure", old[key], new[key])
       case "eligible": rules("eligible", old[key], new[key])
+      case "salt" where !old.isNull, "bucketing" where !old.isNull:
+        change(key, old[key], new[key])
+        lines.append("\(key): another draws everybody anew, so anybody may join or leave")
       case "force_on", "force_off": list(key.replacing("_", with: " "), old[key], new[key])
       default: change(key.replacing("_", with: " "), old[key], new[key])
       }

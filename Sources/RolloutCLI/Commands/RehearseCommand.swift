@@ -109,7 +109,7 @@ private struct Rehearsal {
 
   private func begin(_ plan: PlanView) async throws {
     var definition = plan.definition
-    for name in ["salt", "eligible", "force_on", "force_off", "holdout", "values"] {
+    for name in ["salt", "bucketing", "eligible", "force_on", "force_off", "holdout", "values"] {
       definition.remove(name)
     }
     definition.set("feature", .string(copy))

@@ -11,13 +11,13 @@ package struct Exposure: Sendable, Equatable {
     self.leaves = leaves
   }
 
-  /// Compares what two plans serve. With a new salt everyone is drawn anew and the estimate says so
-  /// statistically. O(stages).
+  /// Compares what two plans serve. With a new salt or bucketing everyone is drawn anew, and the
+  /// estimate says so statistically. O(stages).
   package static func between(_ before: Plan?, _ after: Plan) -> Exposure {
     let old = before.map(servedShare) ?? 0
     let new = servedShare(after)
     guard let before,
-      before.definition.population.salt == after.definition.population.salt
+      before.definition.population.drawsAlike(after.definition.population)
     else {
       // Independent draws: joins are those outside before and inside after.
       let joins = (100_000 - old) * new / 100_000

@@ -73,10 +73,16 @@ extension Lifecycle {
     of plan: Plan, in definition: PlanDefinition
   ) throws(Refusal) -> Int {
     guard plan.status != .draft else { return plan.stageIndex }
-    guard ExactText(definition.population.salt) == ExactText(plan.definition.population.salt) else {
+    let (old, new) = (plan.definition.population, definition.population)
+    guard ExactText(new.salt) == ExactText(old.salt) else {
       throw .invalidTransition(
         "The salt is fixed once a plan has started, or every user would be drawn anew; "
-          + "keep salt: \(plan.definition.population.salt).")
+          + "keep salt: \(old.salt).")
+    }
+    guard new.bucketing == old.bucketing else {
+      throw .invalidTransition(
+        "The bucketing is fixed once a plan has started, or every user would be drawn anew; "
+          + "keep bucketing: \(old.bucketing.rawValue).")
     }
     guard plan.stageIndex >= 0 else { return plan.stageIndex }
     guard let index = definition.stages.firstIndex(where: { $0.name == plan.stageName }) else {

@@ -65,9 +65,9 @@ extension Lifecycle.Change {
       guard plan.isServing else { return true }
       guard before.isServing else { return false }
     }
-    // A completed plan serves its holdout too; another salt draws everybody anew.
+    // A completed plan serves its holdout too; another salt or bucketing draws everybody anew.
     guard plan.status != .completed || before.status == .completed,
-      plan.definition.population.salt == before.definition.population.salt
+      plan.definition.population.drawsAlike(before.definition.population)
     else { return false }
     return !AudienceChange(before, to: plan.definition, index: plan.stageIndex).widens
   }

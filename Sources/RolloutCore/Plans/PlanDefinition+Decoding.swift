@@ -5,6 +5,8 @@ extension PlanDefinition {
   package static let stageCountMax = 30
   package static let listCountMax = 10_000
   package static let nameLengthMax = 128
+  /// Bytes.
+  package static let saltSizeMax = 256
   /// Levels of objects and lists in a value; answers put some around it.
   package static let valueDepthMax = 32
 
@@ -20,9 +22,14 @@ extension PlanDefinition {
     }
     self.init(feature: feature)
     description = try file.text("description") ?? ""
+    population.bucketing = try file.choice("bucketing") ?? .rollout
     if let salt = try file.text("salt") {
-      guard file.isStored || (1...256).contains(salt.utf8.count) else {
-        throw file.error("salt", "A salt is 1–256 bytes; leave it out to use the feature key.")
+      // Elsewhere a group may have no name.
+      let least = population.bucketing == .rollout ? 1 : 0
+      guard file.isStored || (least...Self.saltSizeMax).contains(salt.utf8.count) else {
+        throw file.error(
+          "salt",
+          "A salt is \(least)–\(Self.saltSizeMax) bytes; leave it out to use the feature key.")
       }
       population.salt = salt
     }

@@ -8,6 +8,8 @@ extension PlanDefinition {
     .object([
       "feature": .string(feature),
       "description": description.isEmpty ? nil : .string(description),
+      "bucketing": population.bucketing == .rollout
+        ? nil : .string(population.bucketing.rawValue),
       "salt": .string(population.salt),
       "eligible": population.eligible.map { .array($0.map(\.document)) },
       "force_on": population.forceOn.isEmpty

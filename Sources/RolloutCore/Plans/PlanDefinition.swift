@@ -25,7 +25,8 @@ package struct PlanDefinition: Sendable, Equatable {
 
   package var feature: String
   package var description = ""
-  /// Its salt is fixed once the plan has started, and the feature key where the file names none.
+  /// Its salt and bucketing are fixed once the plan has started; the salt is the feature key where
+  /// the file names none.
   package var population: Population
   /// At least one; names unique, percentages never decreasing.
   package var stages = Stage.defaults

@@ -18,8 +18,9 @@ package struct Audience: Sendable, Equatable {
 
 /// Of whom the stages draw: how users are hashed, and whom no stage lets in or keeps out.
 package struct Population: Sendable, Equatable {
-  /// Decides which bucket a user is in.
+  /// Decides, by the formula of `bucketing`, which bucket a user is in.
   package var salt: String
+  package var bucketing = Bucketing.rollout
   /// nil means everyone is eligible; otherwise a user must match one of the rules.
   package var eligible: [Rule]?
   package var forceOn: [String] = []
@@ -28,6 +29,11 @@ package struct Population: Sendable, Equatable {
   package var holdout = Share.none
 
   package init(salt: String) { self.salt = salt }
+
+  /// Whether both put every user into the same bucket.
+  package func drawsAlike(_ other: Population) -> Bool {
+    bucketing == other.bucketing && salt.hasSameBytes(as: other.salt)
+  }
 }
 
 /// Who joins at one stage. A user is included when any of its ways has them.

@@ -34,7 +34,7 @@ package final class Evaluator: Sendable {
     self.audience = audience
     self.standing = standing
     let population = audience.population
-    bucketer = Bucketer(salt: population.salt)
+    bucketer = Bucketer(salt: population.salt, bucketing: population.bucketing)
     holdoutBucketer = Bucketer(salt: population.salt, purpose: .holdout)
     forceOn = ByteSet(population.forceOn)
     forceOff = ByteSet(population.forceOff)
