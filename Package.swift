@@ -56,6 +56,7 @@ let package = Package(
       "RolloutGateway",
       ["RolloutCore", "RolloutEvaluation", "DocumentKit", "HTTPKit", "PlatformKit"]),
     library("RolloutAPI", ["RolloutCore", "RolloutEvaluation", "DocumentKit"]),
+    library("RolloutImport", ["RolloutCore", "RolloutEvaluation", "DocumentKit"]),
     library("RolloutTesting", ["RolloutCore", "RolloutEvaluation", "PlatformKit"]),
     .executableTarget(
       name: "RolloutServer",
@@ -69,8 +70,8 @@ let package = Package(
     .executableTarget(
       name: "RolloutCLI",
       dependencies: [
-        "RolloutAPI", "RolloutCore", "DocumentKit", "YAMLKit", "PlatformKit",
-        "HTTPKit",
+        "RolloutAPI", "RolloutImport", "RolloutCore", "RolloutEvaluation", "DocumentKit", "YAMLKit",
+        "PlatformKit", "HTTPKit",
       ],
       resources: [.embedInCode("Schemas")],
       swiftSettings: strict),
@@ -115,6 +116,9 @@ let package = Package(
         "RolloutServer", "RolloutStore", "RolloutGateway", "RolloutCore", "RolloutEvaluation",
         "DocumentKit", "DigestKit", "YAMLKit", "PlatformKit", "HTTPKit", "RolloutTesting",
       ]),
+    suite(
+      "RolloutImportTests",
+      ["RolloutImport", "RolloutCore", "RolloutEvaluation", "DocumentKit", "YAMLKit"]),
     suite(
       "RolloutCLITests", ["RolloutCLI", "RolloutServer", "DocumentKit", "RolloutTesting"]),
     suite("TidyTests", [], exclude: ["migrations.sha256"]),

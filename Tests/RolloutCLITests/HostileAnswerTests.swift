@@ -24,6 +24,9 @@ import Testing
     let plan = folder.write(
       #"{"feature":"f","stages":[{"name":"all","percent":100}]}"#, to: "plan.json")
     let users = folder.write("anna\nbob\n", to: "users.txt")
+    let flags = folder.write(
+      #"{"flags":{"g":{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on"}}}"#,
+      to: "flags.json")
     let lifecycle = [
       "start", "rollback", "pause", "resume", "approve", "kill", "complete", "archive",
       "unarchive", "restore",
@@ -43,6 +46,8 @@ import Testing
       Subject("plan diff -f \(plan)", "GET /v1/plans/f "),
       Subject("plan apply -f \(plan) --prune --yes", "GET /v1/plans"),
       Subject("plan apply -f \(plan) --prune --yes", "POST /v1/plans "),
+      Subject("import flagd \(flags) --apply", "GET /v1/plans"),
+      Subject("import flagd \(flags) --apply", "POST /v1/plans "),
       Subject("plan export f", "GET /v1/plans/f "),
       Subject("plan preview f", "GET /v1/plans/f/preview"),
       Subject("preview f -f \(users)", "POST /v1/plans/f/preview"),

@@ -77,7 +77,7 @@ import Testing
     #expect(bucket >= hash * size - 1)
   }
 
-  /// Five standard deviations; GrowthBook's first version is known to be uneven, and may differ more.
+  /// Five standard deviations; the first version of GrowthBook is uneven, and may differ more.
   @Test(arguments: Bucketing.allCases)
   func `shares are what they say, fine ones too`(bucketing: Bucketing) {
     let bucketer = Bucketer(salt: "ai-summary", bucketing: bucketing)

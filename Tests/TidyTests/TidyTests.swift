@@ -45,6 +45,7 @@ import Testing
       "Synchronization",
     ],
     "RolloutAPI": ["RolloutCore", "RolloutEvaluation", "DocumentKit"],
+    "RolloutImport": ["RolloutCore", "RolloutEvaluation", "DocumentKit"],
     "RolloutTesting": [
       "RolloutCore", "RolloutEvaluation", "PlatformKit", "Glibc", "Synchronization",
     ],
@@ -54,7 +55,8 @@ import Testing
       "HTTPServerKit", "RolloutStore", "RolloutGateway", "RolloutAPI", "Glibc", "Synchronization",
     ],
     "RolloutCLI": [
-      "RolloutAPI", "RolloutCore", "DocumentKit", "YAMLKit", "PlatformKit", "HTTPKit", "Glibc",
+      "RolloutAPI", "RolloutImport", "RolloutCore", "RolloutEvaluation", "DocumentKit", "YAMLKit",
+      "PlatformKit", "HTTPKit", "Glibc",
     ],
   ]
 

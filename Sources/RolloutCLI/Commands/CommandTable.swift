@@ -18,7 +18,9 @@ enum CommandTable {
     Group(title: "Move a rollout", commands: LifecycleCommands.all),
     Group(
       title: "Write plans",
-      commands: PlanCommands.all + [BacktestCommand.command, RehearseCommand.command]),
+      commands: PlanCommands.all + [
+        BacktestCommand.command, RehearseCommand.command, ImportCommand.command,
+      ]),
     Group(title: "Say who is in", commands: CohortCommands.all + [PreviewCommand.command]),
     Group(title: "Providers and money", commands: [ProvidersCommand.command] + BudgetCommand.all),
     Group(
@@ -89,7 +91,8 @@ enum CommandTable {
     "keys": "token list", "provider": "providers", "budgets": "budget", "cost": "budget",
     "costs": "budget", "spend": "budget", "man": "help", "top": "watch", "tail": "watch",
     "follow": "watch",
-    "apply": "plan apply", "push": "plan apply", "create": "plan apply", "deploy": "plan apply",
+    "migrate": "import", "apply": "plan apply", "push": "plan apply", "create": "plan apply",
+    "deploy": "plan apply",
     "promote": "advance", "next": "advance", "widen": "advance", "release": "advance",
     "abort": "rollback", "undo": "rollback", "revert": "rollback", "back": "rollback",
     "stop": "pause", "hold": "pause", "continue": "resume", "unpause": "resume",

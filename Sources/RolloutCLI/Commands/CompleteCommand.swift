@@ -1,5 +1,6 @@
 import DocumentKit
 import RolloutAPI
+import RolloutImport
 
 /// `rollout __complete -- WORD…`: what the last word may become, a line each, what it means behind
 /// a tab; `:files` where a path belongs. For the scripts of `rollout completion`.
@@ -90,6 +91,7 @@ enum CompleteCommand {
     }
     switch kind {
     case "SHELL": return ["bash", "zsh", "fish"].map { Candidate(word: $0) }
+    case "SYSTEM": return ForeignSystem.allCases.map { Candidate(word: $0.rawValue) }
     case "FILE", "FOLDER": return [files]
     case "FEATURE":
       var found: [Candidate] = []

@@ -5,11 +5,7 @@ import RolloutCore
 /// Several plan files in one call: all of them are applied, or none is.
 enum FolderApply {
   static func run(_ definitions: [PlanDefinition], _ session: Session) async throws {
-    var known: [String: PlanView] = [:]
-    try await session.pages(PlanList.self, APIPath.plans) { page, _ in
-      for plan in page.plans { known[plan.feature] = plan }
-      return page.next.value
-    }
+    let known = try await known(session)
     let own = Set(definitions.map(\.feature))
     let strangers =
       session.arguments.has("--prune")
@@ -19,6 +15,33 @@ enum FolderApply {
       let names = strangers.map { clean($0.feature) }.joined(separator: ", ")
       try session.terminal.confirm("Archive what has no file: \(names)?")
     }
+    let answer = try await send(definitions, strangers, known, session)
+    let list = try session.decode(PlanList.self, answer)
+    try session.show(answer) {
+      list.plans.map { plan in
+        guard own.contains(plan.feature) else { return "\(plan.feature): archived" }
+        return ApplyCommand.sentence(
+          plan, before: known[plan.feature].map { "\"\($0.version)\"" }, session.terminal)
+      }.joined(separator: "\n")
+    }
+  }
+
+  /// All plans that there are, by feature.
+  static func known(_ session: Session) async throws -> [String: PlanView] {
+    var known: [String: PlanView] = [:]
+    try await session.pages(PlanList.self, APIPath.plans) { page, _ in
+      for plan in page.plans { known[plan.feature] = plan }
+      return page.next.value
+    }
+    return known
+  }
+
+  /// Makes or changes all of `definitions` and archives `strangers`, or does nothing; a plan that
+  /// is not `known` must not be there.
+  static func send(
+    _ definitions: [PlanDefinition], _ strangers: [PlanView], _ known: [String: PlanView],
+    _ session: Session
+  ) async throws -> Session.Answer {
     let confirmed = Set(session.arguments.all("--confirm"))
     let body = Document.object([
       "plans": .array(
@@ -37,14 +60,6 @@ enum FolderApply {
         }),
       "reason": session.arguments.value("--reason").map { .string($0) },
     ])
-    let answer = try await session.send("POST", APIPath.plans, body: body.json)
-    let list = try session.decode(PlanList.self, answer)
-    try session.show(answer) {
-      list.plans.map { plan in
-        guard own.contains(plan.feature) else { return "\(plan.feature): archived" }
-        return ApplyCommand.sentence(
-          plan, before: known[plan.feature].map { "\"\($0.version)\"" }, session.terminal)
-      }.joined(separator: "\n")
-    }
+    return try await session.send("POST", APIPath.plans, body: body.json)
   }
 }

@@ -36,7 +36,7 @@ enum InitCommand {
   }
 
   /// A new file, whole or not at all.
-  private static func write(_ text: String, to file: String) throws(CLIFailure) {
+  static func write(_ text: String, to file: String) throws(CLIFailure) {
     let descriptor = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else {
       throw CLIFailure(

@@ -22,6 +22,7 @@ import Testing
       "Support", "Metrics", "Serving", "Access", "Events", "Ledger", "Control", "Notify", "AI",
       "Jobs", "Watch", "HTTP", "API", ".",
     ],
+    "RolloutImport": ["Flags", "Plans", "Readers"],
     "RolloutTesting": ["Support", "Upstream", "Fakes", "Contracts"],
     "RolloutCLI": ["Session", "Commands", "."],
   ]
