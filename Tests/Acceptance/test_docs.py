@@ -107,6 +107,8 @@ def test_examples_of_the_command_line_are_understood(tmp_path):
     (tmp_path / "users.csv").write_text("user,email\nanna,anna@acme.com\n")
     (tmp_path / "users.ndjson").write_text('{"user":"anna"}\n')
     (tmp_path / "token").write_text(server.token)
+    for name, flags in [("export", "unleash-export"), ("flags", "flagd"), ("sdk", "growthbook")]:
+        shutil.copy(ROOT / f"Tests/Acceptance/imports/{flags}.json", tmp_path / f"{name}.json")
     (tmp_path / ".zfunc").mkdir()
     (tmp_path / ".config/fish/completions").mkdir(parents=True)
     for name in ["ai-summary.yaml", "plans/ai-summary.yaml"]:
