@@ -20,6 +20,8 @@ package enum AlertPolicy {
     case resolved
     case unreadable
     case unknownAction = "unknown action"
+    /// Something else happened to it, such as that somebody took a look.
+    case notFiring = "not firing"
   }
 
   /// Events of a plan to look through for one that an alert caused before a crash.

@@ -12,9 +12,9 @@ struct AlertEndpoint: Sendable {
   private static let alertsMax = 50_000
   static let bodySizeMax = 32 << 20
   /// Bytes kept of what others write.
-  private static let nameMax = 200
-  private static let reasonMax = 500
-  private static let idMax = 255
+  static let nameMax = 200
+  static let reasonMax = 500
+  static let idMax = 255
 
   let desk: AlertDesk
   let store: any AlertStore
@@ -34,6 +34,7 @@ struct AlertEndpoint: Sendable {
       Route(
         .post, "/v1/alerts", .scopes([.alert]), featureLimit: .respected, query: .none,
         .task(generic)),
+      sourceRoute,
       Route(.get, "/v1/alerts", .scopes([.view]), featureLimit: .respected, .task(list)),
     ]
   }
@@ -60,10 +61,10 @@ struct AlertEndpoint: Sendable {
     let now = clock.now
     let group = payload["status"]?.string
     let alerts = elements.map { received(payload.bytes[$0], group, now) }
-    return try await answer(alerts, request)
+    return try await answer(alerts, request.principal, sender: sender)
   }
 
-  private static func later(_ detail: String, _ seconds: Int) -> HTTPResponse {
+  static func later(_ detail: String, _ seconds: Int) -> HTTPResponse {
     Dialect.native.error(
       Problem(.unavailable, detail), headers: [("Retry-After", "\(seconds)")])
   }
@@ -97,7 +98,7 @@ struct AlertEndpoint: Sendable {
   }
 
   /// As it is, or its digest: a key is as long as its sender likes.
-  private static func key(_ text: String) -> String {
+  static func key(_ text: String) -> String {
     text.utf8.count <= 2 * idMax
       ? text : "sha256:" + Digest.hexadecimal(Digest.sha256(Array(text.utf8)))
   }
@@ -144,15 +145,16 @@ struct AlertEndpoint: Sendable {
         feature: feature.clipped(toBytes: Self.nameMax), action: action, reason: reason,
         startsAt: now, receivedAt: now)
     } catch { throw Problem(.badRequest, "\(error)") }
-    return try await answer([AlertDesk.Received(id: id, alert: alert)], request)
+    return try await answer(
+      [AlertDesk.Received(id: id, alert: alert)], request.principal, sender: sender(request))
   }
 
   // MARK: Answering
 
-  private func answer(
-    _ received: [AlertDesk.Received], _ request: APIRequest
+  func answer(
+    _ received: [AlertDesk.Received], _ principal: Principal, sender: String
   ) async throws -> HTTPResponse {
-    let results = try await desk.judge(received, from: request.principal, sender: sender(request))
+    let results = try await desk.judge(received, from: principal, sender: sender)
     return try .json(
       AlertResults(
         results: results.map { result in

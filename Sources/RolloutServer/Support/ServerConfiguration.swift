@@ -1,5 +1,6 @@
 import DocumentKit
 import Glibc
+import RolloutCore
 import RolloutGateway
 import YAMLKit
 
@@ -10,12 +11,20 @@ struct ServerConfiguration: Sendable {
   /// Whether everybody may read `/metrics`.
   var hasOpenMetrics = false
   var gateway = GatewayConfiguration()
+  /// Where people reach the dashboard, without a slash at its end; messages lead there.
+  var publicURL: String?
   /// Who is told what happens.
   var notify: [NotifyReceiver] = []
   /// Where `prometheus` guards ask.
   var prometheus: PrometheusSettings?
+  /// How long it is known who changed what.
+  var auditKeep = TimeSpan.days(400)
+  /// As the file says it, for what changes in it.
+  private(set) var document = Document.object([:])
   /// Signs generic alerts; nil where their token is enough.
   var alertSecret: WebhookSecret?
+  /// Who sends alerts in a form of its own, by name.
+  var alertSources = AlertSource.shipped
 
   init() {}
 
@@ -28,6 +37,7 @@ struct ServerConfiguration: Sendable {
   }
 
   init(_ document: Document, _ secrets: SecretSource) throws(DocumentError) {
+    self.document = document
     var file = try ObjectReader(document)
     if let auth = try file.text("auth") {
       switch auth {
@@ -45,6 +55,7 @@ struct ServerConfiguration: Sendable {
           "metrics", "Expected open (to everybody who reaches the server) or token.")
       }
     }
+    publicURL = try Self.publicURL(&file)
     gateway = try GatewayConfiguration(&file, secrets: secrets)
     for (index, item) in (try file.list("notify") ?? []).enumerated() {
       let target = try NotifyReceiver(item, index: index, secrets)
@@ -57,13 +68,37 @@ struct ServerConfiguration: Sendable {
       prometheus = try PrometheusSettings(&reader, secrets)
     }
     if var reader = try file.object("alerts") {
-      guard let secret = try secrets.webhookSecret(&reader) else {
-        throw reader.error("secret_env", "Say where the secret is: secret_env or secret_file.")
-      }
-      alertSecret = secret
+      alertSecret = try secrets.webhookSecret(&reader)
+      alertSources = try AlertSource.all(&reader, secrets)
       try reader.finish()
     }
+    if var reader = try file.object("audit") { auditKeep = try Self.auditKeep(&reader) }
     try file.finish()
+  }
+
+  private static func publicURL(_ file: inout ObjectReader) throws(DocumentError) -> String? {
+    guard var url = try file.text("public_url") else { return nil }
+    while url.hasSuffix("/") { url.removeLast() }
+    let scheme = ["https://", "http://"].first { url.hasPrefix($0) }
+    let isPlain = url.dropFirst(scheme?.count ?? 0).utf8.allSatisfy {
+      (0x21...0x7E).contains($0) && !"<>|\"?#/\\@".utf8.contains($0)
+    }
+    guard let scheme, url.utf8.count > scheme.utf8.count, url.utf8.count <= 512, isPlain else {
+      throw file.error(
+        "public_url",
+        "Expected where people reach the dashboard, without a path: https://rollout.example.org.")
+    }
+    return url
+  }
+
+  private static func auditKeep(_ reader: inout ObjectReader) throws(DocumentError) -> TimeSpan {
+    let text = try reader.requiredText("keep")
+    guard let span = TimeSpan(text), span >= .days(1), span <= .days(3650) else {
+      throw reader.error(
+        "keep", TimeSpan.refusal(of: text, "Expected a duration from 1d to 3650d, such as 400d."))
+    }
+    try reader.finish()
+    return span
   }
 
   /// Reads a file; errors name it, with line and column.
