@@ -22,8 +22,11 @@ extension Application {
       let store = stores.data.control
       session = SessionEndpoint(
         sessions: control.sessions, tokens: control.checkedTokens, failures: ai.failures,
-        clock: stores.clock, log: stores.log, startedAt: stores.clock.now)
-      backup = BackupEndpoint(history: store, clock: stores.clock, log: stores.log) {
+        clock: stores.clock, log: stores.log, startedAt: stores.clock.now,
+        trail: stores.trail)
+      backup = BackupEndpoint(
+        history: store, clock: stores.clock, log: stores.log, trail: stores.trail
+      ) {
         let data = stores.data
         return try await Backup(
           of: data.directory, data.control, data.telemetry, data.money, data.jobs)
@@ -40,12 +43,16 @@ extension Application {
     /// Every route there is. Made anew for each table.
     var routes: [Route] {
       DecisionEndpoint.routes + OFREP.routes + ChatEndpoint.routes(ai.service)
-        + BudgetEndpoint(accounts: ai.budgets, log: stores.log).routes
+        + BudgetEndpoint(accounts: ai.budgets, log: stores.log, trail: stores.trail).routes
         + planRoutes
         + signalRoutes
-        + JobEndpoint(service: ai.service, store: stores.data.jobs, runner: ai.jobs, clock: clock)
-        .routes
-        + CaptureEndpoint(store: stores.data.telemetry, clock: clock).routes
+        + JobEndpoint(
+          service: ai.service, store: stores.data.jobs, runner: ai.jobs, clock: clock,
+          trail: stores.trail
+        ).routes
+        + CaptureEndpoint(
+          store: stores.data.telemetry, clock: clock, trail: stores.trail
+        ).routes
         + TokenEndpoint(directory: control.tokens, clock: clock, log: stores.log).routes
         + [ai.metrics.route(isOpen: { control.settings.value.hasOpenMetrics })]
         + session.routes
@@ -63,6 +70,7 @@ extension Application {
       ).routes
         + CohortEndpoint(controller: controller, store: store, clock: clock, log: stores.log)
         .routes
+        + AuditEndpoint(store: store).routes
         + ActivityEndpoint(controller: controller, store: store).routes
         + OverviewEndpoint(
           controller: controller, store: store, telemetry: telemetry, ledger: ledger, clock: clock

@@ -67,6 +67,7 @@ final class Application: Sendable {
     for left in await control.controller.repair() { stores.log.error("not written: \(left)") }
     await stores.clockWatch.save()
     try? await control.tokens.keepUses()
+    await stores.trail.write()
     await stores.data.close()
   }
 }

@@ -25,7 +25,9 @@ struct ControlPhase: Sendable {
     settings = Current(configuration)
     client = try HTTPClient()
     courier = Courier(
-      store: control, messenger: HTTPMessenger(settings: settings, client: client),
+      store: control,
+      messenger: HTTPMessenger(
+        settings: settings, client: client),
       clock: stores.clock, log: log,
       report: { target, trouble in readiness.note("notify:\(target)", trouble, log) })
     announcer = Announcer(
@@ -43,9 +45,11 @@ struct ControlPhase: Sendable {
       // Decisions need none of it: guards begin anew.
       readiness.note("telemetry", "what was measured cannot be read: \(error)", log)
     }
-    sessions = try await SessionDirectory(store: control, tokens: tokens)
+    sessions = try await SessionDirectory(
+      store: control, tokens: tokens, trail: stores.trail)
     if tokens.isEmpty {
-      let file = try await AdminToken.make(tokens, stores.data.directory, name: "admin")
+      let file = try await AdminToken.make(
+        tokens, stores.data.directory, name: "admin", why: "first start")
       log.notice("made the admin token", ["file": file])
     }
     stores.hub.start(at: try await control.newestPlace(), tokens: checkedTokens)

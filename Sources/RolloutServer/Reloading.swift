@@ -1,3 +1,4 @@
+import DocumentKit
 import RolloutCore
 import RolloutGateway
 import RolloutStore
@@ -8,6 +9,9 @@ import Synchronization
 /// Requests under way end with the configuration they began with. What an entry has learnt (who has
 /// used up which limit, which provider rests) is kept for as long as the entry stays as it is.
 actor Reloading {
+  /// Bytes that the audit keeps of why a file was not taken.
+  private static let errorSizeMax = 1000
+
   private let path: String?
   private let settings: Current<ServerConfiguration>
   private let gateway: Current<Gateway>
@@ -17,6 +21,7 @@ actor Reloading {
   private let jobs: JobRunner
   private let readiness: Readiness
   private let state: ReloadState
+  private let trail: AuditTrail
   private let clock: any WallClock
   private let log: Log
   /// The reload that was asked for last: one after the other.
@@ -26,7 +31,8 @@ actor Reloading {
   init(
     path: String?, settings: Current<ServerConfiguration>, gateway: Current<Gateway>,
     service: Current<AIService>, store: Store, controller: PlanController, jobs: JobRunner,
-    readiness: Readiness, state: ReloadState, clock: any WallClock, log: Log
+    readiness: Readiness, state: ReloadState, trail: AuditTrail,
+    clock: any WallClock, log: Log
   ) {
     self.path = path
     self.settings = settings
@@ -37,6 +43,7 @@ actor Reloading {
     self.jobs = jobs
     self.readiness = readiness
     self.state = state
+    self.trail = trail
     self.clock = clock
     self.log = log
   }
@@ -60,7 +67,9 @@ actor Reloading {
     do {
       let next = try ServerConfiguration.load(path)
       try await checkRoutes(next, path)
+      let changes = next.changes(since: settings.value)
       apply(next)
+      await note(.configurationReloaded, path, changes)
       state.succeeded(at: clock.now)
       readiness.note("configuration", nil, log)
       log.notice(
@@ -74,7 +83,15 @@ actor Reloading {
         "the new configuration was not taken, and the one of \(since) stays in force: \(error)", log
       )
       log.error("the configuration was not taken", ["file": path, "error": "\(error)"])
+      await note(
+        .configurationRefused, path,
+        .object(["error": .string("\(error)".clipped(toBytes: Self.errorSizeMax))]))
     }
+  }
+
+  private func note(_ kind: AuditRecord.Kind, _ path: String, _ details: Document) async {
+    await trail.note(
+      AuditRecord(kind, by: .server, target: path, details: details, at: clock.now))
   }
 
   /// A plan that serves must not lose its route by a slip of the pen.

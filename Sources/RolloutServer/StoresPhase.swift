@@ -11,6 +11,7 @@ struct StoresPhase: Sendable {
   let dataWatch: DataWatch
   let clock: KeptClock
   let clockWatch: ClockWatch
+  let trail: AuditTrail
 
   /// Throws `StoreError`.
   init(
@@ -34,6 +35,16 @@ struct StoresPhase: Sendable {
     clockWatch = ClockWatch(
       clock: clock, store: data.control, readiness: readiness, steps: StepCounter(), log: log)
     await clockWatch.begin()
+    trail = AuditTrail(store: data.control, clock: clock, readiness: readiness, log: log)
+    let accepted = [
+      options.permissions.acceptsEmpty ? "--accept-empty" : nil,
+      options.permissions.acceptsOlder ? "--accept-older" : nil,
+    ].compactMap(\.self)
+    if !accepted.isEmpty {
+      await trail.note(
+        AuditRecord(
+          .olderDataAccepted, by: .server, target: accepted.joined(separator: " "), at: clock.now))
+    }
     self.log = log
     self.readiness = readiness
     self.hub = hub

@@ -39,7 +39,7 @@ struct SurfacePhase: Sendable {
     reloading = Reloading(
       path: options.config, settings: control.settings, gateway: ai.gateway, service: ai.service,
       store: stores.data.control, controller: control.controller, jobs: ai.jobs,
-      readiness: readiness, state: ai.reloads, clock: clock, log: log)
+      readiness: readiness, state: ai.reloads, trail: stores.trail, clock: clock, log: log)
     tokenWatch = TokenWatch(tokens: control.tokens, readiness: readiness, clock: clock, log: log)
   }
 
@@ -80,6 +80,9 @@ struct SurfacePhase: Sendable {
           stores.readiness.note(
             "telemetry", error.map { "what is measured cannot be written: \($0)" }, stores.log)
         }
+      },
+      BackgroundLoop(every: AuditTrail.interval, by: clock) { number in
+        await stores.trail.turn(number, keep: control.settings.value.auditKeep)
       },
       BackgroundLoop { await control.courier.run() },
       BackgroundLoop { await poller.run() },

@@ -36,6 +36,7 @@ extension Migration {
       "0005-outbox-lanes.sql", PackageResources._005_outbox_lanes_sql, endsWithNewline: true),
     Migration("0006-alerts.sql", PackageResources._006_alerts_sql, endsWithNewline: true),
     Migration("0007-sessions.sql", PackageResources._007_sessions_sql, endsWithNewline: true),
+    Migration("0008-audit.sql", PackageResources._008_audit_sql, endsWithNewline: true),
   ]
 
   /// Of `telemetry.db`.

@@ -15,11 +15,14 @@ extension Store: CohortStore {
     }
   }
 
-  package func add(_ users: [String], to cohort: String, at now: Instant) async throws {
+  package func add(
+    _ users: [String], to cohort: String, at now: Instant, noting entry: AuditRecord?
+  ) async throws {
     try await database.write { connection in
+      var count = 0
       // SQLite's JSON ends a text at its first NUL, which an id may hold.
       for user in users where user.utf8.contains(0) {
-        try connection.run(
+        count += try connection.run(
           """
           INSERT INTO cohort_member (cohort, user, added_at_ms) VALUES (:cohort, :user, :at)
           ON CONFLICT DO NOTHING
@@ -31,7 +34,7 @@ extension Store: CohortStore {
       for start in stride(from: 0, to: users.count, by: Self.membersPerStatement) {
         let part = users[start..<min(users.count, start + Self.membersPerStatement)]
         let list = Document.array(part.map { .string($0) }).jsonText
-        try connection.run(
+        count += try connection.run(
           """
           INSERT INTO cohort_member (cohort, user, added_at_ms)
           SELECT :cohort, value, :at FROM json_each(:users) WHERE true
@@ -39,21 +42,26 @@ extension Store: CohortStore {
           """,
           ["cohort": .text(cohort), "users": .text(list), "at": SQLValue(now)])
       }
+      try Self.keep(entry, users: count, connection)
     }
   }
 
-  package func remove(_ user: String, from cohort: String) async throws {
+  package func remove(
+    _ user: String, from cohort: String, noting entry: AuditRecord?
+  ) async throws {
     try await database.write { connection in
-      _ = try connection.run(
+      let count = try connection.run(
         "DELETE FROM cohort_member WHERE cohort = :cohort AND user = :user",
         ["cohort": .text(cohort), "user": .text(user)])
+      try Self.keep(entry, users: count, connection)
     }
   }
 
-  package func removeAll(from cohort: String) async throws {
+  package func removeAll(from cohort: String, noting entry: AuditRecord?) async throws {
     try await database.write { connection in
-      _ = try connection.run(
+      let count = try connection.run(
         "DELETE FROM cohort_member WHERE cohort = :cohort", ["cohort": .text(cohort)])
+      try Self.keep(entry, users: count, connection)
     }
   }
 
@@ -71,5 +79,14 @@ extension Store: CohortStore {
         ["cohort": .text(cohort), "after": .text(after ?? ""), "limit": SQLValue(limit)]
       ) { $0.text(0) }
     }
+  }
+
+  /// Nothing where nobody joined or left.
+  private static func keep(
+    _ entry: AuditRecord?, users: Int, _ connection: Connection
+  ) throws {
+    guard var entry, users > 0 else { return }
+    entry.users = users
+    try keep(entry, connection)
   }
 }

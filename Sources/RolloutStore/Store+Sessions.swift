@@ -17,7 +17,7 @@ extension Store: SessionStore {
     }
   }
 
-  package func insert(_ session: SessionRecord) async throws {
+  package func insert(_ session: SessionRecord, noting entry: AuditRecord?) async throws {
     try await database.write { connection in
       try connection.run(
         "DELETE FROM session WHERE expires_at_ms <= :now",
@@ -31,14 +31,18 @@ extension Store: SessionStore {
           "hash": .blob(session.hash), "token": .text(session.tokenID),
           "created": SQLValue(session.createdAt), "expires": SQLValue(session.expiresAt),
         ])
+      if let entry { try Self.keep(entry, connection) }
     }
   }
 
-  package func deleteSessions(_ hashes: [[UInt8]]) async throws {
+  package func deleteSessions(
+    _ hashes: [[UInt8]], noting entry: AuditRecord?
+  ) async throws {
     try await database.write { connection in
       for hash in hashes {
         try connection.run("DELETE FROM session WHERE hash = :hash", ["hash": .blob(hash)])
       }
+      if let entry { try Self.keep(entry, connection) }
     }
   }
 }

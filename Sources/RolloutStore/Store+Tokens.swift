@@ -23,7 +23,7 @@ extension Store: TokenStore {
     }
   }
 
-  package func insert(_ token: TokenRecord) async throws {
+  package func insert(_ token: TokenRecord, noting entry: AuditRecord?) async throws {
     try await database.write { connection in
       let rights = StoredRights(scopes: token.scopes, features: token.features)
       // An index cannot know what time it is: an expired token gives its name back here.
@@ -45,10 +45,13 @@ extension Store: TokenStore {
           "created": SQLValue(token.createdAt), "expires": SQLValue(token.expiresAt),
         ])
       guard changed == 1 else { throw StoreError.alreadyExists("A token named \(token.name)") }
+      if let entry { try Self.keep(entry, connection) }
     }
   }
 
-  package func revoke(id: String, at now: Instant) async throws -> Revocation {
+  package func revoke(
+    id: String, at now: Instant, noting entry: AuditRecord?
+  ) async throws -> Revocation {
     try await database.write { connection in
       let isAdmin = """
         revoked_at_ms IS NULL AND (expires_at_ms IS NULL OR expires_at_ms > :now)
@@ -78,9 +81,10 @@ extension Store: TokenStore {
       ) { (isAdmin: $0.int(0) == 1, others: $0.int(1)) }
       guard let token = found.first else { throw StoreError.notFound("That token") }
       if token.isAdmin, token.others == 0 { return .refusedAsLastAdmin }
-      try connection.run(
-        "UPDATE token SET revoked_at_ms = coalesce(revoked_at_ms, :now) WHERE id = :id",
+      let changed = try connection.run(
+        "UPDATE token SET revoked_at_ms = :now WHERE id = :id AND revoked_at_ms IS NULL",
         ["id": .text(id), "now": SQLValue(now)])
+      if let entry, changed > 0 { try Self.keep(entry, connection) }
       return .done
     }
   }

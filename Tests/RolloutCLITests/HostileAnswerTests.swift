@@ -78,6 +78,7 @@ import Testing
       Subject("token revoke id", "DELETE /v1/tokens/id"),
       Subject("providers", "GET /v1/providers"),
       Subject("budget", "GET /v1/budgets"),
+      Subject("audit", "GET /v1/audit"),
       Subject("budget accept --reason r", "POST /v1/budgets/accept"),
       Subject("__complete -- advance f", "GET /v1/plans"),
       Subject("__complete -- advance f --to a", "GET /v1/plans/f "),
@@ -239,6 +240,12 @@ import Testing
     "GET /v1/tokens": #"{"tokens":[\#(token)],"next":null}"#,
     "DELETE /v1/tokens/": "{}",
     "GET /v1/providers": #"{"providers":[\#(provider)]}"#,
+    "GET /v1/audit": """
+    {"audit":[{"id":7,"at":"2026-11-23T10:00:00.000Z","last_at":"2026-11-23T10:30:00.000Z",\
+    "type":"cohort_members_added","actor":"token:a","target":"beta","reason":"r",\
+    "sentence":"let 5 users into the cohort beta","count":2,"users":5,"details":{"id":"i"}}],\
+    "next":"7"}
+    """,
     "GET /v1/budgets": """
     {"budgets":[{"name":"b","scope":"s","limit_usd":10.5,"spent_usd":1.5,"reserved_usd":0.5,\
     "window_start":"2026-11-23T10:00:00.000Z","window_end":"2026-11-24T10:00:00.000Z"}]}

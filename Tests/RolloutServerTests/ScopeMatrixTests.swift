@@ -57,8 +57,9 @@ import Testing
       "DELETE /v1/cohorts/{name}":
       ([.operate], .path)
     case "POST /v1/plans": ([.operate], .content)
-    case "POST /v1/alerts", "POST /v1/alerts/alertmanager": ([.alert], .content)
-    case "GET /v1/providers", "GET /v1/history/check": (viewers, .refused)
+    case "POST /v1/alerts", "POST /v1/alerts/alertmanager", "POST /v1/alerts/{source}":
+      ([.alert], .content)
+    case "GET /v1/providers", "GET /v1/history/check", "GET /v1/audit": (viewers, .refused)
     case "GET /metrics": (readers, .refused)
     case "GET /v1/captures", "DELETE /v1/captures", "GET /v1/tokens", "POST /v1/tokens",
       "DELETE /v1/tokens/{id}", "POST /v1/backup":

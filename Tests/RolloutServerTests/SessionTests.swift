@@ -239,8 +239,8 @@ import Testing
   private struct FullDisk: SessionStore {
     private let trouble = StoreError.unavailable("disk full")
     func loadSessions(now: Instant) async throws -> [SessionRecord] { [] }
-    func insert(_ session: SessionRecord) async throws { throw trouble }
-    func deleteSessions(_ hashes: [[UInt8]]) async throws { throw trouble }
+    func insert(_ session: SessionRecord, noting: AuditRecord?) async throws { throw trouble }
+    func deleteSessions(_ hashes: [[UInt8]], noting: AuditRecord?) async throws { throw trouble }
   }
 
   @Test func `on a disk that takes nothing people are let in, until the server ends`() async throws

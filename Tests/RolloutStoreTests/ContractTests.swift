@@ -43,6 +43,10 @@ import Testing
     try await control { try await TokenStoreContract.broken(by: $0) }
   }
 
+  @Test func audit() async throws {
+    try await control { try await AuditStoreContract.broken(by: $0) }
+  }
+
   @Test func clock() async throws {
     try await control { try await ClockStoreContract.broken(by: $0) }
   }
@@ -93,7 +97,7 @@ import Testing
 }
 
 private typealias ControlStore = PlanStore & CohortStore & OutboxStore & EventHistory & AlertStore
-  & TokenStore & ClockStore
+  & TokenStore & ClockStore & AuditStore
 
 /// Keeps nothing.
 private struct Forgetful: AlertStore {

@@ -113,6 +113,64 @@ import Testing
     await again.close()
   }
 
+  @Test func `the audit is read back as it was written, whatever is in it`() async throws {
+    let store = try Store(DataDirectory(folder.path), now: Samples.start)
+    var random = SeededRandom(seed: 3)
+    func pick<T>(_ values: [T]) -> T { values[random.below(values.count)] }
+    for number in 0..<200 {
+      // Each alone: what is alike is folded, which the contract asks for.
+      var record = AuditRecord(
+        pick(AuditRecord.Kind.allCases),
+        by: pick([.token(pick(Self.texts)), .server, .anonymous, .unknown("robot:r2")]),
+        target: "\(number) \(pick(Self.texts))", reason: pick(Self.texts),
+        details: pick([nil, .object(["a": .string(pick(Self.texts))]), .array([])]),
+        at: pick(Self.times))
+      record.users = pick([0, 1, 4_000_000])
+      record.count = pick([1, 7])
+      try await store.keep([record])
+      let read = try #require(
+        try await store.audit(
+          AuditQuery(before: nil, since: nil, type: nil, actor: nil, limit: 1)
+        ).first)
+      record.id = read.id
+      #expect(read == record)
+      #expect(!read.sentence.isEmpty)
+    }
+    await store.close()
+  }
+
+  @Test func `what another edition noted is shown as it is written, and says nothing of who may`()
+    async throws
+  {
+    let directory = try DataDirectory(folder.path)
+    let store = try Store(directory, now: Samples.start)
+    try await store.keep([
+      AuditRecord(
+        .tokenCreated, by: .token("a"), target: "shop",
+        details: .object(["scopes": .array([.string("view")])]), at: Samples.start)
+    ])
+    await store.close()
+    directory.release()
+    try spoil(
+      "rollout.db",
+      """
+      UPDATE audit SET type = 'moon_moved', actor = 'robot:r2', details_json = '{"a":',
+        repeat_count = 9223372036854775807, users = 9223372036854775807
+      """)
+    let again = try Store(DataDirectory(folder.path), now: Samples.start)
+    let query = AuditQuery(before: nil, since: nil, type: nil, actor: nil, limit: 9)
+    let read = try #require(try await again.audit(query).first)
+    #expect(read.kind == nil)
+    #expect(read.sentence == "moon_moved shop")
+    #expect(read.actor == .unknown("robot:r2"))
+    #expect(read.details?.string == "{\"a\":")
+    // More of the same ends nothing.
+    var same = read
+    same.merge(read)
+    #expect(same.count == .max)
+    await again.close()
+  }
+
   /// Does something to a file of which nobody has it open.
   private func spoil(_ file: String, _ sql: String) throws {
     let connection = try Connection(path: "\(folder.path)/\(file)", durability: .normal)

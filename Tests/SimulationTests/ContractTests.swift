@@ -12,6 +12,7 @@ import Testing
     #expect(try await EventHistoryContract.broken(by: store()) == [])
     #expect(try await AlertStoreContract.broken(by: store()) == [])
     #expect(try await TokenStoreContract.broken(by: store()) == [])
+    #expect(try await AuditStoreContract.broken(by: store()) == [])
     #expect(try await ClockStoreContract.broken(by: store()) == [])
   }
 }

@@ -151,16 +151,18 @@ extension SimulatedStore: OutboxStore, EventHistory {
 extension SimulatedStore: CohortStore {
   func loadCohorts() async throws -> [String: ByteSet] { try await read { $0.memberSets } }
 
-  func add(_ users: [String], to cohort: String, at now: Instant) async throws {
-    try await write { $0.tables.add(users, to: cohort) }
+  func add(
+    _ users: [String], to cohort: String, at now: Instant, noting entry: AuditRecord?
+  ) async throws {
+    try await write { $0.tables.add(users, to: cohort, noting: entry) }
   }
 
-  func remove(_ user: String, from cohort: String) async throws {
-    try await write { $0.tables.remove(user, from: cohort) }
+  func remove(_ user: String, from cohort: String, noting entry: AuditRecord?) async throws {
+    try await write { $0.tables.remove(user, from: cohort, noting: entry) }
   }
 
-  func removeAll(from cohort: String) async throws {
-    try await write { $0.tables.removeAll(from: cohort) }
+  func removeAll(from cohort: String, noting entry: AuditRecord?) async throws {
+    try await write { $0.tables.removeAll(from: cohort, noting: entry) }
   }
 
   func members(of cohort: String, after: String?, limit: Int) async throws -> [String] {
@@ -182,10 +184,15 @@ extension SimulatedStore: AlertStore, TokenStore, ClockStore {
   }
 
   func loadTokens() async throws -> [TokenRecord] { try await read { $0.allTokens } }
-  func insert(_ token: TokenRecord) async throws { try await write { try $0.tables.insert(token) } }
 
-  func revoke(id: String, at now: Instant) async throws -> Revocation {
-    try await write { try $0.tables.revoke(id: id, at: now) }
+  func insert(_ token: TokenRecord, noting entry: AuditRecord?) async throws {
+    try await write { try $0.tables.insert(token, noting: entry) }
+  }
+
+  func revoke(
+    id: String, at now: Instant, noting entry: AuditRecord?
+  ) async throws -> Revocation {
+    try await write { try $0.tables.revoke(id: id, at: now, noting: entry) }
   }
 
   func noteUse(of ids: [String], at now: Instant) async throws {
@@ -196,5 +203,15 @@ extension SimulatedStore: AlertStore, TokenStore, ClockStore {
 
   func keep(_ checkpoint: ClockCheckpoint) async throws {
     try await write { $0.tables.keep(checkpoint) }
+  }
+}
+
+extension SimulatedStore: AuditStore {
+  func keep(_ records: [AuditRecord]) async throws { try await write { $0.tables.keep(records) } }
+  func audit(_ query: AuditQuery) async throws -> [AuditRecord] {
+    try await read { $0.audit(query) }
+  }
+  func forgetAudit(before: Instant) async throws {
+    try await write { $0.tables.forgetAudit(before: before) }
   }
 }

@@ -7,6 +7,7 @@ enum BackupCommand {
   static let command = Subcommand(
     "backup", ["FILE"],
     "copy all databases into one file while the server runs",
+    options: [.init("--reason", "TEXT", "why; it is recorded")],
     examples: [
       "rollout backup rollout-2026-11-27.tar",
       "rollout backup - | ssh vault 'cat > rollout.tar'",
@@ -18,7 +19,8 @@ enum BackupCommand {
   private static func run(_ session: Session) async throws {
     let name = session.operand(0)
     let file = try BackupFile(name)
-    let stream = try await session.download("POST", "/v1/backup")
+    let stream = try await session.download(
+      "POST", "/v1/backup" + APIPath.query(session.reason))
     var end: [UInt8] = []
     while let bytes = try await next(of: stream) {
       try file.write(bytes)

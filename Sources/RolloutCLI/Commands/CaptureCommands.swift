@@ -10,7 +10,7 @@ enum CaptureCommands {
       examples: ["rollout captures list ai-summary --limit 3"], run: list),
     Subcommand(
       "captures delete", ["FEATURE"], "forget all prompts and answers of a feature, for good",
-      options: [.init("--yes", nil, "do not ask")],
+      options: Subcommand.changing,
       examples: ["rollout captures delete ai-summary --yes"], run: delete),
   ]
 
@@ -48,7 +48,7 @@ enum CaptureCommands {
     if !session.arguments.has("--yes") {
       try session.terminal.confirm("Forget all prompts and answers of \(feature), for good?")
     }
-    _ = try await session.send("DELETE", path(session))
+    _ = try await session.send("DELETE", path(session, session.reason))
     session.terminal.note("No prompts or answers of \(feature) are kept any more.")
   }
 }

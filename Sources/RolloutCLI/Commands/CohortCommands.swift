@@ -45,8 +45,7 @@ enum CohortCommands {
     "--create", nil, "make the cohort, although no plan uses it yet")
 
   private static func query(_ session: Session) -> [(name: String, value: String)] {
-    let reason = session.arguments.value("--reason").map { [(name: "reason", value: $0)] } ?? []
-    return (session.arguments.has("--create") ? [("create", "true")] : []) + reason
+    (session.arguments.has("--create") ? [("create", "true")] : []) + session.reason
   }
 
   private static func list(_ session: Session) async throws {

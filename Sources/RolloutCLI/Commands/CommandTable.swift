@@ -25,7 +25,7 @@ enum CommandTable {
     Group(title: "Providers and money", commands: [ProvidersCommand.command] + BudgetCommand.all),
     Group(
       title: "Requests that are kept", commands: JobCommands.all + CaptureCommands.all),
-    Group(title: "Access", commands: TokenCommands.all),
+    Group(title: "Access", commands: TokenCommands.all + [AuditCommand.command]),
     Group(
       title: "The server",
       commands: [DoctorCommand.command, BackupCommand.command, DemoCommand.command]),
@@ -83,7 +83,7 @@ enum CommandTable {
     "get": "plan show", "show": "plan show", "view": "plan show", "describe": "plan show",
     "inspect": "plan show", "info": "plan show", "health": "plan show",
     "logs": "history", "log": "history", "events": "history", "activity": "history",
-    "audit": "history", "reason": "why", "explain": "why", "evaluate": "check", "eval": "check",
+    "reason": "why", "explain": "why", "evaluate": "check", "eval": "check",
     "decide": "check", "export": "plan export", "dump": "plan export", "diff": "plan diff",
     "lint": "plan lint", "validate": "plan lint", "verify": "plan lint", "init": "plan init",
     "preview": "plan preview", "backtest": "plan backtest", "cohorts": "cohort list",

@@ -20,7 +20,10 @@ enum JobCommands {
       examples: ["rollout jobs show job_4f6c1d2e"], run: show),
     Subcommand(
       "jobs cancel", ["ID"], "take back a job that is not done yet",
-      options: [.init("--yes", nil, "do not ask; there is no question")],
+      options: [
+        .init("--reason", "TEXT", "why; it is recorded"),
+        .init("--yes", nil, "do not ask; there is no question"),
+      ],
       examples: ["rollout jobs cancel job_4f6c1d2e"], run: cancel),
   ]
 
@@ -95,7 +98,8 @@ enum JobCommands {
 
   private static func cancel(_ session: Session) async throws {
     let id = session.operand(0)
-    let answer = try await session.send("DELETE", "\(path)/\(APIPath.segment(id))")
+    let answer = try await session.send(
+      "DELETE", "\(path)/\(APIPath.segment(id))" + APIPath.query(session.reason))
     let job = try session.decode(JobView.self, answer)
     guard job.status == "cancelled" || session.printsJSON else {
       throw CLIFailure(.conflict, "\(id) is \(job.status); there is nothing to cancel.")

@@ -46,6 +46,11 @@ struct Session: Sendable {
   /// The operand at `index`; the parser has made sure that it is there.
   func operand(_ index: Int) -> String { arguments.operands[index] }
 
+  /// Why, where somebody says so, as a parameter of the query.
+  var reason: [(name: String, value: String)] {
+    arguments.value("--reason").map { [("reason", $0)] } ?? []
+  }
+
   // MARK: Calls
 
   struct Answer {

@@ -1,21 +1,24 @@
 import DocumentKit
 
-/// Who changes a plan.
+/// Who changes something.
 package enum Actor: Sendable, Equatable {
   case token(String)
   case monitor
   case alert(String)
   case anonymous
+  /// The program itself, or who works on its machine: its first start, SIGHUP.
+  case server
   /// As it is stored, and this edition does not know: no person.
   case unknown(String)
 
-  /// `token:anna`, `monitor`, `alert:HighErrorRate`, `anonymous`.
+  /// `token:anna`, `monitor`, `alert:HighErrorRate`, `anonymous`, `server`.
   package var text: String {
     switch self {
     case .token(let name): "token:\(name)"
     case .monitor: "monitor"
     case .alert(let name): "alert:\(name)"
     case .anonymous: "anonymous"
+    case .server: "server"
     case .unknown(let text): text
     }
   }
@@ -28,7 +31,7 @@ package enum Actor: Sendable, Equatable {
     } else if text.hasPrefix("alert:") {
       self = .alert(String(text.dropFirst(6)))
     } else {
-      self = text == "anonymous" ? .anonymous : .unknown(text)
+      self = text == "anonymous" ? .anonymous : text == "server" ? .server : .unknown(text)
     }
   }
 
@@ -36,7 +39,7 @@ package enum Actor: Sendable, Equatable {
   package var isPerson: Bool {
     switch self {
     case .token, .anonymous: true
-    case .monitor, .alert, .unknown: false
+    case .monitor, .alert, .server, .unknown: false
     }
   }
 }

@@ -53,7 +53,7 @@ extension Lifecycle {
         plan.recentRollbacks.filter { context.now.steady.since($0) < .hours(24) }
         + [context.now.steady]
       if plan.recentRollbacks.count >= 2 { plan.automaticAdvanceOff = true }
-    case .alert, .unknown:
+    case .alert, .server, .unknown:
       plan.hold = .init(cause: .alert, reason: context.reason, since: context.now)
     case .token, .anonymous:
       // A person's rollback never weakens a hold that waits for acknowledgement.

@@ -14,6 +14,9 @@ package enum Retention {
   package static let resolvedAlertsMax = 10_000
   /// Alerts that acted, whoever sent them.
   package static let actedAlertsMax = 100_000
+  /// Lines of the audit of one actor and type, and of all; the oldest go.
+  package static let auditPerActorMax = 1000
+  package static let auditMax = 100_000
   /// Outcomes of one feature; the oldest go, by what is kept together.
   package static let outcomesMax = 500_000
   /// Ids of one feature that are remembered, so that none is counted twice; the oldest go.

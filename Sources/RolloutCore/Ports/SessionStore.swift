@@ -15,12 +15,12 @@ package struct SessionRecord: Sendable, Equatable {
   }
 }
 
-/// Keeps who is signed in.
+/// Keeps who is signed in. The record of a change is kept with it.
 package protocol SessionStore: Sendable {
   /// Those that have not expired.
   func loadSessions(now: Instant) async throws -> [SessionRecord]
   /// Keeps one, and forgets those that have expired.
-  func insert(_ session: SessionRecord) async throws
+  func insert(_ session: SessionRecord, noting: AuditRecord?) async throws
   /// Forgets these; it is no error where they are not known.
-  func deleteSessions(_ hashes: [[UInt8]]) async throws
+  func deleteSessions(_ hashes: [[UInt8]], noting: AuditRecord?) async throws
 }

@@ -14,17 +14,19 @@ final class BackupEndpoint: Sendable {
   private let take: @Sendable () async throws -> Backup
   private let clock: any WallClock
   private let log: Log
+  private let trail: AuditTrail
   private let isBusy = Atomic(false)
 
   /// `take` copies all databases.
   init(
-    history: Store, clock: any WallClock, log: Log,
+    history: Store, clock: any WallClock, log: Log, trail: AuditTrail,
     _ take: @escaping @Sendable () async throws -> Backup
   ) {
     self.history = history
     self.take = take
     self.clock = clock
     self.log = log
+    self.trail = trail
   }
 
   var routes: [Route] {
@@ -46,10 +48,14 @@ final class BackupEndpoint: Sendable {
     }
     defer { isBusy.store(false, ordering: .releasing) }
     do {
-      try request.allowQuery()
+      try request.allowQuery("reason")
+      let reason = try ChangeReason.of(request)
       let backup = try await take()
       log.notice(
         "a back-up is taken", ["by": request.principal.actor.text, "bytes": "\(backup.size)"])
+      await trail.note(
+        AuditRecord(
+          .backupTaken, by: request.principal.actor, reason: reason, at: clock.now))
       await send(backup, exchange)
     } catch {
       exchange.respond(Dialect.native.error(Problem(error)))

@@ -9,6 +9,7 @@ import RolloutStore
 struct BudgetEndpoint: Sendable {
   let accounts: BudgetAccounts
   let log: Log
+  let trail: AuditTrail
 
   private var budgets: [Budget] { accounts.budgets }
 
@@ -47,6 +48,9 @@ struct BudgetEndpoint: Sendable {
     log.notice(
       "lost spending was accepted",
       ["budget": name ?? "all", "actor": actor.text, "reason": reason])
+    await trail.note(
+      AuditRecord(
+        .budgetAccepted, by: actor, target: name ?? "", reason: reason, at: accounts.clock.now))
     return try .json(await everything())
   }
 

@@ -13,6 +13,7 @@ struct CaptureEndpoint: Sendable {
 
   let store: any CaptureStore
   let clock: any WallClock
+  let trail: AuditTrail
 
   var routes: [Route] {
     [
@@ -56,8 +57,13 @@ struct CaptureEndpoint: Sendable {
   }
 
   private func delete(_ request: APIRequest) async throws -> HTTPResponse {
-    try request.allowQuery("feature")
-    try await store.deleteCaptures(try feature(request))
+    try request.allowQuery("feature", "reason")
+    let (feature, reason) = (try feature(request), try ChangeReason.of(request))
+    try await store.deleteCaptures(feature)
+    await trail.note(
+      AuditRecord(
+        .capturesDeleted, by: request.principal.actor, target: feature, reason: reason,
+        at: clock.now))
     return .noContent
   }
 }

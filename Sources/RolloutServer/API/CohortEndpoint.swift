@@ -92,7 +92,7 @@ struct CohortEndpoint: Sendable {
     try await checkIsKnown(cohort, request)
     let reason = try reason(request)
     _ = try await controller.add(
-      [request.parameters[1]], to: cohort, by: request.principal)
+      [request.parameters[1]], to: cohort, by: request.principal, reason: reason ?? "")
     note("a user was let into a cohort", cohort, reason, request)
     return .noContent
   }
@@ -104,7 +104,7 @@ struct CohortEndpoint: Sendable {
     try await check(cohort, isIn: request)
     let reason = try reason(request)
     let isDurable = try await controller.remove(
-      request.parameters[1], from: cohort, by: request.principal)
+      request.parameters[1], from: cohort, by: request.principal, reason: reason ?? "")
     note("a user was taken out of a cohort", cohort, reason, request)
     return isDurable ? .noContent : .json(.object(["durable": .bool(false)]), status: 202)
   }
@@ -126,7 +126,8 @@ struct CohortEndpoint: Sendable {
           + "\(cohort), and would be without its members. To delete them all the same, say its name "
           + "again: --confirm \(cohort) (?confirm=\(cohort)).")
     }
-    let count = try await controller.removeAll(from: cohort, by: request.principal)
+    let count = try await controller.removeAll(
+      from: cohort, by: request.principal, reason: reason ?? "")
     note("everybody was taken out of a cohort", cohort, reason, request)
     return .json(.object(["removed": .int(count)]))
   }
@@ -166,7 +167,8 @@ struct CohortEndpoint: Sendable {
           ]), status: 202)
       }
     }
-    let added = try await controller.add(users, to: cohort, by: request.principal)
+    let added = try await controller.add(
+      users, to: cohort, by: request.principal, reason: reason ?? "")
     note("users were let into a cohort", cohort, reason, request)
     return try .json(
       AddedMembers(

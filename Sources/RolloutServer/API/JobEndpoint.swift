@@ -19,6 +19,7 @@ struct JobEndpoint: Sendable {
   let store: any JobStore & JobList
   let runner: JobRunner
   let clock: any SteadyClock
+  let trail: AuditTrail
 
   var routes: [Route] {
     [
@@ -113,9 +114,24 @@ struct JobEndpoint: Sendable {
   }
 
   private func cancel(_ request: APIRequest) async throws -> HTTPResponse {
-    try request.allowQuery()
+    try request.allowQuery("reason")
+    let reason = try ChangeReason.of(request)
     let job = try await own(request)
-    return try answer(try await runner.cancel(job.id) ?? job)
+    let after = try await runner.cancel(job.id) ?? job
+    if !job.status.isFinal, after.status == .cancelled {
+      await trail.note(record(job, request.principal, reason))
+    }
+    return try answer(after)
+  }
+
+  /// Who takes back jobs of its own is kept by feature; of somebody else's it is kept which.
+  private func record(
+    _ job: Job, _ principal: Principal, _ reason: String
+  ) -> AuditRecord {
+    let isOwn = job.app == principal.tokenID ?? AIRequest.nobody
+    return AuditRecord(
+      .jobCancelled, by: principal.actor, target: job.feature, reason: reason,
+      details: isOwn ? nil : .object(["job": .string(job.id)]), at: clock.now)
   }
 
   /// A job of the token that asks; of others nobody learns whether it exists.

@@ -16,6 +16,7 @@ struct SessionEndpoint: Sendable {
   let clock: any MonotonicClock
   let log: Log
   let startedAt: Instant
+  let trail: AuditTrail
 
   var routes: [Route] {
     [
@@ -69,6 +70,7 @@ struct SessionEndpoint: Sendable {
       try reader.finish()
     } catch { return refuse(.badRequest, "\(error)") }
     guard let principal = tokens.verify(Array(text.utf8)), let id = principal.tokenID else {
+      trail.remember(.refusedSignIn(from: view.client.text, at: trail.now))
       if let seconds = failures.note(view.client, now: clock.monotonic) {
         return refuse(
           .rateLimited, "Too many wrong tokens came from this address. Wait \(seconds) s.",
@@ -77,14 +79,16 @@ struct SessionEndpoint: Sendable {
       return refuse(.unauthorized, "That is no valid token; it may have expired or been revoked.")
     }
     principal.use?.note()
-    begin(principal, id, isSecure: !view.isToThisMachine, reply.suspend())
+    begin(
+      principal, id, isSecure: !view.isToThisMachine, from: view.client.text, reply.suspend())
   }
 
   private func begin(
-    _ principal: Principal, _ id: String, isSecure: Bool, _ exchange: Exchange
+    _ principal: Principal, _ id: String, isSecure: Bool, from address: String,
+    _ exchange: Exchange
   ) {
     Task {
-      let begun = await sessions.begin(tokenID: id)
+      let begun = await sessions.begin(tokenID: id, from: address)
       if !begun.isDurable {
         log.error("signing in could not be written; it ends with the server")
       }
@@ -117,5 +121,14 @@ struct SessionEndpoint: Sendable {
         exchange.respond(Dialect.native.error(Problem(error), headers: headers))
       }
     }
+  }
+}
+
+extension AuditRecord {
+  /// Of somebody who sent a wrong token to sign in with. Those of one address are one an hour.
+  fileprivate static func refusedSignIn(from address: String, at now: Instant) -> AuditRecord {
+    AuditRecord(
+      .signInFailed, by: .anonymous, target: "dashboard",
+      details: .object(["from": .string(address)]), at: now)
   }
 }

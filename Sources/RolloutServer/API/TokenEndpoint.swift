@@ -34,7 +34,8 @@ struct TokenEndpoint: Sendable {
     let token = AccessToken.generate()
     let record = try await directory.add(
       token, name: wish.name, scopes: wish.scopes, features: wish.features,
-      expiresAt: wish.lifetime.map { clock.now + $0 })
+      expiresAt: wish.lifetime.map { clock.now + $0 }, by: request.principal.actor,
+      reason: wish.reason)
     note("a token was made", record, wish.reason, request)
     return try .json(TokenView(record, text: token.text), status: 201)
   }
@@ -52,7 +53,9 @@ struct TokenEndpoint: Sendable {
         "The token \(record.name) was used within the last 24 h; whoever has it is refused at "
           + "once. Confirm with its name: --confirm \(record.name) (?confirm=\(record.name)).")
     }
-    switch try await directory.revoke(id: id) {
+    switch try await directory.revoke(
+      id: id, by: request.principal.actor, reason: reason)
+    {
     case .done:
       if let record { note("a token was revoked", record, reason, request) }
       return .noContent
@@ -91,6 +94,13 @@ extension TokenEndpoint {
 
 /// Why somebody changes what has no history of its own.
 enum ChangeReason {
+  /// What `?reason=` says; empty for nothing.
+  static func of(_ request: APIRequest) throws(Problem) -> String {
+    let reason = try request.queryValue("reason") ?? ""
+    try check(reason)
+    return reason
+  }
+
   /// Throws where nobody would read it to its end.
   static func check(_ reason: String) throws(Problem) {
     guard reason.utf8.count <= 2000 else {

@@ -12,11 +12,12 @@ enum AdminToken {
   /// a file that opens nothing, and the next start, which still finds no token, makes a new one;
   /// the other way round there would be a token that nobody knows.
   static func make(
-    _ tokens: TokenDirectory, _ directory: DataDirectory, name: String
+    _ tokens: TokenDirectory, _ directory: DataDirectory, name: String, why: String
   ) async throws -> String {
     let token = AccessToken.generate()
     try directory.writeSecret(token.text + "\n", to: file)
-    try await tokens.add(token, name: name, scopes: [.admin], expiresAt: nil)
+    try await tokens.add(
+      token, name: name, scopes: [.admin], expiresAt: nil, by: .server, reason: why)
     return "\(directory.path)/\(file)"
   }
 
@@ -39,7 +40,8 @@ enum AdminToken {
       let taken = Set(tokens.all.filter { $0.revokedAt == nil }.map(\.name))
       let names = ["admin"] + (2...(taken.count + 2)).map { "admin-\($0)" }
       let name = names.first { !taken.contains($0) } ?? "admin"
-      let file = try await make(tokens, directory, name: name)
+      let file = try await make(
+        tokens, directory, name: name, why: "rollout-server admin-token")
       await store.close()
       return file
     } catch {

@@ -1,4 +1,5 @@
 import DigestKit
+import DocumentKit
 import RolloutCore
 import Synchronization
 
@@ -17,11 +18,16 @@ final class SessionDirectory: Sendable {
   private let sessions: Mutex<[[UInt8]: Entry]>
   private let store: any SessionStore
   private let tokens: TokenDirectory
+  /// Keeps who signed in where that cannot be written with the session.
+  private let trail: AuditTrail?
 
   /// Throws `StoreError`.
-  init(store: any SessionStore, tokens: TokenDirectory) async throws {
+  init(
+    store: any SessionStore, tokens: TokenDirectory, trail: AuditTrail? = nil
+  ) async throws {
     self.store = store
     self.tokens = tokens
+    self.trail = trail
     let loaded = try await store.loadSessions(now: tokens.now)
     sessions = Mutex(
       Dictionary(loaded.map { ($0.hash, Entry(record: $0)) }, uniquingKeysWith: { $1 }))
@@ -36,8 +42,8 @@ final class SessionDirectory: Sendable {
     var isDurable = true
   }
 
-  /// Signs in with this token.
-  func begin(tokenID: String) async -> Begun {
+  /// Signs in with this token, from an address.
+  func begin(tokenID: String, from address: String = "") async -> Begun {
     let now = tokens.now
     var begun = Begun(
       secret: Digest.hexadecimal(Digest.random(32)), expiresAt: now + Self.lifetime)
@@ -49,11 +55,24 @@ final class SessionDirectory: Sendable {
       return Self.takeEnded(&sessions, of: tokenID, now: now)
     }
     if !ended.isEmpty { tokens.noteSessionEnd() }
+    var entry = record(.signedIn, tokenID, now)
+    if !address.isEmpty { entry.details = .object(["from": .string(address)]) }
     do {
-      try await store.insert(session)
-      if !ended.isEmpty { try await store.deleteSessions(ended) }
-    } catch { begun.isDurable = false }
+      try await store.insert(session, noting: entry)
+      if !ended.isEmpty { try await store.deleteSessions(ended, noting: nil) }
+    } catch {
+      begun.isDurable = false
+      trail?.remember(entry)
+    }
     return begun
+  }
+
+  private func record(
+    _ kind: AuditRecord.Kind, _ tokenID: String, _ now: Instant
+  ) -> AuditRecord {
+    AuditRecord(
+      kind, by: tokens.name(of: tokenID).map { .token($0) } ?? .unknown(tokenID),
+      target: "dashboard", at: now)
   }
 
   /// Forgets what has expired, and of this token what is too much, whose hashes it returns.
@@ -76,7 +95,8 @@ final class SessionDirectory: Sendable {
     guard let entry = sessions.withLock({ $0.removeValue(forKey: hash) }) else { return }
     entry.mark.end()
     tokens.noteSessionEnd()
-    try await store.deleteSessions([hash])
+    try await store.deleteSessions(
+      [hash], noting: record(.signedOut, entry.record.tokenID, tokens.now))
   }
 
   /// Whose cookie this is; nil once the session or its token has ended.

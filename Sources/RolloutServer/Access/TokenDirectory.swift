@@ -1,4 +1,5 @@
 import DigestKit
+import DocumentKit
 import HTTPKit
 import RolloutCore
 import RolloutStore
@@ -49,6 +50,9 @@ final class TokenDirectory: Sendable {
     }
   }
 
+  /// The name of the token of this id; nil for none.
+  func name(of id: String) -> String? { entries.withLock { $0[id] }?.record.name }
+
   /// The present time, as far as tokens are concerned.
   var now: Instant { clock.now }
 
@@ -93,13 +97,14 @@ final class TokenDirectory: Sendable {
   @discardableResult
   func add(
     _ token: AccessToken, name: String, scopes: Set<Scope>, features: Set<String>? = nil,
-    expiresAt: Instant?
+    expiresAt: Instant?, by actor: Actor = .server, reason: String = ""
   ) async throws -> TokenRecord {
     let now = clock.now
     let record = TokenRecord(
       id: token.id, name: name, secretHash: token.secretHash, scopes: scopes, features: features,
       createdAt: now, expiresAt: expiresAt)
-    try await store.insert(record)
+    try await store.insert(
+      record, noting: .token(.tokenCreated, record, by: actor, reason, at: now))
     entries.withLock { entries in
       for (id, other) in entries
       where other.record.name == name && other.record.revokedAt == nil
@@ -112,9 +117,14 @@ final class TokenDirectory: Sendable {
   }
 
   /// Throws `StoreError`.
-  func revoke(id: String) async throws -> Revocation {
+  func revoke(
+    id: String, by actor: Actor = .server, reason: String = ""
+  ) async throws -> Revocation {
     let now = clock.now
-    let result = try await store.revoke(id: id, at: now)
+    let entry = entries.withLock { $0[id] }.map { entry in
+      AuditRecord.token(.tokenRevoked, entry.record, by: actor, reason, at: now)
+    }
+    let result = try await store.revoke(id: id, at: now, noting: entry)
     guard result == .done else { return result }
     entries.withLock { entries in
       if entries[id]?.record.revokedAt == nil { entries[id]?.record.revokedAt = now }
@@ -152,6 +162,25 @@ final class LastUse: Sendable {
   var isNoted: Bool { noted.load(ordering: .relaxed) }
   func note() { if !isNoted { noted.store(true, ordering: .relaxed) } }
   func take() -> Bool { noted.exchange(false, ordering: .relaxed) }
+}
+
+extension AuditRecord {
+  /// What became of a token: what it may do, and never its secret.
+  fileprivate static func token(
+    _ kind: Kind, _ token: TokenRecord, by actor: Actor, _ reason: String, at now: Instant
+  ) -> AuditRecord {
+    var details = Document.object(["id": .string(token.id)])
+    if kind == .tokenCreated {
+      func list(_ texts: some Sequence<String>) -> Document {
+        .array(texts.sorted().map { .string($0) })
+      }
+      details.set("scopes", list(token.scopes.map(\.rawValue)))
+      if let features = token.features { details.set("features", list(features)) }
+      if let end = token.expiresAt { details.set("expires_at", .string(end.rfc3339)) }
+    }
+    return AuditRecord(
+      kind, by: actor, target: token.name, reason: reason, details: details, at: now)
+  }
 }
 
 extension Instant {

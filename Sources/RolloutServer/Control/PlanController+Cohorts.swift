@@ -64,7 +64,7 @@ extension PlanController {
   /// All of them or none, each listed once. In the order of the commits: of two at once, memory
   /// keeps what the file keeps. Throws `StoreError` or `Problem`.
   func add(
-    _ users: [String], to cohort: String, by principal: Principal? = nil
+    _ users: [String], to cohort: String, by principal: Principal? = nil, reason: String = ""
   ) async throws -> Added {
     await lock(.cohort(cohort))
     defer { unlock(.cohort(cohort)) }
@@ -78,7 +78,9 @@ extension PlanController {
     }
     do {
       try await settle(.cohort(cohort))
-      try await cohortStore.add(users, to: cohort, at: clock.now)
+      try await cohortStore.add(
+        users, to: cohort, at: clock.now,
+        noting: record(.cohortMembersAdded, cohort, principal, reason))
     } catch {
       await reread(.cohort(cohort))
       throw error
@@ -93,18 +95,19 @@ extension PlanController {
   /// False when the user is out and the file could not be told yet: leaving is never refused.
   /// Throws `Problem` where who asks has ended meanwhile.
   func remove(
-    _ user: String, from cohort: String, by principal: Principal? = nil
+    _ user: String, from cohort: String, by principal: Principal? = nil, reason: String = ""
   ) async throws(Problem) -> Bool {
     await lock(.cohort(cohort))
     defer { unlock(.cohort(cohort)) }
     try principal?.checkInForce()
     var isDurable = true
+    let entry = record(.cohortMembersRemoved, cohort, principal, reason)
     do {
       try await settle(.cohort(cohort))
-      try await cohortStore.remove(user, from: cohort)
+      try await cohortStore.remove(user, from: cohort, noting: entry)
     } catch {
       isDurable = false
-      unwrittenRemovals[cohort, default: []].insert(user)
+      unwrittenRemovals[cohort, default: [:]][user] = entry
       note("cohort:\(cohort)", Self.sentence(cohort, error))
     }
     let before = memberCount(of: cohort)
@@ -115,14 +118,17 @@ extension PlanController {
 
   /// Takes everybody out: the cohort is as if it had never been. Returns how many were in. Throws
   /// `StoreError`; whoever was in is in still then.
-  func removeAll(from cohort: String, by principal: Principal? = nil) async throws -> Int {
+  func removeAll(
+    from cohort: String, by principal: Principal? = nil, reason: String = ""
+  ) async throws -> Int {
     await lock(.cohort(cohort))
     defer { unlock(.cohort(cohort)) }
     try principal?.checkInForce()
     let before = memberCount(of: cohort)
     do {
       try await settle(.cohort(cohort))
-      try await cohortStore.removeAll(from: cohort)
+      try await cohortStore.removeAll(
+        from: cohort, noting: record(.cohortDeleted, cohort, principal, reason))
     } catch {
       await reread(.cohort(cohort))
       throw error
@@ -132,6 +138,13 @@ extension PlanController {
     return before
   }
 
+  private func record(
+    _ kind: AuditRecord.Kind, _ cohort: String, _ principal: Principal?, _ reason: String
+  ) -> AuditRecord {
+    AuditRecord(
+      kind, by: principal?.actor ?? .server, target: cohort, reason: reason, at: clock.now)
+  }
+
   private static func sentence(_ cohort: String, _ error: any Error) -> String {
     "members of cohort \(cohort) have left in memory only, and will be back after a restart: \(error)"
   }
@@ -139,9 +152,9 @@ extension PlanController {
   /// Writes the removals that could not be written. Throws `StoreError`.
   func writeRemovals(_ cohort: String) async throws {
     guard let users = unwrittenRemovals[cohort] else { return }
-    for user in users {
-      try await cohortStore.remove(user, from: cohort)
-      unwrittenRemovals[cohort]?.remove(user)
+    for (user, entry) in users {
+      try await cohortStore.remove(user, from: cohort, noting: entry)
+      unwrittenRemovals[cohort]?[user] = nil
     }
     unwrittenRemovals[cohort] = nil
     note("cohort:\(cohort)", nil)
@@ -150,8 +163,8 @@ extension PlanController {
   /// Takes in what the file says of a cohort. Throws `StoreError`.
   func rereadMembers(_ cohort: String) async throws {
     let stored = try await cohortStore.members(of: cohort, after: nil, limit: Int.max)
-    let gone = unwrittenRemovals[cohort] ?? []
-    cohorts[cohort] = ByteSet(stored.filter { !gone.contains($0) })
+    let gone = unwrittenRemovals[cohort] ?? [:]
+    cohorts[cohort] = ByteSet(stored.filter { gone[$0] == nil })
     recompile(using: cohort)
   }
 }

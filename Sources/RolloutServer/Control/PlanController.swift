@@ -17,8 +17,8 @@ actor PlanController {
   var unreadable: [String: UnreadablePlan] = [:]
   /// Changes that are in force and not on disk yet, oldest first, by feature.
   var unwritten: [String: [Unwritten]] = [:]
-  /// Members that left and are still on disk, by cohort.
-  var unwrittenRemovals: [String: Set<String>] = [:]
+  /// Members that left and are still on disk, by cohort, each with who took it out.
+  var unwrittenRemovals: [String: [String: AuditRecord]] = [:]
   /// What may be on disk otherwise than in memory: a write failed, and nothing could be read since.
   var uncertain: Set<Subject> = []
   /// Lists of members of which the rest is still to come.

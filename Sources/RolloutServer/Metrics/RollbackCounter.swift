@@ -22,7 +22,7 @@ final class RollbackCounter: PlanObserver {
       case .monitor: "monitor"
       case .alert: "alert"
       case .token, .anonymous: "person"
-      case .unknown: "unknown"
+      case .server, .unknown: "unknown"
       }
     counts.withLock { $0[Key(feature: event.feature, cause: cause), default: 0] += 1 }
   }

@@ -57,7 +57,9 @@ extension ControlTables {
 
   // MARK: Tokens
 
-  package mutating func insert(_ token: TokenRecord) throws(StoreError) {
+  package mutating func insert(
+    _ token: TokenRecord, noting entry: AuditRecord?
+  ) throws(StoreError) {
     for index in tokens.indices
     where tokens[index].name == token.name && tokens[index].hasExpired(at: token.createdAt) {
       tokens[index].revokedAt = tokens[index].revokedAt ?? tokens[index].expiresAt
@@ -67,19 +69,24 @@ extension ControlTables {
     }
     guard !isTaken else { throw .alreadyExists("A token named \(token.name)") }
     tokens.append(token)
+    if let entry { keep(entry) }
   }
 
   package var allTokens: [TokenRecord] {
     tokens.sorted { ($0.createdAt, $0.id) < ($1.createdAt, $1.id) }
   }
 
-  package mutating func revoke(id: String, at now: Instant) throws(StoreError) -> Revocation {
+  package mutating func revoke(
+    id: String, at now: Instant, noting entry: AuditRecord?
+  ) throws(StoreError) -> Revocation {
     guard let index = tokens.firstIndex(where: { $0.id == id }) else {
       throw .notFound("That token")
     }
     let others = tokens.contains { $0.id != id && $0.canFollow(tokens[index], at: now) }
     if tokens[index].isAdmin(at: now), !others { return .refusedAsLastAdmin }
-    tokens[index].revokedAt = tokens[index].revokedAt ?? now
+    guard tokens[index].revokedAt == nil else { return .done }
+    tokens[index].revokedAt = now
+    if let entry { keep(entry) }
     return .done
   }
 

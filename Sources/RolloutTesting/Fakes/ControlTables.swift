@@ -18,6 +18,8 @@ package struct ControlTables: Sendable {
   var queued = 0
   var tokens: [TokenRecord] = []
   var clock: ClockCheckpoint?
+  var audits: [AuditRecord] = []
+  var auditCount = 0
 
   package init() {}
 
@@ -52,15 +54,23 @@ package struct ControlTables: Sendable {
 
   // MARK: Cohorts
 
-  package mutating func add(_ users: [String], to cohort: String) {
+  package mutating func add(
+    _ users: [String], to cohort: String, noting entry: AuditRecord? = nil
+  ) {
+    let before = cohorts[cohort]?.count ?? 0
     cohorts[cohort, default: []].formUnion(users.map(ExactText.init))
+    keep(entry, users: (cohorts[cohort]?.count ?? 0) - before)
   }
 
-  package mutating func remove(_ user: String, from cohort: String) {
-    cohorts[cohort]?.remove(ExactText(user))
+  package mutating func remove(_ user: String, from cohort: String, noting entry: AuditRecord?) {
+    let removed = cohorts[cohort]?.remove(ExactText(user))
+    keep(entry, users: removed == nil ? 0 : 1)
   }
 
-  package mutating func removeAll(from cohort: String) { cohorts[cohort] = nil }
+  package mutating func removeAll(from cohort: String, noting entry: AuditRecord?) {
+    keep(entry, users: cohorts[cohort]?.count ?? 0)
+    cohorts[cohort] = nil
+  }
 
   package var memberSets: [String: ByteSet] {
     cohorts.filter { !$0.value.isEmpty }.mapValues { ByteSet($0.map(\.text)) }

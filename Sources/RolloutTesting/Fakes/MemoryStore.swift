@@ -57,16 +57,18 @@ extension MemoryStore: PlanStore {
 extension MemoryStore: CohortStore {
   package func loadCohorts() -> [String: ByteSet] { tables.memberSets }
 
-  package func add(_ users: [String], to cohort: String, at now: Instant) throws {
-    try write { $0.add(users, to: cohort) }
+  package func add(
+    _ users: [String], to cohort: String, at now: Instant, noting entry: AuditRecord?
+  ) throws {
+    try write { $0.add(users, to: cohort, noting: entry) }
   }
 
-  package func remove(_ user: String, from cohort: String) throws {
-    try write { $0.remove(user, from: cohort) }
+  package func remove(_ user: String, from cohort: String, noting entry: AuditRecord?) throws {
+    try write { $0.remove(user, from: cohort, noting: entry) }
   }
 
-  package func removeAll(from cohort: String) throws {
-    try write { $0.removeAll(from: cohort) }
+  package func removeAll(from cohort: String, noting entry: AuditRecord?) throws {
+    try write { $0.removeAll(from: cohort, noting: entry) }
   }
 
   package func members(of cohort: String, after: String?, limit: Int) -> [String] {
@@ -126,12 +128,14 @@ extension MemoryStore: AlertStore, TokenStore, ClockStore {
 
   package func loadTokens() -> [TokenRecord] { tables.allTokens }
 
-  package func insert(_ token: TokenRecord) throws {
-    try write { tables throws(StoreError) in try tables.insert(token) }
+  package func insert(_ token: TokenRecord, noting entry: AuditRecord?) throws {
+    try write { tables throws(StoreError) in try tables.insert(token, noting: entry) }
   }
 
-  package func revoke(id: String, at now: Instant) throws -> Revocation {
-    try write { tables throws(StoreError) in try tables.revoke(id: id, at: now) }
+  package func revoke(
+    id: String, at now: Instant, noting entry: AuditRecord?
+  ) throws -> Revocation {
+    try write { tables throws(StoreError) in try tables.revoke(id: id, at: now, noting: entry) }
   }
 
   package func noteUse(of ids: [String], at now: Instant) throws {
@@ -140,4 +144,10 @@ extension MemoryStore: AlertStore, TokenStore, ClockStore {
 
   package func loadClock() -> ClockCheckpoint? { tables.checkpoint }
   package func keep(_ checkpoint: ClockCheckpoint) throws { try write { $0.keep(checkpoint) } }
+}
+
+extension MemoryStore: AuditStore {
+  package func keep(_ records: [AuditRecord]) throws { try write { $0.keep(records) } }
+  package func audit(_ query: AuditQuery) -> [AuditRecord] { tables.audit(query) }
+  package func forgetAudit(before: Instant) throws { try write { $0.forgetAudit(before: before) } }
 }
