@@ -71,6 +71,7 @@ extension Application {
         + CohortEndpoint(controller: controller, store: store, clock: clock, log: stores.log)
         .routes
         + AuditEndpoint(store: store).routes
+        + ActEndpoint(links: stores.links, controller: controller, clock: clock).routes
         + ActivityEndpoint(controller: controller, store: store).routes
         + OverviewEndpoint(
           controller: controller, store: store, telemetry: telemetry, ledger: ledger, clock: clock

@@ -27,7 +27,7 @@ struct ControlPhase: Sendable {
     courier = Courier(
       store: control,
       messenger: HTTPMessenger(
-        settings: settings, client: client),
+        settings: settings, client: client, links: stores.links),
       clock: stores.clock, log: log,
       report: { target, trouble in readiness.note("notify:\(target)", trouble, log) })
     announcer = Announcer(

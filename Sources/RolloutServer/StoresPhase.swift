@@ -12,6 +12,7 @@ struct StoresPhase: Sendable {
   let clock: KeptClock
   let clockWatch: ClockWatch
   let trail: AuditTrail
+  let links: ActLinks
 
   /// Throws `StoreError`.
   init(
@@ -35,6 +36,7 @@ struct StoresPhase: Sendable {
     clockWatch = ClockWatch(
       clock: clock, store: data.control, readiness: readiness, steps: StepCounter(), log: log)
     await clockWatch.begin()
+    links = ActLinks(data.directory, log)
     trail = AuditTrail(store: data.control, clock: clock, readiness: readiness, log: log)
     let accepted = [
       options.permissions.acceptsEmpty ? "--accept-empty" : nil,

@@ -12,6 +12,7 @@ struct SurfacePhase: Sendable {
   let monitor: Monitor
   let reloading: Reloading
   let tokenWatch: TokenWatch
+  let approvals: ApprovalWatch
   private let capacity: CapacityWatch
   private let poller: PrometheusPoller
 
@@ -40,6 +41,9 @@ struct SurfacePhase: Sendable {
       path: options.config, settings: control.settings, gateway: ai.gateway, service: ai.service,
       store: stores.data.control, controller: control.controller, jobs: ai.jobs,
       readiness: readiness, state: ai.reloads, trail: stores.trail, clock: clock, log: log)
+    approvals = ApprovalWatch(
+      controller: control.controller, announcer: control.announcer, history: stores.data.control,
+      clock: clock, log: log)
     tokenWatch = TokenWatch(tokens: control.tokens, readiness: readiness, clock: clock, log: log)
   }
 
@@ -81,6 +85,7 @@ struct SurfacePhase: Sendable {
             "telemetry", error.map { "what is measured cannot be written: \($0)" }, stores.log)
         }
       },
+      BackgroundLoop(every: ApprovalWatch.interval, by: clock) { _ in await approvals.look() },
       BackgroundLoop(every: AuditTrail.interval, by: clock) { number in
         await stores.trail.turn(number, keep: control.settings.value.auditKeep)
       },

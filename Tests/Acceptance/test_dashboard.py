@@ -1,10 +1,13 @@
 """The dashboard in a real browser, beside a real server: what people see, press and are refused."""
 
+import http.server
 import importlib.util
 import json
 import os
 import pathlib
+import threading
 import time
+import urllib.parse
 
 import pytest
 
@@ -466,6 +469,117 @@ def test_every_state_has_a_word_and_a_shape(pages, quiet, name):
 STAGES_OF_STATES = [{"name": "internal", "cohort": "internal"}, {"name": "beta", "percent": 5},
                     {"name": "25", "percent": 25}, {"name": "50", "percent": 50},
                     {"name": "100", "percent": 100}]
+
+
+# MARK: Beside the plans, and from a message
+
+def test_activity_shows_who_changed_what_beside_the_plans(pages, quiet):
+    made = quiet.call("POST", "/v1/tokens", {"name": "audited", "scopes": ["view"], "reason": "the shop asks"})
+    assert made.status_code == 201
+    feature_of(quiet, "beside", None)
+    page = pages(quiet, "/activity")
+    page.sees("Made the token audited: view, until")
+    page.sees("the shop asks")
+    page.sees("Signed in from")
+    times = page.run("[...document.querySelectorAll('tbody time')].map((t) => t.dateTime)")
+    assert times == sorted(times, reverse=True) and len(times) > 3
+    page.run("document.getElementById('f-type').value = 'token_created';"
+             "document.getElementById('f-type').dispatchEvent(new Event('change'))")
+    page.until("location.search.includes('type=token_created')")
+    page.until("[...document.querySelectorAll('tbody tr')].every((r) => r.innerText.includes('token'))")
+    page.run("document.getElementById('f-type').value = 'applied';"
+             "document.getElementById('f-type').dispatchEvent(new Event('change'))")
+    page.until("[...document.querySelectorAll('tbody tr')].every((r) => r.innerText.includes('beside'))")
+    assert "audited" not in page.run("document.querySelector('tbody').innerText")
+    # Who is limited to features is not asked to look at what is everybody's.
+    limited = pages(quiet, "/activity", token=token(quiet, "view", features=["beside"])[0])
+    limited.sees("Changed the file")
+    assert "Made the token" not in limited.text()
+
+
+class Inbox:
+    """Takes webhooks, and keeps what they say."""
+
+    def __init__(self):
+        self.messages = messages = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *_):
+                pass
+
+            def do_POST(self):
+                messages.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+                self.send_response(204)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}/"
+
+    def link(self, kind, seconds=20):
+        """The path of the link in the newest message of a kind."""
+        end = time.time() + seconds
+        while time.time() < end:
+            for message in reversed(self.messages):
+                if message["type"] == f"rollout.{kind}" and "links" in message:
+                    return urllib.parse.urlparse(message["links"][0]["url"]).path
+            time.sleep(0.2)
+        raise AssertionError([message["type"] for message in self.messages])
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    inbox = Inbox()
+    server = Server(tmp_path_factory.mktemp("told"), f"""
+public_url: https://rollout.example.org
+notify: [{{kind: webhook, url: "{inbox.url}", allow_private: true}}]
+""")
+    yield server, inbox
+    server.stop()
+    inbox.server.shutdown()
+
+
+def test_a_link_of_a_message_does_nothing_until_who_signs_in_presses_its_button(browser, pages, told):
+    server, inbox = told
+    server.plan("ai-links", stages=[{"name": "few", "percent": 5},
+                                    {"name": "many", "percent": 50, "approvals": 1}])
+    path = inbox.link("approval")
+    before = state(server, "ai-links")["version"]
+    page = browser.page(url=server.url)
+    page.expected.append("401 (Unauthorized)")
+    page.go(path)
+    page.sees("Sign in")
+    assert "ai-links" not in page.text()
+    page.fill("Token", token(server, "operate")[0])
+    page.click("Sign in", "button")
+    page.sees("Approve ai-links?")
+    page.sees("goes on to the stage many")
+    assert state(server, "ai-links")["version"] == before, "looking at it does nothing"
+    engine = axe()
+    for size, width in SIZES.items():
+        page.size(width, 900)
+        page.shoot(f"link-{size}", PICTURES)
+        assert page.run("document.documentElement.scrollWidth - innerWidth") <= 0
+        page.run(engine)
+        assert page.run("axe.run(document).then((r) => r.violations.map((v) => v.id))") == []
+    page.size(1440, 900)
+    page.click("Approve", "button")
+    page.fill("Reason", "looks well")
+    page.click("Confirm", "button")
+    page.sees("A link is good for one use")
+    event = server.call("GET", "/v1/plans/ai-links/events").json()["events"][0]
+    assert event["type"] == "approved" and event["reason"] == "looks well"
+    assert event["actor"].startswith("token:t")
+    assert page.run("[...document.querySelectorAll('button')].some((b) => b.innerText === 'Approve…')") is False
+    page.close()
+    # Who may only look sees what is wanted, and is told that the token is not enough.
+    server.call("POST", "/v1/alerts", {"id": "1", "feature": "ai-links", "action": "pause"})
+    viewer = pages(server, path, token=token(server, "view")[0])
+    viewer.sees("The plan has changed since")
+    forged = pages(server, path[:-3] + "xyz")
+    forged.expected.append("404")
+    forged.sees("none of this server's")
 
 
 # MARK: What it looks like

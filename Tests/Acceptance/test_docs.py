@@ -348,7 +348,7 @@ def test_the_tables_say_the_defaults_of_the_code():
 def places(value, path=""):
     if isinstance(value, dict):
         for key, below in value.items():
-            named = re.fullmatch("providers|prices|routes", path)
+            named = re.fullmatch("providers|prices|routes|alerts.sources", path)
             place = f"{path}.{'*' if named else key}".lstrip(".")
             yield from ([] if named else [place])
             if place != "routes.*.targets[].params":

@@ -43,7 +43,7 @@ PLANS = [
     {"feature": 12, "values": {"on": "x", "off": "y"}, "stages": [{"name": 25, "percent": 25}]},
 ]
 CONFIGS = [{
-    "auth": "on", "metrics": "token",
+    "auth": "on", "metrics": "token", "public_url": "https://a", "audit": {"keep": "7d"},
     "providers": {
         "main": {"kind": "openai", "base_url": "http://a/v1", "api_key_env": ["SCHEMA_KEY"],
                  "max_in_flight": 5, "probe": "off", "limits": {"requests": "5000/min", "tokens": "9/s"}},
@@ -60,9 +60,14 @@ CONFIGS = [{
                  "match": {"feature": "f"}, "alert_at": [50, 100]}],
     "notify": [{"kind": "webhook", "name": "hook", "url": "https://a/b", "secret_env": "SCHEMA_SECRET",
                 "events": ["rolled_back"], "allow_private": True},
-               {"kind": "slack", "url_env": "SCHEMA_URL"}],
+               {"kind": "slack", "url_env": "SCHEMA_URL"},
+               {"kind": "pagerduty", "routing_key_env": "SCHEMA_KEY"}],
     "prometheus": {"url": "http://p", "interval": "15s", "bearer_token_env": "SCHEMA_KEY"},
-    "alerts": {"secret_env": "SCHEMA_SECRET"},
+    "alerts": {"secret_env": "SCHEMA_SECRET", "sources": {
+        "own": {"each": "$.items", "id": ["$.id", "$.a[0]"], "name": "$.a", "feature": "$.tags#feature",
+                "action": "$.b", "status": "$.c", "firing": ["open"], "resolved": "closed", "reason": "$.d",
+                "at": "$.e", "signature": "hub"},
+        "sentry": {"secret_env": "SCHEMA_SECRET", "features": ["f"]}}},
 }]
 ENV = {**os.environ, "SCHEMA_KEY": "k", "SCHEMA_SECRET": "s" * 20, "SCHEMA_URL": "https://a/b"}
 

@@ -113,6 +113,71 @@ import YAMLKit
     await server.stop()
   }
 
+  @Test func `PagerDuty gets an incident for as long as somebody should look`() async throws {
+    upstream.always(ok)
+    let server = try await TestServer(
+      """
+      public_url: https://rollout.example.org/
+      notify:
+        - {kind: pagerduty, routing_key_env: KEY, url: "\(upstream.url)/v2/enqueue", allow_private: true}
+      """, variables: ["KEY": "R0UT1NGKEY"])
+    func bodies() throws -> [Document] {
+      try upstream.requests.map { request in
+        let body = try #require(request.split(separator: "\r\n\r\n").last)
+        return try JSONReader.read(Array(body.utf8))
+      }
+    }
+    try await server.startPlan()
+    try await server.command("advance")
+    #expect(try await server.eventually { upstream.requests.count == 2 })
+    #expect(try bodies().allSatisfy { $0["event_action"]?.string == "resolve" })
+    _ = try await server.send(
+      "POST", "/v1/alerts",
+      #"{"id":"1","feature":"ai-summary","reason":"too \u001b many\n*errors*"}"#)
+    #expect(try await server.eventually { upstream.requests.count == 3 })
+    let opened = try #require(try bodies().last)
+    #expect(opened["event_action"]?.string == "trigger")
+    #expect(opened["routing_key"]?.string == "R0UT1NGKEY")
+    #expect(opened["dedup_key"]?.string == "rollout:ai-summary")
+    #expect(opened["client_url"]?.string == "https://rollout.example.org/plans/ai-summary")
+    let payload = try #require(opened["payload"])
+    #expect(payload["severity"]?.string == "critical")
+    #expect(payload["class"]?.string == "rolled_back")
+    #expect(payload["component"]?.string == "ai-summary")
+    let summary = try #require(payload["summary"]?.string)
+    #expect(summary.hasPrefix("ai-summary rolled back from beta to internal by alert:generic"))
+    #expect(summary.utf8.allSatisfy { $0 >= 0x20 }, "on one line")
+    #expect(payload["custom_details"]?["version"]?.int == 4)
+    // Paused opens nothing; acknowledged ends it.
+    try await server.command("pause")
+    try await server.command("acknowledge")
+    #expect(try await server.eventually { upstream.requests.count == 4 })
+    let ended = try #require(try bodies().last)
+    #expect(ended["event_action"]?.string == "resolve")
+    #expect(ended["dedup_key"]?.string == "rollout:ai-summary")
+    try await server.command("kill", "ai-summary", #"{"reason":"enough"}"#)
+    #expect(try await server.eventually { upstream.requests.count == 5 })
+    #expect(try bodies().last?["payload"]?["severity"]?.string == "warning", "a person knows of it")
+    await server.stop()
+  }
+
+  @Test func `messages lead to the plan where the configuration says where that is`() async throws {
+    upstream.always(ok)
+    let server = try await TestServer(
+      """
+      public_url: https://rollout.example.org:8443
+      notify:
+        - {kind: slack, url_env: URL, allow_private: true}
+        - {kind: webhook, url_env: URL, allow_private: true}
+      """, variables: ["URL": upstream.url])
+    _ = try await server.send("PUT", "/v1/plans/a.b-c", #"{"feature":"a.b-c"}"#)
+    #expect(try await server.eventually { upstream.requests.count == 2 })
+    let all = upstream.requests.joined()
+    #expect(all.contains("<https://rollout.example.org:8443/plans/a.b-c|look>"))
+    #expect(all.contains(#""url":"https://rollout.example.org:8443/plans/a.b-c""#))
+    await server.stop()
+  }
+
   @Test func `private addresses are refused unless the entry allows them`() async throws {
     upstream.always(ok)
     let client = try HTTPClient()
@@ -139,7 +204,10 @@ import YAMLKit
     "notify: [{kind: webhook, url: \"https://a.example\", events: [sneezed]}]",
     "notify: [{kind: slack, name: a, url: \"https://a.example\"}, {kind: slack, name: a, url: \"https://b.example\"}]",
     "prometheus: {url: \"ftp://a\"}", "prometheus: {url: \"http://a\", interval: 5m}",
-    "alerts: {secret_env: NONE}",
+    "alerts: {secret_env: NONE}", "notify: [{kind: pagerduty}]",
+    "notify: [{kind: pagerduty, routing_key_env: NONE}]", "public_url: rollout.example.org",
+    "public_url: \"https://\"", "public_url: \"https://a b\"", "public_url: \"https://a/?q\"",
+    "public_url: \"https://a|b>\"", "public_url: \"https://a/b\"",
   ])
   func `a wrong entry is refused at the start`(yaml: String) {
     #expect(throws: DocumentError.self) {

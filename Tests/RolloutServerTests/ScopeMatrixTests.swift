@@ -49,7 +49,7 @@ import Testing
       (viewers, .path)
     case "GET /v1/session": (Set(Scope.allCases), .content)
     case "GET /v1/plans", "GET /v1/cohorts", "GET /v1/budgets", "GET /v1/alerts",
-      "GET /v1/overview", "GET /v1/activity":
+      "GET /v1/overview", "GET /v1/activity", "GET /v1/links/{link}":
       (viewers, .content)
     case "GET /v1/cohorts/{name}": (viewers, .path)
     case "PUT /v1/plans/{feature}", "POST /v1/cohorts/{name}/members",
@@ -74,7 +74,7 @@ import Testing
     "GET /livez": 200, "GET /readyz": 200, "GET /openapi.json": 200, "GET /": 200,
     "GET /plans/{feature}": 200, "GET /activity": 200, "GET /providers": 200, "GET /money": 200,
     "GET /tokens": 200, "GET /jobs": 200, "GET /assets/{name}": 404, "POST /v1/session": 400,
-    "DELETE /v1/session": 204,
+    "DELETE /v1/session": 204, "GET /act/{link}": 200,
   ]
 
   /// The path with its first parameter replaced; the others are anything.

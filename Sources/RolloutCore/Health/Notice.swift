@@ -21,6 +21,8 @@ package struct Notice: Sendable, Equatable {
     case overtaken
     /// A budget passed one of its marks.
     case budget
+    /// The next step of a plan waits for nothing but approval.
+    case approval
   }
 
   package var feature: String

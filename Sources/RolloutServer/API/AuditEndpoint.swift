@@ -3,7 +3,7 @@ import HTTPServerKit
 import RolloutAPI
 import RolloutCore
 
-/// `GET /v1/audit`: who changed what that is no event of a plan, in pages or as one document a line.
+/// `GET /v1/audit`: who changed what that is no event of a plan, in pages or as a document a line.
 struct AuditEndpoint: Sendable {
   /// Records that an export reads at a time.
   private static let portion = 1000

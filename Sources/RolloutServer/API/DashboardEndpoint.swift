@@ -9,6 +9,7 @@ struct DashboardEndpoint: Sendable {
   /// Addresses of the page. It is one and the same: its script reads the address.
   private static let pages = [
     "/", "/plans/{feature}", "/activity", "/providers", "/money", "/tokens", "/jobs",
+    "/act/{link}",
   ]
 
   var routes: [Route] {
@@ -74,6 +75,7 @@ struct DashboardEndpoint: Sendable {
       "style.css": Asset("text/css; charset=utf-8", PackageResources.style_css),
       "icon.svg": Asset("image/svg+xml", PackageResources.icon_svg),
       "app.js": script(PackageResources.app_js),
+      "act.js": script(PackageResources.act_js),
       "actions.js": script(PackageResources.actions_js),
       "activity.js": script(PackageResources.activity_js),
       "figures.js": script(PackageResources.figures_js),

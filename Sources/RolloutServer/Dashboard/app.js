@@ -3,6 +3,7 @@
 import { h, patch, patchChildren, speak } from "./page.js";
 import { Failure, Live, ask, path, post, remove } from "./server.js";
 import * as words from "./words.js";
+import act from "./act.js";
 import activity from "./activity.js";
 import jobs from "./jobs.js";
 import money from "./money.js";
@@ -174,17 +175,22 @@ function featureOf(address) {
   try { return found ? decodeURIComponent(found[1]) : null; } catch { return null; }
 }
 
+/** What a link of a message says; null for other addresses. */
+const linkOf = (address) => /^\/act\/([A-Za-z0-9._-]+)$/.exec(address)?.[1] ?? null;
+
 function show(isNew) {
   words.showUTC(app.query().tz === "utc");
   const address = location.pathname;
   const found = featureOf(address);
   const screen = screens.find((one) => one.path === address);
+  const link = linkOf(address);
   const name = !app.who ? "sign in" : found ? `plan ${found}` : address;
   if (app.screenName !== name) {
     app.screen?.stop?.();
     app.screen = null;
     if (app.who) {
-      app.screen = found ? plan(app, found) : (screen?.make ?? missing)(app);
+      app.screen = found ? plan(app, found) : link ? act(app, link)
+        : (screen?.make ?? missing)(app);
       app.screen.start?.();
     }
     app.screenName = name;

@@ -122,7 +122,7 @@ const deeds = {
   applied: "Changed the file", started: "Started", advanced: "Advanced",
   rolled_back: "Stepped back", paused: "Paused", resumed: "Resumed", held: "Held",
   released: "Released", acknowledged: "Acknowledged", approved: "Approved", killed: "Killed",
-  completed: "Completed", archived: "Archived", unarchived: "Brought back", restored: "Restored",
+  approval: "Waits for approval", completed: "Completed", archived: "Archived", unarchived: "Brought back", restored: "Restored",
 };
 
 /** What happened, as a word. */
