@@ -41,7 +41,7 @@ enum BudgetCommand {
         )
       }
       return session.terminal.table(
-        ["BUDGET", "OF", "LIMIT", "SPENT", "HELD", "LEFT", "UNTIL"], list.budgets.map(row))
+        ["BUDGET", "OF", "LIMIT", "SPENT", "RESERVED", "LEFT", "UNTIL"], list.budgets.map(row))
     }
   }
 
@@ -58,8 +58,10 @@ enum BudgetCommand {
   private static func dollars(_ amount: Double) -> String {
     guard amount.magnitude < 1e12 else { return "$" + shortestText(of: amount) }
     let units = Int((amount.magnitude * 10_000).rounded())
-    let fraction = String(units % 10_000)
+    // Whole cents are written as everybody does.
+    let (places, part) = units % 100 == 0 ? (2, units % 10_000 / 100) : (4, units % 10_000)
+    let fraction = String(part)
     return "\(amount < 0 ? "-" : "")$\(units / 10_000)."
-      + String(repeating: "0", count: 4 - fraction.count) + fraction
+      + String(repeating: "0", count: places - fraction.count) + fraction
   }
 }

@@ -26,7 +26,8 @@ enum CaptureCommands {
     let list = try session.decode(CaptureList.self, answer)
     try session.show(answer) {
       guard !list.captures.isEmpty else {
-        return "No prompts are kept of \(clean(session.operand(0))). Its plan says which: capture."
+        return
+          "No prompts are kept of \(clean(session.operand(0))). The server's rollout.yaml says which: capture."
       }
       var lines = list.captures.flatMap { block($0, session.terminal) }
       if list.next.value != nil { lines.append("There is more: --limit takes up to 1000.") }
@@ -38,9 +39,20 @@ enum CaptureCommands {
     let place = "\(capture.provider) \(capture.model), at \(capture.stage), \(capture.requestId)"
     let head = "\(Words.time(capture.at))  \(clean(place))"
     return terminal.wrapped(head, indent: 2).map { terminal.style($0, .dim) }
-      + terminal.row("asked", clean(capture.prompt))
+      + said(capture.prompt).flatMap { terminal.row($0.who, clean($0.text)) }
       + terminal.row("answered", clean(capture.answer))
       + [""]
+  }
+
+  /// A list of messages by who said them; whatever else was asked as it came.
+  private static func said(_ prompt: String) -> [(who: String, text: String)] {
+    let messages = (try? JSONReader.read(Array(prompt.utf8)))?.array ?? []
+    let said = messages.compactMap { message in
+      message["role"]?.string.flatMap { who in
+        message["content"].map { (who: who, text: $0.string ?? $0.jsonText) }
+      }
+    }
+    return said.isEmpty || said.count < messages.count ? [(who: "asked", text: prompt)] : said
   }
 
   private static func delete(_ session: Session) async throws {

@@ -99,11 +99,16 @@ struct DiffWords {
   // MARK: Lists and members
 
   private mutating func members(_ name: String, _ old: Document?, _ new: Document?) {
-    guard let old, let new else { return change(name, old, new) }
+    guard (old ?? new)?.members != nil else { return change(name, old, new) }
+    let (old, new) = (old ?? .object([:]), new ?? .object([:]))
     let oldKeys = old.members?.map(\.key) ?? []
     let keys = (new.members?.map(\.key) ?? []) + oldKeys.filter { new[$0] == nil }
     for key in keys where old[key] != new[key] {
-      change("\(name): \(key == "max" ? "limit" : key)", old[key], new[key])
+      let word = key == "max" ? "limit" : key == "to" ? "back to" : key
+      switch old[key] {
+      case nil: lines.append("\(name): \(word) \(Self.value(new[key])) (new)")
+      case let before?: change("\(name): \(word)", before, new[key])
+      }
     }
   }
 

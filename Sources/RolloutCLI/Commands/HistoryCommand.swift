@@ -75,9 +75,9 @@ enum HistoryCommand {
     }
     if terminal.columns >= wideFrom {
       let reasons = zip(rows, events).map { $0 + [$1.reason] }
-      return terminal.table(header + ["WHY"], reasons, fits: true)
+      return terminal.table(header + ["WHY"], reasons)
     }
-    let lines = terminal.table(header, rows, fits: true).split(separator: "\n").map(String.init)
+    let lines = terminal.table(header, rows).split(separator: "\n").map(String.init)
     let told = zip(lines.dropFirst(), events).flatMap { line, event -> [String] in
       guard !event.reason.isEmpty else { return [line] }
       let margin = String(repeating: " ", count: header[0].count + 2)

@@ -31,7 +31,7 @@ enum InitCommand {
     } else {
       let names = files.map(clean).joined(separator: " and ")
       session.terminal.print(
-        "\(names) \(isNew ? "are" : "is") written. Next: rollout plan apply -f \(clean(file))")
+        "\(names) \(isNew ? "are" : "is") written.\n\nNext: rollout plan apply -f \(clean(file))")
     }
   }
 

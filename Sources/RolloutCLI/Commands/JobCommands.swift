@@ -102,7 +102,7 @@ enum JobCommands {
       "DELETE", "\(path)/\(APIPath.segment(id))" + APIPath.query(session.reason))
     let job = try session.decode(JobView.self, answer)
     guard job.status == "cancelled" || session.printsJSON else {
-      throw CLIFailure(.conflict, "\(id) is \(job.status); there is nothing to cancel.")
+      throw CLIFailure(.conflict, "\(id) has \(job.status) already; there is nothing to cancel.")
     }
     try session.show(answer) { "\(id) is cancelled." }
   }

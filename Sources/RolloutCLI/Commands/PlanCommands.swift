@@ -56,12 +56,16 @@ enum PlanCommands {
       "GET", APIPath.preview(session.operand(0)) + APIPath.query(stage))
     let view = try session.decode(PreviewView.self, answer)
     try session.show(answer) {
-      """
-      At stage \(view.stage), \(view.servedPer100000) of 100,000 users have \(view.feature) by \
-      percentage, and \(view.members) by name.
-      Against today \(view.joinsPer100000) join and \(view.leavesPer100000) leave.
-      """ + (view.projection.map { "\nProjected: \($0.sentence)." } ?? "")
-        + (view.projection?.exceeded ?? []).map { "\n- \($0)" }.joined()
+      func count(_ users: Int) -> String { Figures.grouped(Double(users)) }
+      let sentences =
+        [
+          "At stage \(view.stage), \(count(view.servedPer100000)) of 100,000 users have "
+            + "\(view.feature) by percentage, and \(count(view.members)) by name.",
+          "Against today \(count(view.joinsPer100000)) join and \(count(view.leavesPer100000)) leave.",
+        ] + (view.projection.map { ["Projected: \($0.sentence)."] } ?? [])
+        + (view.projection?.exceeded ?? []).map { "- \($0)" }
+      return sentences.flatMap { session.terminal.wrapped(clean($0), indent: 2) }
+        .joined(separator: "\n")
     }
   }
 }

@@ -12,8 +12,7 @@ enum ProvidersCommand {
     try session.show(answer) {
       let table = session.terminal.table(
         [
-          "PROVIDER", "KIND", "MODEL", "BREAKER", "IN FLIGHT", "QUEUED", "REQUESTS", "FAILURES",
-          "P50", "P95",
+          "PROVIDER", "KIND", "MODEL", "BREAKER", "NOW", "QUEUED", "ASKED", "FAILED", "P50", "P95",
         ],
         list.providers.flatMap(rows))
       // One key that does its work needs no words.
@@ -22,7 +21,7 @@ enum ProvidersCommand {
       }
       guard !keyed.isEmpty else { return table }
       let keys = session.terminal.table(
-        ["PROVIDER", "KEY", "STATE", "IN FLIGHT", "REQUESTS"], keyed.flatMap(keyRows))
+        ["PROVIDER", "KEY", "STATE", "NOW", "ASKED"], keyed.flatMap(keyRows))
       return "\(table)\n\(keys)"
     }
   }

@@ -236,7 +236,8 @@ private struct Rehearsal {
         ]))
     }
     let terminal = session.terminal
-    let head = "\(clean(feature))  \(results.count) requests of \(users) people, \(rate) a second"
+    let head =
+      "\(clean(feature))  \(results.count) \(results.count == 1 ? "request" : "requests") of \(Figures.people(users)), \(rate) a second"
     var lines = [terminal.style(head, .bold), ""]
     let share = Figures.share(Double(good.count) / Double(count))
     lines += terminal.row(

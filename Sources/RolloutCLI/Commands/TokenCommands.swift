@@ -23,12 +23,12 @@ enum TokenCommands {
       "token list", [], "all tokens, without their secrets",
       examples: ["rollout token list"], run: list),
     Subcommand(
-      "token revoke", ["TOKEN"], "make a token useless, at once; by its id (rollout token list)",
+      "token revoke", ["TOKEN"], "make a token useless, at once; by its id or its name",
       options: Subcommand.changing + [
         .init("--confirm", "NAME", "although it is in use: say the token's name")
       ],
       examples: [
-        "rollout token revoke 1f2e3d4c",
+        "rollout token revoke 1f2e3d4c", "rollout token revoke shop",
         "rollout token revoke 1f2e3d4c --confirm shop --reason leaked",
       ], run: revoke),
   ]
@@ -86,8 +86,12 @@ enum TokenCommands {
   }
 
   private static func revoke(_ session: Session) async throws {
-    let id = session.operand(0)
+    var id = session.operand(0)
     var answer = try await revoke(id, session.arguments.value("--confirm"), session)
+    if answer.status == 404, let named = try await token(named: id, session) {
+      id = named
+      answer = try await revoke(id, session.arguments.value("--confirm"), session)
+    }
     if answer.status == 409, session.arguments.value("--confirm") == nil,
       session.terminal.isInteractive, let problem = try? session.document(answer).cleaned,
       problem["code"]?.string == ProblemCode.inUse.rawValue
@@ -103,6 +107,14 @@ enum TokenCommands {
     } else {
       session.terminal.note("Token \(id) is revoked.")
     }
+  }
+
+  /// The id of the one token in force that has this name.
+  private static func token(named name: String, _ session: Session) async throws -> String? {
+    let list = try session.decode(
+      TokenList.self, try await session.send("GET", APIPath.tokens))
+    let named = list.tokens.filter { $0.name == name && $0.revokedAt == nil }
+    return named.count == 1 ? named[0].id : nil
   }
 
   private static func revoke(

@@ -72,7 +72,7 @@ enum Figures {
   }
 
   /// `24,800`
-  private static func grouped(_ value: Double) -> String {
+  static func grouped(_ value: Double) -> String {
     guard value.magnitude < 1e15 else { return shortestText(of: value) }
     var digits = String(Int(value.rounded().magnitude))
     var parts: [String] = []

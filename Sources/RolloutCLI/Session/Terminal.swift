@@ -119,15 +119,15 @@ struct Terminal: Sendable {
     return ask(question)
   }
 
-  /// Columns as wide as their widest cell; every cell is one line, whatever stands in it. One that
-  /// `fits` cuts what is too wide for the terminal: the last column, then the widest ones.
-  func table(_ header: [String], _ rows: [[String]], fits: Bool = false) -> String {
+  /// Columns as wide as their widest cell; every cell is one line, whatever stands in it. What is
+  /// too wide for the terminal is cut: the last column, then the widest ones.
+  func table(_ header: [String], _ rows: [[String]]) -> String {
     let cells = rows.map { $0.map(clean) }
     var widths = header.indices.map { column in
       ([header] + cells).map { $0[column].count }.max() ?? 0
     }
     let last = header.count - 1
-    while fits, widths.reduce(0, +) + 2 * last > columns, let most = widths.max(), most > 8 {
+    while widths.reduce(0, +) + 2 * last > columns, let most = widths.max(), most > 8 {
       let isRoomy = widths[last] > Self.lastColumnMin
       widths[isRoomy ? last : widths.firstIndex(of: most) ?? last] -= 1
     }
