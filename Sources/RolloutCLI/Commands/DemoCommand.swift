@@ -126,7 +126,7 @@ private struct DemoStory {
     if plan.status == "killed" || plan.status == "paused" {
       plan = try await command("resume", "another demo")
     }
-    if let hold = plan.hold.value, Suggestion.isToBeAcknowledged(hold) {
+    if let hold = plan.hold.value, Words.isToBeAcknowledged(hold) {
       plan = try await command("acknowledge", "of an earlier demo", force: true)
     }
     if plan.stageIndex > 0 { try await command("rollback", "from the beginning", to: "team") }

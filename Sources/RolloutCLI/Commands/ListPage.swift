@@ -129,7 +129,7 @@ struct ListPage {
       switch plan.status {
       case "active":
         if let hold = plan.hold.value {
-          self = Suggestion.isToBeAcknowledged(hold) ? .needsSomebody : .held
+          self = Words.isToBeAcknowledged(hold) ? .needsSomebody : .held
         } else {
           let gates = plan.next.value?.waitingOn ?? []
           if gates.contains(where: { $0.hasPrefix("automatic advance: off") }) {
@@ -138,7 +138,9 @@ struct ListPage {
           }
           self = gates.allSatisfy { $0.hasPrefix("approval: ") } ? .waitsForPeople : .goesOn
         }
-      case "paused": self = isPausedByItself ? .needsSomebody : .paused
+      case "paused":
+        let isHeld = plan.hold.value.map(Words.isToBeAcknowledged) ?? false
+        self = isPausedByItself || isHeld ? .needsSomebody : .paused
       case "draft": self = .draft
       case "completed": self = .completed
       case "killed": self = .killed
@@ -172,7 +174,9 @@ struct ListPage {
   /// The first thing it waits for, or the step that is ready.
   private static func next(_ entry: Entry) -> String {
     let plan = entry.plan
-    if let hold = plan.hold.value, Suggestion.isToBeAcknowledged(hold), plan.status == "active" {
+    if let hold = plan.hold.value, Words.isToBeAcknowledged(hold),
+      ["active", "paused"].contains(plan.status)
+    {
       return "acknowledge"
     }
     if let until = plan.answersUntil { return "off from \(LocalTime.brief(until))" }

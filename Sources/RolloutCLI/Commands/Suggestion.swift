@@ -7,7 +7,9 @@ enum Suggestion {
   static func command(_ plan: PlanView) -> String? {
     let reason = "--reason TEXT"
     let words: String
-    if let hold = plan.hold.value, isToBeAcknowledged(hold), plan.status == "active" {
+    if let hold = plan.hold.value, Words.isToBeAcknowledged(hold),
+      ["active", "paused"].contains(plan.status)
+    {
       words = "ack \(plan.feature) \(reason)"
     } else if plan.restore?.ready == true {
       words = "restore \(plan.feature) \(reason)"
@@ -26,11 +28,5 @@ enum Suggestion {
     let isForApproval =
       plan.hold.value == nil && next.waitingOn.allSatisfy { $0.hasPrefix("approval: ") }
     return isForApproval ? "approve \(plan.feature)" : "why \(plan.feature)"
-  }
-
-  /// Whether it waits for a person to say that they have seen it.
-  static func isToBeAcknowledged(_ hold: HoldView) -> Bool {
-    hold.acknowledgedBy == nil
-      && Plan.Hold.Cause(rawValue: hold.cause)?.needsAcknowledgement == true
   }
 }

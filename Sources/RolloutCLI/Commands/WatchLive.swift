@@ -223,7 +223,7 @@ struct WatchLive {
     case "q": leave()
     case "h": view = .history(plan.feature)
     case "a":
-      guard plan.hold.value.map(Suggestion.isToBeAcknowledged) == true else { return }
+      guard plan.hold.value.map(Words.isToBeAcknowledged) == true else { return }
       question = Question(command: "acknowledge", words: "Acknowledge")
     case "r":
       guard ["active", "paused", "completed"].contains(plan.status), plan.stageIndex >= 0 else {
@@ -367,7 +367,7 @@ struct WatchLive {
     case .list: names = [("↑↓", "choose"), ("Enter", "open"), ("q", "quit")]
     case .history: names = [("h", "back")]
     case .plan:
-      let isHeld = known?.plan.hold.value.map(Suggestion.isToBeAcknowledged) == true
+      let isHeld = known?.plan.hold.value.map(Words.isToBeAcknowledged) == true
       names =
         (isHeld ? [("a", inWords ? "acknowledge" : "ack")] : [])
         + [("r", inWords ? "roll back" : "back"), ("k", "kill"), ("h", "history")]

@@ -25,7 +25,7 @@ extension WatchPage {
         }
       let at = LocalTime.brief(hold.since)
       let text = "\(at) \(what): \(Words.reason(hold.reason)) \(failed)"
-      return (text, 3 + at.count, Suggestion.isToBeAcknowledged(hold) ? .red : .yellow)
+      return (text, 3 + at.count, Words.isToBeAcknowledged(hold) ? .red : .yellow)
     }
     if ["killed", "paused", "archived"].contains(plan.status),
       let event = known.events.first(where: { $0.type == plan.status })

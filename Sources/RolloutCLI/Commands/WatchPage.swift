@@ -73,7 +73,7 @@ struct WatchPage {
   static func style(of plan: PlanView) -> Terminal.Style {
     if Words.isFailing(plan) { return .red }
     if let hold = plan.hold.value {
-      return Suggestion.isToBeAcknowledged(hold) ? .red : .yellow
+      return Words.isToBeAcknowledged(hold) ? .red : .yellow
     }
     switch plan.status {
     case "active", "completed": return Words.isUnwell(plan) ? .yellow : .green

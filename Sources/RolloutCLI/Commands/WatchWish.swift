@@ -35,7 +35,7 @@ struct WatchWish: Sendable {
       if ["killed", "archived"].contains(plan.status) {
         throw CLIFailure(.conflict, "\(plan.feature) is \(plan.status).")
       }
-      if let hold = plan.hold.value, Suggestion.isToBeAcknowledged(hold) {
+      if let hold = plan.hold.value, Words.isToBeAcknowledged(hold) {
         throw CLIFailure(
           .conflict,
           "\(plan.feature) is held \(Words.hold(hold.cause)), at \(clean(plan.stage)): "

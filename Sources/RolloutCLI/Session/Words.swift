@@ -26,7 +26,10 @@ enum Words {
   private static let notWell = "not well"
 
   /// Whether its users meet with what somebody should look at now.
-  static func isFailing(_ plan: PlanView) -> Bool { plan.health?.words == "failing" }
+  static func isFailing(_ plan: PlanView) -> Bool {
+    plan.health?.words == "failing"
+      || plan.health?.verdict == Assessment.Word.pending.rawValue
+  }
 
   /// Whether it is over a limit, though no guard says so for certain.
   static func isNotWell(_ plan: PlanView) -> Bool { place(plan) == notWell }
@@ -39,8 +42,19 @@ enum Words {
     }
   }
 
+  /// Whether it waits for a person to say that they have seen it.
+  static func isToBeAcknowledged(_ hold: HoldView) -> Bool {
+    hold.acknowledgedBy == nil
+      && Plan.Hold.Cause(rawValue: hold.cause)?.needsAcknowledgement == true
+  }
+
   private static func place(_ plan: PlanView) -> String {
-    guard plan.status == "active" else { return plain(plan.status) }
+    guard plan.status == "active" else {
+      // What happened while somebody had paused it is not hidden by that.
+      guard plan.status == "paused", let hold = plan.hold.value, isToBeAcknowledged(hold)
+      else { return plain(plan.status) }
+      return "paused, held \(self.hold(hold.cause))"
+    }
     if let hold = plan.hold.value {
       return hold.acknowledgedBy == nil ? "held \(self.hold(hold.cause))" : "cooling down"
     }
