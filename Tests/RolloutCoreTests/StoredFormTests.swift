@@ -126,6 +126,7 @@ private struct RandomPlan {
     plan.incident?.approvals = list(3) { $0.text() }
     plan.approvals = list(3) { $0.text() }
     plan.recentRollbacks = list(3) { $0.instant() }
+    plan.appliedBy = random.chance(0.5) ? "anna" : nil
     plan.automaticAdvanceOff = random.chance(0.5)
     plan.updatedAt = moment()
     return plan

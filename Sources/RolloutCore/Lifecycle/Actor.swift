@@ -23,6 +23,12 @@ package enum Actor: Sendable, Equatable {
     }
   }
 
+  /// The token's name, for people with one.
+  package var tokenName: String? {
+    guard case .token(let name) = self else { return nil }
+    return name
+  }
+
   package init(text: String) {
     if text == "monitor" {
       self = .monitor

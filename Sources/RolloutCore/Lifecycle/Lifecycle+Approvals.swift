@@ -58,6 +58,7 @@ extension Lifecycle {
     let before = plan.definition
     plan.stageIndex = index
     plan.definition = definition
+    plan.appliedBy = context.actor.tokenName
     plan.approvals = []
     plan.fileApprovals = []
     keepCooldown(&plan, of: before)
@@ -101,11 +102,24 @@ extension Lifecycle {
     StepApprovals(given: plan.approvals, needed: plan.stageToEnter?.approvals ?? 0)
   }
 
+  /// What is missing for an advance by itself. Who lets a plan advance by itself is who advances
+  /// it: their own approval does not count.
+  package static func automationApprovalGate(_ plan: Plan) -> String? {
+    let approvals = nextApprovals(plan)
+    if let gate = approvals.gate { return gate }
+    guard let applier = plan.appliedBy, !approvals.suffice(for: .token(applier)) else { return nil }
+    return "approval: \(applier) applied the file by which the plan advances by itself, so another "
+      + "person must approve, or advance it"
+  }
+
   /// Whether enough people approved entering the next stage, and others than the one who enters it.
   static func checkApprovals(_ plan: Plan, _ context: CommandContext) throws(Refusal) {
     if let gate = approvalGate(plan) {
       throw .approvalNeededFromAnother(
         "\(gate). Another person does it with: rollout approve \(plan.feature).")
+    }
+    if context.actor == .monitor, let gate = automationApprovalGate(plan) {
+      throw .approvalNeededFromAnother(gate)
     }
     guard nextApprovals(plan).suffice(for: context.actor) else {
       throw .approvalNeededFromAnother(

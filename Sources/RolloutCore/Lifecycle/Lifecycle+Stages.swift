@@ -124,7 +124,9 @@ extension Lifecycle {
     }
     sentences += health.freshness + health.firing + health.unsettled + health.unproven
     sentences += health.capacity
-    if let gate = approvalGate(plan) { sentences.append(gate) }
+    if let gate = isManual ? approvalGate(plan) : automationApprovalGate(plan) {
+      sentences.append(gate)
+    }
     return sentences
   }
 }

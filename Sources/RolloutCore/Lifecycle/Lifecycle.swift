@@ -10,7 +10,8 @@ package enum Lifecycle {
 
   /// The first version of a new plan.
   package static func create(_ definition: PlanDefinition, _ context: CommandContext) -> Change {
-    let plan = Plan(definition, at: context.now)
+    var plan = Plan(definition, at: context.now)
+    plan.appliedBy = context.actor.tokenName
     let event = PlanEvent(
       feature: plan.feature, version: 1, at: context.now.wall, kind: .applied, actor: context.actor,
       reason: context.reason, from: nil, to: .init(plan), evidence: nil)

@@ -40,6 +40,7 @@ extension Plan {
           fileApprovals.map {
             .object(["digest": .string($0.digest), "name": .string($0.name)])
           }),
+      "applied_by": appliedBy.map { .string($0) },
       "recent_rollbacks": .array(recentRollbacks.map { .int($0.milliseconds) }),
       "automatic_advance_off": .bool(automaticAdvanceOff),
       "archived": archived.map {
@@ -92,6 +93,7 @@ extension Plan {
       guard let digest = item["digest"]?.string, let name = item["name"]?.string else { return nil }
       return FileApproval(digest: digest, name: name)
     }
+    appliedBy = try reader.string("applied_by")
     for rollback in try reader.list("recent_rollbacks") ?? [] {
       guard let at = rollback.element.int else {
         throw reader.error("recent_rollbacks", "Expected whole numbers.")

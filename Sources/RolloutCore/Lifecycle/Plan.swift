@@ -18,7 +18,7 @@ package struct Plan: Sendable, Equatable {
 
       /// Whether an outage that is found takes its place: it says less, and would let a person go
       /// on at once.
-      var yieldsToOutage: Bool { self == .investigate || self == .noTraffic }
+      package var yieldsToOutage: Bool { self == .investigate || self == .noTraffic }
 
       /// For people, after "held".
       package var words: String {
@@ -47,7 +47,7 @@ package struct Plan: Sendable, Equatable {
     }
 
     package var needsAcknowledgement: Bool { cause.needsAcknowledgement }
-    var yieldsToOutage: Bool { cause.yieldsToOutage }
+    package var yieldsToOutage: Bool { cause.yieldsToOutage }
   }
 
   /// That somebody has seen why the plan is held.
@@ -63,8 +63,7 @@ package struct Plan: Sendable, Equatable {
 
     /// For people: the name of a token, anybody else as they are called.
     var name: String {
-      guard case .token(let name) = Actor(text: by) else { return by }
-      return name
+      Actor(text: by).tokenName ?? by
     }
   }
 
@@ -98,6 +97,9 @@ package struct Plan: Sendable, Equatable {
   package var approvals: [String]
   /// Who approved which file; like `approvals` they end with the stage and with the next file.
   package var fileApprovals: [FileApproval] = []
+  /// The token that applied the definition in force; nil where that is not known. Where the plan
+  /// advances by itself, this is who lets it.
+  package var appliedBy: String?
   /// Automatic rollbacks of the last 24 hours, on the steady timeline; two of them turn automatic
   /// advance off.
   package var recentRollbacks: [Instant]
