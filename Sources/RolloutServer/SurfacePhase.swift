@@ -120,6 +120,11 @@ struct SurfacePhase: Sendable {
       return .notAsked
     }
     await purse.settle(reservation, cost: answer.cost, provider: target.provider)
-    return answer.failure == nil ? .answered : .failed
+    switch answer.failure {
+    // Who says that there is no such model answers: the route is wrong.
+    case nil, .modelNotFound?: return .answered
+    case .throttled?, .outOfMoney?: return .notAsked
+    default: return .failed
+    }
   }
 }

@@ -157,7 +157,7 @@ extension JudgeTests {
     var health = FeatureHealth(stepped)
     for number in 0..<100 { _ = health.record(refused(number, barred: 60)) }
     #expect(command(actions(&health, at(10))) == nil)
-    #expect(health.notes.contains { $0.contains("the stage above left behind") })
+    #expect(health.notes.contains { $0.contains("not held against this stage") })
     for number in 100..<200 { _ = health.record(outcome(number)) }
     #expect(health.detectors[0].missingHealth != nil, "100 failures are no health")
     // By one of this stage: it is its own.

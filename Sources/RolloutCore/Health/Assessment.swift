@@ -36,6 +36,8 @@ package struct Assessment: Sendable {
   package var lastFailureAt: Instant?
   /// The provider that refused our key in most of the last failures.
   package var refuser: String?
+  /// Whether most of the last failures met with a limit of our account: no outage.
+  package var isThrottled = false
   /// When the plan was last held for the investigate band.
   package var investigatedAt: Instant?
 
@@ -91,7 +93,8 @@ extension FeatureHealth {
     return Assessment(
       plan: plan, at: now, findings: findings, gates: gates, word: word, sentence: sentence,
       notes: notes, lastTrafficAt: lastTrafficAt, suspect: suspect(now),
-      lastFailureAt: lastFailureAt, refuser: refuser(now), investigatedAt: investigatedAt)
+      lastFailureAt: lastFailureAt, refuser: refuser(now), isThrottled: isThrottled(now),
+      investigatedAt: investigatedAt)
   }
 
   private func overall(_ findings: [Finding], _ now: Instant) -> (Assessment.Word, String) {

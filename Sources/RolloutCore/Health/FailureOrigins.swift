@@ -30,6 +30,14 @@ struct FailureOrigins: Sendable, Equatable {
     return most.key
   }
 
+  /// Whether at least half of what failed in the last minute met with a limit of our account. What
+  /// was not asked at all says nothing of why.
+  func isThrottled(_ now: Instant) -> Bool {
+    let late = entries.filter { now.since($0.at) <= .minutes(1) && $0.origin?.keptAwayFor == nil }
+    let throttled = late.count { $0.origin?.isThrottled == true }
+    return throttled > 0 && throttled * 2 >= late.count
+  }
+
   /// The provider that refused our key in at least half of the last bad outcomes; nil when there is
   /// none.
   func refuser(_ now: Instant) -> String? {

@@ -26,6 +26,12 @@ extension FeatureHealth {
     return nil
   }
 
+  /// The treatment's share of this stage's requests; nil without control traffic.
+  package var treatmentShare: Double? {
+    guard control.requests > 0 else { return nil }
+    return Double(treatment.requests) / Double(treatment.requests + control.requests)
+  }
+
   /// What people should know beside the verdicts.
   package var notes: [String] {
     var notes: [String] = []
@@ -37,8 +43,9 @@ extension FeatureHealth {
     }
     if leftBehind > 0 {
       notes.append(
-        "\(leftBehind) requests failed by what the stage above left behind (a provider that was not "
-          + "asked after its failures, a quota that was used up), and are not held against this one."
+        "\(leftBehind) failed requests are not held against this stage: they are of what came before "
+          + "it, or may be (told just after the step, without a time; a provider that earlier "
+          + "failures had barred; a quota that was used up)."
       )
     }
     if unattributed.all > 0 {

@@ -76,7 +76,7 @@ package struct FeatureHealth: Sendable {
     polls = []
     watches = plan.definition.guards.map { rule in
       if rule.metric == .prometheus {
-        polls.append(PollWatch(rule, preset: preset))
+        polls.append(PollWatch(rule, preset: preset, rest: restOfPolls))
         return .poll(polls.count - 1)
       }
       guard let measure = rule.measure(baseline: baseline) else {
@@ -142,7 +142,7 @@ package struct FeatureHealth: Sendable {
       new.definition.guards == old.definition.guards && neededHealth == oldNeed
       && new.definition.preset(atStage: new.stageIndex)
         == old.definition.preset(atStage: old.stageIndex)
-    guard sameStage else { return enterStage() }
+    guard sameStage else { return enterStage(isStepBack: new.stageIndex < old.stageIndex) }
     let isFresh = Self.startsFresh(old, new)
     if isFresh { fresh = FreshStart(version: new.version, at: new.updatedAt.steady) }
     followHold(old, new)
@@ -162,10 +162,11 @@ package struct FeatureHealth: Sendable {
     }
   }
 
-  private mutating func enterStage() {
+  private mutating func enterStage(isStepBack: Bool) {
     makeGuards()
     projection = nil
-    means[plan.stageName] = nil
+    // On the way back what was measured before the incident is what counts.
+    if !isStepBack { means[plan.stageName] = nil }
     treatment = ArmStatistics()
     control = ArmStatistics()
     unattributed = ArmStatistics()
@@ -232,11 +233,18 @@ package struct FeatureHealth: Sendable {
       reporting.note(outcome)
       users.record(outcome.user)
       lastOutcomeAt = max(lastOutcomeAt ?? outcome.at, outcome.at)
-      means[plan.stageName, default: StageMeans()].record(outcome)
+      // What an incident costs is no measure for the stages after it.
+      if plan.hold?.needsAcknowledgement != true {
+        means[plan.stageName, default: StageMeans()].record(outcome)
+      }
     }
     guard isScored else { return }
-    guard !isLeftBehind(outcome) else { return recordLeftBehind() }
-    if outcome.arm == .treatment, outcome.result == .failed || outcome.result == .degradedFallback {
+    let isFailure = outcome.result == .failed || outcome.result == .degradedFallback
+    guard !mayBeOfBefore(outcome), !isLeftBehind(outcome) else {
+      if isFailure { recordLeftBehind() }
+      return
+    }
+    if outcome.arm == .treatment, isFailure {
       origins.record(outcome.origin, at: outcome.at)
     }
     for index in detectors.indices where ended?.counted.contains(index) != true {
@@ -397,6 +405,9 @@ package struct FeatureHealth: Sendable {
   /// When the last request failed its user, as far as that is remembered.
   package var lastFailureAt: Instant? { origins.lastAt }
 
+  /// Whether most of the last failures met with a limit of our account.
+  package func isThrottled(_ now: Instant) -> Bool { origins.isThrottled(now) }
+
   /// The provider that refused our key in most of the last failures; nil when there is none.
   package func refuser(_ now: Instant) -> String? { origins.refuser(now) }
 
@@ -427,12 +438,6 @@ package struct FeatureHealth: Sendable {
       return nil
     }
     return detectors[position]
-  }
-
-  /// The treatment's share of this stage's requests; nil without control traffic.
-  package var treatmentShare: Double? {
-    guard control.requests > 0 else { return nil }
-    return Double(treatment.requests) / Double(treatment.requests + control.requests)
   }
 }
 

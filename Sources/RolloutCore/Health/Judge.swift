@@ -43,12 +43,17 @@ package enum Judge {
     let plan = assessment.plan
     guard plan.definition.advance == .automatic, plan.status == .active, plan.nextStage != nil,
       !plan.automaticAdvanceOff, assessment.gates.isOpen,
-      Lifecycle.soakGate(plan, now, byPerson: false) == nil, Lifecycle.approvalGate(plan) == nil
+      Lifecycle.soakGate(plan, now, byPerson: false) == nil,
+      Lifecycle.automationApprovalGate(plan) == nil
     else { return nil }
-    let acting = assessment.findings.first { $0.rule.action != .notify && !$0.rule.dryRun }
+    // A sentence that it has too little to judge by would contradict the evidence.
+    let acting = assessment.findings.first {
+      $0.rule.action != .notify && !$0.rule.dryRun && $0.verdict.state == .quiet
+    }
     return .command(
       .advance(to: plan.nextStage?.name),
-      reason: "soaked, and healthy by evidence. \(acting?.verdict.sentence ?? "")", guard: nil)
+      reason: "soaked, and healthy by evidence."
+        + (acting.map { " \($0.verdict.sentence)" } ?? ""), guard: nil)
   }
 
   /// Each firing guard is judged, and the strongest outcome wins: one that is undecided or held
@@ -72,6 +77,9 @@ package enum Judge {
         switch blame(finding, assessment, provider) {
         case .nobodyYet: outcome = nil
         case .feature:
+          let isAsked =
+            finding.rule.isAboutFailures && provider == .answers && plan.definition.attribution
+          let reason = isAsked ? "\(reason) \(providerAnswers)" : reason
           let target = plan.definition.rollbackDestination.commandDestination(plan)
           outcome = (3, .command(.rollback(to: target), reason: reason, guard: index))
         case .others(let why):
@@ -89,6 +97,9 @@ package enum Judge {
     return strongest?.action
   }
 
+  private static let providerAnswers =
+    "Its provider answers a neutral question: the trouble is the feature's own."
+
   private enum Blame {
     case feature
     case others(String)
@@ -105,6 +116,8 @@ package enum Judge {
       if let refuser = assessment.refuser {
         return .others("provider \(refuser) refuses our key")
       }
+      // Throttling is never an outage, whatever it was before: fewer users are its cure.
+      if assessment.isThrottled { return .feature }
       switch provider {
       case .none: break
       case .asking: return .nobodyYet

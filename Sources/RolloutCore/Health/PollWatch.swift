@@ -9,8 +9,14 @@ package struct PollWatch: Sendable, Equatable {
     case unavailable(String)
   }
 
+  /// How long what is still over its limit since before a step back is not acted on again.
+  package struct Rest: Sendable, Equatable {
+    package var until: Instant
+  }
+
   package let rule: Guard
   let sustain: TimeSpan
+  private var rest: Rest?
   /// Answers older than this say nothing about now.
   private static let freshness = TimeSpan.minutes(3)
 
@@ -19,14 +25,15 @@ package struct PollWatch: Sendable, Equatable {
   package private(set) var samples = 0
   package private(set) var over = 0
 
-  package init(_ rule: Guard, preset: Preset) {
+  package init(_ rule: Guard, preset: Preset, rest: Rest? = nil) {
     self.rule = rule
+    self.rest = rest
     sustain = rule.sustain ?? preset.sustain
   }
 
   package static func == (a: PollWatch, b: PollWatch) -> Bool {
     a.rule == b.rule && a.last?.sample == b.last?.sample && a.last?.at == b.last?.at
-      && a.overSince == b.overSince && a.samples == b.samples
+      && a.overSince == b.overSince && a.samples == b.samples && a.rest == b.rest
   }
 
   private var limit: Double {
@@ -46,6 +53,7 @@ package struct PollWatch: Sendable, Equatable {
       overSince = overSince ?? at
     } else {
       overSince = nil
+      rest = nil
     }
   }
 
@@ -61,7 +69,13 @@ package struct PollWatch: Sendable, Equatable {
     let bound = shortestText(of: limit)
     var verdict = Verdict(
       state: .quiet, sentence: "prometheus: \(shown), under the limit of \(bound).")
-    if let overSince {
+    if overSince != nil, let rest, now < rest.until {
+      verdict = Verdict(
+        state: .pending,
+        sentence:
+          "prometheus: \(shown), still over \(bound) since before the step back; acts again "
+          + "once it has been under, or in \(rest.until.since(now).words).")
+    } else if let overSince {
       let waited = now.since(overSince)
       if waited >= sustain {
         verdict = Verdict(

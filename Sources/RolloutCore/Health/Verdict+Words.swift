@@ -7,19 +7,29 @@ extension Detector {
     let name = rule.metric.rawValue
     guard latchedAt != nil else { return (unlatchedState, "\(name): \(unlatchedSentence)") }
     // What has ended first: of whom it hurt nothing may be left in sight.
-    guard isRecentlyOver else { return (.pending, "\(name): \(ended); acts only if it goes on.") }
+    guard isRecentlyOver else {
+      return (.pending, "\(name): \(ended); \(acts) only if it goes on.")
+    }
     guard isWidespread else {
       guard window.worstStreak(share: measure.share) != nil else {
         return (
           .pending,
           "\(name): \(wentBad), but the last \(window.count) \(rule.things) that count are within the limit of "
-            + "\(limitText) again; acts only if it goes on."
+            + "\(limitText) again; \(acts) only if it goes on."
+        )
+      }
+      // Where nobody causes more than the others, it is only too few yet.
+      guard affected.users == 1 || Double(affected.users) > 1.5 * affected.effective else {
+        return (
+          .pending,
+          "\(name): \(wentBad); \(acts) when \(minAffectedUsers) people are hurt, so far "
+            + "\(affected.users)."
         )
       }
       let people = affected.users == 1 ? "1 person alone who causes" : "few people who cause"
       return (
         .pending,
-        "\(name): \(wentBad), but it is \(people) most of it; acts when "
+        "\(name): \(wentBad), but it is \(people) most of it; \(acts) when "
           + "\(minAffectedUsers) are hurt alike."
       )
     }
@@ -27,11 +37,11 @@ extension Detector {
       if confirmation.isEnough, !isWidelyConfirmed {
         return (
           .pending,
-          "\(name): \(wentBad), but it goes on for few people only; acts when \(minAffectedUsers) are "
+          "\(name): \(wentBad), but it goes on for few people only; \(acts) when \(minAffectedUsers) are "
             + "hurt alike."
         )
       }
-      return (.pending, "\(name): \(wentBad), limit \(limitText); acts when it goes on.")
+      return (.pending, "\(name): \(wentBad), limit \(limitText); \(acts) when it goes on.")
     }
     return (.firing, "\(name): \(wentBad), limit \(limitText).")
   }
@@ -43,7 +53,7 @@ extension Detector {
   }
 
   private var unlatchedSentence: String {
-    if isTriggered, !hasEnded { return "\(ended); acts only if it goes on." }
+    if isTriggered, !hasEnded { return "\(ended); \(acts) only if it goes on." }
     if let band, band.isLatched, window.count == 0 {
       return
         "no request yet since the guards began anew; it was above \(band.low.text) where people "
@@ -54,6 +64,11 @@ extension Detector {
         "\(summary), and was above \(band.low.text) where people should look; \(place)."
     }
     if window.count < rule.judgedFrom {
+      if case .share = measure, window.bad > 1, window.bad * 2 >= window.count {
+        return
+          "\(window.bad) of the first \(window.count) \(rule.things) that count \(badVerb), too "
+          + "few to judge; \(rule.judgedFrom) are needed, or fewer when it goes on."
+      }
       return "\(window.count) of \(rule.judgedFrom) \(rule.things) needed to judge."
     }
     guard window.mean > 1 else { return "\(summary), under the limit of \(limitText)." }
@@ -67,6 +82,11 @@ extension Detector {
       rule.quantile == nil
       ? "fires at \(firesAt) of \(window.count)" : "fires when \(firesAt) of them are slower"
     return "\(summary), above \(limitText) but within noise; \(fires)."
+  }
+
+  /// What it does once it fires, for people.
+  private var acts: String {
+    rule.dryRun ? "would act" : rule.action == .notify ? "tells" : "acts"
   }
 
   /// Where what is not acted on stands beside the limit.

@@ -77,7 +77,8 @@ extension Detector {
       return "healthy evidence: \(rule.metric.rawValue) is not below its limit"
     }
     let name = rule.metric == .errorRate ? "" : " (\(rule.metric.rawValue))"
-    guard pace > 0 else {
+    // What failed is no sample of health.
+    guard pace > 0 || health.value < 1 else {
       return "healthy evidence: \(observed) of \(observed + clean) samples\(name)"
     }
     let alike = health.remaining(at: min(pace, 0.9), until: enough)

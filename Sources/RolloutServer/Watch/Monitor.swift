@@ -91,8 +91,10 @@ final class Monitor: Sendable {
     let isHeld = assessment.plan.hold?.cause == .outage
     guard assessment.isActedOn || isHeld, let suspect = assessment.suspect else { return .none }
     let others = ledger.witnesses(of: suspect, besides: assessment.plan.feature, now: now)
-    // What is held goes on being asked about: others' trouble may be another.
-    if !others.isEmpty, !isHeld { return .witnessed(by: others) }
+    // What is held goes on being asked about, and what cannot be held for an outage: others'
+    // trouble may be another, and two that fail by themselves would excuse each other for ever.
+    let isAsked = isHeld || assessment.plan.hold?.yieldsToOutage == false
+    if !others.isEmpty, !isAsked { return .witnessed(by: others) }
     let answer =
       probe?.condition(suspect, failedAt: assessment.lastFailureAt, isHeld: isHeld) ?? .none
     if !others.isEmpty, answer == .none || answer == .asking { return .witnessed(by: others) }
