@@ -173,7 +173,18 @@ import Testing
     #expect(
       try await plan(server)["next"]?["waiting_on"]?.array?.compactMap(\.string)
         == ["approval: 1 more person must approve"])
+    // Not for the one who let it advance by itself.
     try await server.command("approve")
+    try await Task.sleep(for: .milliseconds(500))
+    #expect(try await server.stage() == "b")
+    let waits = try await plan(server)["next"]?["waiting_on"]?.array?.compactMap(\.string)
+    #expect(waits?.first?.hasPrefix("approval: admin applied the file") == true, "\(waits ?? [])")
+    let made = try await server.send("POST", "/v1/tokens", #"{"name":"bob","scopes":["operate"]}"#)
+    let version = try #require(try await plan(server)["version"]?.int)
+    let approved = try await server.send(
+      "POST", "/v1/plans/ai-summary/approve", #"{"reason":"looks good"}"#,
+      token: try #require(made.json["token"]?.string), headers: [("If-Match", "\"\(version)\"")])
+    #expect(approved.status == 200, "\(approved.text)")
     #expect(try await server.eventually { try await server.stage() == "c" })
     await server.stop()
   }
