@@ -54,7 +54,10 @@ package final class DataDirectory: Sendable {
     do {
       try Self.take(folder, of: path)
       let lock = try Self.openLock(path)
-      let written = DirectoryMark(readFrom: lock)
+      let written: DirectoryMark?
+      do { written = try DirectoryMark(readFrom: lock) } catch StoreError.unavailable(let why) {
+        throw StoreError.unavailable("\(path)/\(Self.lockFile): \(why)")
+      }
       let found = written?.afterStart
       state = Mutex(State(folder: folder, lock: lock, mark: found, written: written, before: found))
     } catch {
@@ -197,7 +200,8 @@ package final class DataDirectory: Sendable {
     }
   }
 
-  /// Throws `StoreError.corrupt` for a folder, a pipe, or a link to nothing.
+  /// Throws `StoreError.corrupt` for a folder, a pipe, or a link to nothing. Beside a database that
+  /// must not be lost it is no fault of that one, which stays where it is: `unavailable`.
   func checkIsFile(_ name: String) throws {
     // All that SQLite opens, which waits for whoever writes into a pipe.
     for suffix in ["", "-wal", "-journal", "-shm"] {
@@ -205,7 +209,12 @@ package final class DataDirectory: Sendable {
       var info = stat()
       guard lstat(file, &info) == 0 else { continue }
       guard stat(file, &info) == 0, info.st_mode & S_IFMT == S_IFREG else {
-        throw StoreError.corrupt("\(file) is no file")
+        guard !suffix.isEmpty, name == Self.mainFile || name == Self.jobsFile else {
+          throw StoreError.corrupt("\(file) is no file")
+        }
+        throw StoreError.unavailable(
+          "\(file) is no file. Move it away, and leave \(name) where it is: whether anything of it "
+            + "is missing, the next start says")
       }
     }
   }
@@ -314,8 +323,8 @@ package final class DataDirectory: Sendable {
   /// and the directory itself is locked all the time. Returns what keeps it from that, in words.
   package func keepLock() -> String? {
     state.withLock { state in
-      guard state.lock >= 0, isOurs(state.folder, path) else { return nil }
-      guard !isOurs(state.lock, "\(path)/\(Self.lockFile)") else {
+      guard state.lock >= 0, FileIdentity.isInPlace(state.folder, path) else { return nil }
+      guard !FileIdentity.isInPlace(state.lock, "\(path)/\(Self.lockFile)") else {
         keepMark(&state)
         return nil
       }
@@ -336,17 +345,13 @@ package final class DataDirectory: Sendable {
   /// Writes the mark where the lock file does not say it: somebody has written over it, or the disk
   /// took nothing.
   private func keepMark(_ state: inout State) {
-    let found = DirectoryMark(readFrom: state.lock)
+    // What cannot be read is looked at again.
+    let found: DirectoryMark?
+    do { found = try DirectoryMark(readFrom: state.lock) } catch { return }
     guard let mark = state.mark, found != mark else { return }
     let isOurs = found == state.written
     guard note(mark, &state), !isOurs else { return }
     state.mended.append("\(Self.lockFile) was written over under the server and is made anew")
-  }
-
-  private func isOurs(_ descriptor: Int32, _ path: String) -> Bool {
-    var (ours, found) = (stat(), stat())
-    return fstat(descriptor, &ours) == 0 && stat(path, &found) == 0
-      && ours.st_dev == found.st_dev && ours.st_ino == found.st_ino
   }
 
   /// Tells of a file that was put right while it was in use.

@@ -225,6 +225,7 @@ final class Database: Sendable {
     private mutating func perform(_ jobs: [Job]) -> [@Sendable () -> Void] {
       let writes = jobs.filter(\.writes)
       do {
+        try cutRemains()
         try keepLog()
       } catch {
         // Nothing of it can be believed before the log is what it was.
@@ -248,6 +249,13 @@ final class Database: Sendable {
           for job in writes { job.fail(.unavailable(trouble)) }
           return []
         }
+        // Of a commit that fails it must be known what was there before.
+        guard health.file.knowsLog() else {
+          let seen = StoreError.unavailable("\(opening.path)-wal cannot be read")
+          health.failure.withLock { $0 = seen }
+          for job in writes { job.fail(seen) }
+          return []
+        }
         let (answers, hasWritten) = try commit(writes, connection)
         if hasWritten { health.failure.withLock { $0 = nil } }
         return answers
@@ -261,6 +269,14 @@ final class Database: Sendable {
 
     private static func storeError(_ error: any Error) -> StoreError {
       (error as? SQLiteError)?.storeError ?? error as? StoreError ?? .unavailable("\(error)")
+    }
+
+    /// Takes out of the log what a failed commit has left there, before anybody takes it for a
+    /// transaction. Throws `StoreError` while that cannot be done.
+    private func cutRemains() throws {
+      guard case .left = health.file.cutRemains() else { return }
+      throw StoreError.unavailable(
+        "what a failed write has left in \(opening.path)-wal cannot be taken out yet")
     }
 
     private func beginWork() { health.file.beginWork() }
@@ -310,7 +326,7 @@ final class Database: Sendable {
     }
 
     private mutating func end(_ jobs: [Job], with error: StoreError, wasFull: Bool) {
-      defer { for job in jobs where job.writes { job.fail(error) } }
+      defer { tell(jobs.filter(\.writes), error) }
       let reads = jobs.filter { !$0.writes }
       if health.isReadOnly.load(ordering: .acquiring), let connection {
         for job in reads { job.perform(connection)() }
@@ -322,6 +338,18 @@ final class Database: Sendable {
       // never through two connections.
       connection?.close()
       connection = nil
+    }
+
+    /// Tells of writes that failed what is known of them: where their commit failed on its way to
+    /// the disk, what it left in the log is taken out again, so that no later start takes it for a
+    /// change that was refused.
+    private func tell(_ writes: [Job], _ error: StoreError) {
+      var seen = error
+      switch health.file.cutRemains() {
+      case .none, .cut(isDurable: true): break
+      case .cut(isDurable: false), .left: seen = .uncertain("\(error)")
+      }
+      for job in writes { job.fail(seen) }
     }
 
     private func reopened() throws -> Connection {
@@ -392,6 +420,7 @@ final class Database: Sendable {
         try connection.run("COMMIT")
       } catch {
         try? connection.execute("ROLLBACK")
+        health.file.noteFailedCommit()
         throw error
       }
       if commits > 0 {

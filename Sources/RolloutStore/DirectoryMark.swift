@@ -1,5 +1,6 @@
 import Glibc
 import PlatformKit
+import RolloutCore
 
 /// What `rollout.lock` says: whose directory it is, and which commits of its files were
 /// acknowledged. A few lines of a fixed length, so that newer ones cover older ones.
@@ -63,10 +64,14 @@ struct DirectoryMark: Sendable, Equatable {
     return text
   }
 
-  /// nil for an empty file, and for one of another shape.
-  init?(readFrom descriptor: Int32) {
+  /// nil for an empty file, and for one of another shape. Throws `StoreError` for one that cannot be
+  /// read, which says nothing of what is in it.
+  init?(readFrom descriptor: Int32) throws {
     var buffer = [UInt8](repeating: 0, count: 1024)
     let count = pread(descriptor, &buffer, buffer.count, 0)
+    guard count >= 0 else {
+      throw StoreError.unavailable("it cannot be read: \(String(cString: strerror(errno)))")
+    }
     guard count > 0 else { return nil }
     self.init(String(decoding: buffer[..<count], as: UTF8.self))
   }

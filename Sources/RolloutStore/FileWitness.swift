@@ -7,42 +7,15 @@ import Synchronization
 /// It keeps a descriptor of its own until it goes, which must be after the connection has: closing
 /// any descriptor of a file ends the locks that this process has on it.
 final class FileWitness: Sendable {
-  private struct Identity: Equatable {
-    var device: UInt
-    var number: UInt
-    var size: Int
-
-    /// nil when there is no such file.
-    init?(path: String) {
-      var info = stat()
-      guard stat(path, &info) == 0 else { return nil }
-      self.init(info)
-    }
-
-    init?(descriptor: Int32) {
-      var info = stat()
-      guard fstat(descriptor, &info) == 0 else { return nil }
-      self.init(info)
-    }
-
-    private init(_ info: stat) {
-      device = UInt(info.st_dev)
-      number = UInt(info.st_ino)
-      size = Int(info.st_size)
-    }
-
-    func isSameFile(as other: Identity) -> Bool {
-      device == other.device && number == other.number
-    }
-  }
-
   private struct State {
     /// As it was when it was opened, and with the largest size it has had: it never shrinks.
-    var file: Identity?
-    var log: Identity?
+    var file: FileIdentity?
+    var log: FileIdentity?
     /// -1 where the log cannot be opened to be written.
     var logDescriptor: Int32 = -1
     var logCopy = LogCopy()
+    /// Whether a commit has failed, and what it wrote may still be in the log.
+    var owesCut = false
     /// Whether the database's thread is at work: what is written to the log then is its own.
     var isWorking = false
     /// What makes the content untrue until the next start.
@@ -60,7 +33,7 @@ final class FileWitness: Sendable {
   init(_ path: String) {
     self.path = path
     descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    state = Mutex(State(file: Identity(descriptor: descriptor)))
+    state = Mutex(State(file: FileIdentity(descriptor: descriptor)))
     connectedAnew()
   }
 
@@ -77,11 +50,17 @@ final class FileWitness: Sendable {
     let log = path + "-wal"
     state.withLock { state in
       if state.logDescriptor >= 0 { close(state.logDescriptor) }
-      state.logDescriptor = open(log, O_RDWR | O_CLOEXEC | O_NONBLOCK)
-      state.log = Identity(path: log)
-      state.logCopy = LogCopy()
-      if state.logDescriptor >= 0 { state.logCopy.follow(state.logDescriptor) }
+      state.logDescriptor = -1
+      state.log = if case .file(let found) = FileIdentity.at(log) { found } else { nil }
+      state.owesCut = false
+      openLog(&state)
     }
+  }
+
+  private func openLog(_ state: inout State) {
+    state.logDescriptor = open(path + "-wal", O_RDWR | O_CLOEXEC | O_NONBLOCK)
+    state.logCopy = LogCopy()
+    if state.logDescriptor >= 0 { state.logCopy.follow(state.logDescriptor) }
   }
 
   /// The database's thread begins to read and write.
@@ -93,7 +72,8 @@ final class FileWitness: Sendable {
   /// that has become too large is not.
   func followLog() -> Bool {
     state.withLock { state in
-      guard state.logDescriptor >= 0 else { return true }
+      // What a failed commit wrote is not to be taken for the log.
+      guard state.logDescriptor >= 0, !state.owesCut else { return true }
       state.logCopy.follow(state.logDescriptor)
       return state.logCopy.isWhole
     }
@@ -103,8 +83,43 @@ final class FileWitness: Sendable {
   var logDamage: String? { state.withLock { logDamage(&$0) } }
 
   private func logDamage(_ state: inout State) -> String? {
-    guard state.logDescriptor >= 0 else { return nil }
+    guard state.logDescriptor >= 0, !state.owesCut else { return nil }
     return state.logCopy.change(state.logDescriptor).map { "\(path)-wal \($0)" }
+  }
+
+  /// Whether all that is in the log is known, so that what a commit adds to it can be told from it.
+  func knowsLog() -> Bool {
+    state.withLock { state in
+      if state.logDescriptor < 0 {
+        openLog(&state)
+      } else if !state.logCopy.isCurrent {
+        state.logCopy.follow(state.logDescriptor)
+      }
+      return state.logDescriptor >= 0 && state.logCopy.isCurrent
+    }
+  }
+
+  /// What a commit that has failed left in the log.
+  enum Remains {
+    case none
+    /// Taken out again; `isDurable` says whether a power loss cannot bring it back.
+    case cut(isDurable: Bool)
+    /// Still there; it can be tried again.
+    case left
+  }
+
+  /// A commit has failed: whoever opens the file anew would take what it wrote for a transaction.
+  func noteFailedCommit() { state.withLock { $0.owesCut = true } }
+
+  /// Takes out of the log what a failed commit has left there, for nobody was told of it.
+  func cutRemains() -> Remains {
+    state.withLock { state in
+      guard state.owesCut else { return .none }
+      let log = state.logDescriptor
+      guard log >= 0, state.logCopy.cutUnfollowed(log) else { return .left }
+      state.owesCut = false
+      return .cut(isDurable: fdatasync(log) == 0)
+    }
   }
 
   /// Writes the log as it was before somebody else changed it. Whether it could be; where nobody
@@ -121,13 +136,13 @@ final class FileWitness: Sendable {
   var damage: String? {
     state.withLock { state in
       guard let file = state.file, state.cut == nil else { return state.cut }
-      let size = Identity(descriptor: descriptor)?.size ?? 0
+      // A read that fails says nothing of what is there.
+      guard let size = FileIdentity(descriptor: descriptor)?.size else { return nil }
       var header = [UInt8](repeating: 0, count: Self.header.count)
       if size < file.size {
         state.cut = "\(path) was cut from \(file.size) to \(size) bytes while it was in use"
-      } else if file.size > 0,
-        pread(descriptor, &header, header.count, 0) != header.count
-          || header != Self.header
+      } else if file.size > 0, pread(descriptor, &header, header.count, 0) == header.count,
+        header != Self.header
       {
         state.cut = "\(path) was written over while it was in use"
       }
@@ -151,9 +166,13 @@ final class FileWitness: Sendable {
     misplacedLog ?? state.withLock { $0.isWorking ? nil : logDamage(&$0) }
   }
 
-  private static func change(of path: String, from before: Identity?) -> String? {
+  private static func change(of path: String, from before: FileIdentity?) -> String? {
     guard let before else { return nil }
-    guard let now = Identity(path: path) else { return "\(path) was deleted while it was in use" }
-    return now.isSameFile(as: before) ? nil : "\(path) was replaced while it was in use"
+    switch FileIdentity.at(path) {
+    case .file(let now):
+      return now.isSameFile(as: before) ? nil : "\(path) was replaced while it was in use"
+    case .nothing: return "\(path) was deleted while it was in use"
+    case .unknown: return nil
+    }
   }
 }

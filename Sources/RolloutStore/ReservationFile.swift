@@ -239,14 +239,12 @@ struct ReservationFile: ~Copyable, @unchecked Sendable {
   /// written. Whether it had to.
   mutating func keep() -> Bool {
     guard descriptor >= 0 else { return false }
-    var (ours, found) = (stat(), stat())
-    guard fstat(descriptor, &ours) == 0 else { return false }
-    let isThere =
-      stat(path, &found) == 0 && found.st_dev == ours.st_dev && found.st_ino == ours.st_ino
+    guard let size = FileIdentity(descriptor: descriptor)?.size else { return false }
+    let isThere = FileIdentity.isInPlace(descriptor, path)
     var header: UInt64 = 0
+    // What cannot be read says nothing of what is there.
     let isWhole =
-      Int(ours.st_size) == Self.size && pread(descriptor, &header, 8, 0) == 8
-      && header == Self.magic
+      size == Self.size && (pread(descriptor, &header, 8, 0) != 8 || header == Self.magic)
     guard !isThere || !isWhole else { return false }
     if !isThere {
       let new = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)

@@ -100,6 +100,126 @@ def failed_syncs(folder, rounds):
     return f"{failed} calls failed"
 
 
+@fault(4, "reads that fail for a time: what waits is written within a second", rounds=6, short=2)
+def failed_reads(folder, rounds):
+    shim = Shim(folder)
+    server = Server(folder, env=shim.env)
+    for number in range(rounds):
+        for name in ("killed", "alerted", "quiet"):
+            server.plan(f"{name}{number}", **ALL)
+        shim.fail_reads(errno.EIO)
+        server.command(f"killed{number}", "kill", expect=(200, 202))
+        answer = server.call("POST", "/v1/alerts", {
+            "id": f"a{number}", "feature": f"alerted{number}", "action": "kill", "reason": "a test"})
+        assert answer.status == 200 and answer.json["results"][0]["acted"], answer
+        time.sleep((0.4, 1.2)[number % 2])
+        shim.heal()
+        for name in ("killed", "alerted"):
+            eventually("what waited is written down", lambda name=name: server.show(
+                f"{name}{number}").get("durable") is not False, 1)
+        # A read that failed says nothing of what is in a file.
+        assert "files" not in server.warnings(), server.warnings()
+        eventually("no warning is left", lambda: not server.warnings(), 2)
+        server.command(f"quiet{number}", "pause")
+        version = server.show(f"killed{number}")["version"]
+        server.kill()
+        server.start()
+        for name, status in (("killed", "killed"), ("alerted", "killed"), ("quiet", "paused")):
+            assert server.show(f"{name}{number}")["status"] == status, f"{name}{number}"
+        assert server.show(f"killed{number}")["version"] == version
+    failed = shim.failed
+    server.stop()
+    assert failed >= rounds, "the shim did nothing"
+    return f"{failed} calls failed"
+
+
+@fault(4, "failed fsyncs: what was refused never happens, and can be asked again", rounds=3, short=1)
+def refused_for_good(folder, rounds):
+    config = """
+providers: {echo: {kind: echo}}
+prices: {m: {input: 1, output: 1}}
+routes: {r: {targets: [{provider: echo, model: m}]}}
+"""
+    ask = {"user": "u", "prompt": "hi", "max_tokens": 5}
+    refusals = 0
+    for number, end in itertools.product(range(rounds), ("heal", "heal and kill", "kill")):
+        where = folder / f"{number}-{end}"
+        where.mkdir()
+        shim = Shim(where)
+        server = Server(where, config, env=shim.env)
+        server.plan("ai", route="r", **ALL)
+        server.plan("listed", stages=[{"name": "in", "cohort": "co"}])
+        assert server.call("PUT", "/v1/cohorts/co/members/old").status == 204
+        guest = server.make_token("guest", "view")
+
+        def state(server=server, guest=guest):
+            return {
+                "tokens": sorted(token["name"] for token in server.call("GET", "/v1/tokens").json["tokens"]
+                                 if not token.get("revoked_at")),
+                "guest": server.call("GET", "/v1/plans", token=guest["token"]).status,
+                "members": server.call("GET", "/v1/cohorts/co").json["members"],
+                "decisions": [server.is_on("listed", user) for user in ("old", "new", "one")],
+                "jobs": len(server.call("GET", "/v1/jobs").json["jobs"]),
+                "new plan": server.call("GET", "/v1/plans/new").status,
+            }
+        requests = {
+            "token": ("POST", "/v1/tokens", {"name": "ghost", "scopes": ["admin"]}, 201),
+            "member": ("PUT", "/v1/cohorts/co/members/new", None, 204),
+            "import": ("POST", "/v1/cohorts/co/members", ["one", "two"], 200),
+            "job": ("POST", "/v1/features/ai/jobs", ask, 202),
+            "plan": ("PUT", "/v1/plans/new", {"feature": "new", **ALL}, 201),
+            "cohort": ("DELETE", "/v1/cohorts/co?confirm=co", None, 200),
+        }
+
+        def send(name, server=server, requests=requests):
+            method, path, body, expected = requests[name]
+            fields = {"Content-Type": "application/json", "Idempotency-Key": f"k-{name}"}
+            return server.call(method, path, body, fields), expected
+        before = state()
+        for name in requests:
+            shim.fail_syncs(errno.EIO)
+            answer, _ = send(name)
+            assert answer.status == 503, f"{name}: {answer}"
+            assert "not known" in answer.json["detail"], f"{name}: {answer.json['detail']}"
+            refusals += 1
+            if end == "kill":
+                # With the disk still failing: what the file holds is what counts now.
+                server.kill()
+                shim.heal()
+                server.start()
+            else:
+                shim.heal()
+                eventually("no warning is left", lambda: not server.warnings(), 5)
+            assert state() == before, f"after {name}: {state()}, and before {before}"
+            if end == "heal and kill":
+                server.kill()
+                server.start()
+                assert state() == before, f"after {name} and a restart: {state()}, and before {before}"
+        # What takes away is in force at once, and written as soon as the disk is well.
+        shim.fail_syncs(errno.EIO)
+        answer = server.call("DELETE", f"/v1/tokens/{guest['id']}?confirm=guest")
+        assert answer.status == 202 and answer.json["durable"] is False, answer
+        assert server.call("GET", "/v1/plans", token=guest["token"]).status == 401
+        eventually("what is not written is said", lambda: "tokens" in server.warnings(), 5)
+        shim.heal()
+        eventually("the revocation is written down", lambda: "tokens" not in server.warnings(), 10)
+        before = state()
+        assert before["guest"] == 401, before
+        # Asked again it is done, and once.
+        for name in requests:
+            answer, expected = send(name)
+            assert answer.status == expected, f"{name} again: {answer}"
+        assert state()["jobs"] == before["jobs"] + 1
+        assert send("job")[0].status == 202 and state()["jobs"] == before["jobs"] + 1
+        after = state()
+        assert after["tokens"] == sorted(before["tokens"] + ["ghost"]), after
+        server.kill()
+        server.start()
+        assert state() == after
+        server.stop()
+    return f"{refusals} refusals"
+
+
 def kill_undurably(server, shim_or_disk):
     answer = server.command("all", "kill", expect=(202,))
     assert answer.json.get("durable") is False, answer

@@ -213,7 +213,7 @@ def end_all():
 
 
 class Shim:
-    """Makes the file writes of one server fail, and sets its wall clock; see shim.c."""
+    """Makes reads and writes of one server's files fail, and sets its wall clock; see shim.c."""
 
     library = None
 
@@ -242,9 +242,12 @@ class Shim:
     def fail_writes(self, error, times=0):
         self._set(8, error, times)
 
+    def fail_reads(self, error, times=0):
+        self._set(40, error, times)
+
     def heal(self):
-        self._set(0, 0, 0)
-        self._set(8, 0, 0)
+        for offset in (0, 8, 40):
+            self._set(offset, 0, 0)
 
     def set_clock(self, ahead):
         """Sets the wall clock so many seconds ahead of the machine's; the steady one goes on."""

@@ -1,4 +1,4 @@
-// Preloaded into the server: makes writing to files fail on demand, and sets its wall clock. The
+// Preloaded into the server: makes reading and writing files fail on demand, and sets its wall clock. The
 // control file is a page of numbers shared with the test: see `Shim` in harness.py. Sockets and
 // standard error are left alone.
 #define _GNU_SOURCE
@@ -20,6 +20,8 @@ struct control {
   uint32_t syncs, writes, failed, unused;
   // Seconds that the wall clock is ahead of the machine's.
   int64_t ahead;
+  // As for writes; counted among what has failed only.
+  uint32_t read_errno, read_left, reads;
 };
 
 static struct control *control;
@@ -60,6 +62,11 @@ static int write_fails(int descriptor) {
          fails(&control->writes, &control->write_errno, &control->write_left);
 }
 
+static int read_fails(int descriptor) {
+  return control && is_file(descriptor) &&
+         fails(&control->reads, &control->read_errno, &control->read_left);
+}
+
 #define REAL(type, name, ...)                              \
   static type (*real)(__VA_ARGS__);                        \
   if (!real) real = (type(*)(__VA_ARGS__))dlsym(RTLD_NEXT, name)
@@ -87,6 +94,16 @@ ssize_t pwrite(int descriptor, const void *bytes, size_t count, off_t offset) {
 ssize_t pwrite64(int descriptor, const void *bytes, size_t count, off64_t offset) {
   REAL(ssize_t, "pwrite64", int, const void *, size_t, off64_t);
   return write_fails(descriptor) ? -1 : real(descriptor, bytes, count, offset);
+}
+
+ssize_t pread(int descriptor, void *bytes, size_t count, off_t offset) {
+  REAL(ssize_t, "pread", int, void *, size_t, off_t);
+  return read_fails(descriptor) ? -1 : real(descriptor, bytes, count, offset);
+}
+
+ssize_t pread64(int descriptor, void *bytes, size_t count, off64_t offset) {
+  REAL(ssize_t, "pread64", int, void *, size_t, off64_t);
+  return read_fails(descriptor) ? -1 : real(descriptor, bytes, count, offset);
 }
 
 int ftruncate(int descriptor, off_t size) {

@@ -114,12 +114,11 @@ struct SessionEndpoint: Sendable {
     }
     let exchange = reply.suspend()
     Task {
-      do {
-        try await sessions.end(secret)
-        exchange.respond(HTTPResponse(status: 204, headers: headers))
-      } catch {
-        exchange.respond(Dialect.native.error(Problem(error), headers: headers))
-      }
+      let isDurable = await sessions.end(secret)
+      exchange.respond(
+        isDurable
+          ? HTTPResponse(status: 204, headers: headers)
+          : .json(.object(["durable": .bool(false)]), status: 202, headers: headers))
     }
   }
 }

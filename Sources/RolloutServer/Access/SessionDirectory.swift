@@ -16,6 +16,8 @@ final class SessionDirectory: Sendable {
   }
 
   private let sessions: Mutex<[[UInt8]: Entry]>
+  /// Sessions that are over, and not in the file yet.
+  private let unwrittenEnds = Mutex<Set<[UInt8]>>([])
   private let store: any SessionStore
   private let tokens: TokenDirectory
   /// Keeps who signed in where that cannot be written with the session.
@@ -54,16 +56,17 @@ final class SessionDirectory: Sendable {
       sessions[session.hash] = Entry(record: session)
       return Self.takeEnded(&sessions, of: tokenID, now: now)
     }
-    if !ended.isEmpty { tokens.noteSessionEnd() }
+    if !ended.isEmpty {
+      tokens.noteSessionEnd()
+      unwrittenEnds.withLock { $0.formUnion(ended) }
+    }
     var entry = record(.signedIn, tokenID, now)
     if !address.isEmpty { entry.details = .object(["from": .string(address)]) }
-    do {
-      try await store.insert(session, noting: entry)
-      if !ended.isEmpty { try await store.deleteSessions(ended, noting: nil) }
-    } catch {
+    do { try await store.insert(session, noting: entry) } catch {
       begun.isDurable = false
       trail?.remember(entry)
     }
+    _ = await keepEnds()
     return begun
   }
 
@@ -88,15 +91,30 @@ final class SessionDirectory: Sendable {
     return ended
   }
 
-  /// Signs out. Throws `StoreError` where that could not be written: after a restart it would be
-  /// signed in again.
-  func end(_ secret: [UInt8]) async throws {
+  /// Signs out. False where that could not be written yet: it is over all the same, and a restart
+  /// before it is written brings it back.
+  func end(_ secret: [UInt8]) async -> Bool {
     let hash = Digest.sha256(secret)
-    guard let entry = sessions.withLock({ $0.removeValue(forKey: hash) }) else { return }
-    entry.mark.end()
-    tokens.noteSessionEnd()
-    try await store.deleteSessions(
-      [hash], noting: record(.signedOut, entry.record.tokenID, tokens.now))
+    if let entry = sessions.withLock({ $0.removeValue(forKey: hash) }) {
+      entry.mark.end()
+      tokens.noteSessionEnd()
+      let note = record(.signedOut, entry.record.tokenID, tokens.now)
+      do { try await store.deleteSessions([hash], noting: note) } catch {
+        unwrittenEnds.withLock { _ = $0.insert(hash) }
+        trail?.remember(note)
+        return false
+      }
+    }
+    return await keepEnds()
+  }
+
+  /// Writes down which sessions are over. Whether nothing is left to be written.
+  func keepEnds() async -> Bool {
+    let ended = unwrittenEnds.withLock { $0 }
+    guard !ended.isEmpty else { return true }
+    do { try await store.deleteSessions(Array(ended), noting: nil) } catch { return false }
+    unwrittenEnds.withLock { $0.subtract(ended) }
+    return true
   }
 
   /// Whose cookie this is; nil once the session or its token has ended.

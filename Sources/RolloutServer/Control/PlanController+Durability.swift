@@ -27,6 +27,11 @@ extension PlanController {
   /// Whether what is in force of a feature is on disk.
   func isDurable(_ feature: String) -> Bool { unwritten[feature] == nil }
 
+  /// What is in force of a feature and not on disk yet, the newest first.
+  func unwrittenEvents(of feature: String) -> [PlanEvent] {
+    (unwritten[feature] ?? []).reversed().map(\.change.event)
+  }
+
   /// The features of which `degraded` says something.
   var degradedFeatures: Set<String> { Set(unreadable.keys).union(unwritten.keys) }
 
@@ -51,7 +56,7 @@ extension PlanController {
   func recover(from error: StoreError, _ wanted: Unwritten) async throws -> Done {
     switch error {
     case .unreadable, .alreadyExists, .notFound: throw error
-    case .stale, .unavailable, .corrupt: break
+    case .stale, .unavailable, .uncertain, .corrupt: break
     }
     let plan = wanted.change.plan
     let isKnown = await reread(.plan(plan.feature))

@@ -29,6 +29,11 @@ extension Problem {
         "The plan was not taken, for \(what). Nothing was changed; write that part in another way, "
           + "and please report this.")
     case StoreError.notFound(let what): self.init(.notFound, "\(what) does not exist.")
+    case StoreError.uncertain(let why):
+      self.init(
+        .unavailable,
+        "\(why). Whether this change is on disk is not known; it is not in force, and is taken out "
+          + "again as soon as the disk is well. Look before you try again.")
     case let error as StoreError:
       self.init(.unavailable, "\(error). Nothing was changed; try again.")
     default: self.init(.internal, "The server failed; please report this with the time of day.")
