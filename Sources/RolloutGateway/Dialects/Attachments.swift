@@ -17,29 +17,109 @@ struct Attachments {
   /// everybody as they like.
   private(set) var isKnown = true
 
-  /// Looks through the JSON of a request's `messages` and `system`. O(bytes).
-  init(messages: ArraySlice<UInt8>?, system: ArraySlice<UInt8>?) {
-    if let messages = read(messages) {
-      for message in messages.array ?? [messages] { look(message: message) }
+  /// Looks through a request's whole body: servers take files in members of the body as well. O(bytes).
+  init(_ raw: RawObject) {
+    for key in raw.keys where !Self.unsearched.contains(key) {
+      guard let value = read(raw.json(key)) else { continue }
+      switch key {
+      case "messages": for message in value.array ?? [value] { look(message: message) }
+      case "system": look(parts: value)
+      case "prediction": look(message: value)
+      case "tools": for tool in value.array ?? [value] { look(tool: tool) }
+      default: count(value, of: key)
+      }
     }
-    if let system = read(system) { look(parts: system) }
   }
 
   private mutating func read(_ json: ArraySlice<UInt8>?) -> Document? {
-    // Whatever is no text stands in a list or in an object inside the first.
-    guard let json, json.dropFirst().contains(where: { $0 == 0x5B || $0 == 0x7B }) else {
-      return nil
-    }
+    // Numbers and the like name nothing.
+    guard let json, [0x22, 0x5B, 0x7B].contains(json.first) else { return nil }
     let document = try? JSONReader.read(Array(json))
     if document == nil { isKnown = false }
     return document
   }
+
+  /// Members of the body in which no file can be named: shapes of answers, and words of the
+  /// caller's own.
+  private static let unsearched: Set<String> = [
+    "functions", "tool_choice", "function_call", "response_format", "metadata", "logit_bias",
+    "stop", "stop_sequences", "output_config", "format", "guided_json", "guided_choice",
+    "structured_outputs", "json_schema", "grammar", "model", "user",
+  ]
 
   /// Members of a message, beside its content, that hold files or name them.
   private static let fileMembers: Set<String> = [
     "audio", "video", "image", "file", "document", "attachments", "files", "file_ids", "images",
     "videos", "documents",
   ]
+
+  /// Members of the body, or of what stands in it, that hold files or name what the model reads
+  /// besides; without what tells `cached_content` from `cachedContent`.
+  private static let readMembers: Set<String> = [
+    "video", "image", "file", "document", "attachments", "files", "images", "videos", "documents",
+    "cachedcontent", "container", "conversation", "knowledge", "contextfiles", "datasources",
+  ]
+
+  /// Whose names end so but are the caller's own: no server looks a text up by them.
+  private static let ownIDs: Set<String> = [
+    "userid", "sessionid", "traceid", "requestid", "toolcallid", "callid", "customerid",
+    "organizationid", "projectid",
+  ]
+
+  private static func plain(_ key: String) -> String {
+    key.lowercased().filter { $0 != "_" && $0 != "-" }
+  }
+
+  private static func isNaming(_ key: String) -> Bool {
+    let plain = plain(key)
+    if ownIDs.contains(plain) { return false }
+    if namingMembers.contains(key) { return true }
+    return ["_", "-"].contains { mark in
+      ["id", "ids", "url", "urls", "uri", "uris"].contains { key.lowercased().hasSuffix(mark + $0) }
+    }
+      || ["Id", "Ids", "ID", "IDs", "Url", "Urls", "URL", "URLs", "Uri", "Uris", "URI", "URIs"]
+        .contains { key.hasSuffix($0) }
+  }
+
+  private static func isAddress(_ text: String) -> Bool {
+    let start = text.prefix(8).lowercased()
+    return ["http://", "https://", "gs://", "s3://", "file://", "ftp://"].contains {
+      start.hasPrefix($0)
+    }
+  }
+
+  /// What a tool may take is described, not given.
+  private mutating func look(tool: Document) {
+    let described: Set<String> = ["function", "parameters", "input_schema", "custom"]
+    for member in tool.members ?? [] where !described.contains(member.key) {
+      count(member.value, of: member.key)
+    }
+  }
+
+  /// Counts what a member outside the messages names: each name once.
+  private mutating func count(_ value: Document, of key: String) {
+    if let text = value.string {
+      let isName = Self.isNaming(key) || Self.readMembers.contains(Self.plain(key))
+      let names = (isName && !text.isEmpty && !text.hasPrefix("data:")) || Self.isAddress(text)
+      if names { references += 1 }
+    } else if let elements = value.array {
+      for element in elements { count(element, of: key) }
+    } else if let members = value.members {
+      let before = references
+      for member in members { count(member.value, of: member.key) }
+      let isUnknown = !members.contains {
+        ["data", "file_data", "content", "text"].contains($0.key)
+          || $0.value.string?.hasPrefix("data:") == true || $0.value.members != nil
+          || $0.value.array != nil
+      }
+      // A file that says neither what it is nor where.
+      if references == before, isUnknown, !members.isEmpty,
+        Self.readMembers.contains(Self.plain(key))
+      {
+        references += 1
+      }
+    }
+  }
 
   private mutating func look(message: Document) {
     for member in message.members ?? [] {
@@ -67,7 +147,11 @@ struct Attachments {
       imageBytes += inlineBytes(part)
       return
     }
-    if !isText(part), !isInline(part) { references += 1 }
+    if isText(part) {
+      countBeside(part)
+    } else if !isInline(part) {
+      references += 1
+    }
     // Answers of tools and documents have parts of their own.
     for holder in [part, part["source"]] {
       if let parts = holder?["content"] { look(parts: parts) }
@@ -102,6 +186,27 @@ struct Attachments {
     return Self.textTypes.contains(type) || type.hasSuffix("tool_use")
       || type.hasSuffix("tool_result")
   }
+
+  /// What else a text may bring that is read in its place: servers differ in what they look at.
+  private mutating func countBeside(_ text: Document) {
+    let isPlain = text["type"]?.string.map(Self.plainTypes.contains) ?? true
+    for member in text.members ?? [] {
+      if Self.fileMembers.contains(member.key) || member.key == "source" {
+        // A result of a search says where it is from in one word.
+        guard isPlain || member.value.string == nil else { continue }
+        let isAlone = member.value.string.map { !$0.hasPrefix("data:") } ?? false
+        let files = member.value.array ?? [member.value]
+        references += isAlone ? 1 : files.count { !$0.isNull && !isInline($0) && !isHeld($0) }
+      } else if isPlain, member.key != "id", Self.isNaming(member.key) {
+        count(member.value, of: member.key)
+      }
+    }
+  }
+
+  private static let plainTypes: Set<String> = ["text", "input_text", "output_text"]
+
+  /// Whether the parts of what a text brings are counted by themselves.
+  private func isHeld(_ file: Document) -> Bool { file["content"] != nil }
 
   /// Members that name a file which is elsewhere, unless their text is the file itself.
   private static let namingMembers: Set<String> = ["url", "uri", "id", "file_id", "file_uri"]

@@ -82,7 +82,7 @@ package struct ChatRequest: Sendable {
   /// stands twice in it, so that nobody can say what is read. O(bytes).
   func inputBound(imageTokens: Int) -> Int? {
     let hasTools = ["tools", "functions"].contains { size(of: $0) > 2 }
-    let attachments = Attachments(messages: raw.json("messages"), system: raw.json("system"))
+    let attachments = Attachments(raw)
     guard attachments.isKnown else { return nil }
     return max(0, raw.bytes.count - attachments.imageBytes)
       .adding(attachments.images.multiplied(by: imageTokens))
