@@ -4,6 +4,7 @@
 #include <linux/filter.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <sys/auxv.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -14,6 +15,12 @@
 extern int accept4(int, struct sockaddr *, socklen_t *, int);
 extern int pthread_setname_np(pthread_t, const char *);
 extern int sched_getaffinity(pid_t, size_t, void *);
+extern char *program_invocation_name;
+
+// Where the arguments begin in memory. A variable of C's is shared state, to Swift.
+static inline const char *cp_program_name(void) { return program_invocation_name; }
+// Where the path stands that was executed, behind the environment; 0 where nobody says.
+static inline size_t cp_program_path(void) { return (size_t)getauxval(AT_EXECFN); }
 
 // The flags of epoll, eventfd and sockets are C enums, which Swift imports as distinct types.
 static inline int cp_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }

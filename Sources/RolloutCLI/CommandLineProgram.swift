@@ -1,20 +1,21 @@
 import Glibc
+import PlatformKit
 import RolloutAPI
 
 @main
 enum CommandLineProgram {
   static func main() async {
-    let terminal = Terminal(arguments: CommandLine.arguments)
+    let terminal = Terminal(arguments: words)
     // Writing to a pipe that nobody reads fails with a word, not by a signal.
     signal(SIGPIPE, SIG_IGN)
     do {
-      // Swift reads them from /proc/self/cmdline: even the program's own name is missing then.
-      guard !CommandLine.arguments.isEmpty else {
+      guard ProcessArguments.words != nil else {
         throw CLIFailure(
           .failed,
-          "The arguments cannot be read from /proc/self/cmdline; mount /proc. Nothing was done.")
+          "The arguments cannot be read from /proc/self/cmdline, or are not those of this process; "
+            + "mount /proc. Nothing was done.")
       }
-      try await run(Array(CommandLine.arguments.dropFirst()), terminal)
+      try await run(Array(words.dropFirst()), terminal)
     } catch let failure as CLIFailure {
       end(failure, terminal)
     } catch {
@@ -22,10 +23,12 @@ enum CommandLineProgram {
     }
   }
 
+  private static let words = ProcessArguments.words ?? []
+
   /// People read why on standard error; programs get it as the one document they asked for.
   private static func end(_ failure: CLIFailure, _ terminal: Terminal) -> Never {
     terminal.complain(failure.message)
-    let isAsked = OutputForm(CommandLine.arguments) != .table
+    let isAsked = OutputForm(words) != .table
     if isAsked, !failure.isTold { terminal.print(failure.document) }
     exit(failure.exitCode.rawValue)
   }

@@ -10,10 +10,8 @@ enum ServerProgram {
   static func main() {
     blockSignals()
     do {
-      // Without a name of its own no program is started: then the arguments could not be read, and
-      // to go on with the defaults would open another folder.
-      let words = arguments
-      guard !words.isEmpty else { throw UnreadableArguments() }
+      // To go on with the defaults would open another folder.
+      guard let words = ProcessArguments.words else { throw UnreadableArguments() }
       let options = try ServerOptions(Array(words.dropFirst())) { name in
         getenv(name).map { String(cString: $0) }
       }
@@ -98,16 +96,6 @@ enum ServerProgram {
     exit(status)
   }
 
-  /// What the program was started with. Swift's own list is empty where a preloaded library moved
-  /// the environment; the system knows it all the same. Empty when neither does.
-  private static var arguments: [String] {
-    guard CommandLine.arguments.isEmpty else { return CommandLine.arguments }
-    guard let bytes = try? readFile("/proc/self/cmdline") else { return [] }
-    return bytes.split(separator: 0, omittingEmptySubsequences: false).dropLast().map {
-      String(decoding: $0, as: UTF8.self)
-    }
-  }
-
   private static func say(_ text: String) {
     let bytes = Array(text.utf8)
     _ = write(STDOUT_FILENO, bytes, bytes.count)
@@ -120,8 +108,8 @@ enum ServerProgram {
 
 private struct UnreadableArguments: Error, CustomStringConvertible {
   let description =
-    "the arguments cannot be read from /proc/self/cmdline; mount /proc (in a chroot: mount -t proc "
-    + "proc DIR/proc). Nothing was started."
+    "the arguments cannot be read from /proc/self/cmdline, or are not those of this process; mount "
+    + "/proc (in a chroot: mount -t proc proc DIR/proc). Nothing was started."
 }
 
 private func signalSet() -> sigset_t {
