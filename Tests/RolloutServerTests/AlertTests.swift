@@ -157,6 +157,34 @@ import Testing
     await server.stop()
   }
 
+  @Test(arguments: [
+    (#""RESOLVED""#, "resolved"), (#""Resolved""#, "resolved"), (#""resolved""#, "resolved"),
+    (#""suppressed""#, "unknown status"), (#""""#, "unknown status"),
+    (#"" resolved""#, "unknown status"), (#""résolu""#, "unknown status"), ("5", "unknown status"),
+    ("true", "unknown status"), (#"["resolved"]"#, "unknown status"),
+    (#"{"state":"resolved"}"#, "unknown status"), (#""FIRING""#, "acted"), ("null", "acted"),
+  ])
+  func `an alert whose status is no word of Alertmanager's never acts`(
+    status: String, expected: String
+  ) async throws {
+    let server = try await TestServer()
+    try await server.startPlan()
+    let plain = alert("a", server.clock.now, status: nil)
+    let own = plain.replacing(#"{"labels""#, with: #"{"status":\#(status),"labels""#)
+    #expect(try await results(post(server, [own])) == [expected])
+    let version = try await server.send("GET", "/v1/plans/ai-summary").json["version"]?.int
+    #expect(version == (expected == "acted" ? 3 : 2))
+    // The group's is read in the same way, where an alert has none.
+    let body = #"{"version":"4","status":\#(status),"alerts":[\#(plain)]}"#
+    let group = try await server.send("POST", "/v1/alerts/alertmanager", body)
+    #expect(results(group) == [expected == "acted" ? "repeat" : expected])
+    // One that is refused is judged again once it says what it is.
+    if expected == "unknown status" {
+      #expect(try await results(post(server, [alert("a", server.clock.now)])) == ["acted"])
+    }
+    await server.stop()
+  }
+
   @Test func `several features and actions in one group are each judged`() async throws {
     let server = try await TestServer()
     for feature in ["ai-summary", "ai-search"] { try await server.startPlan(feature) }

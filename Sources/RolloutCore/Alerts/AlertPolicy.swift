@@ -22,6 +22,8 @@ package enum AlertPolicy {
     case unknownAction = "unknown action"
     /// Something else happened to it, such as that somebody took a look.
     case notFiring = "not firing"
+    /// Whether it is firing or over, nobody can say.
+    case unknownStatus = "unknown status"
   }
 
   /// Events of a plan to look through for one that an alert caused before a crash.

@@ -59,7 +59,7 @@ struct AlertEndpoint: Sendable {
         "At most \(Self.alertsMax) alerts are taken at once; set max_alerts.", 60)
     }
     let now = clock.now
-    let group = payload["status"]?.string
+    let group = payload["status"]
     let alerts = elements.map { received(payload.bytes[$0], group, now) }
     return try await answer(alerts, request.principal, sender: sender)
   }
@@ -75,7 +75,7 @@ struct AlertEndpoint: Sendable {
 
   /// `group` is the status of the group: an alert that carries none has it.
   private func received(
-    _ json: ArraySlice<UInt8>, _ group: String?, _ now: Instant
+    _ json: ArraySlice<UInt8>, _ group: Document?, _ now: Instant
   ) -> AlertDesk.Received {
     let document = (try? JSONReader.read(Array(json))) ?? .null
     let labels = document["labels"]
@@ -86,15 +86,34 @@ struct AlertEndpoint: Sendable {
     let startsText = document["startsAt"]?.string ?? ""
     let starts = Instant(rfc3339: startsText) ?? now
     let print = document["fingerprint"]?.string ?? "\(name)/\(feature)"
-    let status = document["status"]?.string ?? group
+    let status = Self.status(document["status"]) ?? Self.status(group) ?? .firing
     let summary = document["annotations"]?["summary"]?.string ?? "alert \(name)"
     let alert = Alert(
       dedupeKey: Self.key("am:\(print):\(startsText)"), name: name.clipped(toBytes: Self.nameMax),
       feature: feature.clipped(toBytes: Self.nameMax), action: action ?? .rollback,
       reason: summary.clipped(toBytes: Self.reasonMax), startsAt: starts, receivedAt: now)
     return AlertDesk.Received(
-      id: print.clipped(toBytes: Self.idMax), alert: alert, isResolved: status == "resolved",
-      problem: document.isNull ? .unreadable : action == nil ? .unknownAction : nil)
+      id: print.clipped(toBytes: Self.idMax), alert: alert, isResolved: status == .resolved,
+      problem: document.isNull
+        ? .unreadable
+        : action == nil ? .unknownAction : status == .unknown ? .unknownStatus : nil)
+  }
+
+  private enum Status {
+    case firing
+    case resolved
+    /// No word of Alertmanager's: it must not act, for it may be over.
+    case unknown
+  }
+
+  /// nil where nothing is said.
+  private static func status(_ value: Document?) -> Status? {
+    guard let value, !value.isNull else { return nil }
+    switch value.string?.lowercased() {
+    case "firing": return .firing
+    case "resolved": return .resolved
+    default: return .unknown
+    }
   }
 
   /// As it is, or its digest: a key is as long as its sender likes.
