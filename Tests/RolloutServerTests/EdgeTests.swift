@@ -25,7 +25,12 @@ import Testing
     arguments: [
       ("Forwarded", "for=192.0.2.1"), ("X-Forwarded-For", "127.0.0.1"),
       ("x-forwarded-proto", "https"), ("X-Forwarded-Host", "a"), ("X-FORWARDED-ANYTHING", "x"),
-      ("X-Real-IP", "127.0.0.1"), ("Via", "1.1 proxy"),
+      ("X-Real-IP", "127.0.0.1"), ("Via", "1.1 proxy"), ("CF-Connecting-IP", "192.0.2.1"),
+      ("CF-IPCountry", "DE"), ("True-Client-IP", "192.0.2.1"), ("X-Client-IP", "192.0.2.1"),
+      ("X-Original-Forwarded-For", "192.0.2.1"), ("X-Forwarded", "for=192.0.2.1"),
+      ("X-Cluster-Client-IP", "192.0.2.1"), ("Fastly-Client-IP", "192.0.2.1"),
+      ("x-envoy-external-address", "192.0.2.1"), ("X-Azure-ClientIP", "192.0.2.1"),
+      ("Fly-Client-IP", "192.0.2.1"), ("Client-IP", ""),
     ])
   func `metrics are open to this machine, and need a token through a proxy`(
     field: (name: String, value: String)
@@ -187,6 +192,31 @@ import Testing
     #expect(try await server.send("GET", "/livez", token: "ro_wrong", headers: from).status == 200)
     let metrics = try await server.send("GET", "/metrics")
     #expect(metrics.text.contains("\nrollout_failed_authentications_total 1"))
+    await server.stop()
+  }
+
+  @Test func `wrong cookies count like wrong tokens, and a right one is served`() async throws {
+    let server = try await TestServer()
+    let from = (name: "X-Forwarded-For", value: "198.51.100.7")
+    let signedIn = try await server.send(
+      "POST", "/v1/session", #"{"token":"\#(server.adminToken)"}"#, token: "", headers: [from])
+    let cookie = try #require(signedIn.header("set-cookie")?.split(separator: ";").first)
+    func status(_ cookie: some StringProtocol, token: String = "") async throws -> Int {
+      try await server.send(
+        "GET", "/v1/plans", token: token, headers: [from, ("Cookie", String(cookie))]
+      ).status
+    }
+    var statuses: [Int] = []
+    for number in 0...FailedAuthentications.countMax {
+      statuses.append(try await status("rollout_session=\(number)"))
+    }
+    #expect(statuses.prefix(FailedAuthentications.countMax).allSatisfy { $0 == 401 })
+    #expect(statuses.last == 429)
+    #expect(try await status("rollout_session=", token: "ro_wrong") == 429)
+    #expect(try await status(cookie) == 200)
+    #expect(try await status("rollout_session=x", token: server.adminToken) == 200)
+    // Another page's cookie is no attempt.
+    #expect(try await status("theme=dark") == 401)
     await server.stop()
   }
 

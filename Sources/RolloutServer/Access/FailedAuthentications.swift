@@ -3,9 +3,9 @@ import PlatformKit
 import RolloutGateway
 import Synchronization
 
-/// Counts wrong tokens by the address they come from, so that nobody guesses at leisure and an app
-/// with an old token is told to slow down. A right token is never asked: whoever shares an address
-/// with a guesser is served.
+/// Counts wrong tokens, and cookies of no session, by the address they come from, so that nobody
+/// guesses at leisure and an app with an old token is told to slow down. Who sends a right one is
+/// never asked: whoever shares an address with a guesser is served.
 final class FailedAuthentications: Sendable {
   /// Wrong tokens of one address that are answered 401; more are 429.
   static let countMax = 100

@@ -170,9 +170,9 @@ final class LoopService: HTTPService {
       route: route)
   }
 
-  /// 401, or 429 where the address has sent too many wrong tokens.
+  /// 401, or 429 where the address has sent too many wrong tokens or cookies.
   private func unauthenticated(_ request: RequestView, _ route: Int? = nil) -> Refused {
-    if presented(request) != nil,
+    if presented(request) != nil || SessionCookie.secret(in: request) != nil,
       let seconds = failures.note(request.client, now: clock.monotonic)
     {
       return refused(

@@ -12,11 +12,23 @@ extension RequestView {
     isLocal && (field("host").map { isLoopback(authority: $0.string[...]) } ?? false)
   }
 
-  /// Whether a proxy says that it passes the request on.
+  /// Whether a proxy says that it passes the request on. No program that asks for itself sends one
+  /// of these, so that any of them counts.
   private var isForwarded: Bool {
-    field("forwarded") != nil || field("via") != nil || field("x-real-ip") != nil
-      || headerLines.hasName(beginning: "x-forwarded-")
+    Self.proxyFields.contains { field($0) != nil } || headerLines.hasName(beginning: "x-forwarded")
+      || headerLines.hasName(beginning: "x-original-forwarded")
+      || headerLines.hasName(beginning: "cf-") || headerLines.hasName(beginning: "x-envoy-")
   }
+
+  /// By which proxies and their operators name who asked, besides `X-Forwarded…` and Cloudflare's.
+  private static let proxyFields: [StaticString] = [
+    "forwarded", "via", "x-real-ip", "true-client-ip", "x-client-ip", "client-ip",
+    "x-cluster-client-ip", "fastly-client-ip", "x-remote-ip", "x-remote-addr", "x-real-host",
+    "x-proxyuser-ip", "wl-proxy-client-ip", "proxy-client-ip", "x-azure-clientip",
+    "x-azure-socketip", "x-appengine-user-ip", "x-nf-client-connection-ip", "fly-client-ip",
+    "do-connecting-ip", "x-vercel-forwarded-for", "ali-cdn-real-ip", "cdn-src-ip", "cdn-loop",
+    "x-originating-ip", "x-host", "x-coming-from",
+  ]
 
   /// Whose failures are counted together: the peer, or whom a proxy on this machine names. What
   /// others say of themselves is not believed. In a list the proxy's own word is the last.
