@@ -69,6 +69,17 @@ import Testing
     ("curl -u bob:hunter2 x", "curl -u bob:[key] x"),
     ("curl --user 'bob:hunter2' x", "curl --user 'bob:[key]' x"),
     ("SK0123456789abcdef0123456789abcdef", "[key]"),
+    ("glpat-abcdefghijklmnopqrst ok", "[key] ok"),
+    ("push glpat-ABCDefghIJKLmnopQRST.", "push [key]."),
+    ("sk_live_abcdefghijklmnopqrstuvwx", "[key]"), ("rk_live_abcdefghijklmnop", "[key]"),
+    ("pk_test_abcdefghijklmnop", "[key]"), ("ghp_abcdefghijklmnopqrstuvwxyzabcdefghij", "[key]"),
+    ("sk_live_short, glpat-less and gh_pages_of_the_documentation", nil),
+    ("auth: hunter2", "auth: [key]"), ("basic_auth=bob", "basic_auth=[key]"),
+    ("author: anna, authors=bob, authenticated: yes", nil),
+    ("?user=a&password%3Dhunter2", "?user=a&password%3D[key]"),
+    ("q=password%3dhunter2&n=1", "q=password%3d[key]&n=1"),
+    ("next=%2Fa%3Ftoken%253Dabc1 x", "next=%2Fa%3Ftoken%253D[key] x"),
+    ("api_key%3Aabc", "api_key%3A[key]"), ("100%3D, 5% and n%3D5", nil),
     ("a > b, <b>word</b>, x -u: 5, menu: 3, token count > 5", nil),
   ])
   func `what belongs to a person or opens a door is taken out`(text: String, expected: String?)
@@ -130,6 +141,8 @@ import Testing
       #"{"tokens":["a1b2"],"api_keys":{"x":["y"]}}"#,
       #"{"tokens":["[key]"],"api_keys":{"x":["[key]"]}}"#
     ),
+    (#"{"auth":"hunter2","author":"anna"}"#, #"{"auth":"[key]","author":"anna"}"#),
+    (#"{"auth":{"user":"a","n":[1]}}"#, #"{"auth":{"user":"[key]","n":["[key]"]}}"#),
     (#"{"max_tokens":5,"tokens":7}"#, #"{"max_tokens":5,"tokens":7}"#),
   ])
   func `what lists and objects of secrets hold goes too`(json: String, expected: String) throws {

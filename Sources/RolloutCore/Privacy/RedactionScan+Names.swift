@@ -27,6 +27,16 @@ extension RedactionScan {
     return value(from: index + width, takesLine: SecretName.takesLine(name), opened: opened)
   }
 
+  /// At a `%` that begins a `=` or `:` of an address, encoded once or more often.
+  mutating func encodedValue() -> Span? {
+    var place = index + 1
+    while place - index < 9, has("25", at: place) { place += 2 }
+    guard at(place) == UInt8(ascii: "3"), [0x41, 0x44].contains(at(place + 1) & 0xDF) else {
+      return nil
+    }
+    return namedValue(width: place + 2 - index)
+  }
+
   /// At the `>` of `<password>…`: up to the next tag.
   mutating func element() -> Span? {
     let name = word(before: index)

@@ -75,6 +75,7 @@ struct RedactionScan {
     case UInt8(ascii: "@"): return email()
     case UInt8(ascii: ":"): return namedValue() ?? ipv6()
     case UInt8(ascii: "="): return namedValue()
+    case UInt8(ascii: "%"): return encodedValue()
     case UInt8(ascii: ">"): return element()
     // A colon of full width.
     case 0xEF where has("\u{FF1A}", at: index): return namedValue(width: 3)
@@ -137,6 +138,14 @@ struct RedactionScan {
     "ya29.", "tvly-", "xai-", "nvapi-",
   ]
 
+  /// With which no word or name begins: sixteen letters of any kind behind them are a key.
+  private static let unmistakable: [StaticString] = [
+    "sk_live_", "rk_live_", "pk_live_", "sk_test_", "rk_test_", "pk_test_", "ghp_", "gho_", "ghs_",
+    "ghu_", "ghr_", "github_pat_", "glpat-", "gldt-", "glrt-", "glptt-", "glcbt-", "glft-",
+    "glsoat-", "xoxa-", "xoxb-", "xoxp-", "xoxr-", "xoxs-", "xapp-", "whsec_", "dop_v1_", "shpat_",
+    "shpss_", "lin_api_",
+  ]
+
   /// What begins as services' keys do and is long enough, and signed tokens (JWT).
   private mutating func key() -> Span? {
     if has("eyJ", at: index) {
@@ -152,6 +161,11 @@ struct RedactionScan {
           return Span(start: index, end: third, name: "key")
         }
       }
+    }
+    for prefix in Self.unmistakable where has(prefix, at: index) {
+      let start = index + prefix.utf8CodeUnitCount
+      let stop = end(from: start) { $0.isKey }
+      if stop - start >= 16 { return Span(start: index, end: stop, name: "key") }
     }
     for prefix in Self.prefixes where has(prefix, at: index) {
       let start = index + prefix.utf8CodeUnitCount

@@ -9,7 +9,7 @@ enum SecretName {
     "privatekey", "accountkey", "signingkey", "encryptionkey", "authkey", "sharedkey", "credential",
     "credentials", "sessionid", "cookie", "authorization", "bearer", "pass",
   ]
-  private static let whole = ["pin", "cvv", "cvc", "otp", "totp", "pw"]
+  private static let whole = ["pin", "cvv", "cvc", "otp", "totp", "pw", "auth"]
 
   static func isSecret(_ name: String) -> Bool { isSecret(Array(name.utf8.prefix(lengthMax))[...]) }
 
