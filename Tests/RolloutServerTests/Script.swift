@@ -33,10 +33,14 @@ struct Script {
       #""content":null,"tool_calls":[{"function":{"name":"f","arguments":5}}]"#,
       #""content":null,"function_call":{}"#, #""refusal":5"#, #""content":null,"audio":{}"#,
     ]
+    let reasons = ["5", "true", "{}", #"["stop"]"#]
     guard !isOpenAI else {
       return bad.map {
         #"{"choices":[{"index":0,"message":{"role":"assistant",\#($0)},"finish_reason":"stop"}]}"#
       }
+        + reasons.map {
+          #"{"choices":[{"message":{"role":"assistant","content":"hi"},"finish_reason":\#($0)}]}"#
+        }
     }
     let blocks = [
       "5", "[]", "{}", #""hi""#, "[null]", "[{}]", "[5]", #"[{"type":"text","text":5}]"#,
@@ -44,6 +48,9 @@ struct Script {
       #"[{"type":"text","text":"hi"},{"type":"tool_use","name":""}]"#,
     ]
     return blocks.map { #"{"type":"message","content":\#($0),"stop_reason":"end_turn"}"# }
+      + reasons.map {
+        #"{"type":"message","content":[{"type":"text","text":"hi"}],"stop_reason":\#($0)}"#
+      }
   }
 
   /// The same within a stream, after its opening.
@@ -52,7 +59,7 @@ struct Script {
       return [
         #"{"content":5}"#, #"{"content":[]}"#, #"{"content":[5]}"#, #"{"tool_calls":[null]}"#,
         #"{"tool_calls":[{}]}"#, #"{"tool_calls":[{"index":0}]}"#, #"{"tool_calls":5}"#, "5",
-      ].map { chunk($0) }
+      ].map { chunk($0) } + [event(#"{"choices":[{"index":0,"delta":{},"finish_reason":5}]}"#)]
     }
     return [
       #"{"type":"content_block_delta","index":0,"delta":5}"#,
@@ -61,6 +68,7 @@ struct Script {
       #"{"type":"content_block_delta","index":0}"#,
       #"{"type":"content_block_start","index":0,"content_block":{}}"#,
       #"{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","name":""}}"#,
+      #"{"type":"message_delta","delta":{"stop_reason":5}}"#,
     ].map { event($0) }
   }
 

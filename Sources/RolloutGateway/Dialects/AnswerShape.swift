@@ -20,7 +20,9 @@ extension Document {
 
   /// Whether a choice of a chat completion answers, or says why it does not.
   var isAnswer: Bool {
-    guard let message = self["message"], message.members?.isEmpty == false else { return false }
+    guard let message = self["message"], message.members?.isEmpty == false,
+      self["finish_reason"]?.isReason ?? true
+    else { return false }
     let parts = [
       message["content"].map(\.isContent), message["tool_calls"].map(\.isCalls),
       message["function_call"].map(\.isNamed), message["refusal"].map { $0.string != nil },
@@ -35,10 +37,14 @@ extension Document {
   }
 
   /// Whether the content of a message of Anthropic's answers, or `stop` says why it does not.
-  func isMessage(stop: String?) -> Bool {
-    guard let blocks = array, blocks.allSatisfy(\.isBlock) else { return false }
-    return !blocks.isEmpty || Self.explainsNothing(stop: stop)
+  func isMessage(stop: Document?) -> Bool {
+    guard let blocks = array, blocks.allSatisfy(\.isBlock), stop?.isReason ?? true else {
+      return false
+    }
+    return !blocks.isEmpty || Self.explainsNothing(stop: stop?.string)
   }
+
+  private var isReason: Bool { isNull || string != nil }
 
   private var isContent: Bool {
     guard let parts = array else { return string != nil }
@@ -70,6 +76,9 @@ extension Document {
 }
 
 extension RawValue {
+  /// Whether it may be why an answer has ended: a word, or nothing yet.
+  var isReason: Bool { isNull || isText }
+
   /// What a chunk's delta brings; nil for what no client can read. O(bytes).
   var piece: AnswerPiece? {
     guard isObject else { return isNull ? AnswerPiece() : nil }

@@ -35,7 +35,7 @@ struct AnthropicProvider: Provider {
     let answer = try? RawObject(body)
     if let error = answer?["error"], !error.isNull { throw classify(head, body, attempt) }
     guard let answer,
-      answer["content"]?.isMessage(stop: answer["stop_reason"]?.string) == true
+      answer["content"]?.isMessage(stop: answer["stop_reason"]) == true
     else {
       throw ProviderFailure.malformed("the answer is no message")
     }

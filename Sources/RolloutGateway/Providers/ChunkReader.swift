@@ -40,7 +40,10 @@ struct ChunkReader: EventReader {
       if piece.isSign { hasAnswer = true }
       if piece.isFilled { pieces += 1 }
     }
-    guard let reason = choice["finish_reason"]?.string else { return }
+    guard let finish = choice["finish_reason"], !finish.isNull else { return }
+    guard let reason = finish.string else {
+      throw ProviderFailure.malformed("why the answer has ended cannot be read")
+    }
     guard hasAnswer || Document.explainsNothing(finish: reason) else {
       throw ProviderFailure.malformed("the answer's message is empty")
     }

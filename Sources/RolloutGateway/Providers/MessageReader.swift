@@ -37,7 +37,12 @@ struct MessageReader: EventReader {
       }
       hasAnswer = true
       pieces += 1
-    case "message_delta": stopReason = event["delta"]?["stop_reason"]?.string ?? stopReason
+    case "message_delta":
+      let stop = event["delta"]?["stop_reason"]
+      guard stop?.isReason ?? true else {
+        throw ProviderFailure.malformed("why the answer has ended cannot be read")
+      }
+      stopReason = stop?.string ?? stopReason
     case "message_stop":
       guard hasAnswer || Document.explainsNothing(stop: stopReason) else {
         throw ProviderFailure.malformed("the answer's message is empty")
