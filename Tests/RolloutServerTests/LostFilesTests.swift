@@ -27,9 +27,11 @@ import Testing
     return try await TestServer(yaml, folder: folder, permissions: permissions)
   }
 
-  private func refusal(_ folder: TemporaryFolder) async throws -> String {
+  private func refusal(
+    _ folder: TemporaryFolder, _ allow: (inout DataDirectory.Permissions) -> Void = { _ in }
+  ) async throws -> String {
     do {
-      let server = try await start(folder)
+      let server = try await start(folder, allow)
       await server.stop()
       return "it started"
     } catch { return "\(error)" }
@@ -308,7 +310,15 @@ import Testing
     }
     for name in ["jobs.db", "rollout.db"] {
       try put(how, "\(folder.path)/\(name)\(suffix)")
-      #expect(try await refusal(folder).contains("\(folder.path)/\(name)\(suffix) is no file"))
+      let database = folder.read(name)
+      for quarantines in [false, true] {
+        let why = try await refusal(folder) { $0.quarantines = quarantines }
+        #expect(why.contains("\(folder.path)/\(name)\(suffix) is no file. Move it away"))
+        // The database beside it is well, and must not be lost by following advice.
+        #expect(why.contains("leave \(name) where it is"))
+        #expect(!why.contains("--accept-empty") && !why.contains("--quarantine"), "\(why)")
+        #expect(folder.read(name) == database)
+      }
       remove("\(folder.path)/\(name)\(suffix)")
     }
     let last = try await start(folder)
