@@ -8,6 +8,7 @@ package struct EventView: Codable, Sendable, Equatable {
     package var status: String
   }
 
+  /// 0 for what is in force and not on disk yet.
   package var id: Int
   package var feature: String
   package var at: String
@@ -18,10 +19,19 @@ package struct EventView: Codable, Sendable, Equatable {
   package var from: Nullable<Place>
   package var to: Place
   package var evidence: Document?
+  /// False for what is in force and not on disk yet; nil otherwise.
+  package var durable: Bool?
 
-  package init(_ stored: StoredEvent) {
-    let event = stored.event
-    id = stored.id
+  package init(_ stored: StoredEvent) { self.init(stored.event, id: stored.id) }
+
+  /// Of what is in force and not on disk yet.
+  package init(unwritten event: PlanEvent) {
+    self.init(event, id: 0)
+    durable = false
+  }
+
+  private init(_ event: PlanEvent, id: Int) {
+    self.id = id
     feature = event.feature
     at = event.at.rfc3339
     version = event.version

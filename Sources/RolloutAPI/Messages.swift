@@ -47,10 +47,13 @@ package struct EventList: Codable, Sendable {
 package struct MemberList: Codable, Sendable {
   package var members: [String]
   package var next: Nullable<String>
+  /// False while somebody has left who is still on disk; nil otherwise.
+  package var durable: Bool?
 
-  package init(members: [String], next: String?) {
+  package init(members: [String], next: String?, durable: Bool? = nil) {
     self.members = members
     self.next = Nullable(next)
+    self.durable = durable
   }
 }
 

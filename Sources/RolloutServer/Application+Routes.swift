@@ -68,7 +68,7 @@ extension Application {
         controller: controller, store: store, ledger: ledger, clock: clock,
         settings: control.settings, asks: ai.asks
       ).routes
-        + CohortEndpoint(controller: controller, store: store, clock: clock, log: stores.log)
+        + CohortEndpoint(controller: controller, clock: clock, log: stores.log)
         .routes
         + AuditEndpoint(store: store).routes
         + ActEndpoint(links: stores.links, controller: controller, clock: clock).routes

@@ -44,7 +44,9 @@ struct SurfacePhase: Sendable {
     approvals = ApprovalWatch(
       controller: control.controller, announcer: control.announcer, history: stores.data.control,
       clock: clock, log: log)
-    tokenWatch = TokenWatch(tokens: control.tokens, readiness: readiness, clock: clock, log: log)
+    tokenWatch = TokenWatch(
+      tokens: control.tokens, sessions: control.sessions, readiness: readiness, clock: clock,
+      log: log)
   }
 
   private static func listen(
@@ -94,8 +96,12 @@ struct SurfacePhase: Sendable {
       BackgroundLoop { await ai.jobs.run() },
     ]
     if control.checkedTokens != nil {
-      loops.append(
-        BackgroundLoop(every: TokenWatch.interval, by: clock) { _ in await tokenWatch.look() })
+      loops += [
+        BackgroundLoop(every: TokenWatch.interval, by: clock) { _ in await tokenWatch.look() },
+        BackgroundLoop(every: TokenWatch.endInterval, by: clock) { _ in
+          await tokenWatch.keepEnds()
+        },
+      ]
     }
     if let lookInterval {
       loops.append(BackgroundLoop(every: lookInterval, by: clock) { _ in await monitor.look() })

@@ -13,8 +13,8 @@ import Testing
   /// Makes every write of a plan, alert or member fail, as a full disk would.
   private func breakDisk(_ server: TestServer) async throws {
     try await onOpenFile(server) { file in
-      for table in ["plan_version", "alert", "cohort_member"] {
-        for event in ["INSERT", "DELETE"] {
+      for table in ["plan_version", "alert", "cohort_member", "token"] {
+        for event in ["INSERT", "DELETE", "UPDATE"] {
           try file.execute(
             """
             CREATE TRIGGER fault_\(table)_\(event) BEFORE \(event) ON \(table)
@@ -96,6 +96,9 @@ import Testing
     let seen = try await server.send("GET", "/v1/plans/ai-summary")
     #expect(seen.json["durable"]?.bool == false)
     #expect(seen.json["degraded"]?.string?.contains("in memory only") == true)
+    let history = try await server.send("GET", "/v1/plans/ai-summary/events?limit=1").json["events"]
+    #expect(history?.array?.map { $0["type"]?.string } == ["killed", "advanced"])
+    #expect(history?.array?.map { $0["durable"]?.bool } == [false, nil])
     #expect(try await warnings(server)["plan:ai-summary"]?.contains("killed") == true)
     #expect(
       try await server.send("GET", "/metrics").text
@@ -109,6 +112,7 @@ import Testing
       })
     let events = try await server.send("GET", "/v1/plans/ai-summary/events")
     #expect(events.json["events"]?.array?.first?["type"]?.string == "killed")
+    #expect(events.json["events"]?.array?.allSatisfy { $0["durable"] == nil } == true)
     #expect(try await server.send("GET", "/v1/plans/ai-summary").json["durable"] == nil)
     await server.stop()
     let again = try await TestServer(folder: server.folder, clock: server.clock)
@@ -173,20 +177,65 @@ import Testing
   @Test func `who leaves a cohort is out, written or not`() async throws {
     let server = try await TestServer()
     try await server.startPlan()
-    _ = try await server.send("PUT", "/v1/cohorts/internal/members/anna")
+    for user in ["anna", "bert"] {
+      _ = try await server.send("PUT", "/v1/cohorts/internal/members/\(user)")
+    }
     #expect(try await isOn(server) == true)
     try await breakDisk(server)
     let left = try await server.send("DELETE", "/v1/cohorts/internal/members/anna")
     #expect(left.status == 202)
     #expect(try await isOn(server) == false)
+    let seen = try await server.send("GET", "/v1/cohorts/internal?limit=1")
+    #expect(seen.json["members"]?.array == [.string("bert")])
+    #expect(seen.json["durable"]?.bool == false)
     #expect(try await server.send("PUT", "/v1/cohorts/internal/members/bob").status == 503)
     #expect(try await warnings(server)["cohort:internal"] != nil)
     try await mendDisk(server)
     #expect(
       try await server.eventually { try await server.send("GET", "/readyz?strict").status == 200 })
     let members = try await server.send("GET", "/v1/cohorts/internal")
-    #expect(members.json["members"]?.array == [])
+    #expect(members.json["members"]?.array == [.string("bert")])
+    #expect(members.json["durable"] == nil)
     await server.stop()
+  }
+
+  @Test func `a token that is revoked is useless at once, written or not`() async throws {
+    let server = try await TestServer()
+    func make(_ name: String) async throws -> (id: String, text: String) {
+      let made = try await server.send(
+        "POST", "/v1/tokens", #"{"name":"\#(name)","scopes":["view"]}"#)
+      return (
+        try #require(made.json["id"]?.string), try #require(made.json["token"]?.string)
+      )
+    }
+    let leaked = try await make("leaked")
+    #expect(try await server.send("GET", "/v1/plans", token: leaked.text).status == 200)
+    try await breakDisk(server)
+    for _ in 1...2 {
+      let answer = try await server.send("DELETE", "/v1/tokens/\(leaked.id)?confirm=leaked")
+      #expect(answer.status == 202, "\(answer.text)")
+      #expect(answer.json["durable"]?.bool == false)
+      #expect(try await server.send("GET", "/v1/plans", token: leaked.text).status == 401)
+    }
+    let tokens = try await server.send("GET", "/v1/tokens").json["tokens"]?.array ?? []
+    #expect(tokens.first { $0["name"]?.string == "leaked" }?["revoked_at"]?.string != nil)
+    let watch = server.application.surface.tokenWatch
+    await watch.look()
+    #expect(try await warnings(server)["tokens"]?.contains("in memory only: leaked") == true)
+    // Nobody locks himself out because the file cannot be asked.
+    let own = try #require(tokens.first { $0["name"]?.string == "admin" }?["id"]?.string)
+    let last = try await server.send("DELETE", "/v1/tokens/\(own)?confirm=admin")
+    #expect(last.json["code"]?.string == "last_admin", "\(last.text)")
+    #expect(try await server.send("DELETE", "/v1/tokens/nobody").status == 404)
+    try await mendDisk(server)
+    // Its name is free again, as after any revocation.
+    _ = try await make("leaked")
+    await watch.look()
+    #expect(try await warnings(server)["tokens"] == nil)
+    await server.stop()
+    let again = try await TestServer(folder: server.folder, clock: server.clock)
+    #expect(try await again.send("GET", "/v1/plans", token: leaked.text).status == 401)
+    await again.stop()
   }
 
   // MARK: Truth

@@ -30,6 +30,11 @@ enum HistoryCommand {
           text += "\nversion \(event.version): \(clean(evidence.jsonText))\n"
         }
       }
+      let unwritten = list.events.count { $0.durable == false }
+      if unwritten > 0 {
+        let which = unwritten == 1 ? "The newest line is" : "The newest \(unwritten) lines are"
+        text += "\(which) in force and not on disk yet: \(Undurable.consequence).\n"
+      }
       if list.next.value != nil { text += "There is more: --limit takes up to 1000.\n" }
       return text
     }

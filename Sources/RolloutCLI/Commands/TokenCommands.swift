@@ -102,10 +102,17 @@ enum TokenCommands {
       answer = try await revoke(id, name, session)
     }
     guard (200..<300).contains(answer.status) else { throw session.failure(answer) }
+    let isDurable = answer.status != 202
     if session.printsJSON {
-      session.terminal.print(.object(["id": .string(id), "revoked": .bool(true)]))
+      session.terminal.print(
+        .object([
+          "id": .string(id), "revoked": .bool(true), "durable": isDurable ? nil : .bool(false),
+        ]))
     } else {
-      session.terminal.note("Token \(id) is revoked.")
+      session.terminal.note(
+        isDurable
+          ? "Token \(id) is revoked."
+          : "Token \(id) is revoked, in memory only: \(Undurable.consequence).")
     }
   }
 

@@ -10,7 +10,6 @@ struct CohortEndpoint: Sendable {
   private static let bulkMax = 100_000
 
   let controller: PlanController
-  let store: any CohortStore
   let clock: any SteadyClock
   let log: Log
 
@@ -72,10 +71,13 @@ struct CohortEndpoint: Sendable {
     guard await controller.isKnown(cohort) else {
       throw Problem(.notFound, await unknown(cohort, request) + " rollout cohort list shows all.")
     }
-    let members = try await store.members(
+    let members = try await controller.members(
       of: cohort, after: try request.queryValue("after"), limit: limit + 1)
-    let page = Array(members.prefix(limit))
-    return try .json(MemberList(members: page, next: members.count > limit ? page.last : nil))
+    let page = Array(members.users.prefix(limit))
+    return try .json(
+      MemberList(
+        members: page, next: members.users.count > limit ? page.last : nil,
+        durable: members.isDurable ? nil : false))
   }
 
   private func check(_ user: String) throws(Problem) {

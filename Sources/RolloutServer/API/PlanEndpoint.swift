@@ -110,11 +110,16 @@ struct PlanEndpoint: Sendable {
     try request.allowQuery("after", "limit")
     let plan = try await plan(request)
     let limit = try request.limit()
-    let events = try await store.events(
-      feature: plan.feature, before: try request.cursor(), limit: limit + 1)
+    let cursor = try request.cursor()
+    let events = try await store.events(feature: plan.feature, before: cursor, limit: limit + 1)
     let page = events.prefix(limit)
     let next = events.count > limit ? page.last.map { String($0.id) } : nil
-    return try .json(EventList(events: page.map(EventView.init), next: next))
+    // What is in force is history too, though nobody can continue behind it.
+    let unwritten = cursor == nil ? await controller.unwrittenEvents(of: plan.feature) : []
+    return try .json(
+      EventList(
+        events: unwritten.map { EventView(unwritten: $0) } + page.map { EventView($0) },
+        next: next))
   }
 
   private func health(_ request: APIRequest) async throws -> HTTPResponse {

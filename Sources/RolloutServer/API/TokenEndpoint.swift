@@ -53,12 +53,13 @@ struct TokenEndpoint: Sendable {
         "The token \(record.name) was used within the last 24 h; whoever has it is refused at "
           + "once. Confirm with its name: --confirm \(record.name) (?confirm=\(record.name)).")
     }
-    switch try await directory.revoke(
+    let revoked = try await directory.revoke(
       id: id, by: request.principal.actor, reason: reason)
-    {
+    switch revoked.result {
     case .done:
       if let record { note("a token was revoked", record, reason, request) }
-      return .noContent
+      return revoked.isDurable
+        ? .noContent : .json(.object(["durable": .bool(false)]), status: 202)
     case .refusedAsLastAdmin:
       throw Problem(
         .lastAdmin,

@@ -13,6 +13,8 @@ final class TokenDirectory: Sendable {
   }
 
   private let entries: Mutex<[String: Entry]>
+  /// Tokens that were revoked, and are not so in the file yet, with what is to be told of it.
+  private let unwritten = Mutex<[String: AuditRecord]>([:])
   private let changes = Atomic<Int>(1)
   private let store: any TokenStore
   private let clock: any WallClock
@@ -103,6 +105,8 @@ final class TokenDirectory: Sendable {
     let record = TokenRecord(
       id: token.id, name: name, secretHash: token.secretHash, scopes: scopes, features: features,
       createdAt: now, expiresAt: expiresAt)
+    // Its name may be that of a token which is revoked in memory only.
+    await keepRevocations()
     try await store.insert(
       record, noting: .token(.tokenCreated, record, by: actor, reason, at: now))
     entries.withLock { entries in
@@ -116,21 +120,61 @@ final class TokenDirectory: Sendable {
     return record
   }
 
-  /// Throws `StoreError`.
+  /// What became of the wish to revoke a token.
+  struct Revoked: Equatable {
+    var result: Revocation
+    /// False where it could not be written: it is in force all the same, is written as soon as that
+    /// can be done, and a restart before brings the token back.
+    var isDurable = true
+  }
+
+  /// Ends a token at once, for whoever has stolen one must not profit from a full disk. Throws
+  /// `StoreError.notFound`.
   func revoke(
     id: String, by actor: Actor = .server, reason: String = ""
-  ) async throws -> Revocation {
+  ) async throws -> Revoked {
     let now = clock.now
     let entry = entries.withLock { $0[id] }.map { entry in
       AuditRecord.token(.tokenRevoked, entry.record, by: actor, reason, at: now)
     }
-    let result = try await store.revoke(id: id, at: now, noting: entry)
-    guard result == .done else { return result }
+    var revoked = Revoked(result: .done)
+    do {
+      revoked.result = try await store.revoke(id: id, at: now, noting: entry)
+    } catch let error as StoreError {
+      guard let entry else { throw error }
+      revoked = Revoked(
+        result: isLastAdmin(id, at: now) ? .refusedAsLastAdmin : .done, isDurable: false)
+      if revoked.result == .done { unwritten.withLock { $0[id] = $0[id] ?? entry } }
+    }
+    guard revoked.result == .done else { return revoked }
     entries.withLock { entries in
       if entries[id]?.record.revokedAt == nil { entries[id]?.record.revokedAt = now }
     }
     changes.wrappingAdd(1, ordering: .releasing)
-    return .done
+    return revoked
+  }
+
+  /// As the store decides it: without this one nobody could make another.
+  private func isLastAdmin(_ id: String, at now: Instant) -> Bool {
+    let records = entries.withLock { $0.mapValues(\.record) }
+    guard let record = records[id], record.isAdmin(at: now) else { return false }
+    return !records.values.contains { $0.id != id && $0.canFollow(record, at: now) }
+  }
+
+  /// The names of tokens that are revoked in memory only, sorted.
+  var unwrittenNames: [String] {
+    let ids = unwritten.withLock { Set($0.keys) }
+    return entries.withLock { entries in ids.compactMap { entries[$0]?.record.name } }.sorted()
+  }
+
+  /// Writes down which tokens are revoked, as far as that can be done now.
+  func keepRevocations() async {
+    for (id, entry) in unwritten.withLock({ $0 }) {
+      guard (try? await store.revoke(id: id, at: entry.at, noting: entry)) == .done else {
+        continue
+      }
+      _ = unwritten.withLock { $0.removeValue(forKey: id) }
+    }
   }
 
   /// Writes down which tokens were used since the last time. Throws `StoreError`; they are noted

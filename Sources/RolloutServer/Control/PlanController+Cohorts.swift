@@ -1,3 +1,4 @@
+import DocumentKit
 import RolloutAPI
 import RolloutCore
 import RolloutEvaluation
@@ -147,6 +148,17 @@ extension PlanController {
 
   private static func sentence(_ cohort: String, _ error: any Error) -> String {
     "members of cohort \(cohort) have left in memory only, and will be back after a restart: \(error)"
+  }
+
+  /// Who is in, as it is in force: `limit` of them behind `after`, in the order of their bytes, and
+  /// whether the file says the same. Throws `StoreError`.
+  func members(
+    of cohort: String, after: String?, limit: Int
+  ) async throws -> (users: [String], isDurable: Bool) {
+    let gone = unwrittenRemovals[cohort] ?? []
+    let stored = try await cohortStore.members(
+      of: cohort, after: after, limit: limit.adding(gone.count))
+    return (Array(stored.filter { !gone.contains($0) }.prefix(limit)), gone.isEmpty)
   }
 
   /// Writes the removals that could not be written. Throws `StoreError`.
