@@ -72,10 +72,24 @@ package struct NextView: Codable, Sendable, Equatable {
   /// it waits for something else.
   package var readyFor: String?
   package var waitingOn: [String]
-  /// Those of `waitingOn` that a person's step passes with a reason.
+  /// Those of `waitingOn` that a person's step passes: hours and times as they are, the others with
+  /// a reason.
   package var warnings: [String]
   /// What the next stage will use; absent while that cannot be told.
   package var projection: ProjectionView?
+  /// When automation may take the step; absent where the plan names neither hours nor a time for it.
+  package var schedule: ScheduleView?
+}
+
+/// Whether the hours and times of a plan let automation go on.
+package struct ScheduleView: Codable, Sendable, Equatable {
+  package var open: Bool
+  /// `opens Mon 09:00 Europe/Berlin, in 14 h`
+  package var sentence: String
+  /// Absent while it is open, and where nobody can tell.
+  package var opensAt: String?
+  /// Absent while it is shut, and where it stays open.
+  package var closesAt: String?
 }
 
 /// Going back to the stage before an incident, in one step.
@@ -119,6 +133,11 @@ package struct StageView: Codable, Sendable, Equatable {
   package var rules: Int
   package var approvals: Int
   package var soak: String
+  /// As the plan file has it; absent where it names none.
+  package var advanceAt: String?
+  /// For people, when automation may enter it: `Mon–Thu 09:00–16:00 Europe/Berlin`; its own hours or
+  /// the plan's. Absent where there are none.
+  package var hours: String?
 }
 
 extension HoldView {
@@ -154,7 +173,7 @@ extension PlanView {
     fileApprovals = files.isEmpty ? nil : files
     self.audience = audience.map(AudienceView.init)
     version = plan.version
-    stages = plan.definition.stages.map(StageView.init)
+    stages = plan.definition.stages.map { StageView($0, of: plan.definition) }
     if plan.bidsFarewell(at: status.now.steady) {
       answersUntil = plan.archived.map { ($0.at.wall + Plan.farewell).rfc3339 }
     }
@@ -170,13 +189,18 @@ extension PlanView {
 }
 
 extension StageView {
-  fileprivate init(_ stage: Stage) {
+  fileprivate init(_ stage: Stage, of definition: PlanDefinition) {
     name = stage.name
     percent = stage.audience.percent.map { Double($0.thousandths) / 1000 }
     cohort = stage.audience.cohort
     rules = stage.audience.rules.count
     approvals = stage.approvals
     soak = (stage.soak ?? .zero).text
+    advanceAt = stage.advanceAt?.text
+    // A person starts the first one, whenever that is.
+    let isEntered = stage.name != definition.stages.first?.name
+    hours = (stage.hours ?? (isEntered ? definition.hours : nil))?.map(\.words)
+      .joined(separator: "; ")
   }
 }
 
@@ -206,6 +230,16 @@ extension NextView {
     waitingOn = step.waitingOn
     warnings = step.warnings
     projection = step.projection.map(ProjectionView.init)
+    schedule = step.schedule.map(ScheduleView.init)
+  }
+}
+
+extension ScheduleView {
+  fileprivate init(_ standing: ScheduleStanding) {
+    open = standing.isOpen
+    sentence = standing.sentence
+    opensAt = standing.opensAt?.rfc3339
+    closesAt = standing.closesAt?.rfc3339
   }
 }
 

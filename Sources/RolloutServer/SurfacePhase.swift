@@ -79,6 +79,12 @@ struct SurfacePhase: Sendable {
       BackgroundLoop(every: DataWatch.interval, by: clock) { _ in await stores.dataWatch.look() },
       BackgroundLoop(every: ClockWatch.interval, by: clock) { await stores.clockWatch.turn($0) },
       BackgroundLoop(every: EventHub.tickTime, by: clock) { _ in stores.hub.tick() },
+      BackgroundLoop(every: ZoneWatch.interval, by: clock) { _ in
+        await ZoneWatch(
+          controller: control.controller, readiness: stores.readiness, log: stores.log
+        )
+        .look()
+      },
       BackgroundLoop(every: CapacityWatch.interval, by: clock) { _ in await capacity.look() },
       BackgroundLoop(every: AskBook.interval, by: clock) { _ in ai.asks.note(clock.steady) },
       BackgroundLoop(every: TelemetryKeeper.interval, by: clock) { number in

@@ -228,6 +228,8 @@ def keys(schema):
                 if any(re.fullmatch(r"rule\d", one) for one in within):
                     return
                 path = "rule"
+            # One or a list of them, of a plan or a stage: told once.
+            path = "hours" if name == "hours" else path
             return walk(schema["$defs"][name], path, within | {name})
         for option in node.get("anyOf", []) + node.get("allOf", []) + node.get("oneOf", []):
             walk(option, path, within)

@@ -19,6 +19,7 @@ SCHEMAS = {name: json.loads((ROOT / f"docs/schema/{name}.schema.json").read_text
 PLANS = [
     {
         "feature": "f", "description": "d", "salt": "s", "holdout": "5%", "advance": "automatic",
+        "hours": {"days": ["mon", "tue"], "from": "09:00", "to": "16:00", "zone": "Europe/Berlin"},
         "eligible": [{"attribute": "a", "in": ["x", 1, True]}, {"attribute": "b", "exists": True},
                      {"all": [{"attribute": "c", "at_least": 3}, {"attribute": "d", "equals": "y"}]}],
         "force_on": ["anna", 12], "force_off": ["bob"],
@@ -26,7 +27,9 @@ PLANS = [
             {"name": "a", "cohort": "c", "rules": [{"attribute": "email", "ends_with": "@x"},
                                                    {"attribute": "n", "not_in": [1]}]},
             {"name": "b", "percent": "0.5%", "soak": "1d", "approvals": 2, "preset": "calm"},
-            {"name": "c", "percent": 100, "cohort": "x",
+            {"name": "c", "percent": 100, "cohort": "x", "advance_at": "2026-12-01T09:00+01:00",
+             "hours": [{"zone": "UTC", "to": "24:00"}, {"days": ["sun"], "from": "22:00", "to": "02:00",
+                                                        "zone": "America/Port-au-Prince"}],
              "rules": [{"attribute": "z", "contains": ["p", "q"]}]}],
         "guards": [
             {"metric": "error_rate", "max": "5%", "investigate": "2%", "action": "pause", "window": 200,
@@ -75,13 +78,14 @@ VALUES = [
     None, True, False, 0, 1, -1, 0.5, 1.5, 3, 11, 99, 101, 501, 20_000, 2_000_000_000, "", " ", "x", "off",
     "none", "flagd-reversed", "a b", "-a", "on", "5%", "0%", "100%", "150%", "0.5%", "0.0001%", "5", "0.5", "7d", "0s",
     "0.5ms", "3 s", "200ms", "-1s", "$0.02", "$0", "2x", "1.05x", "101x", "20/min", "0/s", "20/year",
-    "http://a", "https://a", "ftp://a", "previous", "failed", [], [""], ["x"], [None], [[]], [3], {},
+    "http://a", "https://a", "ftp://a", "09:00", "24:00", "23:60", "2026-12-01T09:00Z", "2026-12-01T09:00",
+    "UTC", "a/b", ["mon", "mon"], {"zone": "UTC"}, "previous", "failed", [], [""], ["x"], [None], [[]], [3], {},
     {"a": 1}, {"attribute": "a", "exists": True}, "n" * 129, "s" * 257, "u" * 513,
 ]
 # What compares two values, or looks up what a name stands for, is no matter of a form.
 COMPARES = re.compile(
     "never decrease|Two (stages|budgets|entries)|also in force_on|below max|above window|the same value|"
-    "no provider|is not set|cannot be read|is empty|regular expression|_env or|must hold|At most 16|"
+    "never go back|never or always|no time zone|no provider|is not set|cannot be read|is empty|regular expression|_env or|must hold|At most 16|"
     "at most 16|holds a space|more digits than are kept|https URL|about the same feature|params|max_tokens")
 
 

@@ -70,9 +70,12 @@ final class ServerProcess: Sendable {
 
   /// Starts it on a free port and waits until it says which. From then on its log is read, or, where
   /// `readsLog` is false, nobody reads any more of it.
-  init(data: String, config: String? = nil, readsLog: Bool = true) async throws {
+  init(
+    data: String, config: String? = nil, readsLog: Bool = true, environment: [String: String] = [:]
+  ) async throws {
     self.data = data
     process = Process()
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     process.executableURL = programs.appending(path: "rollout-server")
     process.arguments =
       ["--listen", "127.0.0.1:0", "--data", data] + (config.map { ["--config", $0] } ?? [])

@@ -143,6 +143,7 @@ private struct RandomPlan {
     definition.population.holdout = share()
     definition.stages = stages()
     definition.advance = pick(PlanDefinition.Advance.allCases)
+    definition.hours = maybe { $0.hours() }
     definition.guards = list(4) { $0.rule() }
     definition.rollbackDestination = pick(PlanDefinition.RollbackDestination.allCases)
     definition.cooldown = span()
@@ -158,6 +159,7 @@ private struct RandomPlan {
 
   private mutating func stages() -> [Stage] {
     var percent = 0
+    var times: [Instant] = []
     return (0..<(1 + random.below(5))).map { index in
       var stage = Stage(name: "s\(index)", cohort: maybe { $0.name() })
       if random.chance(0.7) || stage.audience.cohort == nil {
@@ -168,8 +170,43 @@ private struct RandomPlan {
       stage.soak = span()
       stage.approvals = random.below(11)
       stage.preset = maybe { $0.pick(Preset.allCases) }
+      if index > 0 {
+        if random.chance(0.5), let time = time(), times.last.map({ $0 <= time.instant }) ?? true {
+          stage.advanceAt = time
+          times.append(time.instant)
+        }
+        stage.hours = maybe { $0.hours() }
+      }
       return stage
     }
+  }
+
+  private mutating func hours() -> [OpeningHours] {
+    let days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"].filter { _ in random.chance(0.5) }
+    let from = random.below(1440)
+    func clock(_ minutes: Int) -> String {
+      "\(minutes / 600)\(minutes / 60 % 10):\(minutes % 60 / 10)\(minutes % 10)"
+    }
+    var entries: [Document] = []
+    for _ in 0...random.below(3) {
+      entries.append(
+        .object([
+          "days": days.isEmpty ? nil : .array(days.map { .string($0) }),
+          "from": random.chance(0.7) ? .string(clock(from)) : nil,
+          "to": .string(clock((from + 1 + random.below(1438)) % 1440)),
+          "zone": .string(pick(["UTC", "Europe/Berlin", "Etc/GMT+5", "America/Port-au-Prince"])),
+        ]))
+    }
+    // As files write one, and several.
+    let hours = entries.count == 1 && random.chance(0.5) ? entries[0] : .array(entries)
+    let file = Document.object(["feature": .string("f"), "hours": hours])
+    return (try? PlanDefinition(file))?.hours ?? []
+  }
+
+  private mutating func time() -> ScheduledTime? {
+    let seconds = 946_684_800 + 86_400 + random.below(253_000_000_000)
+    let shown = Instant(milliseconds: Int64(seconds) * 1000).rfc3339.prefix(19)
+    return ScheduledTime("\(shown)\(pick(["Z", "+01:00", "-03:30", "+14:00", "-12:00"]))")
   }
 
   private mutating func rule(_ depth: Int) -> Rule {

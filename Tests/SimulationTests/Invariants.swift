@@ -50,8 +50,37 @@ enum Invariants {
       if let stage = before.nextStage, before.approvals.count < stage.approvals {
         violated("P9: skipped an approval")
       }
+      if let why = shut(before, event.at) { violated("P9: advanced \(why) at \(event.at.rfc3339)") }
     }
     if before.status == .killed { violated("P9: touched a killed plan") }
+  }
+
+  /// Why a plan's calendar keeps automation at a wall time; nil where it does not. Counted with the
+  /// European Union's rule for summer time and the plan's own words, and with nothing of the product.
+  private static func shut(_ plan: Plan, _ now: Instant) -> String? {
+    guard let stage = plan.nextStage else { return nil }
+    if let time = stage.advanceAt, time.instant > now { return "before its time" }
+    guard let hours = (stage.hours ?? plan.definition.hours)?.first else { return nil }
+    let words = hours.words.split(separator: " ").map(String.init)
+    guard let times = words.first(where: { $0.contains(":") })?.split(separator: "–") else {
+      return nil
+    }
+    let (from, to) = (minutes(times[0]), minutes(times[1]))
+    // 2027 is the year of the simulation: summer from 28 March to 31 October, 01:00 UTC.
+    let isSummer = now.milliseconds >= 1_806_195_600_000 && now.milliseconds < 1_824_944_400_000
+    let local = now.milliseconds / 60_000 + (isSummer ? 120 : 60)
+    let clock = Int(local % 1440)
+    // A window over midnight is of the day on which it opened.
+    let isAfterMidnight = to <= from && clock < to
+    let weekday = (local / 1440 - (isAfterMidnight ? 1 : 0) + 3) % 7
+    let isOpen = to > from ? clock >= from && clock < to : clock >= from || clock < to
+    let isDay = words[0] != "Mon–Fri" || weekday < 5
+    return isOpen && isDay ? nil : "outside its hours"
+  }
+
+  private static func minutes(_ clock: Substring) -> Int {
+    let parts = clock.split(separator: ":").compactMap { Int($0) }
+    return parts[0] * 60 + parts[1]
   }
 
   /// Nobody goes past a hold that a person must acknowledge; the others are passed by a person who

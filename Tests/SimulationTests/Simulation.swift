@@ -36,6 +36,10 @@ final class Simulation {
   /// As the files have them, the parts that no file changes apart.
   var stages = Stages(beta: 20, soak: "0s", approvals: 0, holdout: 0)
   var heading = ""
+  /// Whether automation waits nowhere for a soak: an hour of it is longer than a simulation.
+  var isQuick = false
+  /// Before when a stage is not entered by automation, as its line has it.
+  var opening = ""
 
   struct Weather {
     var treatment = 0.005
@@ -91,6 +95,9 @@ final class Simulation {
     for stored in disk.current.tables.events {
       let actor = stored.event.actor.isPerson ? "person" : stored.event.actor.text
       census["\(stored.event.kind.rawValue) by \(actor)", default: 0] += 1
+      if stored.event.kind == .advanced, actor == "monitor", hasSchedule {
+        census["advanced within hours", default: 0] += 1
+      }
       if stored.event.kind == .held, stored.event.reason.contains("began to fail") {
         census["held with a witness", default: 0] += 1
       }
@@ -100,6 +107,8 @@ final class Simulation {
     }
     return census
   }
+
+  private var hasSchedule: Bool { heading.contains("hours:") || !opening.isEmpty }
 
   /// Runs to the end; the broken promises, none when all is well.
   func run(steps: Int) -> [String] {
@@ -164,11 +173,14 @@ final class Simulation {
     let isAutomatic = random.chance(0.5)
     stages = Stages(
       beta: 20, soak: random.chance(0.5) ? "1m" : "0s", approvals: random.below(2), holdout: 0)
+    isQuick = isAutomatic && random.chance(0.5)
     heading = """
       advance: \(isAutomatic ? "automatic" : "manual")
+      \(isAutomatic && random.chance(0.6) ? hours() : "")
       attribution: \(random.chance(0.7) ? "on" : "off")
       rollback: {cooldown: 2m, to: \(random.chance(0.8) ? "previous" : "off")}
       """
+    opening = isAutomatic ? time() : ""
     for feature in Self.features {
       guard let controller = process?.controller, let definition = definition(feature, stages)
       else {
@@ -187,6 +199,23 @@ final class Simulation {
     }
   }
 
+  /// Hours of which it is always some within a day, in a zone whose clocks are set.
+  private func hours() -> String {
+    let from = random.below(24)
+    let to = (from + 6 + random.below(12)) % 24
+    let days = random.chance(0.3) ? "days: [mon, tue, wed, thu, fri], " : ""
+    func clock(_ hour: Int) -> String { "\(hour / 10)\(hour % 10):00" }
+    return "hours: {\(days)from: '\(clock(from))', to: '\(clock(to))', zone: Europe/Berlin}"
+  }
+
+  /// A moment within an hour or two of the start, where the plan has one.
+  private func time() -> String {
+    guard random.chance(0.4) else { return "" }
+    let start = Samples.start.milliseconds
+    let at = Instant(milliseconds: start + Int64(random.below(120)) * 60_000).rfc3339
+    return ", advance_at: \"\(at.prefix(19))Z\""
+  }
+
   /// What files of the plan differ in.
   struct Stages {
     var beta: Int
@@ -201,9 +230,9 @@ final class Simulation {
       \(heading)
       holdout: \(stages.holdout)%
       stages:
-        - {name: internal, cohort: internal}
-        - {name: beta, percent: \(stages.beta), soak: \(stages.soak)}
-        - {name: "50", percent: 50}
+        - {name: internal, cohort: internal\(isQuick ? ", soak: 0s" : "")}
+        - {name: beta, percent: \(stages.beta), soak: \(stages.soak)\(opening)}
+        - {name: "50", percent: 50\(isQuick ? ", soak: 0s" : "")}
         - {name: "100", percent: 100, approvals: \(stages.approvals)}
       """
     return try? PlanDefinition(YAMLReader.read(Array(yaml.utf8)))

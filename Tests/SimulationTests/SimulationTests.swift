@@ -39,10 +39,9 @@ import Testing
     }
     let happened = census.withLock { $0 }
     print("simulated \(count) seeds:", happened.sorted { $0.key < $1.key })
-    // Automation waits an hour where no soak is stated: seldom enough to want many seeds.
-    let rare = count >= 10_000 ? ["advanced by monitor"] : []
-    for kind in rare + [
-      "advanced by person", "rolled_back by monitor", "held by monitor",
+    for kind in [
+      "advanced by monitor", "advanced within hours", "advanced by person",
+      "rolled_back by monitor", "held by monitor",
       "released by monitor", "rolled_back by alert:smoke", "notice overtaken",
       "acknowledged by person", "restored by person", "held with a witness", "applied by person",
     ] { #expect((happened[kind] ?? 0) > 0, "\(kind) never happened") }

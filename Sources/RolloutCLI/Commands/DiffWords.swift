@@ -1,5 +1,6 @@
 import DocumentKit
 import RolloutAPI
+import RolloutCore
 
 /// What a file changes about a plan, in the words of people: stages by name, guards by metric.
 struct DiffWords {
@@ -18,6 +19,7 @@ struct DiffWords {
       case "salt" where !old.isNull, "bucketing" where !old.isNull:
         change(key, old[key], new[key])
         lines.append("\(key): another draws everybody anew, so anybody may join or leave")
+      case "hours": change("hours", old[key].map(Self.hours), new[key].map(Self.hours))
       case "force_on", "force_off": list(key.replacing("_", with: " "), old[key], new[key])
       default: change(key.replacing("_", with: " "), old[key], new[key])
       }
@@ -52,9 +54,17 @@ struct DiffWords {
       case "rules": rules(name, old[key], new[key])
       case "percent":
         change("\(name): share", old[key].map(Self.share), new[key].map(Self.share))
+      case "hours":
+        change("\(name): hours", old[key].map(Self.hours), new[key].map(Self.hours))
+      case "advance_at": change("\(name): not before", old[key], new[key])
       default: change("\(name): \(key)", old[key], new[key])
       }
     }
+  }
+
+  /// `Mon–Thu 09:00–16:00 Europe/Berlin`; as it is written where it says something else.
+  private static func hours(_ hours: Document) -> Document {
+    (try? OpeningHours.words(hours)).map { .string($0) } ?? hours
   }
 
   /// `5 %, cohort beta, email ends with @acme.com`
@@ -65,6 +75,8 @@ struct DiffWords {
     parts += (stage["rules"]?.array ?? []).map(rule)
     if let soak = stage["soak"] { parts.append("soak \(value(soak))") }
     if let approvals = stage["approvals"] { parts.append("approvals \(value(approvals))") }
+    if let time = stage["advance_at"] { parts.append("not before \(value(time))") }
+    if let hours = stage["hours"] { parts.append("hours \(value(Self.hours(hours)))") }
     return parts.joined(separator: ", ")
   }
 

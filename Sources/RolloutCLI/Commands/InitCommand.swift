@@ -83,6 +83,9 @@ enum InitCommand {
 
       # manual: a person advances. automatic: it goes on when all gates are open.
       advance: manual
+      # When it may go on by itself: one of these, or a list. A person may at any time. A stage may
+      # have its own hours, and advance_at: 2026-12-01T09:00+01:00, before which it is not entered.
+      # hours: {days: [mon, tue, wed, thu], from: "09:00", to: "16:00", zone: Europe/Berlin}
 
       # What steps back, pauses or only tells when it is over its limit.
       guards:

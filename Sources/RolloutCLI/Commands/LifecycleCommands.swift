@@ -122,7 +122,9 @@ enum LifecycleCommands {
     // What comes next is another step: the server says so, and nothing is asked before.
     guard ["advance", "complete"].contains(name), plan.next.value?.action == name, given == nil,
       session.terminal.isInteractive,
-      !session.arguments.has("--yes"), let gates = plan.next.value?.warnings, !gates.isEmpty
+      !session.arguments.has("--yes"), let gates = plan.next.value?.warnings,
+      // Hours keep automation, and ask nobody for a reason.
+      !gates.allSatisfy(Gate.isSchedule)
     else { return given }
     session.terminal.note("Not open yet:")
     for gate in gates { session.terminal.note("  - \(gate)") }

@@ -37,6 +37,12 @@ enum LintCommand {
           files.count == 1 ? "1 file is fine" : "\(files.count) files are fine")
       }
     }
+    let unchecked = files.reduce(into: Set<String>()) { $0.formUnion($1.uncheckedZones) }.sorted()
+    if !unchecked.isEmpty {
+      session.terminal.note(
+        "This machine has no tzdata, so these time zones are for the server to check: "
+          + "\(unchecked.joined(separator: ", ")).")
+    }
     guard count > 0 else { return }
     let broken = files.filter { !$0.problems.isEmpty }.count
     throw CLIFailure(

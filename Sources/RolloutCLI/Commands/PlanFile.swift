@@ -1,5 +1,6 @@
 import DocumentKit
 import Glibc
+import PlatformKit
 import RolloutCore
 import YAMLKit
 
@@ -17,6 +18,8 @@ struct PlanFile: Sendable {
   /// nil for what is no YAML or JSON.
   let document: Document?
   private(set) var problems: [Problem]
+  /// Time zones that only the server can check.
+  private(set) var uncheckedZones: Set<String> = []
 
   /// Throws `CLIFailure` for a file that cannot be read at all.
   init(_ name: String) throws(CLIFailure) {
@@ -29,10 +32,34 @@ struct PlanFile: Sendable {
       problems = PlanDefinition.problems(of: document).map { error in
         Problem(error: error, value: Self.value(at: error.position, in: document))
       }
+      addUnknownZones(OpeningHours.zones(in: document))
     } catch {
       document = nil
       problems = [Problem(error: error, value: nil)]
     }
+  }
+
+  /// Zones that the server could not take: the same package knows them here. Where it is missing,
+  /// nothing can be said of them.
+  private mutating func addUnknownZones(_ mentions: [ZoneMention]) {
+    let folder = ZoneFolder()
+    for mention in mentions where mention.name != "UTC" {
+      guard folder.isThere else {
+        uncheckedZones.insert(mention.name)
+        continue
+      }
+      guard folder.file(of: mention.name).flatMap({ ZoneRules(file: $0) }) == nil else { continue }
+      problems.append(
+        Problem(
+          error: DocumentError(
+            OpeningHours.unknownZone(mention.name, isMachineEmpty: false), at: mention.position,
+            path: mention.path),
+          value: mention.name))
+    }
+    problems = problems.enumerated().sorted { a, b in
+      let (one, other) = (a.element.error.position, b.element.error.position)
+      return (one.line, one.column, a.offset) < (other.line, other.column, b.offset)
+    }.map(\.element)
   }
 
   /// The server's own file often lies beside the plans.

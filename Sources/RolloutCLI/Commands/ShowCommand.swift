@@ -83,7 +83,7 @@ private struct Page {
     }
     lines += [""] + stages + [""]
     if let degraded = plan.degraded { lines += terminal.row("degraded", clean(degraded), .red) }
-    lines += farewell + paused + hold + next + restore
+    lines += farewell + paused + hold + next + restore + hours
     if !plan.approvals.isEmpty {
       lines += terminal.row("approved by", clean(plan.approvals.joined(separator: ", ")))
     }
@@ -152,6 +152,7 @@ private struct Page {
       if stage.rules > 0 { audience.append("\(stage.rules) rule\(stage.rules == 1 ? "" : "s")") }
       if stage.soak != "0s" { audience.append("soak \(stage.soak)") }
       if stage.approvals > 0 { audience.append("approvals \(stage.approvals)") }
+      if let time = stage.advanceAt { audience.append("not before \(time)") }
       let text = "  \(mark) \(padded(stage.name, width))  \(audience.joined(separator: ", "))"
       let lines = terminal.wrapped(text, indent: width + 6)
       return isHere ? lines.map { terminal.style($0, .cyan) } : lines
@@ -196,12 +197,24 @@ private struct Page {
     lines += Gate.passed(plan).flatMap { Self.gate($0, terminal) }
     let isPassable = !next.warnings.isEmpty && next.warnings.count == next.waitingOn.count
     if isPassable {
-      lines += terminal.row("", "a person may go on all the same, with a reason", .dim)
+      let reason = next.warnings.allSatisfy(Gate.isSchedule) ? "" : ", with a reason"
+      lines += terminal.row("", "a person may go on all the same\(reason)", .dim)
     }
     if let projection = next.projection {
       lines += terminal.row("projected", clean(projection.sentence))
     }
     return lines
+  }
+
+  /// When it may go on by itself, a line for stages that differ.
+  private var hours: [String] {
+    var told: Set<String> = []
+    let all = Set(plan.stages.dropFirst().map(\.hours)).count == 1
+    return plan.stages.flatMap { stage -> [String] in
+      guard let hours = stage.hours, told.insert(hours).inserted else { return [] }
+      let place = all ? "" : " (\(clean(stage.name)))"
+      return terminal.row(told.count == 1 ? "hours" : "", "\(clean(hours))\(place)")
+    }
   }
 
   private var restore: [String] {

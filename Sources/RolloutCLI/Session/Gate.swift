@@ -34,10 +34,17 @@ struct Gate {
   /// What a plan says that it waits for.
   init(waitingOn text: String) {
     self.text = clean(text)
-    let isTimely = ["soak: ", "cooldown: ", "outcomes: "].contains { text.hasPrefix($0) }
+    let isTimely =
+      ["soak: ", "cooldown: ", "outcomes: ", "clock: "].contains { text.hasPrefix($0) }
+      || Self.isSchedule(text) && text.contains(": opens ")
     let isGathering = text.hasPrefix("healthy evidence: ") && !text.hasSuffix("below its limit")
     let isReleased = text.hasPrefix("hold: acknowledged")
     state = isTimely || isGathering || isReleased ? .waits : .shut
+  }
+
+  /// Whether only automation waits for it.
+  static func isSchedule(_ text: String) -> Bool {
+    ["hours: ", "time: ", "clock: "].contains { text.hasPrefix($0) }
   }
 
   private init(open text: String) {
@@ -60,6 +67,8 @@ struct Gate {
       names.append("evidence")
     }
     if let projection = next.projection, projection.exceeded.isEmpty { names.append("budget") }
+    // Of a plan that a person advances nothing waits for it.
+    if let schedule = next.schedule, schedule.open { names.append(clean(schedule.sentence)) }
     return names.map { Gate(open: $0) }
   }
 
@@ -70,6 +79,9 @@ struct Gate {
     }
     if let found = text.firstMatch(of: #/^healthy evidence: (\d+) of (\d+) samples/#) {
       return "\(found.1) of \(found.2) clean requests"
+    }
+    if let found = text.wholeMatch(of: #/(?:hours|time): (opens .*), in .*/#) {
+      return String(found.1)
     }
     if text.hasSuffix("must acknowledge it") { return "nobody has acknowledged" }
     if text == "outcomes: none of this stage yet" { return "no request yet" }

@@ -63,6 +63,7 @@ enum Words {
     let gates = next.waitingOn
     if gates.contains(where: { $0.hasPrefix("soak: ") }) { return "soaking" }
     if gates.allSatisfy({ $0.hasPrefix("approval: ") }) { return "waits for approval" }
+    if gates.allSatisfy(Gate.isSchedule) { return "waits for its hours" }
     // What guards say of themselves is no want of evidence.
     if gates.contains(where: isWorry) { return notWell }
     if gates.contains("healthy evidence: no guard watches this plan") { return "unwatched" }

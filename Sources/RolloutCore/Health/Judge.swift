@@ -8,9 +8,11 @@ package enum Judge {
   /// The investigate band holds, and tells, once in so long.
   private static let investigateEvery = TimeSpan.hours(24)
 
-  /// At most one command, and the notices. `provider` is what is known of the one whose calls fail.
+  /// At most one command, and the notices. `provider` is what is known of the one whose calls fail,
+  /// `civil` the time as the plan's hours have it: without it a plan with hours waits.
   package static func decide(
-    _ assessment: Assessment, provider: ProviderCondition = .none, now: Instant
+    _ assessment: Assessment, provider: ProviderCondition = .none, now: Instant,
+    civil: CivilClock? = nil
   ) -> [MonitorAction] {
     let plan = assessment.plan
     guard plan.isServing else { return [] }
@@ -25,26 +27,29 @@ package enum Judge {
         actions.append(.notice(.guard, sentence: finding.verdict.sentence, guard: index))
       }
     }
-    if let command = command(assessment, provider, now) { actions.append(command) }
+    if let command = command(assessment, provider, now, civil) { actions.append(command) }
     return actions
   }
 
   private static func command(
-    _ assessment: Assessment, _ provider: ProviderCondition, _ now: Instant
+    _ assessment: Assessment, _ provider: ProviderCondition, _ now: Instant, _ civil: CivilClock?
   ) -> MonitorAction? {
     if let action = protect(assessment, provider) { return action }
     if let action = release(assessment, provider, now) { return action }
     let plan = assessment.plan
     guard plan.hold == nil, plan.status == .active || plan.status == .paused else { return nil }
-    return investigate(assessment, now) ?? silence(assessment, now) ?? advance(assessment, now)
+    return investigate(assessment, now) ?? silence(assessment, now)
+      ?? advance(assessment, now, civil)
   }
 
-  private static func advance(_ assessment: Assessment, _ now: Instant) -> MonitorAction? {
+  private static func advance(
+    _ assessment: Assessment, _ now: Instant, _ civil: CivilClock?
+  ) -> MonitorAction? {
     let plan = assessment.plan
     guard plan.definition.advance == .automatic, plan.status == .active, plan.nextStage != nil,
       !plan.automaticAdvanceOff, assessment.gates.isOpen,
       Lifecycle.soakGate(plan, now, byPerson: false) == nil,
-      Lifecycle.automationApprovalGate(plan) == nil
+      Lifecycle.automationApprovalGate(plan) == nil, ScheduleStanding.isOpen(plan, civil)
     else { return nil }
     // A sentence that it has too little to judge by would contradict the evidence.
     let acting = assessment.findings.first {

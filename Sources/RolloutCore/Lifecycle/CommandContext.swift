@@ -5,6 +5,8 @@ package struct CommandContext: Sendable {
   package var actor: Actor
   package var reason: String
   package var now: Moment
+  /// The time as the plan's hours have it; without their zones automation waits for ever.
+  package var civil: CivilClock
   /// Skips gates; neither holds nor approvals. Needs a reason.
   package var force = false
   /// What the health of the stage lets an advance wait for.
@@ -24,6 +26,7 @@ package struct CommandContext: Sendable {
     self.actor = actor
     self.reason = reason
     self.now = now
+    civil = CivilClock(now: now.wall)
   }
 
   /// Whether somebody said why.

@@ -120,10 +120,14 @@ extension Lifecycle {
       ? "\(condition); \(who), in \(from.since(now).words)" : "\(condition); \(who)"
   }
 
-  /// What a person's step passes with a reason and a warning; `waitingOn` names the same.
+  /// What a person's step passes with a warning, all but the schedule with a reason; `waitingOn`
+  /// names the same.
   package static func warnings(_ plan: Plan, _ context: CommandContext) -> [String] {
-    plan.definition.requireEvidence
-      ? [] : passableHold(plan, context.now.steady) + context.health.warnings
+    let isAutomatic = plan.definition.advance == .automatic && !plan.automaticAdvanceOff
+    let schedule = isAutomatic ? scheduleGates(plan, context.civil) : []
+    return plan.definition.requireEvidence
+      ? schedule
+      : schedule + passableHold(plan, context.now.steady) + context.health.warnings
   }
 
   /// What a person's step that was carried out passed over although it was not open.
@@ -132,9 +136,10 @@ extension Lifecycle {
   ) -> [String] {
     let hold = passableHold(plan, context.now.steady)
     if isRestore { return hold + (context.force ? restoreGates(plan, context) : []) }
-    guard context.force else { return hold + context.health.warnings }
+    let before = scheduleGates(plan, context.civil) + hold
+    guard context.force else { return before + context.health.warnings }
     let soak = [soakGate(plan, context.now.steady, byPerson: true)].compactMap { $0 }
-    return hold + soak + context.health.firing + context.health.warnings
+    return before + soak + context.health.firing + context.health.warnings
   }
 
   private static func passableHold(_ plan: Plan, _ now: Instant) -> [String] {

@@ -88,8 +88,9 @@ extension Lifecycle {
     let soak = [soakGate(plan, context.now.steady, byPerson: isPerson)].compactMap { $0 }
     let health = context.health
     let needsEvidence = plan.definition.requireEvidence || !context.actor.isPerson
+    let schedule = isPerson ? [] : scheduleGates(plan, context.civil)
     return needsEvidence
-      ? soak + health.freshness + health.firing + health.unsettled + health.unproven
+      ? soak + schedule + health.freshness + health.firing + health.unsettled + health.unproven
         + health.capacity
       : soak + health.firing
   }
@@ -118,6 +119,8 @@ extension Lifecycle {
     guard plan.nextStage != nil else { return sentences + health.firing }
     let isManual = plan.definition.advance == .manual || plan.automaticAdvanceOff
     if let soak = soakGate(plan, context.now.steady, byPerson: isManual) { sentences.append(soak) }
+    // Nobody but automation waits for it.
+    if !isManual { sentences += scheduleGates(plan, context.civil) }
     if plan.automaticAdvanceOff, plan.definition.advance == .automatic {
       sentences.append(
         "automatic advance: off after two rollbacks in a day; a person's advance turns it on")

@@ -5,6 +5,8 @@ package struct PlanStatus: Sendable, Equatable {
   /// What the health of its stage lets an advance wait for.
   package let gates: HealthGates
   package let now: Moment
+  /// The time as its hours have it.
+  package let civil: CivilClock
   /// False while the plan is in force and could not be written.
   package var isDurable = true
   /// What is wrong with the plan as it is stored, for people; nil when nothing is.
@@ -25,10 +27,11 @@ package struct PlanStatus: Sendable, Equatable {
     }
   }
 
-  package init(_ plan: Plan, gates: HealthGates, now: Moment) {
+  package init(_ plan: Plan, gates: HealthGates, now: Moment, civil: CivilClock? = nil) {
     self.plan = plan
     self.gates = gates
     self.now = now
+    self.civil = civil ?? CivilClock(now: now.wall)
   }
 
   /// What comes next for `actor`; nil when nothing does.
@@ -44,6 +47,7 @@ package struct PlanStatus: Sendable, Equatable {
       step.wait(on: Lifecycle.waitingOn(plan, context), Lifecycle.nextApprovals(plan), actor)
       step.warnings = Lifecycle.warnings(plan, context)
       step.projection = gates.projection
+      step.schedule = ScheduleStanding(plan, civil)
       return step
     case .paused: return PlanStep(.resume, to: plan.stageName)
     case .killed:
@@ -69,6 +73,7 @@ package struct PlanStatus: Sendable, Equatable {
   private func context(_ actor: Actor) -> CommandContext {
     var context = CommandContext(actor: actor, reason: "", now: now)
     context.health = gates
+    context.civil = civil
     return context
   }
 }

@@ -12,10 +12,12 @@ package struct PlanStep: Sendable, Equatable {
   /// For whom it is ready, for people; nil while it waits for something else.
   package private(set) var readyFor: String? = "anybody"
   package internal(set) var waitingOn: [String] = []
-  /// Those of `waitingOn` that a person passes with a warning; holds among them with a reason.
+  /// Those of `waitingOn` that a person passes with a warning; all but the schedule with a reason.
   package internal(set) var warnings: [String] = []
   /// What the stage it leads to will use; nil while that cannot be told.
   package internal(set) var projection: Projection?
+  /// When automation may take it; nil for always.
+  package internal(set) var schedule: ScheduleStanding?
 
   init(_ action: Action, to stage: String?) {
     self.action = action

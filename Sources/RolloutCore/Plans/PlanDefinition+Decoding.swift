@@ -45,6 +45,7 @@ extension PlanDefinition {
     population.holdout = try share(&file, "holdout") ?? .none
     if let stages = try file.list("stages") { self.stages = try decodeStages(stages, file) }
     advance = try file.choice("advance") ?? .manual
+    hours = try OpeningHours.list(&file, "hours")
     if let guards = try Guard.list(&file) { self.guards = guards }
     if var rollback = try file.object("rollback") {
       rollbackDestination = try rollback.choice("to") ?? .previous
@@ -298,9 +299,41 @@ private func decodeStages(
         "Percentages never decrease: \(percent.text) after \(before.text). "
           + "Widening must not take the feature from anyone.")
     }
+    if !file.isStored { try checkTime(stage, after: stages, reader) }
     stages.append(stage)
   }
   return stages
+}
+
+private func scheduledTime(
+  _ reader: inout ObjectReader, _ key: String
+) throws(DocumentError) -> ScheduledTime? {
+  guard let text = try reader.text(key) else { return nil }
+  guard let time = ScheduledTime(text) else {
+    throw reader.error(
+      key,
+      "Expected a day and time with its offset from UTC, such as 2026-12-01T09:00+01:00 (Z for UTC)."
+    )
+  }
+  return time
+}
+
+/// Refuses times that mean nothing.
+private func checkTime(
+  _ stage: Stage, after stages: [Stage], _ reader: ObjectReader
+) throws(DocumentError) {
+  if stages.isEmpty, stage.advanceAt != nil || stage.hours != nil {
+    let key = stage.advanceAt == nil ? "hours" : "advance_at"
+    throw reader.error(
+      key, "A person starts the first stage, whenever that is; leave \(key) out there.")
+  }
+  if let time = stage.advanceAt, let before = stages.compactMap(\.advanceAt).last,
+    time.instant < before.instant
+  {
+    throw reader.error(
+      "advance_at",
+      "Times never go back: \(time.text) is before the \(before.text) of an earlier stage.")
+  }
 }
 
 private func decodeStage(
@@ -321,6 +354,8 @@ private func decodeStage(
   stage.soak = try time(&reader, "soak")
   stage.approvals = try reader.int("approvals", in: 0...10) ?? 0
   stage.preset = try reader.choice("preset")
+  stage.advanceAt = try scheduledTime(&reader, "advance_at")
+  stage.hours = try OpeningHours.list(&reader, "hours")
   try reader.finish()
   let audience = stage.audience
   guard isStored || !audience.rules.isEmpty || audience.cohort != nil || audience.percent != nil

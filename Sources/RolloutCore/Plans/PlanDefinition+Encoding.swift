@@ -19,6 +19,7 @@ extension PlanDefinition {
       "holdout": population.holdout == .none ? nil : .string(population.holdout.compact),
       "stages": .array(stages.map(\.document)),
       "advance": .string(advance.rawValue),
+      "hours": OpeningHours.document(hours),
       "guards": .array(guards.map(\.document)),
       "rollback": .object([
         "to": .string(rollbackDestination.rawValue), "cooldown": .string(cooldown.text),
@@ -60,6 +61,8 @@ extension Stage {
       "soak": soak.map { .string($0.text) },
       "approvals": approvals == 0 ? nil : .int(approvals),
       "preset": preset.map { .string($0.rawValue) },
+      "advance_at": advanceAt.map { .string($0.text) },
+      "hours": OpeningHours.document(hours),
     ])
   }
 }

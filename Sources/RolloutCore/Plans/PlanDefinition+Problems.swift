@@ -96,7 +96,7 @@ private struct Mending {
 
   /// Keys that something stands in for; others are left out.
   private static let needed: Set<String> = [
-    "feature", "name", "attribute", "metric", "max", "content",
+    "feature", "name", "attribute", "metric", "max", "content", "zone",
   ]
 
   /// A right value of a key; `owner` is what it stands in.
@@ -133,6 +133,7 @@ private struct Mending {
       return .object(["attribute": name, "exists": .bool(true)])
     case .key("guards"):
       return .object(["metric": .string("error_rate"), "max": .string("5%")])
+    case .key("hours"): return .object(["zone": .string("UTC")])
     default: return name
     }
   }

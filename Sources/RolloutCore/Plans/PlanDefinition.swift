@@ -31,6 +31,9 @@ package struct PlanDefinition: Sendable, Equatable {
   /// At least one; names unique, percentages never decreasing.
   package var stages = Stage.defaults
   package var advance = Advance.manual
+  /// When automation may enter a stage that has no hours of its own: while one of them is open; nil
+  /// for always.
+  package var hours: [OpeningHours]?
   package var guards = Guard.defaults
   package var rollbackDestination = RollbackDestination.previous
   package var cooldown = TimeSpan.minutes(30)
@@ -58,6 +61,11 @@ package struct PlanDefinition: Sendable, Equatable {
   /// What OpenFeature clients get for those who have the feature, and for everybody else.
   package var valueOn: Document { values?.on ?? .bool(true) }
   package var valueOff: Document { values?.off ?? .bool(false) }
+
+  /// The time zones that its hours name.
+  package var zoneNames: Set<String> {
+    Set((stages.flatMap { $0.hours ?? [] } + (hours ?? [])).map(\.zone))
+  }
 
   /// By position: stages below 25 % are `sensitive`, from 25 % `normal`.
   package func preset(atStage index: Int) -> Preset {

@@ -12,6 +12,10 @@ package struct Stage: Sendable, Equatable {
   /// Distinct tokens, other than the advancing one, that must approve entering this stage.
   package var approvals = 0
   package var preset: Preset?
+  /// Before that, automation does not enter this stage.
+  package var advanceAt: ScheduledTime?
+  /// When automation may enter this stage, in place of the plan's.
+  package var hours: [OpeningHours]?
 
   package init(name: String, cohort: String? = nil, percent: Share? = nil) {
     audience = StageAudience(name: name, cohort: cohort, percent: percent)

@@ -86,6 +86,8 @@ private struct DigitScanner {
 
 func floorDivide(_ a: Int64, _ b: Int64) -> Int64 { a / b - (a % b < 0 ? 1 : 0) }
 
+func floorDivide(_ a: Int, _ b: Int) -> Int { a / b - (a % b < 0 ? 1 : 0) }
+
 /// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`.
 func civil(fromDays days: Int64) -> (year: Int, month: Int, day: Int) {
   let z = days + 719_468

@@ -111,7 +111,7 @@ struct OverviewEndpoint: Sendable {
       let assessment = assessments[plan.feature]
       let attention =
         degraded.contains(plan.feature)
-        ? .needsYou : Self.attention(plan, assessment, by: principal.actor, now: now)
+        ? .needsYou : attention(plan, assessment, by: principal.actor, now: now)
       ranked.append(Ranked(plan: plan, attention: attention, assessment: assessment))
     }
     // `allPlans` is sorted by name, and this sort keeps that order among equals.
@@ -120,7 +120,7 @@ struct OverviewEndpoint: Sendable {
     }.map(\.element)
   }
 
-  private static func attention(
+  private func attention(
     _ plan: Plan, _ assessment: Assessment?, by actor: Actor, now: Moment
   ) -> Attention {
     switch plan.status {
@@ -141,6 +141,7 @@ struct OverviewEndpoint: Sendable {
     if assessment?.word == .failing || assessment?.word == .pending { return .needsYou }
     var context = CommandContext(actor: actor, reason: "", now: now)
     context.health = assessment?.gates ?? HealthGates()
+    context.civil = controller.zones.civil(for: plan.definition, at: now)
     let waiting = Lifecycle.waitingOn(plan, context)
     let isByPerson = plan.definition.advance == .manual || plan.automaticAdvanceOff
     // What lacks approvals alone, or nothing at all, lacks a person.

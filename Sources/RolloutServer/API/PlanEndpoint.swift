@@ -145,6 +145,7 @@ struct PlanEndpoint: Sendable {
   func definition(_ document: Document, feature: String) throws -> PlanDefinition {
     let definition = try PlanDefinition(document)
     try definition.checkRuleCost()
+    try controller.zones.check(document)
     guard definition.feature == feature else {
       throw Problem(
         .invalidPlan,

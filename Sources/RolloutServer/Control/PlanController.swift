@@ -27,6 +27,8 @@ actor PlanController {
   let cohortStore: any CohortStore
   private let box: SnapshotBox
   let clock: any SteadyClock
+  /// Tells the time as hours of plans have it.
+  nonisolated let zones: ZoneBook
   let ledger: OutcomeLedger
   private let observers: [any PlanObserver]
   /// Whether what a token of this name approved still counts.
@@ -81,6 +83,7 @@ actor PlanController {
     self.cohortStore = cohortStore
     self.box = box
     self.clock = clock
+    zones = ZoneBook(clock: clock)
     self.ledger = ledger
     self.observers = [ledger] + observers
     self.trusts = trusts
@@ -136,7 +139,9 @@ actor PlanController {
   /// it is on disk.
   private func judged(_ plan: Plan, _ now: Moment) -> PlanStatus {
     let assessment = ledger.assessment(of: plan, now: now.steady)
-    var status = PlanStatus(plan, gates: assessment?.gates ?? HealthGates(), now: now)
+    var status = PlanStatus(
+      plan, gates: assessment?.gates ?? HealthGates(), now: now,
+      civil: zones.civil(for: plan.definition, at: now))
     if let assessment, plan.status != .draft {
       status.health = PlanStatus.Health(
         verdict: assessment.word.rawValue, words: assessment.words, sentence: assessment.sentence)
@@ -202,6 +207,7 @@ actor PlanController {
     }
     var context = context
     context.health = ledger.gates(of: plan, now: context.now.steady)
+    context.civil = zones.civil(for: plan.definition, at: context.now)
     guard let change = try Lifecycle.perform(command, on: plan, context) else {
       return unchanged(plan)
     }

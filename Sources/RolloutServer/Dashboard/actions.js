@@ -146,6 +146,11 @@ export function gateText(text) {
   // Why it is held stands above everything; what ends it is said here.
   const hold = /^hold: (.*?) \(.*\); (.*)$/s.exec(text);
   if (hold) return { title: `Held ${hold[1]}`, detail: words.whole(hold[2]) };
+  const opens = /^(?:hours|time): (opens .*?), (in .*)$/.exec(text);
+  if (opens) {
+    return { title: words.sentence(opens[1]),
+      detail: `${words.sentence(opens[2])}. A person may advance it before.` };
+  }
   const parted = /^([a-z_ ]+): (.*)$/s.exec(text);
   return parted ? { title: words.sentence(words.metric(parted[1])), detail: words.whole(parted[2]) }
     : { title: words.sentence(text), detail: null };

@@ -158,7 +158,8 @@ function blame(event) {
 /** What the gates say, shut ones first, and those that are open. */
 function allGates(plan) {
   const shut = gatesOf(plan).map(({ text, isPassable }) => {
-    const kind = /^(soak|cooldown|healthy evidence|outcomes)/.test(text) || isPassable
+    const kind = /^(soak|cooldown|healthy evidence|outcomes)|^(hours|time): opens /.test(text) ||
+      isPassable
       ? "wait" : "shut";
     return { kind, ...gateText(text) };
   });
@@ -179,6 +180,9 @@ function allGates(plan) {
     if (next?.approvals && !isMissing("approval")) {
       open.push({ kind: "open", title: words.several(next.approvals, "approval"),
         detail: `Given by ${plan.approvals.join(", ")}.` });
+    }
+    if (plan.next.schedule?.open) {
+      open.push({ kind: "open", title: "Hours", detail: words.whole(plan.next.schedule.sentence) });
     }
     if (plan.next.projection && !isMissing("cost") && !isMissing("capacity")) {
       open.push({ kind: "open", title: "Budget and quota",

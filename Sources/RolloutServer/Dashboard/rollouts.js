@@ -345,6 +345,8 @@ function gateWords(gate) {
   if (soak) return `in ${soak[1]}`;
   const evidence = /^healthy evidence: (\d+) of (\d+) samples/.exec(gate);
   if (evidence) return `${evidence[1]} of ${evidence[2]} clean requests`;
+  const opens = /^(?:hours|time): (opens .*?), in /.exec(gate);
+  if (opens) return opens[1];
   const text = gate.replace(/^[a-z_ ]+: /, "");
   return text.length > 60 ? `${text.slice(0, 58)}…` : text;
 }

@@ -64,7 +64,9 @@ final class Monitor: Sendable {
     for assessment in ledger.assess(now: now.steady) {
       await tellVerdict(assessment, now)
       let provider = evidence(assessment, now.steady)
-      let actions = Judge.decide(assessment, provider: provider, now: now.steady)
+      let actions = Judge.decide(
+        assessment, provider: provider, now: now.steady,
+        civil: controller.zones.civil(for: assessment.plan.definition, at: now))
       forget(assessment, actions)
       for action in actions { await perform(action, assessment, now) }
     }
