@@ -77,7 +77,7 @@ package struct NextView: Codable, Sendable, Equatable {
   package var warnings: [String]
   /// What the next stage will use; absent while that cannot be told.
   package var projection: ProjectionView?
-  /// When automation may take the step; absent where the plan names neither hours nor a time for it.
+  /// When automation may take the step; absent where the plan names neither hours nor a time.
   package var schedule: ScheduleView?
 }
 
@@ -103,27 +103,6 @@ package struct RestoreView: Codable, Sendable, Equatable {
   package var approvals: [String]
 }
 
-/// What a stage is expected to use, if its users do as those of the stage before.
-package struct ProjectionView: Codable, Sendable, Equatable {
-  package var stage: String
-  /// How many times as many users it serves.
-  package var growth: Double
-  package var costUsdPerHour: Double
-  package var tokensPerMinute: Double
-  package var requestsPerMinute: Double
-  /// The same at present.
-  package var now: Rate
-  /// Budgets and quotas it would exceed.
-  package var exceeded: [String]
-  package var sentence: String
-
-  package struct Rate: Codable, Sendable, Equatable {
-    package var costUsdPerHour: Double
-    package var tokensPerMinute: Double
-    package var requestsPerMinute: Double
-  }
-}
-
 /// One stage in short.
 package struct StageView: Codable, Sendable, Equatable {
   package var name: String
@@ -135,8 +114,8 @@ package struct StageView: Codable, Sendable, Equatable {
   package var soak: String
   /// As the plan file has it; absent where it names none.
   package var advanceAt: String?
-  /// For people, when automation may enter it: `Mon–Thu 09:00–16:00 Europe/Berlin`; its own hours or
-  /// the plan's. Absent where there are none.
+  /// For people, when automation may enter it, by its own hours or the plan's:
+  /// `Mon–Thu 09:00–16:00 Europe/Berlin`. Absent where there are none.
   package var hours: String?
 }
 
@@ -201,23 +180,6 @@ extension StageView {
     let isEntered = stage.name != definition.stages.first?.name
     hours = (stage.hours ?? (isEntered ? definition.hours : nil))?.map(\.words)
       .joined(separator: "; ")
-  }
-}
-
-extension ProjectionView {
-  package init(_ projection: Projection) {
-    func rounded(_ value: Double) -> Double { (value * 10_000).rounded() / 10_000 }
-    stage = projection.stage
-    growth = rounded(projection.growth)
-    costUsdPerHour = rounded(projection.next.dollarsPerHour)
-    tokensPerMinute = rounded(projection.next.tokensPerMinute)
-    requestsPerMinute = rounded(projection.next.requestsPerMinute)
-    now = Rate(
-      costUsdPerHour: rounded(projection.now.dollarsPerHour),
-      tokensPerMinute: rounded(projection.now.tokensPerMinute),
-      requestsPerMinute: rounded(projection.now.requestsPerMinute))
-    exceeded = projection.exceeded
-    sentence = projection.sentence
   }
 }
 

@@ -65,7 +65,8 @@ extension Application {
       let (controller, ledger) = (control.controller, control.ledger)
       let telemetry = stores.data.telemetry
       return PlanEndpoint(
-        controller: controller, store: store, ledger: ledger, clock: clock,
+        controller: controller, store: store, telemetry: telemetry, ledger: ledger,
+        clock: clock,
         settings: control.settings, asks: ai.asks
       ).routes
         + CohortEndpoint(controller: controller, clock: clock, log: stores.log)

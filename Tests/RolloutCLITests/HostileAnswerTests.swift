@@ -50,6 +50,7 @@ import Testing
       Subject("import flagd \(flags) --apply", "POST /v1/plans "),
       Subject("plan export f", "GET /v1/plans/f "),
       Subject("plan preview f", "GET /v1/plans/f/preview"),
+      Subject("preview f --with g", "GET /v1/plans/f/preview"),
       Subject("preview f -f \(users)", "POST /v1/plans/f/preview"),
       Subject("plan backtest f", "POST /v1/plans/f/backtest"),
       Subject("history f --evidence", "GET /v1/plans/f/events"),

@@ -49,6 +49,67 @@ import Testing
     #expect(server.terminate() == 0)
   }
 
+  @Test func `sizes, overlaps and costs are told without a list, for people and programs`()
+    async throws
+  {
+    let server = try await ServerProcess(data: "\(folder.path)/data")
+    for (name, stages) in [
+      ("ai-summary", "[{name: few, cohort: beta, percent: 4}, {name: all, percent: 100}]"),
+      ("ai-reply", "[{name: half, percent: 50}]"),
+    ] {
+      let file = folder.write("feature: \(name)\nstages: \(stages)\n", to: "\(name).yaml")
+      #expect(try await server.rollout("plan", "apply", "-f", file).status == 0)
+    }
+    let page = try await server.rollout(
+      "preview", "ai-summary", "--population", "1000000", "--with", "ai-reply")
+    #expect(page.status == 0, "\(page)")
+    #expect(page.output.split(separator: "\n").allSatisfy { $0.count <= 80 }, "\(page.output)")
+    let words = page.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    // σ = √(10⁶ · 0.04 · 0.96) = 196
+    #expect(words.contains("few 4 % – 40,000 39,600–40,400"), "\(words)")
+    #expect(words.contains("all 100 % – 1,000,000 1,000,000–1,000,000"), "\(words)")
+    #expect(words.contains("they draw by different salts: who has one says nothing"), "\(words)")
+    #expect(words.contains("both 2 % – 20,000 19,700–20,300"), "\(words)")
+    #expect(words.contains("cost unknown: only what comes after the stage"), "\(words)")
+    let csv = try await server.rollout(
+      "preview", "ai-summary", "--population", "1000000", "--format", "csv")
+    #expect(
+      csv.output.hasPrefix(
+        "stage,per_100000,named,users,low,high\nfew,4000,0,40000,39616,40385\n"), "\(csv.output)")
+    let parts = try await server.rollout(
+      "preview", "ai-summary", "--with", "ai-reply", "--format", "ndjson")
+    let first = try JSONReader.read(Array(parts.output.split(separator: "\n")[0].utf8))
+    #expect(first["who"]?.string == "both" && first["per_100000"]?.int == 2000, "\(parts)")
+    #expect(first["users"] == nil)
+    let json = try await server.rollout("plan", "preview", "ai-summary", "-o", "json")
+    let view = try JSONReader.read(Array(json.output.utf8))
+    #expect(view["population_unknown"]?.string == "nobody has it at present")
+    for wrong in [["--population", "none"], ["--with", "nobody"], ["--with-stage", "half"]] {
+      let refused = try await server.rollout(["preview", "ai-summary"] + wrong)
+      #expect(refused.status != 0 && refused.errors.count > 20, "\(refused)")
+    }
+    // Of a list each is known, and a sample stands for more.
+    let users = folder.write((0..<400).map { "u\($0)" }.joined(separator: "\n"), to: "u.txt")
+    let list = try await server.rollout(
+      "preview", "ai-summary", "-f", users, "--no-header", "--with", "ai-reply", "--stage", "all",
+      "--population", "1000000", "-o", "json")
+    let counts = try JSONReader.read(Array(list.output.utf8))
+    let overlap = counts["overlap"]
+    let (both, only) = (overlap?["both"]?.int ?? 0, overlap?["only"]?.int ?? 0)
+    #expect(both + only == 400 && overlap?["neither"]?.int == 0, "\(list.errors)")
+    #expect(both == counts["users"]?.array?.count { $0["other"]?.bool == true })
+    let sizes = counts["sizes"]?.array ?? []
+    #expect(sizes.last?["users"]?.int == 400)
+    // Wilson's bounds of 400 in 400: from 99.05 % on.
+    #expect(sizes.last?["of_population"]?["low"]?.int == 990_487, "\(sizes)")
+    let table = try await server.rollout(
+      "preview", "ai-summary", "-f", users, "--no-header", "--with", "ai-reply", "--stage", "all")
+    #expect(table.output.contains("OTHER"))
+    #expect(table.output.contains("\(both) have ai-reply at half"), "\(table.output)")
+    #expect(table.output.split(separator: "\n").allSatisfy { $0.count <= 80 }, "\(table.output)")
+    #expect(server.terminate() == 0)
+  }
+
   @Test func `a rehearsal asks a copy, tells what came of it, and leaves the feature alone`()
     async throws
   {

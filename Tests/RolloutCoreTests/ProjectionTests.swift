@@ -84,6 +84,63 @@ import Testing
         == "stage 50: about $4 an hour and 2000 tokens a minute (now $2 and 1000)")
   }
 
+  @Test func `a cost has bounds by how minutes and people differ, and a share of budgets`() {
+    var rate = rate
+    rate.people = 100
+    let projection = Projection(
+      stage: "50", growth: 4, rate: rate,
+      budgets: [
+        .init(budget: budget(240), spent: .zero, othersPerHour: 1),
+        .init(budget: budget(3600, .total), spent: .zero, othersPerHour: 0),
+      ], quota: nil, at: midnight)
+    // √((1 − 1/4) / 100) = 0.0866; 1 + 1.96 · 0.0866 = 1.1697
+    #expect(projection.cost.value == 8)
+    #expect(abs(projection.cost.low - 8 / 1.16974) < 1e-3)
+    #expect(abs(projection.cost.high - 8 * 1.16974) < 1e-3)
+    // (8 + 1) · 24 / 240, and 8 · 720 / 3600
+    #expect(abs(projection.budgets[0].share.value - 0.9) < 1e-9)
+    #expect(
+      projection.budgets.map(\.sentence) == [
+        "would use 90 % (78.4–103.6 %) of budget daily a day",
+        "would use 160 % (136.8–187.2 %) of budget daily in 30 d",
+      ])
+    #expect(
+      projection.assumes == "95 % within $6.83–$9.35 an hour, if users ask as in the last 0 s, and "
+        + "those who join as the 100 who asked then")
+    // Nobody joins: what is uncertain about others does not count.
+    let same = Projection(
+      stage: "50", growth: 1, rate: rate, budgets: [], quota: nil, at: midnight)
+    #expect(same.cost.low == 2 && same.cost.high == 2)
+  }
+
+  @Test func `minutes that differ widen the bounds, and nothing priced is no cost`() throws {
+    var meter = UsageMeter()
+    for minute in 0..<60 where minute % 2 == 0 {
+      for _ in 0..<20 { meter.record(outcome(minute: minute)) }
+    }
+    let rate = try #require(meter.rate(since: start, now: start + .minutes(58)))
+    #expect(abs(rate.dollarsPerHour - 6) < 1e-9)
+    // Minutes of $0.2 and of nothing: each $0.1 from the mean; √(0.01 · 58 / 57 / 58) · 60 = $0.795.
+    let projection = Projection(
+      stage: "50", growth: 1, rate: rate, budgets: [], quota: nil, at: start)
+    #expect(abs(projection.cost.high - (6 + 1.96 * 0.79472)) < 1e-3, "\(projection.cost)")
+    // One minute says nothing of the next.
+    let one = try #require(meter.rate(since: start, now: start + .minutes(1)))
+    let unsure = Projection(stage: "50", growth: 1, rate: one, budgets: [], quota: nil, at: start)
+    #expect(abs(unsure.cost.high / unsure.cost.value - 2.96) < 1e-9)
+    var free = UsageMeter()
+    free.record(
+      Outcome(result: .ok, arm: .treatment, user: 1, at: start, latency: 1, inputTokens: 60))
+    let unpriced = try #require(free.rate(since: start, now: start + .minutes(1)))
+    let unknown = Projection(
+      stage: "50", growth: 2, rate: unpriced,
+      budgets: [.init(budget: budget(1), spent: .zero, othersPerHour: 0)], quota: nil, at: start)
+    #expect(unknown.budgets.isEmpty)
+    #expect(
+      unknown.sentence == "stage 50: about 120 tokens a minute (now 60); cost unknown, since no "
+        + "request says what it cost")
+  }
+
   @Test func `the busiest minute must fit into the provider's quota`() {
     var others = UsageRate()
     others.peakTokens = 500

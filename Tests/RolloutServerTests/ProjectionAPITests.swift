@@ -66,6 +66,15 @@ import Testing
     #expect(waiting.contains { $0.hasPrefix("capacity: stage 100 would ask main for") })
     let preview = try await server.send("GET", "/v1/plans/ai-summary/preview?stage=100")
     #expect(preview.json["projection"]?["exceeded"]?.array?.count == 2)
+    let cost = preview.json["projection"]
+    let low = cost?["cost_usd_per_hour_low"]?.double ?? 0
+    #expect(low > 0 && low < then && (cost?["cost_usd_per_hour_high"]?.double ?? 0) > then)
+    #expect(cost?["cost_known"]?.bool == true && preview.json["projection_unknown"] == nil)
+    // A dollar a day, of which one hour uses more than a twelfth.
+    let share = cost?["budgets"]?.array?.first
+    #expect(share?["budget"]?.string == "daily" && share?["window"]?.string == "day")
+    #expect(abs((share?["share"]?.double ?? 0) - then * 24) < 0.05)
+    #expect(share?["sentence"]?.string?.hasSuffix("of budget daily a day") == true)
     // A person who says why goes on, and is told.
     let plan = try await server.send("GET", "/v1/plans/ai-summary").json
     let advanced = try await server.send(

@@ -38,9 +38,10 @@ enum PlanCommands {
         "rollout plan export ai-summary -o json",
       ], run: export),
     Subcommand(
-      "plan preview", ["FEATURE"], "who would have the feature at a stage",
-      options: [.init("--stage", "STAGE", "the stage (default: the next)")],
-      examples: ["rollout plan preview ai-summary --stage 25"], run: preview),
+      "plan preview", ["FEATURE"], "as rollout preview does without a list",
+      options: PreviewCommand.shared,
+      examples: ["rollout plan preview ai-summary --stage 25"]
+    ) { try await PreviewSizes.run($0, .table) },
   ]
 
   private static func export(_ session: Session) async throws {
@@ -48,24 +49,5 @@ enum PlanCommands {
     let plan = try session.decode(PlanView.self, answer, exactly: true)
     session.terminal.print(
       plan.definition, as: session.arguments.value("--output") == "json" ? .json : .yaml)
-  }
-
-  private static func preview(_ session: Session) async throws {
-    let stage = session.arguments.value("--stage").map { [("stage", $0)] } ?? []
-    let answer = try await session.send(
-      "GET", APIPath.preview(session.operand(0)) + APIPath.query(stage))
-    let view = try session.decode(PreviewView.self, answer)
-    try session.show(answer) {
-      func count(_ users: Int) -> String { Figures.grouped(Double(users)) }
-      let sentences =
-        [
-          "At stage \(view.stage), \(count(view.servedPer100000)) of 100,000 users have "
-            + "\(view.feature) by percentage, and \(count(view.members)) by name.",
-          "Against today \(count(view.joinsPer100000)) join and \(count(view.leavesPer100000)) leave.",
-        ] + (view.projection.map { ["Projected: \($0.sentence)."] } ?? [])
-        + (view.projection?.exceeded ?? []).map { "- \($0)" }
-      return sentences.flatMap { session.terminal.wrapped(clean($0), indent: 2) }
-        .joined(separator: "\n")
-    }
   }
 }

@@ -191,7 +191,11 @@ package struct FeatureHealth: Sendable {
 
   /// What the users of this stage use; nil while no whole minute of it has passed.
   package func usageRate(now: Instant) -> UsageRate? {
-    plan.stageEnteredAt.flatMap { usage.rate(since: $0.steady, now: now) }
+    guard let entered = plan.stageEnteredAt?.steady,
+      var rate = usage.rate(since: entered, now: now)
+    else { return nil }
+    rate.people = users.effective
+    return rate
   }
 
   // MARK: Recording

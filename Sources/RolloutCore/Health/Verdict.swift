@@ -48,7 +48,7 @@ extension Detector {
     guard window.count > 0 else { return verdict }
     switch measure {
     case .share:
-      let interval = wilson(window.bad, window.count)
+      let interval = Estimate.share(window.bad, of: window.count)
       verdict.rate = window.rate
       verdict.low = interval.low
       verdict.high = interval.high
@@ -138,13 +138,3 @@ func rounded(_ score: Double) -> String {
 }
 
 private func micro(_ value: Double) -> Double { (value * 1e6).rounded() / 1e6 }
-
-/// The 95 % Wilson interval of a rate.
-private func wilson(_ bad: Int, _ count: Int) -> (low: Double, high: Double) {
-  let n = Double(count)
-  let p = Double(bad) / n
-  let z = 1.96
-  let centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-  let half = z / (1 + z * z / n) * (p * (1 - p) / n + z * z / (4 * n * n)).squareRoot()
-  return (max(0, centre - half), min(1, centre + half))
-}

@@ -17,6 +17,23 @@ package struct Projection: Sendable, Equatable {
     }
   }
 
+  /// How much of a budget a whole window of the next stage would use, with what others spend.
+  package struct BudgetShare: Sendable, Equatable {
+    package let budget: Budget
+    package let share: Estimate
+
+    /// For people.
+    package var sentence: String {
+      let (low, high) = (percent(share.low).dropLast(2), percent(share.high))
+      let window =
+        switch budget.period {
+        case .total: "in \(Projection.horizon.words)"
+        case .day, .week, .month: "a \(budget.period.rawValue)"
+        }
+      return "would use \(percent(share.value)) (\(low)–\(high)) of budget \(budget.name) \(window)"
+    }
+  }
+
   /// What the provider allows that the route asks first.
   package struct Quota: Sendable, Equatable {
     package var provider: String
@@ -36,7 +53,7 @@ package struct Projection: Sendable, Equatable {
   }
 
   /// A budget without an end is looked at for so long.
-  private static let horizon = TimeSpan.days(30)
+  fileprivate static let horizon = TimeSpan.days(30)
 
   /// The stage it is about.
   package let stage: String
@@ -44,6 +61,9 @@ package struct Projection: Sendable, Equatable {
   package let growth: Double
   package let now: UsageRate
   package let next: UsageRate
+  /// Dollars an hour then.
+  package let cost: Estimate
+  package let budgets: [BudgetShare]
   /// Where it does not fit; each a sentence.
   package private(set) var exceeded: [String] = []
 
@@ -55,6 +75,24 @@ package struct Projection: Sendable, Equatable {
     self.growth = growth
     now = rate
     next = rate * growth
+    // Minutes differ, and so do people: those who join are others than those who were measured.
+    let byMinute = rate.dollarsPerHour > 0 ? rate.dollarsPerHourError / rate.dollarsPerHour : 0
+    let byPerson = (1 - 1 / max(1, growth)) / max(1, rate.people)
+    let cost = Estimate(
+      next.dollarsPerHour, relativeError: (byMinute * byMinute + byPerson).squareRoot())
+    self.cost = cost
+    self.budgets =
+      rate.isUnpriced
+      ? []
+      : budgets.map { use in
+        func share(_ perHour: Double) -> Double {
+          (perHour + use.othersPerHour) * use.budget.hours / max(use.budget.limit.dollars, 1e-9)
+        }
+        return BudgetShare(
+          budget: use.budget,
+          share: Estimate(
+            value: share(cost.value), low: share(cost.low), high: share(cost.high)))
+      }
     exceeded = budgets.compactMap { over($0, time) } + (quota.map(over) ?? [])
   }
 
@@ -84,9 +122,25 @@ package struct Projection: Sendable, Equatable {
 
   /// For people: what it costs and takes, now and then.
   package var sentence: String {
-    "stage \(stage): about \(dollars(next.dollarsPerHour)) an hour and "
+    guard !now.isUnpriced else {
+      let why =
+        now.requestsPerMinute > 0 ? "no request says what it cost" : "nobody has asked lately"
+      return "stage \(stage): about \(whole(next.tokensPerMinute)) tokens a minute (now "
+        + "\(whole(now.tokensPerMinute))); cost unknown, since \(why)"
+    }
+    return "stage \(stage): about \(dollars(next.dollarsPerHour)) an hour and "
       + "\(whole(next.tokensPerMinute)) tokens a minute "
       + "(now \(dollars(now.dollarsPerHour)) and \(whole(now.tokensPerMinute)))"
+  }
+
+  /// For people: how sure that is, and of what.
+  package var assumes: String {
+    let people = Int(saturating: now.people.rounded())
+    let basis =
+      "if users ask as in the last \(TimeSpan.minutes(Int64(now.minutes)).words)"
+      + (people > 0 ? ", and those who join as the \(people) who asked then" : "")
+    return now.isUnpriced
+      ? basis : "95 % within \(dollars(cost.low))–\(dollars(cost.high)) an hour, \(basis)"
   }
 
   private func dollars(_ amount: Double) -> String {
@@ -94,4 +148,15 @@ package struct Projection: Sendable, Equatable {
   }
 
   private func whole(_ number: Double) -> String { "\(Int(saturating: number.rounded()))" }
+}
+
+extension Budget {
+  /// Of a window; of one without an end as many as it is looked at for.
+  fileprivate var hours: Double {
+    switch period {
+    case .day: 24
+    case .week: 168
+    case .month, .total: 720
+    }
+  }
 }

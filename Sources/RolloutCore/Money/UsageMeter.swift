@@ -9,6 +9,8 @@ package struct UsageMeter: Sendable, Equatable {
     var requests = 0
     var tokens = 0
     var cost = Money.zero
+    /// Whether a request said what it cost.
+    var isPriced = false
   }
 
   private var ring = [Minute](repeating: Minute(), count: minutes)
@@ -24,7 +26,10 @@ package struct UsageMeter: Sendable, Equatable {
     first = min(first ?? number, number)
     ring[index].requests += 1
     ring[index].tokens = ring[index].tokens.adding(outcome.tokens ?? 0)
-    ring[index].cost = ring[index].cost.adding(outcome.cost ?? .zero)
+    if let cost = outcome.cost {
+      ring[index].cost = ring[index].cost.adding(cost)
+      ring[index].isPriced = true
+    }
   }
 
   /// Rates over the whole minutes of the last hour since `since`; nil while there is none.
@@ -42,6 +47,21 @@ package struct UsageMeter: Sendable, Equatable {
     rate.peakRequests = Double(seen.map(\.requests).max() ?? 0)
     rate.peakTokens = Double(seen.map(\.tokens).max() ?? 0)
     rate.dollarsPerHour = seen.reduce(0) { $0 + $1.cost.dollars } / span * 60
+    rate.minutes = Int(current - start)
+    rate.isUnpriced = !seen.contains(where: \.isPriced)
+    // Of one minute nobody knows how the next will differ: as much as it is itself.
+    rate.dollarsPerHourError =
+      span < 2 ? rate.dollarsPerHour : deviation(seen, rate.dollarsPerHour / 60, span) * 60
     return rate
+  }
+
+  /// The standard error of a mean minute's cost; minutes without requests cost nothing.
+  private func deviation(_ seen: [Minute], _ mean: Double, _ span: Double) -> Double {
+    let silent = (span - Double(seen.count)) * mean * mean
+    let squares = seen.reduce(silent) { sum, minute in
+      let off = minute.cost.dollars - mean
+      return sum + off * off
+    }
+    return (squares / (span - 1) / span).squareRoot()
   }
 }

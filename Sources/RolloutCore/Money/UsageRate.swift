@@ -7,6 +7,14 @@ package struct UsageRate: Sendable, Equatable {
   package var peakRequests = 0.0
   package var peakTokens = 0.0
   package var dollarsPerHour = 0.0
+  /// The standard error of that, by how the minutes differ.
+  var dollarsPerHourError = 0.0
+  /// Minutes that were looked at.
+  var minutes = 0
+  /// Effective users behind it.
+  package var people = 0.0
+  /// Whether no request said what it cost.
+  package var isUnpriced = false
 
   package init() {}
 
@@ -17,6 +25,7 @@ package struct UsageRate: Sendable, Equatable {
     sum.peakRequests += b.peakRequests
     sum.peakTokens += b.peakTokens
     sum.dollarsPerHour += b.dollarsPerHour
+    sum.people += b.people
     return sum
   }
 

@@ -13,6 +13,7 @@ import YAMLKit
 struct PlanEndpoint: Sendable {
   let controller: PlanController
   let store: any PlanStore
+  let telemetry: any TelemetryStore
   let ledger: OutcomeLedger
   let clock: any SteadyClock
   let settings: Current<ServerConfiguration>
@@ -45,7 +46,7 @@ struct PlanEndpoint: Sendable {
         isLong: { hasFile($0) || !$0.query.isEmpty }, apply),
       route(.get, "/v1/plans/{feature}/events", .view, events),
       route(.get, "/v1/plans/{feature}/health", .view, health),
-      route(.get, "/v1/plans/{feature}/preview", .view, preview),
+      route(.get, "/v1/plans/{feature}/preview", .view, isLong: { _ in true }, preview),
       Route(
         .post, "/v1/plans/{feature}/preview", .scopes([.view]), featureLimit: .path,
         bodySizeMax: 8 << 20, isLong: { _ in true }, .task(previewUsers)),

@@ -24,6 +24,24 @@ extension PlanController {
     CompiledPlan(plan, at: clock.steady) { cohorts[$0] ?? ByteSet() }
   }
 
+  /// Users whom plans name, in cohorts of their stages and on their lists, each once; nil where
+  /// they are too many to look at one by one.
+  func named(by plans: [Plan]) -> [String]? {
+    let names = Set(plans.flatMap { $0.definition.stages.compactMap(\.audience.cohort) })
+    let lists = plans.flatMap {
+      $0.definition.population.forceOn + $0.definition.population.forceOff
+    }
+    let most = names.reduce(lists.count) { $0 + memberCount(of: $1) }
+    guard most <= Self.namedMax else { return nil }
+    var users = ByteSet(lists)
+    for name in names.sorted() {
+      for user in cohorts[name]?.texts ?? [] { users.insert(user) }
+    }
+    return users.texts
+  }
+
+  private static let namedMax = 200_000
+
   /// How many people the open stages of a plan name, where they are open to nobody else; nil where
   /// others can have it, or where there is no list.
   func listedMembers(_ plan: Plan) -> Int? {

@@ -186,7 +186,8 @@ function allGates(plan) {
     }
     if (plan.next.projection && !isMissing("cost") && !isMissing("capacity")) {
       open.push({ kind: "open", title: "Budget and quota",
-        detail: words.whole(plan.next.projection.sentence) });
+        detail: [plan.next.projection.sentence,
+          ...plan.next.projection.budgets.map(({ sentence }) => sentence)].map(words.whole).join(" ") });
     }
   }
   return [...shut, ...open];
