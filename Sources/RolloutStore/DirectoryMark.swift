@@ -64,8 +64,8 @@ struct DirectoryMark: Sendable, Equatable {
     return text
   }
 
-  /// nil for an empty file, and for one of another shape. Throws `StoreError` for one that cannot be
-  /// read, which says nothing of what is in it.
+  /// nil for an empty file, and for one of another shape. Throws `StoreError` for one that cannot
+  /// be read, which says nothing of what is in it.
   init?(readFrom descriptor: Int32) throws {
     var buffer = [UInt8](repeating: 0, count: 1024)
     let count = pread(descriptor, &buffer, buffer.count, 0)

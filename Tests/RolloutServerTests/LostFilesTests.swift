@@ -354,7 +354,7 @@ import Testing
       _ = folder.write(text, to: "mark")
       let descriptor = Glibc.open("\(folder.path)/mark", O_RDONLY)
       defer { Glibc.close(descriptor) }
-      return DirectoryMark(readFrom: descriptor)
+      return try DirectoryMark(readFrom: descriptor)
     }
     var mark = DirectoryMark(identity: "abc", counts: ["rollout.db": .init(commits: 7, durable: 7)])
     #expect(try read(mark.text) == mark)

@@ -4,6 +4,7 @@ import RolloutTesting
 import Testing
 
 @testable import RolloutServer
+@testable import RolloutStore
 
 @Suite struct SessionTests {
   private typealias Headers = [(name: String, value: String)]

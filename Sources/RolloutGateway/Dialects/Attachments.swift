@@ -17,7 +17,7 @@ struct Attachments {
   /// everybody as they like.
   private(set) var isKnown = true
 
-  /// Looks through a request's whole body: servers take files in members of the body as well. O(bytes).
+  /// Looks through a request's whole body: servers take files in members of it as well. O(bytes).
   init(_ raw: RawObject) {
     for key in raw.keys where !Self.unsearched.contains(key) {
       guard let value = read(raw.json(key)) else { continue }

@@ -173,7 +173,7 @@ extension PlanController {
   func members(
     of cohort: String, after: String?, limit: Int
   ) async throws -> (users: [String], isDurable: Bool) {
-    let gone = unwrittenRemovals[cohort] ?? []
+    let gone = Set((unwrittenRemovals[cohort] ?? [:]).keys)
     let stored = try await cohortStore.members(
       of: cohort, after: after, limit: limit.adding(gone.count))
     return (Array(stored.filter { !gone.contains($0) }.prefix(limit)), gone.isEmpty)
