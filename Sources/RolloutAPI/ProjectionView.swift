@@ -13,15 +13,15 @@ package struct ProjectionView: Codable, Sendable, Equatable {
   /// Budgets and quotas it would exceed.
   package var exceeded: [String]
   package var sentence: String
-  /// Bounds of `costUsdPerHour`, in 95 of 100 cases.
-  package var costUsdPerHourLow: Double
-  package var costUsdPerHourHigh: Double
+  /// Bounds of `costUsdPerHour`, in 95 of 100 cases. Like all that follows nil of an older server.
+  package var costUsdPerHourLow: Double?
+  package var costUsdPerHourHigh: Double?
   /// False where no request says what it cost: the amounts are nothing then, and mean nothing.
-  package var costKnown: Bool
+  package var costKnown: Bool?
   /// What it would use of budgets.
-  package var budgets: [BudgetShareView]
+  package var budgets: [BudgetShareView]?
   /// How sure that is, and what it takes for granted.
-  package var assumes: String
+  package var assumes: String?
 
   package struct Rate: Codable, Sendable, Equatable {
     package var costUsdPerHour: Double

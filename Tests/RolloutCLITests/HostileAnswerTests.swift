@@ -108,7 +108,9 @@ import Testing
     "waiting_on":["soak: 1 h left"],"warnings":["w"],"projection":{"stage":"all","growth":4,\
     "cost_usd_per_hour":1.5,"tokens_per_minute":10,"requests_per_minute":2,"now":\
     {"cost_usd_per_hour":1,"tokens_per_minute":5,"requests_per_minute":1},"exceeded":["e"],\
-    "sentence":"s"}},"warnings":["passed"],"approvals":["anna"],"version":7,\
+    "sentence":"s","cost_usd_per_hour_low":1,"cost_usd_per_hour_high":2,"cost_known":true,\
+    "budgets":[{"budget":"b","window":"day","limit_usd":9,"share":0.5,"share_low":0.4,\
+    "share_high":0.6,"sentence":"s"}],"assumes":"a"}},"warnings":["passed"],"approvals":["anna"],"version":7,\
     "health":{"verdict":"failing","words":"w","sentence":"s"},"stages":[\
     {"name":"beta","percent":12.5,"cohort":"beta","rules":1,"approvals":2,"soak":"1d"},\
     {"name":"all","percent":100,"rules":0,"approvals":0,"soak":"0s"}],\

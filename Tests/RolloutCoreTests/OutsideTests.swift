@@ -61,6 +61,7 @@ import YAMLKit
     Field("route", .free) { $0.route = "other" },
     // How it goes on and is watched; gates, approvals and holds stand whatever these say.
     Field("advance", .free) { $0.advance = .automatic },
+    Field("hours", .free) { $0.hours = [] },
     Field("guards", .free) { $0.guards = [] },
     Field("rollbackDestination", .free) { $0.rollbackDestination = .off },
     Field("cooldown", .free) { $0.cooldown = .minutes(1) },

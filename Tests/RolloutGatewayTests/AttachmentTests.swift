@@ -147,7 +147,9 @@ import Testing
     #expect(try tokens(content(part)) == 0, "\(part)")
   }
 
-  @Test func `a key that stands twice beside the messages is known to nobody`() throws {
-    #expect(try tokens(beside(#""files":[{"url":"a","url":"b"}]"#)) == nil)
+  @Test func `a key that stands twice beside the messages is refused`() {
+    #expect(throws: (any Error).self) {
+      try tokens(beside(#""files":[{"url":"a","url":"b"}]"#))
+    }
   }
 }

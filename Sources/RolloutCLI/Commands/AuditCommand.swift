@@ -10,8 +10,8 @@ enum AuditCommand {
     options: [
       .init("--since", "WHEN", "from then on: 7d, or a time such as 2026-11-27T09:00:00Z"),
       .init(
-        "--type", AuditRecord.Kind.allCases.map(\.rawValue).joined(separator: "|"),
-        "of this kind only"),
+        "--type", "KIND",
+        "of this kind only: " + AuditRecord.Kind.allCases.map(\.rawValue).joined(separator: ", ")),
       .init("--actor", "WHO", "of one only: token:NAME, server or anonymous"),
       .init("--limit", "N", "so many lines (default 20; with ndjson all)"),
       .init("--format", "table|ndjson", "how to print them (default table)"),

@@ -117,9 +117,11 @@ enum PreviewSizes {
       return terminal.row("cost", "unknown: \(clean(view.projectionUnknown ?? "not measured"))")
     }
     var lines = terminal.row("cost", clean(projection.sentence))
-    for budget in projection.budgets { lines += terminal.item(clean(budget.sentence), mark: "·") }
+    for budget in projection.budgets ?? [] {
+      lines += terminal.item(clean(budget.sentence), mark: "·")
+    }
     for gate in projection.exceeded { lines += terminal.item(clean(gate), .red, mark: "✗") }
-    return lines + terminal.row("", clean(projection.assumes), .dim)
+    return lines + terminal.row("", clean(projection.assumes ?? ""), .dim)
   }
 
   static func words(_ about: Int, _ low: Int, _ high: Int) -> String {
