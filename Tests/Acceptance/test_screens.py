@@ -5,6 +5,7 @@ looked at before it is committed.
 """
 
 import fcntl
+import json
 import os
 import pathlib
 import pty
@@ -66,6 +67,8 @@ plan preview ai-summary
 plan backtest ai-summary -f calm.yaml
 plan export ai-summary
 rehearse ai-summary --users 5 --for 1s --yes
+import flagd flags.json
+plan preview ai-summary --with other --population 1000
 why ai-summary
 rollback ai-summary --to internal --yes --reason careful
 !ack ai-summary --reason seen
@@ -84,6 +87,7 @@ unarchive ai-summary --reason "still wanted"
 cohort remove beta u1 --yes
 cohort delete beta --yes
 backup copy.tar
+audit
 doctor
 !plan show nowhere
 !show ai-summary
@@ -104,6 +108,11 @@ def world(tmp_path):
     (tmp_path / "plan.yaml").write_text(PLAN)
     (tmp_path / "calm.yaml").write_text(PLAN.replace("max: 5%", "max: 9%"))
     (tmp_path / "wrong.yaml").write_text("feature: f\nstages: [{name: a, percent: 0.5}]\nguard: []\n")
+    (tmp_path / "flags.json").write_text(json.dumps({"flags": {
+        "new-menu": {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "off",
+                     "targeting": {"fractional": [["on", 30], ["off", 70]]}},
+        "by-version": {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "off",
+                       "targeting": {"if": [{"sem_ver": [{"var": "app"}, ">=", "2.0.0"]}, "on"]}}}}))
     (tmp_path / "users.csv").write_text("user,email\nu1,u1@example.com\nanna,anna@acme.com\nu3,\n")
     yield server
     server.stop()

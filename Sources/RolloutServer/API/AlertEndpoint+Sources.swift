@@ -29,6 +29,7 @@ extension AlertEndpoint {
   }
 
   private func source(_ request: APIRequest) async throws -> HTTPResponse {
+    try request.allowQuery("feature", "action")
     guard let source = settings.value.alertSources[request.parameters[0]] else {
       let known = settings.value.alertSources.keys.sorted().joined(separator: ", ")
       throw Problem(
@@ -37,7 +38,6 @@ extension AlertEndpoint {
           + "what alerts.sources of rollout.yaml adds.")
     }
     let principal = try principal(of: request, source)
-    try request.allowQuery("feature", "action")
     let sender = principal.tokenID ?? "source:\(source.name)"
     if let seconds = room.enter(sender, bytes: request.body.count) {
       return Self.later(
