@@ -110,7 +110,8 @@ import Testing
     {"cost_usd_per_hour":1,"tokens_per_minute":5,"requests_per_minute":1},"exceeded":["e"],\
     "sentence":"s","cost_usd_per_hour_low":1,"cost_usd_per_hour_high":2,"cost_known":true,\
     "budgets":[{"budget":"b","window":"day","limit_usd":9,"share":0.5,"share_low":0.4,\
-    "share_high":0.6,"sentence":"s"}],"assumes":"a"}},"warnings":["passed"],"approvals":["anna"],"version":7,\
+    "share_high":0.6,"sentence":"s"}],"assumes":"a"}},"warnings":["passed"],\
+    "approvals":["anna"],"version":7,\
     "health":{"verdict":"failing","words":"w","sentence":"s"},"stages":[\
     {"name":"beta","percent":12.5,"cohort":"beta","rules":1,"approvals":2,"soak":"1d"},\
     {"name":"all","percent":100,"rules":0,"approvals":0,"soak":"0s"}],\
@@ -205,10 +206,16 @@ import Testing
     "leaves_per_100000":3,"members":4,"projection":{"stage":"all","growth":4,\
     "cost_usd_per_hour":1.5,"tokens_per_minute":10,"requests_per_minute":2,"now":\
     {"cost_usd_per_hour":1,"tokens_per_minute":5,"requests_per_minute":1},"exceeded":["e"],\
-    "sentence":"s"}}
+    "sentence":"s"},"population":{"about":9,"low":8,"high":10,"sentence":"p"},\
+    "sizes":[{"stage":"beta","per_100000":1,"named":2,"users":{"about":3,"low":2,"high":4}},\
+    {"stage":"all","per_100000":1,"named":0}],"notes":["n"],"overlap":{"feature":"g",\
+    "stage":"all","nested":false,"both":{"per_100000":1,"named":2},\
+    "only":{"per_100000":1,"named":2},"only_other":{"per_100000":1,"named":2},\
+    "neither":{"per_100000":1,"named":2},"sentence":"o"}}
     """,
     "POST /v1/plans/f/preview": """
-    {"feature":"f","stage":"all","plan_version":7,"users":[{"user":"anna","bucket":5,\
+    {"feature":"f","stage":"all","plan_version":7,"stages":["beta","all"],\
+    "users":[{"user":"anna","bucket":5,\
     "cohort":"beta","now":false,"then":true,"because":"b"}]}
     """,
     "POST /v1/plans/f/backtest": """
