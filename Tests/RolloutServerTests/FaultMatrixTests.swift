@@ -377,7 +377,7 @@ import Testing
         : [script.whole("some")])
     for _ in 0..<5 {
       let connection = connect(server, pair, stream: stream)
-      let last = stream ? (pair.caller == .openai ? "[DONE]" : "message_stop\"}") : #""some""#
+      let last = stream ? (pair.caller == .openai ? "[DONE]\n\n" : "message_stop\"}\n\n") : #""some""#
       #expect(await connection.receive { $0.contains(last) }.text.contains(last))
     }
     #expect(try await server.eventually { try await counted(server) == (5, 0) })
