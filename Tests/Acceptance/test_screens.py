@@ -182,8 +182,10 @@ def same_every_day(text):
     text = re.sub(r"\d{4}-\d\d-\d\d", "<day>", text)
     text = re.sub(r"\d\d:\d\d(:\d\d)?( [A-Z]{3,4})?", "<clock>", text)
     text = re.sub(r"(job|tok|req|rlt)_[0-9A-Za-z_]+", r"\1_<id>", text)
+    text = re.sub(r"\bro_\w+", "ro_<token>", text)
+    text = re.sub(r"(?m)^[0-9A-Za-z]{10}(?=  )|(?<=Token )[0-9A-Za-z]{10}", "<id>", text)
     text = re.sub(r"(http://)?127\.0\.0\.1:\d+", "<address>", text)
-    text = re.sub(r"\b\d+(\.\d+)? (ms|s|min|m|h|d|KiB|MiB|GiB|kB|MB)\b( \d+ s\b)?( ago)?", "<figure>", text)
+    text = re.sub(r"\b\d+(\.\d+)? (ms|s|min|m|h|d|KiB|MiB|GiB|kB|MB|GB|TB)\b( \d+ s\b)?( ago)?", "<figure>", text)
     text = re.sub(r"\$0\.\d+|\b0\.\d+ ¢", "<money>", text)
     text = re.sub(r"just now|a moment ago", "<figure>", text)
     text = re.sub(r"/tmp/\S+|/\S*/data\S*", "<path>", text)
@@ -206,6 +208,9 @@ def test_every_page_fits_and_is_what_was_looked_at(world, size):
     for line, status, shown in story(world, environment(world), size):
         text = plain(shown)
         too_wide += [(line, row) for row in text.splitlines() if len(row) > size[0]]
+        # What these show depends on how quick the machine is; that it fits does not.
+        if line.startswith(("watch ", "rehearse ")):
+            continue
         pages.append(f"$ rollout {line}\n[{status}]\n{same_every_day(text)}")
     text = "\n".join(pages)
     if os.environ.get("ROLLOUT_SCREENS") == "write":
