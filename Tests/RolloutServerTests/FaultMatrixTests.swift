@@ -377,7 +377,8 @@ import Testing
         : [script.whole("some")])
     for _ in 0..<5 {
       let connection = connect(server, pair, stream: stream)
-      let last = stream ? (pair.caller == .openai ? "[DONE]\n\n" : "message_stop\"}\n\n") : #""some""#
+      let ending = pair.caller == .openai ? "[DONE]\n\n" : "message_stop\"}\n\n"
+      let last = stream ? ending : #""some""#
       #expect(await connection.receive { $0.contains(last) }.text.contains(last))
     }
     #expect(try await server.eventually { try await counted(server) == (5, 0) })
