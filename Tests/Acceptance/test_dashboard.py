@@ -493,7 +493,9 @@ def test_activity_shows_who_changed_what_beside_the_plans(pages, quiet):
     page.until("[...document.querySelectorAll('tbody tr')].every((r) => r.innerText.includes('token'))")
     page.run("document.getElementById('f-type').value = 'applied';"
              "document.getElementById('f-type').dispatchEvent(new Event('change'))")
-    page.until("[...document.querySelectorAll('tbody tr')].every((r) => r.innerText.includes('beside'))")
+    page.until("location.search.includes('type=applied')")
+    page.until("document.querySelector('tbody').innerText.includes('beside')"
+               " && !document.querySelector('tbody').innerText.includes('token')")
     assert "audited" not in page.run("document.querySelector('tbody').innerText")
     # Who is limited to features is not asked to look at what is everybody's.
     limited = pages(quiet, "/activity", token=token(quiet, "view", features=["beside"])[0])
